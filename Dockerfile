@@ -1,0 +1,33 @@
+# Production image: NVIDIA's Triton with the native onnxruntime backend, and the front door before it.
+# Not built or run by the project's CI, which has neither Docker nor a GPU.
+#
+#   docker build -t crosswire .
+#   docker run --rm --init --gpus all --shm-size=1g -p 8000:8000 -p 8001:8001 crosswire
+#
+# The python stages pass pictures through /dev/shm: Docker's 64 MiB are too few. Triton before 26.07 has known holes.
+FROM nvcr.io/nvidia/tritonserver:26.07-py3
+
+RUN python3 -m venv --system-site-packages /opt/venv \
+ && /opt/venv/bin/pip install --no-cache-dir \
+      "numpy>=1.26" "pillow>=11" "grpcio>=1.67" "tritonclient[grpc]>=2.51" \
+      "starlette>=1.10" "uvicorn>=0.34" "python-multipart>=0.0.20" "prometheus-client>=0.21"
+# The python stubs take the first python3 on PATH.
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+
+WORKDIR /opt/crosswire
+COPY export/__init__.py export/contract.py export/
+COPY serving/ serving/
+COPY model_repository/ model_repository/
+
+# Refuses a graph that is not what its contract says, and leaves a repository that plain `tritonserver` can serve too:
+#   tritonserver --model-repository=/opt/crosswire/triton
+RUN python3 -m serving assemble --repository model_repository --runtime container --to triton
+
+USER 65532:65532
+EXPOSE 8000 8001
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s \
+  CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/v2/health/ready', timeout=4)"]
+
+# Inside a container loopback reaches nobody: publish the ports on the host's loopback, or behind a gateway.
+ENTRYPOINT ["python3", "-m", "serving", "up", "--runtime", "container", "--triton", "/opt/tritonserver/bin/tritonserver"]
+CMD ["--repository", "model_repository", "--host", "0.0.0.0", "--access-log", "-"]

@@ -1,0 +1,60 @@
+# Two commands set everything up: `make demo` (no PyTorch) and `make test`.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+REPOSITORY ?= model_repository
+HTTP_PORT ?= 8000
+GRPC_PORT ?= 8001
+
+# Threads that wait without spinning: spinning ones stand still for minutes where another process wants the cores.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: help setup demo demo-train serve test soak check bench clean
+
+help:
+	@echo "make demo        start Triton, segment RGB-D pictures, write demo/out (about a minute, no PyTorch)"
+	@echo "make demo-train  the same from scratch: train, evaluate, export, serve, predict (about ten minutes)"
+	@echo "make serve       serve $(REPOSITORY) on 127.0.0.1 until Ctrl-C"
+	@echo "make test        run all tests        make check  ruff, mypy, import boundaries"
+	@echo "make bench       measure              make soak   long trials of the server"
+	@echo "make setup       install everything into $(VENV)"
+
+$(PY):
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: pyproject.toml | $(PY)
+	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[serve,client]"
+	@touch $@
+
+$(VENV)/.all: pyproject.toml | $(PY)
+	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[train,export,serve,client,dev]"
+	@touch $@ $(VENV)/.serve
+
+setup: $(VENV)/.all
+
+demo: $(VENV)/.serve
+	$(PY) -m demo
+
+demo-train: $(VENV)/.all
+	$(PY) -m demo.train
+
+serve: $(VENV)/.serve
+	$(PY) -m serving up --repository $(REPOSITORY) --http-port $(HTTP_PORT) --grpc-port $(GRPC_PORT)
+
+test: $(VENV)/.all
+	$(PY) -m pytest
+
+soak: $(VENV)/.all
+	$(PY) -m pytest tests/soak_serving.py
+
+check: $(VENV)/.all
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pytest -q tests/test_import_boundaries.py
+
+bench: $(VENV)/.all
+	$(PY) -m benchmarks
+
+clean:
+	rm -rf $(VENV) demo/out runs build *.egg-info

@@ -1,0 +1,238 @@
+"""Compares the served pipeline with a bare loop in one process: pairs of pictures per second, at 1 and at 4 clients.
+
+The same JPEG and 16-bit PNG pair (640x480) goes through the same decode, the same ONNX Runtime session settings and the
+same rendering on the same cores. *Bare* is threads in this process that share one session: no server, no wire. *Served*
+is threads in this process that ask a server of its own through gRPC: client, front door and Triton all count. Both are
+measured in turns, so that a busy neighbour disturbs both; reported are medians over the turns, the median of their
+ratios, and the processor time per request of all processes together, which a neighbour hardly changes.
+
+The network is a stand-in: convolutions on 480x640 that take about 45 ms on two cores, with random weights and the
+tensors of a segmentation network, because the time of the network decides how much the rest matters. ``--network``
+measures one of the repository instead. Run it with ``python -m benchmarks.serving``; the last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import tritonclient.grpc
+from onnx import TensorProto, helper, numpy_helper
+
+from export.contract import Contract, TensorSpec, sha256_of
+from serving.embedded import EmbeddedServer
+from serving.limits import PictureLimits
+from serving.published import published
+from serving.stages.cores import granted_cores
+from serving.stages.decode_rgbd import decode_pair
+from serving.stages.look import Look
+from serving.stages.network import open_session
+from serving.stages.overlay_labels import overlay
+from serving.stages.render_labels import render
+
+_PAIR = (Path("demo/real/redwood_livingroom.rgb.jpg"), Path("demo/real/redwood_livingroom.depth.png"))
+_UNITS_PER_METRE = 1000.0
+_LIKE, _STAND_IN, _SIZE, _CONVOLUTIONS = Path("model_repository/rooms_cen"), "stand_in", (480, 640), 24
+Work = Callable[[], None]
+
+
+def stand_in(folder: Path, convolutions: int) -> str:
+    """Write a network of so many 3x3 convolutions and its contract below `folder`; return its name."""
+    like = Contract.load(_LIKE)
+    path = folder / _STAND_IN / like.graph.file
+    path.parent.mkdir(parents=True)
+    onnx.save(stand_in_graph(convolutions, len(like.classes)), path)
+
+    def resized(specs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+        return tuple(dataclasses.replace(spec, shape=(*_SIZE, *spec.shape[2:])) for spec in specs)
+
+    graph = dataclasses.replace(like.graph, sha256=sha256_of(path))
+    contract = dataclasses.replace(
+        like, name=_STAND_IN, inputs=resized(like.inputs), outputs=resized(like.outputs), graph=graph
+    )
+    contract.save(folder / _STAND_IN)
+    return _STAND_IN
+
+
+def stand_in_graph(convolutions: int, classes: int) -> onnx.ModelProto:
+    """Return the stand-in: stride 4, then so many convolutions of 32 channels, then arg-max at full size."""
+    generator = np.random.default_rng(0)
+    weights: dict[str, Any] = {"one": np.array([1]), "grow": np.array([1, 1, 4, 4], np.float32)}
+    nodes: list[onnx.NodeProto] = []
+
+    def add(kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def convolve(source: str, index: int, channels: tuple[int, int], stride: int = 1) -> str:
+        weights[f"w{index}"] = generator.normal(0, 0.05, (channels[1], channels[0], 3, 3)).astype(np.float32)
+        found = add("Conv", [source, f"w{index}"], f"c{index}", strides=[stride, stride], pads=[1, 1, 1, 1])
+        return add("Relu", [found], f"r{index}")
+
+    colour = add("Transpose", [add("Cast", ["rgb"], "rgb_float", to=TensorProto.FLOAT)], "planes", perm=[0, 3, 1, 2])
+    found = add("Concat", [colour, add("Unsqueeze", ["depth", "one"], "depth_plane")], "stacked", axis=1)
+    found = convolve(found, 0, (4, 32), stride=4)
+    for index in range(1, convolutions):
+        found = convolve(found, index, (32, 32))
+    labels = add("ArgMax", [convolve(found, convolutions, (32, classes))], "indices", axis=1)
+    small = add("Cast", [labels], "small", to=TensorProto.FLOAT)
+    plane = add("Squeeze", [add("Resize", [small, "", "grow"], "large", mode="nearest"), "one"], "plane")
+    for name in ("labels", "confidence"):
+        add("Cast", [plane], name, to=TensorProto.UINT8)
+
+    def tensor(name: str, kind: int, *more: int) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, kind, ["N", *_SIZE, *more])
+
+    inputs = [tensor("rgb", TensorProto.UINT8, 3), tensor("depth", TensorProto.FLOAT)]
+    outputs = [tensor(name, TensorProto.UINT8) for name in ("labels", "confidence")]
+    stored = [numpy_helper.from_array(value, name) for name, value in weights.items()]
+    graph = helper.make_graph(nodes, _STAND_IN, inputs, outputs, stored)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def bare_work(folder: Path, rgb: bytes, depth: bytes) -> Work:
+    """Return a function that decodes, runs and renders one pair in this process."""
+    contract = Contract.load(folder)
+    session = open_session(folder / contract.graph.file, contract.graph.sha256)
+    look = Look.from_published(published(contract, contract.inputs, contract.outputs, contract.name))
+    height, width = next(spec.shape for spec in contract.inputs if spec.name == "depth")
+    limits = PictureLimits()
+
+    def work() -> None:
+        pixels, metres = decode_pair(rgb, depth, _UNITS_PER_METRE, height, width, limits)
+        labels, confidence = session.run(["labels", "confidence"], {"rgb": pixels[None], "depth": metres[None]})
+        render(labels[0], confidence[0], rgb, metres, look, limits)
+        overlay(labels[0], rgb, look, limits)
+
+    return work
+
+
+def served_work(url: str, pipeline: str, rgb: bytes, depth: bytes, stack: ExitStack) -> Work:
+    """Return a function that asks a server for one pair; every thread gets a connection of its own."""
+    local = threading.local()
+    inputs = []
+    for name, data in (("rgb_image", rgb), ("depth_image", depth)):
+        tensor = tritonclient.grpc.InferInput(name, [1, 1], "BYTES")
+        inputs.append(tensor.set_data_from_numpy(np.array([[data]], dtype=np.object_)))
+    units = tritonclient.grpc.InferInput("depth_units_per_metre", [1, 1], "FP32")
+    inputs.append(units.set_data_from_numpy(np.array([[_UNITS_PER_METRE]], np.float32)))
+
+    def work() -> None:
+        if not hasattr(local, "client"):
+            # Channels to one address share a connection unless their options differ.
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            client = tritonclient.grpc.InferenceServerClient(url.removeprefix("grpc://"), channel_args=options)
+            local.client = stack.enter_context(client)
+        local.client.infer(pipeline, inputs)
+
+    return work
+
+
+def pace(work: Work, clients: int, seconds: float) -> tuple[float, list[float]]:
+    """Return requests per second of so many threads, and the seconds that each request took."""
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+
+    def run() -> None:
+        while (began := time.perf_counter()) < end:
+            work()
+            times.append(time.perf_counter() - began)
+
+    threads = [threading.Thread(target=run) for _ in range(clients)]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(times) / (time.perf_counter() - began), times
+
+
+def processor_seconds(server: EmbeddedServer) -> float:
+    """Return the processor time of this process and of all the server's so far."""
+    pids, total = {server.pid}, time.process_time()
+    for entry in sorted(int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit()):
+        try:
+            fields = (Path("/proc") / str(entry) / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if entry in pids or int(fields[1]) in pids:
+            pids.add(entry)
+            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
+def compare(
+    works: dict[str, Work], server: EmbeddedServer, clients: int, rounds: int, seconds: float
+) -> dict[str, Any]:
+    """Measure all works in turns; the first is what the others are compared with."""
+    paces: dict[str, list[float]] = {name: [] for name in works}
+    times: dict[str, list[float]] = {name: [] for name in works}
+    spent = dict.fromkeys(works, 0.0)
+    for _ in range(rounds):
+        for name, work in works.items():
+            before = processor_seconds(server)
+            rate, took = pace(work, clients, seconds)
+            spent[name] += processor_seconds(server) - before
+            paces[name].append(rate)
+            times[name] += took
+    base = next(iter(works))
+    return {
+        name: {
+            "per_second": round(statistics.median(rates), 2),
+            "p50_ms": round(statistics.median(times[name]) * 1e3, 1),
+            "processor_ms": round(spent[name] / len(times[name]) * 1e3, 1),
+            "share": round(statistics.median(a / b for a, b in zip(rates, paces[base], strict=True)), 3),
+        }
+        for name, rates in paces.items()
+    }
+
+
+def main() -> None:
+    """Measure, print a table and end in one JSON line."""
+    parser = argparse.ArgumentParser(description="the served pipeline against a bare loop in one process")
+    parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="exported networks")
+    parser.add_argument("--network", help="network of the repository to measure (default: the stand-in)")
+    parser.add_argument("--convolutions", type=int, default=_CONVOLUTIONS, help="size of the stand-in")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each kind; the median is reported")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of one turn")
+    wanted = parser.parse_args()
+    rgb, depth = (path.read_bytes() for path in _PAIR)
+    with ExitStack() as stack:
+        repository, network = wanted.repository, wanted.network
+        if network is None:
+            repository = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            network = stand_in(repository, wanted.convolutions)
+        figures: dict[str, Any] = {"benchmark": "serving", "network": network, "cores": granted_cores()}
+        server = stack.enter_context(EmbeddedServer(repository, networks=[network]))
+        works = {
+            "bare": bare_work(repository / network, rgb, depth),
+            "served": served_work(server.grpc_url, f"{network}_image", rgb, depth, stack),
+        }
+        for work in works.values():
+            pace(work, 4, 1.0)
+        print(f"{network}, 640x480 pair, {granted_cores()} cores, {wanted.rounds} turns of {wanted.seconds:g} s")
+        for clients in (1, 4):
+            compared = compare(works, server, clients, wanted.rounds, wanted.seconds)
+            figures[f"clients_{clients}"] = compared
+            for name, one in compared.items():
+                print(
+                    f"  {clients} clients  {name:<7} {one['per_second']:7.2f} per second  p50 {one['p50_ms']:6.1f} ms  "
+                    f"{one['processor_ms']:6.1f} ms of processor  {one['share']:.3f} x bare"
+                )
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Clients: pictures in, answers out.
+
+Example:
+    >>> from clients import Predictor
+    >>> with Predictor("grpc://127.0.0.1:8001") as predictor:
+    ...     result = predictor.segment("rgb.jpg", "depth.png", pipeline="rooms_cen_image")
+    >>> files = result.save("predictions", "living_room")
+"""
+
+from __future__ import annotations
+
+from clients.contact_sheet import Row, contact_sheet
+from clients.errors import (
+    AddressError,
+    CrosswireError,
+    DeadlineExceeded,
+    InputError,
+    OutputError,
+    PipelineUnknown,
+    RequestRefused,
+    ServerError,
+    ServerFailed,
+    ServerOverloaded,
+    ServerUnreachable,
+)
+from clients.overlays import blend_labels
+from clients.pipelines import Pipeline, Tensor
+from clients.predictor import Predictor
+from clients.results import SavedFiles, Segmentation, Timings
+from clients.score import mean_iou
+
+__all__ = [
+    "AddressError",
+    "CrosswireError",
+    "DeadlineExceeded",
+    "InputError",
+    "OutputError",
+    "Pipeline",
+    "PipelineUnknown",
+    "Predictor",
+    "RequestRefused",
+    "Row",
+    "SavedFiles",
+    "Segmentation",
+    "ServerError",
+    "ServerFailed",
+    "ServerOverloaded",
+    "ServerUnreachable",
+    "Tensor",
+    "Timings",
+    "blend_labels",
+    "contact_sheet",
+    "mean_iou",
+]

@@ -1,0 +1,53 @@
+"""Command line: `python -m clients predict ...` and `python -m clients list ...`.
+
+Exit codes: 0 done; 2 one line on stderr says what was wrong; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from clients.commands import list_pipelines, predict
+from clients.errors import CrosswireError
+
+COMMANDS = (predict, list_pipelines)
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and leave with code 2."""
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: arguments without the program's name; None takes the process's.
+
+    Returns:
+        The exit code.
+    """
+    parser = OneLineParser(prog="python -m clients", description="Ask a Crosswire server about your pictures.")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_to(commands)
+    options = parser.parse_args(argv)
+    try:
+        options.run(options)
+    except CrosswireError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One module per command: `add_to` declares its arguments, `run` does its work."""

@@ -1,0 +1,48 @@
+"""`list`: what a server offers."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from clients.commands.connection import add_connection_options, connect
+from clients.pipelines import Pipeline, Tensor
+
+
+def add_to(commands: Any) -> None:
+    """Declare the command.
+
+    Args:
+        commands: the collection that `ArgumentParser.add_subparsers` returns.
+    """
+    parser = commands.add_parser("list", help="list the pipelines of a server")
+    add_connection_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print every pipeline with its task, inputs and outputs."""
+    with connect(options) as predictor:
+        offered = predictor.pipelines()
+    print("\n".join(as_text(pipeline) for pipeline in offered) or f"{options.url} offers no pipeline")
+
+
+def as_text(pipeline: Pipeline) -> str:
+    """Return one pipeline as a few lines."""
+    return "\n".join(
+        (
+            pipeline.name,
+            f"  task     {pipeline.task}, {len(pipeline.classes)} classes: {', '.join(pipeline.classes)}",
+            f"  inputs   {_tensors(pipeline.inputs)}",
+            f"  outputs  {_tensors(pipeline.outputs)}",
+        )
+    )
+
+
+def _tensors(tensors: Sequence[Tensor]) -> str:
+    described = (
+        f"{tensor.name} {tensor.dtype} {list(tensor.shape)}{' (optional)' if tensor.optional else ''}"
+        for tensor in tensors
+    )
+    return ", ".join(described)

@@ -1,0 +1,36 @@
+"""Depth made visible: near is warm, far is cold, holes are black."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+_STOPS: Final = np.array(
+    [[255, 244, 214], [253, 190, 92], [232, 103, 72], [160, 52, 112], [82, 38, 130], [32, 34, 92]], dtype=np.float64
+)
+"""RGB from the nearest reading to the farthest, evenly spaced; lightness falls all the way."""
+
+
+def colour_depth(metres: NDArray[Any], *, percentiles: tuple[float, float] = (1.0, 99.0)) -> Image.Image:
+    """Return a picture of a depth map.
+
+    Args:
+        metres: depth, [H, W]; 0 and anything not finite is a hole.
+        percentiles: of the readings; below and above them the colour does not change, so that a few stray readings
+            do not flatten the rest.
+
+    Returns:
+        RGB picture of the same size.
+    """
+    readings = np.isfinite(metres) & (metres > 0)
+    colours = np.zeros((*metres.shape, 3), dtype=np.uint8)
+    if readings.any():
+        values = metres[readings].astype(np.float64)
+        near, far = np.percentile(values, percentiles)
+        place = np.clip((values - near) / max(far - near, 1e-6), 0.0, 1.0) * (len(_STOPS) - 1)
+        channels = [np.interp(place, np.arange(len(_STOPS)), _STOPS[:, channel]) for channel in range(3)]
+        colours[readings] = np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+    return Image.fromarray(colours)

@@ -1,0 +1,104 @@
+"""What a server says about its pipelines; nothing about classes, palettes or tensors is typed by hand here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clients.errors import PipelineUnknown, ServerFailed
+
+SCHEMA_VERSION = 1
+_PARAMETER = "crosswire"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of a pipeline.
+
+    Attributes:
+        name: name on the wire.
+        dtype: Triton's name of the element type: `"BYTES"`, `"FP32"`, ...
+        shape: sizes without the batch axis; -1 is any size.
+        optional: whether a request may leave it out.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One pipeline, as its server describes it.
+
+    Attributes:
+        name: name to ask for.
+        network: name of the network inside.
+        task: what it does, for example `"segmentation"`.
+        inputs: tensors to send.
+        outputs: tensors that come back.
+        classes: class names; the index is the label.
+        palette: one RGB colour per class, 0..255.
+        data: the data set that the network was trained on, or an empty text.
+        metrics: quality that was measured when the network was exported.
+    """
+
+    name: str
+    network: str
+    task: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    data: str
+    metrics: Mapping[str, float]
+
+
+def is_pipeline(config: Mapping[str, Any]) -> bool:
+    """Say whether a Triton configuration is a pipeline: an ensemble that carries the contract of its network."""
+    return config.get("platform") == "ensemble" and _PARAMETER in config.get("parameters", {})
+
+
+def read_pipeline(config: Mapping[str, Any]) -> Pipeline:
+    """Read a pipeline from its Triton configuration.
+
+    Raises:
+        PipelineUnknown: the model is no pipeline.
+        ServerFailed: its description is damaged or of another schema version.
+    """
+    name = config["name"]
+    if not is_pipeline(config):
+        raise PipelineUnknown(f"model {name!r} is no pipeline; list the pipelines with: python -m clients list")
+    try:
+        contract = json.loads(config["parameters"][_PARAMETER]["string_value"])
+        if contract["schema_version"] != SCHEMA_VERSION:
+            raise ServerFailed(
+                f"pipeline {name!r} is described in schema version {contract['schema_version']}; this client reads "
+                f"{SCHEMA_VERSION}: use the client of the server's release"
+            )
+        return Pipeline(
+            name=name,
+            network=contract["network"],
+            task=contract["task"],
+            inputs=tuple(_tensor(entry) for entry in config["input"]),
+            outputs=tuple(_tensor(entry) for entry in config["output"]),
+            classes=tuple(contract["classes"]),
+            palette=tuple((red, green, blue) for red, green, blue in contract["palette"]),
+            data=contract.get("data", ""),
+            metrics=contract.get("metrics", {}),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ServerFailed(f"pipeline {name!r} is described badly ({error!r}); export its network again") from error
+
+
+def _tensor(entry: Mapping[str, Any]) -> Tensor:
+    dtype = entry["data_type"].removeprefix("TYPE_")
+    return Tensor(
+        name=entry["name"],
+        dtype="BYTES" if dtype == "STRING" else dtype,
+        shape=tuple(int(size) for size in entry["dims"]),
+        optional=bool(entry.get("optional", False)),
+    )

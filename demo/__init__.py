@@ -1,0 +1,1 @@
+"""The demo: rooms and real frames through the real server. May import every room; imported by none."""

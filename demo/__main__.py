@@ -1,0 +1,69 @@
+"""`make demo`: start the server, send it rooms and foreign frames, show what it answers. Needs no PyTorch."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from clients import CrosswireError, Predictor
+from demo.scenes import ROOT, foreign_scenes, rooms
+from demo.show import ask, draw_sheet, pooled_mean_iou, table, write_report
+from serving.embedded import EmbeddedServer
+from serving.errors import ServingError
+
+PIPELINE = "rooms_cen_image"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; return 0, or 2 after a line on stderr that says what is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description="Segment RGB-D pictures with NVIDIA Triton.")
+    parser.add_argument("--repository", type=Path, default=ROOT / "model_repository", help="what to serve")
+    parser.add_argument("--out", type=Path, default=ROOT / "demo" / "out", help="where to write")
+    options = parser.parse_args(arguments)
+    try:
+        run(options.repository, options.out)
+    except (CrosswireError, ServingError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(repository: Path, out: Path) -> float:
+    """Serve a repository, segment all scenes, write pictures and report.
+
+    Args:
+        repository: holds the network `rooms_cen`.
+        out: folder to write into.
+
+    Returns:
+        The mean IoU over the rooms.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    scenes = [*rooms(), *foreign_scenes()]
+    print("starting NVIDIA Triton ...", flush=True)
+    begin = time.perf_counter()
+    with EmbeddedServer(repository) as server, Predictor(server.grpc_url) as predictor:
+        print(f"ready after {time.perf_counter() - begin:.1f} s; sending {len(scenes)} RGB-D pairs ...\n", flush=True)
+        answers = ask(predictor, PIPELINE, scenes, out)
+    write_report(answers, PIPELINE, out / "report.json")
+    draw_sheet(answers, out / "contact_sheet.png")
+    mean = pooled_mean_iou(answers)
+    shown = out.relative_to(ROOT) if out.is_relative_to(ROOT) else out
+    print(table(answers))
+    print(f"\nmIoU over the {len(rooms())} rooms: {mean:.3f}")
+    print(f"look at: {shown}/contact_sheet.png    all figures: {shown}/report.json")
+    print(
+        "\nnext:\n"
+        "  make serve                    # keep a server running on ports 8000 (HTTP) and 8001 (gRPC), then\n"
+        "  .venv/bin/python -m clients predict demo/real/tum_desk.rgb.png demo/real/tum_desk.depth.png \\\n"
+        f"      --depth-units-per-metre 5000 --pipeline {PIPELINE} --url grpc://127.0.0.1:8001 --out predictions\n"
+        "  make demo-train               # train, freeze, export and serve a network of your own"
+    )
+    return mean
+
+
+if __name__ == "__main__":
+    sys.exit(main())

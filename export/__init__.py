@@ -1,0 +1,1 @@
+"""Freezing trained networks into static graphs with a contract."""

@@ -1,0 +1,135 @@
+"""Command line: `python -m export build RUN --name NAME --size HxW --to DIR`, `inspect` and `plan-script`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from export import tensorrt_plan
+from export.contract import PRECISIONS, TARGETS, Contract
+from export.describe import describe
+from export.drawing import page
+
+__all__ = ["describe", "main"]
+
+FORMATS = ("onnx", "tensorrt")
+SCRIPT = "build_plan.py"
+IMAGE = "nvcr.io/nvidia/tensorrt:25.10-py3"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, or 2 after a line on stderr that says what is wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.action(options))
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(prog="python -m export", description="Freeze trained networks into static graphs.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    build = commands.add_parser("build", help="freeze a run, export it and prove it")
+    build.set_defaults(action=_build)
+    build.add_argument("run", type=Path, help="run folder written by python -m training train")
+    build.add_argument("--name", required=True, help="name of the network on the server")
+    build.add_argument("--size", required=True, type=_size, metavar="HxW", help="size of the pictures: 128x160")
+    build.add_argument("--to", required=True, type=Path, help="model repository to write into")
+    build.add_argument("--max-batch", type=int, default=8, help="largest batch a server may form (default 8)")
+    build.add_argument("--precision", choices=PRECISIONS, default="fp32", help="arithmetic of the graph (default fp32)")
+    build.add_argument("--target", choices=TARGETS, help="what int8 is laid out for (default cpu)")
+    build.add_argument("--format", choices=FORMATS, default="onnx", help="tensorrt: also build a plan (needs a GPU)")
+    build.add_argument("--version-compatible", action="store_true", help="tensorrt: newer versions may load the plan")
+    build.add_argument("--calibration", type=Path, metavar="DIR", help="int8: real inputs (default: training frames)")
+    build.add_argument("--calibration-frames", type=int, default=32, help="int8: how many of them (default 32)")
+    build.add_argument("--max-drop", type=float, default=0.5, help="int8: points of mean IoU to lose (default 0.5)")
+    build.add_argument("--frames", type=int, default=32, help="labelled frames to score on (default 32)")
+    inspect = commands.add_parser("inspect", help="print and draw what a contract promises and proves, and time it")
+    inspect.set_defaults(action=_inspect)
+    inspect.add_argument("folder", type=Path, help="network's folder, for example model_repository/rooms_cen")
+    inspect.add_argument("--to", type=Path, metavar="FILE", help="page to draw (default: NAME.html beside the folder)")
+    inspect.add_argument("--repeats", type=int, default=5, help="timed calls; 0 times nothing (default 5)")
+    script = commands.add_parser("plan-script", help="write the script that builds a TensorRT plan in the container")
+    script.set_defaults(action=_plan_script)
+    script.add_argument("name", help="name of the network")
+    script.add_argument("--repository", type=Path, default=Path("model_repository"), help="default: model_repository")
+    return parser
+
+
+def _build(options: argparse.Namespace) -> int:
+    """Export a run."""
+    plan = options.format == "tensorrt"
+    if plan:
+        tensorrt_plan.load_tensorrt()  # before anything slow
+    from export.build import build  # torch is needed only here
+    from export.precision import Precision
+    from training.run_folder import read_run
+
+    target = options.target or ("tensorrt" if plan else "cpu")
+    precision = Precision(
+        options.precision, target, options.calibration, options.calibration_frames, options.max_drop, options.frames
+    )
+    contract = build(
+        read_run(options.run),
+        options.name,
+        options.size,
+        options.to,
+        max_batch=options.max_batch,
+        precision=precision,
+        report=_report,
+    )
+    print(describe(contract))
+    if plan:
+        _report(tensorrt_plan.UNTRIED)
+        tensorrt_plan.build_plan(options.to / options.name, version_compatible=options.version_compatible)
+    print(f"\nwritten: {options.to / options.name}\nnext: python -m serving up --repository {options.to}")
+    return 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    """Print and draw a contract after checking its graph and proofs."""
+    contract = Contract.load(options.folder)
+    graph = contract.verify(options.folder)
+    latencies = {}
+    if options.repeats > 0:
+        from export.contenders import compare_latency  # torch is needed only here
+
+        latencies = compare_latency(contract, graph, options.repeats)
+    print(describe(contract, latencies))
+    target = options.to or options.folder.resolve().with_name(f"{contract.name}.html")
+    target.write_text(page(contract, latencies), encoding="utf-8")
+    print(f"\ndrawn: {target}")
+    return 0
+
+
+def _plan_script(options: argparse.Namespace) -> int:
+    """Put the builder of a plan beside a contract."""
+    folder = options.repository / options.name
+    contract = Contract.load(folder)
+    contract.verify(folder)
+    script = folder / SCRIPT
+    script.write_text(Path(tensorrt_plan.__file__).read_text(encoding="utf-8"), encoding="utf-8")
+    mounted = f"docker run --rm --gpus all -v {folder.resolve()}:/network {IMAGE} python3 /network/{SCRIPT}"
+    print(f"written: {script}\nrun it on the machine that will serve the plan: {mounted}\n{tensorrt_plan.UNTRIED}")
+    return 0
+
+
+def _report(line: str) -> None:
+    """Say on stderr what is being done."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Parse `HxW`."""
+    if not (match := re.fullmatch(r"(\d+)x(\d+)", text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; write HEIGHTxWIDTH, for example 128x160")
+    return int(match[1]), int(match[2])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

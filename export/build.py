@@ -1,0 +1,228 @@
+"""From a run folder to a network's folder: freeze, write the graph, prove it, write the contract."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from export.contract import Contract, Evaluation, ExchangedLayer, Graph, Parity, TensorSpec, sha256_of
+from export.contract import Run as RunIdentity
+from export.frames import Frames
+from export.job import Job, Report, job, silent
+from export.onnx_graph import IR_VERSION, LOGITS, OPSET, WEIGHTS_FILE, example
+from export.parity import onnx_runner, prove, torch_runner
+from export.precision import FP32, Precision
+from export.reduce import Reduced, reduce
+from export.score import compare, score
+from training.config import to_plain
+from training.data import frames
+from training.datasets.frames import FrameSource
+from training.evaluate import evaluate
+from training.evaluate import report as report_scores
+from training.run_folder import WEIGHTS, Run, exchange_to_plain, read_metrics
+
+GRAPH = "1/model.onnx"
+#: Where the graph lies before its precision is reduced, while it is made.
+FULL_GRAPH = "fp32/model.onnx"
+#: Frames that parity is measured on.
+PROOF_FRAMES = 8
+
+
+class BuildError(ValueError):
+    """An export that cannot be made; the message says what came and what is allowed."""
+
+
+def build(
+    run: Run,
+    name: str,
+    size: tuple[int, int],
+    to: Path,
+    *,
+    max_batch: int = 8,
+    precision: Precision = FP32,
+    report: Report = silent,
+) -> Contract:
+    """Export a run into `to/name`, all of it or nothing.
+
+    Args:
+        run: the trained network.
+        name: of the network's folder and of its Triton model.
+        size: height and width of the pictures that the graph takes.
+        to: the model repository.
+        max_batch: largest batch that a server may form.
+        precision: arithmetic of the graph.
+        report: is told what is being measured.
+
+    Returns:
+        The contract that was written.
+
+    Raises:
+        BuildError: a forbidden name or size, a target that cannot be written, or weights that are not finite.
+        ContractError: a tolerance is exceeded.
+    """
+    _check(name, size, max_batch, to)
+    partial = to / f".{name}.{os.getpid()}.partial"
+    try:
+        (partial / GRAPH).parent.mkdir(parents=True)
+    except OSError as error:
+        raise BuildError(f"{to} cannot be written: {error}; choose another folder with --to") from error
+    try:
+        contract = _write(_job(run, size, max_batch, precision, report), name, partial)
+        contract.save(partial)
+        contract.verify(partial)
+        _replace(partial, to / name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return contract
+
+
+def _check(name: str, size: tuple[int, int], max_batch: int, to: Path) -> None:
+    """Refuse what could only fail later."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise BuildError(f"name {name!r} is not allowed; use small letters, digits and underscores: rooms_cen")
+    if min(size) < 32 or max(size) > 4096:
+        raise BuildError(f"size {size[0]}x{size[1]} is not allowed; height and width are 32 to 4096")
+    if not 1 <= max_batch <= 256:
+        raise BuildError(f"max batch {max_batch} is not allowed; it is 1 to 256")
+    if to.exists() and not to.is_dir():
+        raise BuildError(f"{to} is not a folder; choose another one with --to")
+
+
+def _job(run: Run, size: tuple[int, int], max_batch: int, precision: Precision, report: Report) -> Job:
+    """Freeze a run, with an error that names it."""
+    try:
+        return job(run, size, max_batch, precision, report)
+    except ValueError as error:
+        raise BuildError(f"{run.folder}: {error}") from error
+
+
+def _write(job: Job, name: str, folder: Path) -> Contract:
+    """Write the graph into a folder, and make the contract from what is measured on it."""
+    path = folder / GRAPH
+    full = path if job.precision.name == "fp32" else folder / FULL_GRAPH
+    full.parent.mkdir(exist_ok=True)
+    job.write(full)
+    live, frozen = job.live(), job.servable()
+    outputs = [*(spec.name for spec in job.outputs), LOGITS]
+    tested = job.labelled("test")
+    noise = {"noise, batches of 1, 2, 3": [example(job.inputs, n, seed=n) for n in (1, 2, 3) if n <= job.max_batch]}
+    runners = {"frozen": torch_runner(frozen)}
+    runners["onnx" if full == path else "onnx-fp32"] = onnx_runner(full, (LOGITS,))
+    tolerances = job.precision.tolerances()
+    proofs = prove(torch_runner(live), runners, noise | _proof(tested, job.max_batch), outputs, tolerances)
+    reduced = Reduced()
+    if full != path:
+        reduced = reduce(job, full, path)
+        shutil.rmtree(full.parent)
+        samples = _proof(tested if tested.samples else job.calibration(), job.max_batch)
+        runners = {"onnx": onnx_runner(path, (LOGITS,))}
+        proofs += prove(torch_runner(live), runners, samples, outputs, tolerances)
+    return _contract(job, name, folder, proofs, reduced, tested)
+
+
+def _contract(
+    job: Job, name: str, folder: Path, proofs: tuple[Parity, ...], reduced: Reduced, tested: Frames
+) -> Contract:
+    """Describe a graph that was written and proven."""
+    run, path = job.run, folder / GRAPH
+    source = frames(run.config.data, "test")
+    weights = path.with_name(WEIGHTS_FILE)
+    live, frozen = job.live(), job.servable()
+    evaluation: tuple[Evaluation, ...] = ()
+    if tested.samples:
+        classes = run.config.network.classes
+        scored = score(torch_runner(live), tested, classes), score(onnx_runner(path), tested, classes)
+        evaluation = compare(*scored, tested)
+    return Contract(
+        name=name,
+        task="segmentation",
+        inputs=job.inputs,
+        outputs=job.outputs,
+        classes=source.classes,
+        palette=source.palette,
+        max_batch_size=job.max_batch,
+        precision=job.precision.name,
+        graph=Graph(
+            GRAPH,
+            sha256_of(path),
+            OPSET,
+            IR_VERSION,
+            weights=str(weights.relative_to(folder)) if weights.exists() else "",
+            weights_sha256=sha256_of(weights) if weights.exists() else "",
+        ),
+        tolerances=job.precision.tolerances(),
+        parity=proofs,
+        exchange=tuple(
+            ExchangedLayer(entry["layer"], entry["channels"], tuple(entry["penalised"]), tuple(entry["exchanged"]))
+            for entry in exchange_to_plain(run.network)
+        ),
+        parameters=sum(p.numel() for p in run.network.parameters()),
+        macs_live=macs(live, job.inputs),
+        macs_frozen=macs(frozen, job.inputs),
+        metrics=_metrics(run, source),
+        run=RunIdentity(
+            preset=run.config.preset,
+            config=to_plain(run.config),
+            weights_sha256=sha256_of(run.folder / WEIGHTS),
+            steps=run.config.steps,
+            data=run.config.data.name,
+            versions={"torch": torch.__version__, "onnx": onnx.__version__},
+        ),
+        target=job.precision.target,
+        precisions=reduced.precisions,
+        evaluation=evaluation,
+        calibration=reduced.calibration,
+    )
+
+
+def _proof(frames: Frames, max_batch: int) -> dict[str, list[list[Tensor]]]:
+    """Return what parity is measured on besides noise: some frames in batches of 1, 2, 3 and 2, by a description."""
+    batches, rest = [], frames.samples[:PROOF_FRAMES]
+    for size in (1, 2, 3, 2):
+        group, rest = rest[: min(size, max_batch)], rest[min(size, max_batch) :]
+        if group:
+            batches.append([torch.cat(column) for column in zip(*group, strict=True)])
+    shown = sum(len(batch[0]) for batch in batches)
+    return {f"{shown} of {frames.description}": batches} if batches else {}
+
+
+def _metrics(run: Run, source: FrameSource) -> dict[str, float]:
+    """Return the headline figures of a run, which is scored where it was not yet."""
+    if metrics := read_metrics(run.folder):
+        return _flat(metrics)
+    return _flat(report_scores(run, evaluate(run))) if len(source) else {}
+
+
+def macs(servable: nn.Module, inputs: tuple[TensorSpec, ...]) -> int:
+    """Count the multiply-accumulates of convolutions and matrix products for one sample."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        servable(*example(inputs, 1, seed=0))
+    return int(counter.get_total_flops()) // 2
+
+
+def _flat(metrics: dict[str, Any]) -> dict[str, float]:
+    """Return the headline figures of a run's scores."""
+    flat = {"scenes": float(metrics["scenes"]), "exchanged_share": float(metrics["exchanged_share"])}
+    for name, scored in metrics["scores"].items():
+        suffix = "" if name == "ensemble" else f"_{name}"
+        for key in ("mean_iou", "mean_accuracy", "pixel_accuracy"):
+            flat[key + suffix] = float(scored[key])
+    return flat
+
+
+def _replace(new: Path, target: Path) -> None:
+    """Put a finished folder in the place of an older one."""
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    new.rename(target)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,41 @@
+"""A served graph against what it replaces, timed here: eager PyTorch and a naive ONNX export of the live network.
+
+Both are rebuilt from the configuration in the contract with fresh weights, on which no time depends.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from export.contract import Contract
+from export.latency import Latency, interleaved
+from export.onnx_graph import example, exported, save
+from export.parity import onnx_runner, torch_runner
+from export.servable import SegmentationServable
+from training.config import from_plain
+from training.modalities import modalities
+from training.models import build_network
+
+
+def compare_latency(contract: Contract, graph: Path, repeats: int) -> dict[str, Latency]:
+    """Time a graph, eager PyTorch and a naive export in turn, on noise of batch 1.
+
+    Args:
+        contract: of the graph.
+        graph: its file.
+        repeats: counted rounds.
+    """
+    network = from_plain(contract.run.config).network
+    live = SegmentationServable(build_network(network), modalities(network)).eval()
+    sample = example(contract.inputs, 1, seed=0)
+    with tempfile.TemporaryDirectory() as folder:
+        naive = Path(folder) / "naive.onnx"
+        save(exported(live, contract.inputs, [spec.name for spec in contract.outputs], None), naive)
+        runners = {
+            "eager PyTorch fp32": torch_runner(live),
+            "naive ONNX fp32": onnx_runner(naive),
+            f"served {contract.precision}": onnx_runner(graph),
+        }
+        return interleaved({name: partial(run, sample) for name, run in runners.items()}, repeats)

@@ -1,0 +1,161 @@
+"""Writing the frozen graph: values that are one tensor or one per stream, and the nodes that make them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+
+from export.freeze.groups import Group, StreamPlan
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """One tensor [M*N, C, H, W] for all streams, channels as in the live network.
+
+    Attributes:
+        node: the tensor.
+        streams: M.
+    """
+
+    node: fx.Node
+    streams: int
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """One tensor [N, C, H, W] per stream.
+
+    Attributes:
+        nodes: M nodes.
+        positions: per stream the place of every live channel, or None where nothing moved.
+    """
+
+    nodes: tuple[fx.Node, ...]
+    positions: tuple[tuple[int, ...] | None, ...]
+
+
+class Emitter:
+    """Collects the nodes and weights of a frozen graph."""
+
+    def __init__(self) -> None:
+        self.graph = fx.Graph()
+        self.root = nn.Module()
+
+    def module(self, name: str, module: nn.Module, *inputs: fx.Node) -> fx.Node:
+        """Add a module under a free name and call it."""
+        key = name.replace(".", "_")
+        while hasattr(self.root, key):
+            key += "_"
+        self.root.add_module(key, module)
+        return self.graph.call_module(key, inputs)
+
+    def function(self, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
+        """Call a function."""
+        return self.graph.call_function(target, args, kwargs)
+
+    def constant(self, name: str, tensor: torch.Tensor) -> fx.Node:
+        """Add a constant tensor."""
+        self.root.register_buffer(name, tensor)
+        return self.graph.get_attr(name)
+
+    def channels(self, node: fx.Node, first: int, length: int) -> fx.Node:
+        """Slice channels out of a tensor."""
+        return self.function(operator.getitem, node, (slice(None), slice(first, first + length)))
+
+    def concatenate(self, nodes: Sequence[fx.Node], axis: int) -> fx.Node:
+        """Concatenate tensors, or return the only one."""
+        return nodes[0] if len(nodes) == 1 else self.function(torch.cat, tuple(nodes), axis)
+
+    def exchange(self, computed: Sequence[fx.Node | None], plans: Sequence[StreamPlan]) -> Parallel:
+        """Give every stream its kept channels and, behind them, the means of what it borrows."""
+        nodes = []
+        for stream, plan in enumerate(plans):
+            parts = []
+            own = computed[stream]
+            if plan.kept and own is not None:
+                parts.append(own if plan.kept == len(plan.computed) else self.channels(own, 0, plan.kept))
+            parts += [self._loan(computed, plans, stream, group) for group in plan.borrowed]
+            nodes.append(self.concatenate(parts, 1))
+        positions = (plan.position for plan in plans)
+        return Parallel(tuple(nodes), tuple(None if list(p) == list(range(len(p))) else p for p in positions))
+
+    def discard(self, computed: Sequence[fx.Node], plans: Sequence[StreamPlan]) -> Parallel:
+        """Give every stream its kept channels and, behind them, zeros for those that it discards."""
+        nodes = []
+        for node, plan in zip(computed, plans, strict=True):
+            zeros = len(plan.position) - plan.kept
+            nodes.append(self.function(F.pad, node, (0, 0, 0, 0, 0, zeros)) if zeros else node)
+        return Parallel(tuple(nodes), tuple(plan.position for plan in plans))
+
+    def _loan(
+        self, computed: Sequence[fx.Node | None], plans: Sequence[StreamPlan], borrower: int, group: Group
+    ) -> fx.Node:
+        """Return the mean over the other streams of one group of channels."""
+        loans = []
+        for stream, (node, plan) in enumerate(zip(computed, plans, strict=True)):
+            if stream != borrower:
+                assert node is not None
+                first, length = plan.place(group)
+                loans.append(node if length == len(plan.computed) else self.channels(node, first, length))
+        total = loans[0]
+        for loan in loans[1:]:
+            total = self.function(operator.add, total, loan)
+        return total if len(loans) == 1 else self.function(operator.mul, total, 1 / len(loans))
+
+    def aligned(self, value: Parallel) -> Parallel:
+        """Bring every stream's channels back into the live order, run by run."""
+        nodes = []
+        for node, position in zip(value.nodes, value.positions, strict=True):
+            if position is None:
+                nodes.append(node)
+                continue
+            runs: list[tuple[int, int]] = []
+            for place in position:
+                if runs and runs[-1][0] + runs[-1][1] == place:
+                    runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+                else:
+                    runs.append((place, 1))
+            nodes.append(self.concatenate([self.channels(node, first, length) for first, length in runs], 1))
+        return Parallel(tuple(nodes), (None,) * len(nodes))
+
+    def stacked(self, value: Stacked | Parallel) -> Stacked:
+        """Stack streams on the batch axis, in the live channel order."""
+        if isinstance(value, Stacked):
+            return value
+        return Stacked(self.concatenate(self.aligned(value).nodes, 0), len(value.nodes))
+
+    def parallel(self, value: Stacked | Parallel) -> Parallel:
+        """Take a stacked tensor apart."""
+        if isinstance(value, Parallel):
+            return value
+        if value.streams == 1:
+            return Parallel((value.node,), (None,))
+        by_stream = self.graph.call_method("unflatten", (value.node, 0, (value.streams, -1)))
+        nodes = []
+        for stream in range(value.streams):
+            part = self.function(operator.getitem, by_stream, slice(stream, stream + 1))
+            nodes.append(self.graph.call_method("squeeze", (part, 0)))
+        return Parallel(tuple(nodes), (None,) * value.streams)
+
+    def weighted_sum(self, value: Stacked | Parallel, weights: torch.Tensor) -> fx.Node:
+        """Sum streams up with one weight each."""
+        if len(weights) == 1:
+            return self.parallel(value).nodes[0]
+        if isinstance(value, Stacked):
+            by_stream = self.graph.call_method("unflatten", (value.node, 0, (value.streams, -1)))
+            scale = self.constant("alpha", weights.view(-1, 1, 1, 1, 1).clone())
+            return self.function(torch.sum, self.function(operator.mul, by_stream, scale), 0)
+        terms = [
+            self.function(operator.mul, node, float(weight))
+            for node, weight in zip(self.aligned(value).nodes, weights, strict=True)
+        ]
+        total = terms[0]
+        for term in terms[1:]:
+            total = self.function(operator.add, total, term)
+        return total

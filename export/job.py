@@ -1,0 +1,105 @@
+"""What every step of one export needs to know."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import fx
+
+from export.contract import TensorSpec
+from export.frames import Frames, of_folder, of_source
+from export.freeze import freeze
+from export.onnx_graph import write_onnx
+from export.precision import Precision
+from export.servable import SegmentationServable, input_spec, output_specs
+from training.data import frames
+from training.modalities import Modality, modalities
+from training.run_folder import Run
+
+Report = Callable[[str], None]
+
+
+def silent(line: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One export.
+
+    Attributes:
+        run: the trained network.
+        streams: its modalities.
+        inputs: of the graph.
+        outputs: of the graph.
+        frozen: the frozen network, fp32.
+        max_batch: largest batch that a server may form.
+        precision: arithmetic of the graph.
+        report: is told what is being measured.
+    """
+
+    run: Run
+    streams: tuple[Modality, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    frozen: fx.GraphModule
+    max_batch: int
+    precision: Precision
+    report: Report
+
+    def live(self) -> SegmentationServable:
+        """Return the live network as it is served, with its logits."""
+        return SegmentationServable(self.run.network, self.streams, tapped=True).eval()
+
+    def servable(self, dtype: torch.dtype = torch.float32) -> SegmentationServable:
+        """Return the frozen network as it is served, with its logits, in fp32 or fp16."""
+        network = self.frozen if dtype is torch.float32 else copy.deepcopy(self.frozen).to(dtype)
+        return SegmentationServable(network, self.streams, tapped=True, dtype=dtype).eval()
+
+    def write(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
+        """Write the frozen network's graph, in fp32 or fp16."""
+        write_onnx(self.servable(dtype), self.inputs, self.outputs, self.max_batch, path)
+
+    def labelled(self, split: str) -> Frames:
+        """Return frames of a split of the run's data; none where the data set has none."""
+        config = self.run.config.data
+        if config.name == "none":
+            return Frames("no frames", ())
+        what = {"train": "training", "val": "validation", "test": "test"}[split]
+        count = self.precision.calibration_frames if split == "train" else self.precision.frames
+        return of_source(frames(config, split), self.inputs, count, f"{config.name}, {{count}} {what} frames")
+
+    def calibration(self) -> Frames:
+        """Return what ranges are measured on: the folder that was named, or training frames of the run's own data.
+
+        Raises:
+            ValueError: there is neither.
+        """
+        if self.precision.calibration is not None:
+            return of_folder(self.precision.calibration, self.inputs, self.precision.calibration_frames)
+        if not (found := self.labelled("train")).samples:
+            raise ValueError(f"{self.run.folder} has no frames of its own; name real inputs with --calibration DIR")
+        return found
+
+
+def job(run: Run, size: tuple[int, int], max_batch: int, precision: Precision, report: Report) -> Job:
+    """Freeze a run for pictures of a size (H, W).
+
+    Raises:
+        ValueError: the network cannot be frozen.
+    """
+    streams = modalities(run.config.network)
+    return Job(
+        run=run,
+        streams=streams,
+        inputs=tuple(input_spec(stream, size) for stream in streams),
+        outputs=output_specs(size, run.config.network.classes),
+        frozen=freeze(run.network),
+        max_batch=max_batch,
+        precision=precision,
+        report=report,
+    )

@@ -1,0 +1,154 @@
+"""From a servable to a checked ONNX file that ONNX Runtime 1.19 and TensorRT 10 read."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from export.contract import TensorSpec
+from export.operators import LARGEST_FILE, lint
+
+OPSET = 18
+IR_VERSION = 10
+
+#: Name of the logits inside every graph; everything behind them is the tail.
+LOGITS = "logits"
+
+#: Name of the file that holds the weights where they do not fit into the graph's own, which protobuf limits to 2 GB.
+WEIGHTS_FILE = "model.onnx.data"
+
+#: What must not appear in a frozen graph: decisions and look-ups that a constant exchange does not need.
+FORBIDDEN_OPERATORS = frozenset({"Where", "If", "Loop", "Scan", "NonZero", "GatherND", "ScatterND", "ScatterElements"})
+
+
+class GraphError(ValueError):
+    """The exported graph breaks a promise; the message says which."""
+
+
+def example(specs: Sequence[TensorSpec], batch: int, seed: int) -> list[Tensor]:
+    """Return seeded noise for the inputs of a network: bytes, and metres within the valid range with holes.
+
+    Args:
+        specs: the inputs.
+        batch: N.
+        seed: of the noise.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    tensors = []
+    for spec in specs:
+        shape = (batch, *spec.shape)
+        if spec.dtype == "UINT8":
+            tensors.append(torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8))
+            continue
+        low, high = spec.valid_range or (0.0, 1.0)
+        values = low + (high - low) * torch.rand(shape, generator=generator)
+        if spec.missing is not None:
+            values[torch.rand(shape, generator=generator) < 0.1] = spec.missing
+        tensors.append(values)
+    return tensors
+
+
+def write_onnx(
+    servable: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], max_batch: int, path: Path
+) -> None:
+    """Export a frozen servable with a symbolic batch axis and fixed sizes, and check the graph.
+
+    Args:
+        servable: maps raw inputs to outputs; where it is tapped, its logits keep their name inside the graph.
+        inputs: its inputs.
+        outputs: its outputs.
+        max_batch: largest batch that may come.
+        path: the file to write.
+
+    Raises:
+        GraphError: the batch size was baked in, or an operator is in the graph that a frozen network never needs or
+            that TensorRT does not have.
+    """
+    names = [*(spec.name for spec in outputs), *([LOGITS] if getattr(servable, "tapped", False) else [])]
+    model = exported(servable, inputs, names, max_batch)
+    del model.graph.output[len(outputs) :]
+    check(model, inputs, outputs)
+    save(model, path)
+
+
+def exported(
+    servable: nn.Module, inputs: Sequence[TensorSpec], names: Sequence[str], max_batch: int | None
+) -> onnx.ModelProto:
+    """Translate a module to ONNX as it is, live or frozen.
+
+    Args:
+        servable: maps raw inputs to outputs.
+        inputs: its inputs.
+        names: of its outputs.
+        max_batch: largest batch that may come, or None for a graph of batch 1 alone.
+    """
+    dim = None if max_batch is None else torch.export.Dim("batch", min=1, max=max(max_batch, 2))
+    with _quiet():
+        program = torch.onnx.export(
+            servable.eval(),
+            tuple(example(inputs, 1 if dim is None else 2, seed=0)),
+            input_names=[spec.name for spec in inputs],
+            output_names=list(names),
+            dynamic_shapes=None if dim is None else {"raw": tuple({0: dim} for _ in inputs)},
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    model.ir_version = IR_VERSION
+    for node in model.graph.node:
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    return model
+
+
+def save(model: onnx.ModelProto, path: Path, *, largest: int = LARGEST_FILE) -> None:
+    """Write a graph, with its weights in a second file beside it where one file would be too large.
+
+    Args:
+        model: the graph.
+        path: of the file.
+        largest: bytes of weights that the graph's own file may hold.
+    """
+    weights = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
+    onnx.save(model, path, save_as_external_data=weights > largest, location=WEIGHTS_FILE, size_threshold=1024)
+
+
+def check(model: onnx.ModelProto, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
+    """Raise `GraphError` unless a graph has the promised wire and no forbidden operator."""
+    if model.ByteSize() <= LARGEST_FILE:
+        onnx.checker.check_model(model, full_check=True)
+    for specs, values in ((inputs, model.graph.input), (outputs, model.graph.output)):
+        for spec, value in zip(specs, values, strict=True):
+            dims = value.type.tensor_type.shape.dim
+            found = tuple(dim.dim_value for dim in dims[1:])
+            if value.name != spec.name or found != spec.shape:
+                raise GraphError(f"{value.name} {found} is in the graph where {spec.name} {spec.shape} is promised")
+            if not dims[0].dim_param:
+                raise GraphError(f"the batch axis of {value.name} is fixed to {dims[0].dim_value}; it must be symbolic")
+    if found_operators := {node.op_type for node in model.graph.node} & FORBIDDEN_OPERATORS:
+        raise GraphError(f"the frozen graph holds {', '.join(sorted(found_operators))}, which no frozen network needs")
+    if faults := lint(model):
+        raise GraphError(f"TensorRT would refuse the graph: {'; '.join(faults[:5])}")
+
+
+@contextlib.contextmanager
+def _quiet():  # type: ignore[no-untyped-def]
+    """Keep the exporter's progress lines and third-party deprecations to itself; errors still raise."""
+    level = logging.getLogger("torch.onnx").level
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logging.getLogger("torch.onnx").setLevel(level)

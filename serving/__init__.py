@@ -1,0 +1,1 @@
+"""Serving: contracts become a Triton repository, and Triton answers pictures with pictures."""

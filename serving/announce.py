@@ -1,0 +1,57 @@
+"""What `up` says once the server answers."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from serving.assemble import Assembled
+from serving.run_state import Run
+
+_RGB, _DEPTH = Path("demo/real/tum_desk.rgb.png"), Path("demo/real/tum_desk.depth.png")
+_UNITS_PER_METRE = 5000  # of that depth picture
+
+
+def as_json(run: Run, assembled: Assembled, seconds: float, triton_pid: int, front_door_pid: int) -> str:
+    """Return one line of JSON for the program that started the server."""
+    return json.dumps(
+        {
+            "http_url": run.http_url,
+            "grpc_url": run.grpc_url,
+            "pid": os.getpid(),
+            "triton_pid": triton_pid,
+            "front_door_pid": front_door_pid,
+            "networks": _networks(assembled),
+            "pipelines": _pipelines(assembled),
+            "seconds": round(seconds, 3),
+        }
+    )
+
+
+def as_prose(run: Run, assembled: Assembled, seconds: float, triton: str) -> str:
+    """Return lines for a person: what is served, where, and the next command."""
+    return (
+        f"{', '.join(_networks(assembled))} ready after {seconds:.1f} s on {triton}\n"
+        f"  HTTP  {run.http_url}   (KServe v2, plain REST: /docs, /metrics)\n"
+        f"  gRPC  {run.grpc_url}\n"
+        f"next: python -m clients predict {_pair()} --pipeline {_pipelines(assembled)[0]} --url {run.grpc_url} "
+        "--out predictions"
+    )
+
+
+def _pair() -> str:
+    """Return the pair of pictures to try: one that lies below the working folder, else placeholders."""
+    if _RGB.is_file() and _DEPTH.is_file():
+        return f"{_RGB} {_DEPTH} --depth-units-per-metre {_UNITS_PER_METRE}"
+    return "PICTURE.jpg DEPTH.png"
+
+
+def _networks(assembled: Assembled) -> list[str]:
+    """Return the names of the networks."""
+    return [network.contract.name for network in assembled.networks]
+
+
+def _pipelines(assembled: Assembled) -> list[str]:
+    """Return the names of the ensembles."""
+    return [pipeline.name for pipeline in assembled.pipelines]

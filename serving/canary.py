@@ -1,0 +1,168 @@
+"""Canary inferences: Triton's own health endpoints do not notice a dead python stub, an inference does."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import math
+import struct
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from PIL import Image
+from tritonclient.grpc.service_pb2 import (
+    ModelInferRequest,
+    ModelStatisticsRequest,
+    RepositoryModelLoadRequest,
+    RepositoryModelUnloadRequest,
+    ServerReadyRequest,
+)
+from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
+
+from export.contract import TensorSpec
+from serving.assemble import Assembled
+from serving.pipelines import DEPTH_UNITS_PER_METRE
+from serving.wire import CHANNEL_OPTIONS, ELEMENT_BYTES, SECRET_HEADER, RawTensor, infer_request, pack_bytes
+
+_SIZE = (16, 12)
+
+
+@dataclass(frozen=True)
+class Canary:
+    """One small request that a healthy server answers.
+
+    Attributes:
+        model: the model that it tries.
+        request: the request.
+    """
+
+    model: str
+    request: ModelInferRequest
+
+
+def canaries_of(assembled: Assembled) -> tuple[Canary, ...]:
+    """Return one canary per network (zeros) and one per pipeline (tiny pictures), networks first."""
+    networks = [
+        Canary(contract.name, infer_request(contract.name, [_zeros(spec) for spec in contract.inputs]))
+        for contract in (network.contract for network in assembled.networks)
+    ]
+    pictures = {"rgb_image": _png("RGB", (90, 120, 150)), "depth_image": _png("I;16", int(2 * DEPTH_UNITS_PER_METRE))}
+    pipelines = [
+        Canary(
+            pipeline.name,
+            infer_request(
+                pipeline.name,
+                [
+                    RawTensor(spec.name, spec.dtype, (1, 1), pack_bytes([pictures[spec.name]]))
+                    for spec in pipeline.inputs
+                    if not spec.optional
+                ],
+            ),
+        )
+        for pipeline in assembled.pipelines
+    ]
+    return (*networks, *pipelines)
+
+
+class Probe:
+    """A canary on its way."""
+
+    def __init__(self, canary: Canary, call: Any) -> None:
+        """Remember what was sent and when."""
+        self.canary = canary
+        self._call = call
+        self._sent = time.monotonic()
+        self._seconds: float | None = None
+        call.add_done_callback(self._finish)
+
+    def _finish(self, _: Any) -> None:
+        """Note when the answer came."""
+        self._seconds = time.monotonic() - self._sent
+
+    def done(self) -> bool:
+        """Say whether it was answered or refused."""
+        return self._seconds is not None
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, or has been on its way so far."""
+        return time.monotonic() - self._sent if self._seconds is None else self._seconds
+
+    @property
+    def error(self) -> grpc.RpcError | None:
+        """Why it failed, or None; only of a probe that is done."""
+        error: grpc.RpcError | None = self._call.exception()
+        return error
+
+
+class TritonLink:
+    """The supervisor's gRPC connection to Triton."""
+
+    def __init__(self, target: str, secret: str) -> None:
+        """Open a channel to `host:port`; it connects when Triton does. The secret opens Triton's restricted calls."""
+        self._metadata = ((SECRET_HEADER, secret),)
+        self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+        self._stub = GRPCInferenceServiceStub(self._channel)
+
+    def ready(self) -> bool:
+        """Say whether Triton calls itself ready."""
+        try:
+            return bool(self._stub.ServerReady(ServerReadyRequest(), timeout=1).ready)
+        except grpc.RpcError:
+            return False
+
+    def probe(self, canary: Canary) -> Probe:
+        """Send a canary without waiting for its answer, and without a time limit: see `Upstream.infer`."""
+        return Probe(canary, self._stub.ModelInfer.future(canary.request))
+
+    def load(self, model: str) -> Any:
+        """Ask Triton to load a model, or to put its new files in the place of its old ones; returns a future."""
+        request = RepositoryModelLoadRequest(model_name=model)
+        return self._stub.RepositoryModelLoad.future(request, metadata=self._metadata)
+
+    def unload(self, model: str) -> Any:
+        """Ask Triton to unload a model; returns a future."""
+        request = RepositoryModelUnloadRequest(model_name=model)
+        return self._stub.RepositoryModelUnload.future(request, metadata=self._metadata)
+
+    def successes(self, model: str) -> int:
+        """Return how many inferences of a model succeeded so far, or -1 if Triton does not say."""
+        try:
+            answer = self._stub.ModelStatistics(ModelStatisticsRequest(name=model), timeout=1)
+        except grpc.RpcError:
+            return -1
+        return sum(version.inference_stats.success.count for version in answer.model_stats)
+
+    def close(self) -> None:
+        """Close the channel and cancel what is on its way."""
+        self._channel.close()
+
+
+def answers_http(target: str) -> bool:
+    """Say whether the front door at `host:port` answers at all."""
+    connection = http.client.HTTPConnection(target, timeout=1)
+    try:
+        connection.request("GET", "/v2/health/live")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _zeros(spec: TensorSpec) -> RawTensor:
+    """Return one sample of zeros."""
+    return RawTensor(spec.name, spec.dtype, (1, *spec.shape), bytes(math.prod(spec.shape) * ELEMENT_BYTES[spec.dtype]))
+
+
+def _png(mode: str, value: Any) -> bytes:
+    """Return a tiny one-colour PNG file."""
+    if mode == "I;16":
+        picture = Image.frombytes(mode, _SIZE, struct.pack("<H", value) * (_SIZE[0] * _SIZE[1]))
+    else:
+        picture = Image.new(mode, _SIZE, value)
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()

@@ -1,0 +1,185 @@
+"""`python -m serving doctor`: everything that a start depends on, with a cure for what is wrong."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import resource
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from pathlib import Path
+
+from serving import shm
+from serving.assemble import assemble
+from serving.errors import ServingError
+from serving.model_config import Runtime
+from serving.ports import LOOPBACK, listen
+from serving.repository import Network, find_networks
+from serving.stages.cores import granted_cores
+from serving.stages.network import open_session
+from serving.triton_wheel import wheel_triton
+
+_STACK_BYTES = 64 << 20
+_TWINS = ("onnxruntime", "onnxruntime-gpu")
+
+
+class Verdict(str, Enum):
+    """How bad a finding is: only `BROKEN` keeps a server from starting or answering."""
+
+    FINE = "ok"
+    NOTE = "note"
+    BROKEN = "BROKEN"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        subject: what.
+        verdict: how it is.
+        text: what was found.
+        cure: what to do; empty if it is fine.
+    """
+
+    subject: str
+    verdict: Verdict
+    text: str
+    cure: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What somebody wants to start: repository, names of the networks (empty for all) and the two ports."""
+
+    repository: Path
+    networks: tuple[str, ...]
+    http_port: int
+    grpc_port: int
+
+
+def examine(plan: Plan) -> Iterator[Finding]:
+    """Yield one finding after the other; none of them changes anything."""
+    yield from (_python(), _numpy(), _stack(), _cores(), *_onnxruntime())
+    for option, port in (("--http-port", plan.http_port), ("--grpc-port", plan.grpc_port)):
+        yield _guarded(f"port {port}", partial(_port, port, option))
+    yield from _artefacts(plan)
+
+
+def _guarded(subject: str, look: Callable[[], Finding]) -> Finding:
+    """Return a finding, or the error of ours that looking raised: its message names the cure."""
+    try:
+        return look()
+    except ServingError as error:
+        found, _, cure = str(error).partition("; ")
+        return Finding(subject, Verdict.BROKEN, found, cure)
+
+
+def _python() -> Finding:
+    """Whether the wheel's Triton is here and has a stub for this Python."""
+
+    def look() -> Finding:
+        with tempfile.TemporaryDirectory() as folder:
+            triton = wheel_triton(Path(folder) / "backends")
+        version = ".".join(map(str, sys.version_info[:3]))
+        if not (Path(sys.executable).parent / "python3").exists():
+            cure = "use a virtual environment: Triton's stubs start the first python3 on PATH"
+            return Finding("Triton", Verdict.BROKEN, f"{Path(sys.executable).parent} has no python3", cure)
+        return Finding("Triton", Verdict.FINE, f"{triton.label}, with a stub for Python {version}")
+
+    return _guarded("Triton", look)
+
+
+def _numpy() -> Finding:
+    """Whether numpy is one that the stubs can be used with."""
+    version = importlib.metadata.version("numpy")
+    if int(version.partition(".")[0]) >= 2:
+        return Finding("numpy", Verdict.BROKEN, f"{version}: the stubs abort on BYTES tensors", "pip install 'numpy<2'")
+    return Finding("numpy", Verdict.FINE, version)
+
+
+def _stack() -> Finding:
+    """Whether Triton's threads may have a stack that survives large messages."""
+    hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+    if hard != resource.RLIM_INFINITY and hard < _STACK_BYTES:
+        cure = "raise it: ulimit -Hs unlimited, or docker run --ulimit stack=1073741824"
+        return Finding("stack limit", Verdict.BROKEN, f"{hard >> 10} KiB at most; large messages crash Triton", cure)
+    return Finding("stack limit", Verdict.FINE, "unlimited" if hard == resource.RLIM_INFINITY else f"{hard >> 20} MiB")
+
+
+def _cores() -> Finding:
+    """How many cores there are."""
+    return Finding("cores", Verdict.FINE, f"{granted_cores()} granted")
+
+
+def _onnxruntime() -> Iterator[Finding]:
+    """Whether exactly one ONNX Runtime is installed, and what it runs on."""
+    installed = {name: version for name in _TWINS if (version := _version(name))}
+    if not installed or importlib.util.find_spec("onnxruntime") is None:
+        yield Finding("ONNX Runtime", Verdict.BROKEN, "not installed", "pip install onnxruntime (or onnxruntime-gpu)")
+        return
+    if len(installed) > 1:
+        cure = "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install the one you want"
+        text = " and ".join(f"{name} {version}" for name, version in installed.items())
+        yield Finding("ONNX Runtime", Verdict.BROKEN, f"{text} overwrite each other", cure)
+        return
+    import onnxruntime
+
+    providers = ", ".join(name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers())
+    ((name, version),) = installed.items()
+    yield Finding("ONNX Runtime", Verdict.FINE, f"{name} {version} on {providers}")
+    if name == "onnxruntime-gpu" and "CUDA" not in providers:
+        cure = "install the CUDA and cuDNN versions that this onnxruntime-gpu was built for"
+        yield Finding("ONNX Runtime", Verdict.NOTE, "onnxruntime-gpu without CUDA runs on the CPU", cure)
+
+
+def _version(name: str) -> str | None:
+    """Return an installed package's version."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _port(port: int, option: str) -> Finding:
+    """Whether a port is free."""
+    listen(LOOPBACK, port, option).close()
+    return Finding(f"port {port}", Verdict.FINE, "free")
+
+
+def _artefacts(plan: Plan) -> Iterator[Finding]:
+    """Whether every network is what its contract says and opens, and whether /dev/shm holds them all."""
+    try:
+        networks = find_networks(plan.repository, plan.networks)
+    except ServingError as error:
+        found, _, cure = str(error).partition("; ")
+        yield Finding(str(plan.repository), Verdict.BROKEN, found, cure)
+        return
+    for network in networks:
+        yield _opens(network)
+    with tempfile.TemporaryDirectory() as folder:
+        yield _guarded("/dev/shm", lambda: _room(networks, Path(folder) / "repository"))
+
+
+def _opens(network: Network) -> Finding:
+    """Whether ONNX Runtime opens a graph."""
+    contract = network.contract
+    try:
+        open_session(network.graph, contract.graph.sha256)
+    except Exception as error:  # ONNX Runtime has error types of its own for every reason
+        cure = "export the run again, or install an ONNX Runtime that reads this operator set"
+        return Finding(contract.name, Verdict.BROKEN, f"its graph does not open: {error}", cure)
+    parity = ", ".join(f"{one.output} {one.measure} {one.value:g}" for one in contract.parity if one.stage == "onnx")
+    return Finding(contract.name, Verdict.FINE, f"opset {contract.graph.opset}, measured parity: {parity}")
+
+
+def _room(networks: tuple[Network, ...], to: Path) -> Finding:
+    """Whether /dev/shm has room for one full batch of every model."""
+    configs = assemble(networks, Runtime.EMBEDDED, to, copy_graphs=False).configs
+    shm.check_room(configs.values())
+    text = f"{shm.bytes_needed(configs.values()) >> 20} MiB needed, {shm.free_bytes() >> 20} MiB free"
+    return Finding("/dev/shm", Verdict.FINE, text)

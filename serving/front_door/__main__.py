@@ -1,0 +1,101 @@
+"""The front door's own process, started by the supervisor: `python -m serving.front_door --state DIR --listener FD`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import uvicorn
+
+from serving.front_door.admission import Admission
+from serving.front_door.app import Parts, make_app
+from serving.front_door.grpc_door import make_grpc_server
+from serving.front_door.journal import Journal
+from serving.front_door.meters import Meters
+from serving.front_door.upstream import Upstream
+from serving.limits import RequestLimits
+from serving.run_state import read_run
+
+_KEEP_ALIVE_SECONDS = 75
+_TICK_SECONDS = 0.02
+_FLUSH_SECONDS = 0.1
+_CLOSE_SECONDS = 1
+
+
+class _Http(uvicorn.Server):
+    """uvicorn without signal handlers of its own: a signal starts draining, and the end of draining stops it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+def main() -> None:
+    """Serve on an inherited listening socket, and over gRPC, until SIGTERM and the last answer."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="run-state folder")
+    parser.add_argument("--listener", type=int, required=True, help="inherited file descriptor of a listening socket")
+    parser.add_argument("--access-log", type=int, help="inherited file descriptor that gets a line per request")
+    options = parser.parse_args()
+    log = None if options.access_log is None else open(options.access_log, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    asyncio.run(_serve(options.state, socket.socket(fileno=options.listener), log))
+
+
+async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> None:
+    """Serve until SIGTERM, then answer what was taken."""
+    run, limits, meters = read_run(state), RequestLimits(), Meters()
+    parts = Parts(Upstream(run), state, limits, Admission(limits), meters, Journal(meters, log))
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, parts.upstream.forget)
+    http = _Http(_http_config(parts))
+    grpc_server = make_grpc_server(parts)
+    grpc_server.add_insecure_port(run.grpc_target)
+    await grpc_server.start()
+    serving = asyncio.create_task(http.serve(sockets=[listener]))
+    await asyncio.wait({serving, asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    await _drain(parts.admission, limits.drain_seconds)
+    http.should_exit = True
+    await serving
+    await asyncio.sleep(_FLUSH_SECONDS)
+    # Not `grpc_server.stop`: it answers calls that come just then with CANCELLED, which clients do not try again. The
+    # end of the process closes their connections, which is UNAVAILABLE.
+    os._exit(0)
+
+
+def _http_config(parts: Parts) -> uvicorn.Config:
+    """Return how HTTP is served."""
+    return uvicorn.Config(
+        make_app(parts),
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_CLOSE_SECONDS,
+    )
+
+
+async def _drain(admission: Admission, seconds: float) -> None:
+    """Refuse new requests until those that are held are answered, or the time is over."""
+    admission.close()
+    deadline = time.monotonic() + seconds
+    while admission.requests and time.monotonic() < deadline:
+        await asyncio.sleep(_TICK_SECONDS)
+
+
+if __name__ == "__main__":
+    main()

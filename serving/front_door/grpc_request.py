@@ -1,0 +1,80 @@
+"""Checking a gRPC inference request before Triton sees it, by the same rules as the HTTP door."""
+
+from __future__ import annotations
+
+import math
+
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from tritonclient.grpc.service_pb2 import InferTensorContents, ModelInferRequest
+
+from serving.front_door.errors import bad
+from serving.front_door.model_wire import ModelWire
+from serving.front_door.tensors import DTYPES, checked_shape, from_binary
+from serving.limits import RequestLimits
+from serving.wire import RawTensor
+
+_SHARED_MEMORY = "shared_memory_region"
+_CONTENT_FIELDS = tuple(field.name for field in InferTensorContents.DESCRIPTOR.fields)
+
+
+def parse_infer(data: bytes) -> ModelInferRequest:
+    """Return the message in `data`.
+
+    Raises:
+        WireError: 400, the bytes are no such message.
+    """
+    try:
+        return ModelInferRequest.FromString(data)
+    except DecodeError as error:
+        raise bad(f"{len(data)} bytes are no ModelInferRequest: {error}; send the whole message") from None
+
+
+def check_infer(request: ModelInferRequest, wire: ModelWire, limits: RequestLimits) -> None:
+    """Raise `WireError` unless a request is what its model takes.
+
+    Args:
+        request: the message.
+        wire: what the model takes and gives.
+        limits: what is allowed.
+    """
+    for what, count, most in (
+        ("inputs", len(request.inputs), limits.tensors),
+        ("outputs", len(request.outputs), limits.tensors),
+        ("parameters", len(request.parameters), limits.parameters),
+        ("characters in its id", len(request.id), limits.name_characters),
+    ):
+        if count > most:
+            raise bad(f"the request has {count} {what}; allowed are {most}")
+    wire.check_inputs([_tensor(request, index) for index in range(len(request.inputs))])
+    if request.raw_input_contents and len(request.raw_input_contents) != len(request.inputs):
+        raise bad(
+            f"the request has {len(request.inputs)} inputs but {len(request.raw_input_contents)} raw_input_contents; "
+            "send one per input, in their order"
+        )
+    names = [output.name for output in request.outputs]
+    if len(set(names)) != len(names):
+        raise bad(f"an output is asked for twice in {', '.join(names)[:200]!r}; name each once")
+    wire.check_outputs(names)
+    for tensor in (*request.inputs, *request.outputs):
+        if _SHARED_MEMORY in tensor.parameters:
+            raise bad(f"{tensor.name!r} names a shared memory region, which this server does not take; send the data")
+        if "classification" in tensor.parameters:
+            raise bad(f"{tensor.name!r} asks for 'classification', which this server does not do; read the tensor")
+
+
+def _tensor(request: ModelInferRequest, index: int) -> RawTensor:
+    """Return one input after checking its type, shape and amount of data against each other."""
+    given = request.inputs[index]
+    if given.datatype not in DTYPES:
+        raise bad(
+            f"input {given.name[:60]!r} has the datatype {given.datatype[:40]!r}; allowed are {', '.join(DTYPES)}"
+        )
+    shape = checked_shape(list(given.shape), given.name[:60])
+    if index < len(request.raw_input_contents):
+        if given.HasField("contents"):
+            raise bad(f"input {given.name[:60]!r} has both contents and raw_input_contents; send one of them")
+        return from_binary(request.raw_input_contents[index], given.name[:60], given.datatype, shape)
+    count = sum(len(getattr(given.contents, name)) for name in _CONTENT_FIELDS)
+    if not request.raw_input_contents and count != math.prod(shape):
+        raise bad(f"input {given.name[:60]!r} has {count} elements, its shape {list(shape)} needs {math.prod(shape)}")
+    return RawTensor(given.name, given.datatype, shape, b"")

@@ -1,0 +1,42 @@
+"""`POST /v2/models/NAME[/versions/VERSION]/infer`."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from serving.front_door.admission import Admission
+from serving.front_door.bodies import admitted, read_body
+from serving.front_door.errors import CLIENT_GONE
+from serving.front_door.forward import answer_unless_gone
+from serving.front_door.infer_request import HEADER_LENGTH, parse_inference
+from serving.front_door.infer_response import infer_response
+from serving.front_door.upstream import Upstream
+from serving.limits import RequestLimits
+
+
+class InferEndpoint:
+    """Reads, checks and forwards inference requests."""
+
+    def __init__(self, upstream: Upstream, admission: Admission, limits: RequestLimits) -> None:
+        """Take the connection to Triton, the gate and the limits."""
+        self._upstream, self._admission, self._limits = upstream, admission, limits
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one request."""
+        name, version = request.path_params["name"], request.path_params.get("version", "")
+        async with admitted(self._admission, request) as slot:
+            try:
+                body = await read_body(request, self._limits, slot.grow)
+                wire = await self._upstream.wire(name, version)
+                inference = await run_in_threadpool(
+                    parse_inference, body, request.headers.get(HEADER_LENGTH), wire, version, self._limits
+                )
+                del body
+                answer = await answer_unless_gone(
+                    self._upstream, request, inference.request, self._limits.infer_seconds, slot
+                )
+            except ClientDisconnect:
+                return Response(status_code=CLIENT_GONE)
+            return await run_in_threadpool(infer_response, answer, inference.binary_outputs)

@@ -1,0 +1,91 @@
+"""What is remembered of every request: an id that travels both ways, one line of JSON, and the meters."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import time
+import uuid
+from typing import IO, Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.front_door.meters import Meters
+
+REQUEST_ID = "X-Request-Id"
+_GOOD_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+
+class Journal:
+    """Meters every request and, if asked to, writes one line of JSON about it."""
+
+    def __init__(self, meters: Meters, log: IO[str] | None) -> None:
+        """Take the meters and where to write."""
+        self._meters, self._log = meters, log
+
+    def began(self, protocol: str) -> float:
+        """Note that a request came; returns when."""
+        self._meters.began(protocol)
+        return time.monotonic()
+
+    def ended(self, protocol: str, route: str, status: str, began: float, **more: Any) -> None:
+        """Note that it was answered; `more` goes into the line, without what is None."""
+        seconds = time.monotonic() - began
+        self._meters.ended(protocol, route, status, seconds)
+        if self._log is not None:
+            now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+            line = {"time": now, "protocol": protocol, "route": route, "status": status, "ms": round(seconds * 1e3, 1)}
+            given = {key: value for key, value in more.items() if value is not None}
+            print(json.dumps({**line, **given}, ensure_ascii=False), file=self._log, flush=True)
+
+
+def request_id(given: str | None) -> str:
+    """Return the id that a client gave, or a new one if it gave none that is fit for a log."""
+    return given if given and _GOOD_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+class Journalled:
+    """ASGI middleware: gives every HTTP request its id and enters it in the journal."""
+
+    def __init__(self, app: ASGIApp, journal: Journal) -> None:
+        """Take the application and the journal."""
+        self._app, self._journal = app, journal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        ident = request_id(headers.get(REQUEST_ID))
+        scope.setdefault("state", {})["request_id"] = ident
+        status, size = 500, 0
+
+        async def note(message: Message) -> None:
+            nonlocal status, size
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID] = ident
+            else:
+                size += len(message.get("body", b""))
+            await send(message)
+
+        began = self._journal.began("http")
+        try:
+            await self._app(scope, receive, note)
+        finally:
+            self._journal.ended(
+                "http",
+                getattr(scope.get("route"), "path", "none"),
+                str(status),
+                began,
+                request_id=ident,
+                method=scope["method"],
+                path=scope["path"][:200],
+                client=(scope.get("client") or (None,))[0],
+                bytes_in=headers.get("content-length"),
+                bytes_out=size,
+                problem=scope["state"].get("problem"),
+            )

@@ -1,0 +1,186 @@
+"""The front door's connection to Triton."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+
+import grpc
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+from tritonclient.grpc.service_pb2 import (
+    ModelConfigRequest,
+    ModelInferRequest,
+    ModelMetadataRequest,
+    ModelMetadataResponse,
+    ModelReadyRequest,
+    ModelStatisticsRequest,
+    ModelStatisticsResponse,
+    RepositoryIndexRequest,
+    RepositoryIndexResponse,
+    ServerMetadataRequest,
+    ServerMetadataResponse,
+    ServerReadyRequest,
+)
+from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
+
+from serving.front_door.admission import Slot
+from serving.front_door.errors import WireError
+from serving.front_door.forms import Form
+from serving.front_door.model_wire import ModelWire
+from serving.ports import LOOPBACK
+from serving.run_state import Run
+from serving.wire import CHANNEL_OPTIONS, SECRET_HEADER, SERVICE, seconds_allowed
+
+_QUICK_SECONDS = 5.0
+
+
+class Upstream:
+    """Calls to one Triton. What its models take and give is read once, until `forget`."""
+
+    def __init__(self, run: Run) -> None:
+        """Prepare a connection; it is made with the first call."""
+        self._channel = grpc.aio.insecure_channel(run.triton_target, options=CHANNEL_OPTIONS)
+        self._infer = self._channel.unary_unary(
+            f"/{SERVICE}/ModelInfer", request_serializer=ModelInferRequest.SerializeToString
+        )
+        self._stub = GRPCInferenceServiceStub(self._channel)
+        self._secret = ((SECRET_HEADER, run.secret),)
+        self._metrics_port = run.metrics_port
+        self._configs: dict[str, ModelConfig] = {}
+        self._wires: dict[str, ModelWire] = {}
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._channel.close()
+
+    def forget(self) -> None:
+        """Read what the models take and give anew, because they have changed."""
+        self._configs.clear()
+        self._wires.clear()
+
+    async def infer(self, request: ModelInferRequest, seconds: float, slot: Slot) -> bytes:
+        """Run an inference; returns an encoded `ModelInferResponse`.
+
+        Nothing is ever cancelled inside Triton 2.51: a request that is cancelled while it waits there keeps its place
+        in the count of a bounded queue, until every further one is refused. So an answer that nobody waits for any
+        more is thrown away when it comes, and the request keeps its place here until then. A late request leaves
+        Triton's queues by its `timeout` parameter, which works.
+
+        Args:
+            request: what to ask; its `timeout` parameter, in microseconds, is shortened to the time that is left.
+            seconds: longest time for the answer.
+            slot: the request's place.
+
+        Raises:
+            WireError: 504, no answer in time.
+            grpc.RpcError: Triton refused it or does not answer.
+        """
+        seconds = seconds_allowed(request, seconds)
+        request.parameters["timeout"].int64_param = int(seconds * 1e6)
+        work = asyncio.ensure_future(self._ask_triton(request))
+        slot.hold_until_done(work)
+        done, _ = await asyncio.wait({work}, timeout=seconds)
+        if not done:
+            raise WireError(504, f"no answer within {seconds:g} s; send less at once or allow more time")
+        answer = work.result()
+        if isinstance(answer, grpc.RpcError):
+            raise answer
+        return answer
+
+    async def _ask_triton(self, request: ModelInferRequest) -> bytes | grpc.RpcError:
+        """Return Triton's answer or error."""
+        try:
+            answer: bytes = await self._infer(request)
+            return answer
+        except grpc.RpcError as error:
+            return error
+
+    async def raw(self, path: str, request: bytes, seconds: float) -> bytes:
+        """Make any unary call with messages in their encoded form; `path` is `/SERVICE/METHOD`."""
+        answer: bytes = await self._channel.unary_unary(path)(request, metadata=self._secret, timeout=seconds)
+        return answer
+
+    async def config(self, name: str, version: str = "") -> ModelConfig:
+        """Return a model's configuration.
+
+        Raises:
+            WireError: 404, there is no such model or version.
+            grpc.RpcError: Triton does not answer.
+        """
+        if not version.isdecimal() and version:
+            raise WireError(404, f"version {version[:40]!r} is no number")
+        key = f"{name}:{version}"
+        if key not in self._configs:
+            try:
+                answer = await self._stub.ModelConfig(
+                    ModelConfigRequest(name=name, version=version), timeout=_QUICK_SECONDS
+                )
+            except grpc.RpcError as error:
+                served = {model.name: model.version for model in (await self.index(ready=True)).models}
+                if name in served and version in ("", served[name]):
+                    raise
+                known = ", ".join(f"{model!r} (version {number})" for model, number in sorted(served.items()))
+                asked = f"{name[:80]!r} version {version}" if version else f"{name[:80]!r}"
+                raise WireError(404, f"there is no model {asked}; served are {known}") from error
+            self._configs[key] = answer.config
+            self._wires[key] = ModelWire.from_config(answer.config)
+        return self._configs[key]
+
+    async def wire(self, name: str, version: str = "") -> ModelWire:
+        """Return what a model takes and gives; raises like `config`."""
+        await self.config(name, version)
+        return self._wires[f"{name}:{version}"]
+
+    async def forms(self) -> list[Form]:
+        """Return every pipeline that is ready, by name."""
+        names = sorted({model.name for model in (await self.index(ready=True)).models})
+        found = [Form.from_config(await self.config(name)) for name in names]
+        return [form for form in found if form is not None]
+
+    async def server_metadata(self) -> ServerMetadataResponse:
+        """Return Triton's name, version and extensions."""
+        return await self._stub.ServerMetadata(ServerMetadataRequest(), timeout=_QUICK_SECONDS)
+
+    async def server_ready(self) -> bool:
+        """Say whether Triton calls itself ready."""
+        try:
+            return bool((await self._stub.ServerReady(ServerReadyRequest(), timeout=_QUICK_SECONDS)).ready)
+        except grpc.RpcError:
+            return False
+
+    async def model_ready(self, name: str, version: str) -> bool:
+        """Say whether Triton calls a model ready."""
+        try:
+            request = ModelReadyRequest(name=name, version=version)
+            return bool((await self._stub.ModelReady(request, timeout=_QUICK_SECONDS)).ready)
+        except grpc.RpcError:
+            return False
+
+    async def model_metadata(self, name: str, version: str) -> ModelMetadataResponse:
+        """Return a model's tensors."""
+        return await self._stub.ModelMetadata(ModelMetadataRequest(name=name, version=version), timeout=_QUICK_SECONDS)
+
+    async def statistics(self, name: str, version: str) -> ModelStatisticsResponse:
+        """Return the statistics of one model, or of all for an empty name."""
+        return await self._stub.ModelStatistics(
+            ModelStatisticsRequest(name=name, version=version), timeout=_QUICK_SECONDS
+        )
+
+    async def index(self, ready: bool) -> RepositoryIndexResponse:
+        """Return the models in the repository; this call needs the per-start secret."""
+        return await self._stub.RepositoryIndex(
+            RepositoryIndexRequest(ready=ready), metadata=self._secret, timeout=_QUICK_SECONDS
+        )
+
+    def metrics(self) -> bytes:
+        """Return Triton's Prometheus text; blocks.
+
+        Raises:
+            OSError: Triton does not answer.
+        """
+        connection = http.client.HTTPConnection(LOOPBACK, self._metrics_port, timeout=_QUICK_SECONDS)
+        try:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read()
+        finally:
+            connection.close()

@@ -1,0 +1,70 @@
+"""Every limit on what a request may hold, in one place (standard library only: the stages import it)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PictureLimits:
+    """Limits on one encoded picture.
+
+    Attributes:
+        encoded_bytes: largest file.
+        pixels: largest width x height, checked in the header before anything is decoded.
+        side: largest width or height.
+        aspect_tolerance: how far the aspect ratios of a registered pair may differ, relative.
+        units_per_metre: smallest and largest scale of a depth picture.
+    """
+
+    encoded_bytes: int = 64 << 20
+    pixels: int = 32_000_000
+    side: int = 32_768
+    aspect_tolerance: float = 0.01
+    units_per_metre: tuple[float, float] = (1e-3, 1e6)
+
+
+@dataclass(frozen=True)
+class RequestLimits:
+    """Limits on one HTTP request.
+
+    Attributes:
+        body_bytes: largest body.
+        json_bytes: largest JSON part of a body; bulk data belongs in the binary form.
+        json_containers: most lists and objects in the JSON part.
+        json_depth: deepest nesting in the JSON part.
+        tensors: most inputs or outputs.
+        name_characters: longest name of a model, tensor, parameter or request.
+        parameters: most parameters of a request.
+        concurrent: most inference requests that are held at once; further ones get 503.
+        held_bytes: most bytes of bodies that are held at once; further ones get 503.
+        read_seconds: longest time for the whole body to arrive.
+        infer_seconds: longest time for Triton to answer.
+        drain_seconds: longest time to answer what was taken before a stop.
+    """
+
+    body_bytes: int = 128 << 20
+    json_bytes: int = 16 << 20
+    json_containers: int = 2_000_000
+    json_depth: int = 32
+    tensors: int = 64
+    name_characters: int = 256
+    parameters: int = 64
+    concurrent: int = 32
+    held_bytes: int = 512 << 20
+    read_seconds: float = 60.0
+    infer_seconds: float = 120.0
+    drain_seconds: float = 6.0
+
+
+@dataclass(frozen=True)
+class QueueLimits:
+    """Limits on what waits before one model inside Triton.
+
+    Attributes:
+        requests: most requests; further ones get 503.
+        seconds: longest wait; later ones get 503.
+    """
+
+    requests: int = 64
+    seconds: float = 30.0

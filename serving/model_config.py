@@ -1,0 +1,149 @@
+"""Triton model configurations, made as protobuf messages and written as `config.pbtxt`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+
+from google.protobuf import text_format  # type: ignore[import-untyped]
+from tritonclient.grpc.model_config_pb2 import (
+    ModelConfig,
+    ModelEnsembling,
+    ModelInput,
+    ModelInstanceGroup,
+    ModelOutput,
+    ModelQueuePolicy,
+)
+
+from export.contract import TensorSpec
+from serving.errors import ServingError
+from serving.limits import QueueLimits
+from serving.pipelines import Pipeline, Stage
+from serving.published import GRAPH_FILE, GRAPH_HASH_PARAMETER, PARAMETER, published
+from serving.repository import Network
+
+_DATA_TYPES = {"UINT8": "TYPE_UINT8", "INT32": "TYPE_INT32", "FP32": "TYPE_FP32", "BYTES": "TYPE_STRING"}
+
+
+class Runtime(str, Enum):
+    """Who runs the graph.
+
+    `EMBEDDED`: a python model holding an ONNX Runtime session, because the wheel's Triton has no ONNX backend.
+    `CONTAINER`: the native `onnxruntime` backend of NVIDIA's image.
+    """
+
+    EMBEDDED = "embedded"
+    CONTAINER = "container"
+
+
+def network_config(network: Network, runtime: Runtime) -> ModelConfig:
+    """Return the configuration of a network's own model."""
+    contract = network.contract
+    parameters = {PARAMETER: published(contract, contract.inputs, contract.outputs, contract.name)}
+    config = _base(contract.name, contract.max_batch_size, contract.inputs, contract.outputs, parameters)
+    _bound_queue(config)
+    if runtime is Runtime.CONTAINER:
+        config.backend = "onnxruntime"
+        config.default_model_filename = GRAPH_FILE
+    else:
+        config.backend = "python"
+        config.parameters[GRAPH_HASH_PARAMETER].string_value = contract.graph.sha256
+        config.instance_group.append(_one_process())
+    return config
+
+
+def stage_config(pipeline: Pipeline, stage: Stage) -> ModelConfig:
+    """Return the configuration of a python stage."""
+    contract = pipeline.contract
+    parameters = {PARAMETER: published(contract, stage.inputs, stage.outputs, stage.model)}
+    config = _base(stage.model, contract.max_batch_size, stage.inputs, stage.outputs, parameters)
+    config.backend = "python"
+    _bound_queue(config)
+    config.instance_group.append(_one_process())
+    return config
+
+
+def ensemble_config(pipeline: Pipeline) -> ModelConfig:
+    """Return the configuration of a pipeline's ensemble."""
+    contract = pipeline.contract
+    parameters = {PARAMETER: published(contract, pipeline.inputs, pipeline.outputs, pipeline.name)}
+    config = _base(pipeline.name, contract.max_batch_size, pipeline.inputs, pipeline.outputs, parameters)
+    config.platform = "ensemble"
+    before = pipeline.before
+    config.ensemble_scheduling.step.extend(
+        [
+            _step(before.model, before.inputs, before.outputs),
+            _step(contract.name, contract.inputs, contract.outputs),
+            *(_step(stage.model, stage.inputs, stage.outputs) for stage in pipeline.after),
+        ]
+    )
+    return config
+
+
+def to_text(config: ModelConfig) -> str:
+    """Return the text of a `config.pbtxt`."""
+    text: str = text_format.MessageToString(config, as_utf8=True)
+    return text
+
+
+def from_text(text: str) -> ModelConfig:
+    """Parse the text of a `config.pbtxt`; the inverse of `to_text`.
+
+    Raises:
+        ServingError: the text is no model configuration.
+    """
+    try:
+        return text_format.Parse(text, ModelConfig())
+    except text_format.ParseError as error:
+        raise ServingError(f"not a model configuration: {error}; assemble the repository again") from error
+
+
+def _base(
+    name: str,
+    max_batch_size: int,
+    inputs: Iterable[TensorSpec],
+    outputs: Iterable[TensorSpec],
+    parameters: Mapping[str, str],
+) -> ModelConfig:
+    """Return the part that every kind of model has."""
+    if max_batch_size < 1:  # a zero would vanish in the text form, and with it the batch axis
+        raise ServingError(f"model {name!r} has max_batch_size {max_batch_size}; the wire needs at least 1")
+    config = ModelConfig(
+        name=name,
+        max_batch_size=max_batch_size,
+        input=[
+            ModelInput(name=spec.name, data_type=_DATA_TYPES[spec.dtype], dims=spec.shape, optional=spec.optional)
+            for spec in inputs
+        ],
+        output=[ModelOutput(name=spec.name, data_type=_DATA_TYPES[spec.dtype], dims=spec.shape) for spec in outputs],
+    )
+    for key, value in parameters.items():
+        config.parameters[key].string_value = value
+    return config
+
+
+def _bound_queue(config: ModelConfig) -> None:
+    """Batch what waits, and refuse what would wait too long or behind too many: 503, UNAVAILABLE.
+
+    A request's own `timeout` parameter, in microseconds, takes the place of the default.
+    """
+    policy = config.dynamic_batching.default_queue_policy
+    policy.timeout_action = ModelQueuePolicy.REJECT
+    policy.default_timeout_microseconds = int(QueueLimits().seconds * 1e6)
+    policy.allow_timeout_override = True
+    policy.max_queue_size = QueueLimits().requests
+
+
+def _one_process() -> ModelInstanceGroup:
+    """One python process on the CPU side; the network's session chooses its own device."""
+    return ModelInstanceGroup(count=1, kind=ModelInstanceGroup.KIND_CPU)
+
+
+def _step(model: str, inputs: Iterable[TensorSpec], outputs: Iterable[TensorSpec]) -> ModelEnsembling.Step:
+    """Return one ensemble step; every tensor keeps its name."""
+    return ModelEnsembling.Step(
+        model_name=model,
+        model_version=-1,
+        input_map={spec.name: spec.name for spec in inputs},
+        output_map={spec.name: spec.name for spec in outputs},
+    )

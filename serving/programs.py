@@ -1,0 +1,78 @@
+"""The command lines of the two children: Triton and the front door."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from serving.errors import ServingError
+from serving.launch import Program
+from serving.ports import LOOPBACK
+from serving.run_state import Run, RunState
+from serving.triton_wheel import Triton
+from serving.wire import SECRET_KEY
+
+# Configuration and statistics stay open: clients learn class names and units from the one, load tests read the other.
+_RESTRICTED = ("shared-memory", "model-repository", "trace", "logging")
+_EXIT_SECONDS = 2
+_STUB_START_SECONDS = 120
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def triton_program(triton: Triton, state: RunState, run: Run, models: Iterable[str]) -> Program:
+    """Return Triton's command line.
+
+    The secret stands on it, because Triton takes it in no other way: other users of this machine can read it while the
+    server runs.
+    """
+    arguments = [
+        str(triton.executable),
+        f"--model-repository={state.triton_repository}",
+        "--model-control-mode=explicit",
+        *(f"--load-model={model}" for model in models),
+        "--disable-auto-complete-config",
+        "--exit-on-error=true",
+        f"--exit-timeout-secs={_EXIT_SECONDS}",
+        "--allow-http=false",
+        f"--grpc-address={LOOPBACK}",
+        f"--grpc-port={run.triton_port}",
+        f"--grpc-restricted-protocol={','.join(_RESTRICTED)}:{SECRET_KEY}={run.secret}",
+        "--allow-metrics=true",
+        f"--metrics-address={LOOPBACK}",
+        f"--metrics-port={run.metrics_port}",
+        f"--backend-config=python,shm-region-prefix-name={state.shm_prefix}",
+        f"--backend-config=python,stub-timeout-seconds={_STUB_START_SECONDS}",
+    ]
+    if triton.backends is not None:
+        arguments.append(f"--backend-directory={triton.backends}")
+    return Program("Triton", arguments, state.log("triton"), _triton_environment(triton), ends_with_helpers=True)
+
+
+def front_door_program(state: RunState, listener: int, access_log: int | None) -> Program:
+    """Return the front door's command line; it inherits the listening socket and the access log."""
+    arguments = [sys.executable, "-m", "serving.front_door", "--state", str(state.folder), "--listener", str(listener)]
+    if access_log is not None:
+        arguments += ["--access-log", str(access_log)]
+    descriptors = (listener,) if access_log is None else (listener, access_log)
+    environment = {**os.environ, "PYTHONPATH": _joined(str(_ROOT), os.environ.get("PYTHONPATH", ""))}
+    return Program("the front door", arguments, state.log("front_door"), environment, pass_fds=descriptors)
+
+
+def _triton_environment(triton: Triton) -> Mapping[str, str]:
+    """Return an environment in which the stubs find this Python: they take the first `python3` on PATH."""
+    python = Path(sys.executable).parent
+    if not (python / "python3").exists():
+        raise ServingError(f"{python} has no python3, which Triton's python stubs look for; use a virtual environment")
+    libraries = ":".join(map(str, triton.libraries))
+    return {
+        **os.environ,
+        "PATH": _joined(str(python), os.environ.get("PATH", "")),
+        "LD_LIBRARY_PATH": _joined(libraries, os.environ.get("LD_LIBRARY_PATH", "")),
+    }
+
+
+def _joined(first: str, rest: str) -> str:
+    """Join two search paths, leaving out an empty one."""
+    return ":".join(part for part in (first, rest) if part)

@@ -1,0 +1,45 @@
+"""What a model's configuration carries beside Triton's own fields: the public part of its contract."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+
+from export.contract import Contract, TensorSpec
+from serving.limits import PictureLimits
+
+PARAMETER = "crosswire"
+GRAPH_FILE = "model.onnx"
+GRAPH_HASH_PARAMETER = "graph_sha256"
+
+
+def published(contract: Contract, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], name: str) -> str:
+    """Return the JSON text that travels in a model's `parameters` under the key `crosswire`.
+
+    Args:
+        contract: the network's contract.
+        inputs: the model's own input tensors.
+        outputs: the model's own output tensors.
+        name: the model's name; another one than the network's for a stage or an ensemble.
+
+    Returns:
+        an object with `schema_version`, `name`, `network`, `task`, `classes`, `palette`, `inputs`, `outputs`,
+        `metrics`, `data` (name of the training data) and `limits` on an encoded picture.
+    """
+    return json.dumps(
+        {
+            "schema_version": contract.schema_version,
+            "name": name,
+            "network": contract.name,
+            "task": contract.task,
+            "classes": contract.classes,
+            "palette": contract.palette,
+            "inputs": [dataclasses.asdict(spec) for spec in inputs],
+            "outputs": [dataclasses.asdict(spec) for spec in outputs],
+            "metrics": contract.metrics,
+            "data": contract.run.data,
+            "limits": dataclasses.asdict(PictureLimits()),
+        },
+        ensure_ascii=False,
+    )

@@ -1,0 +1,58 @@
+"""Stage `<name>_overlay`: the picture sent, tinted with the colours of the network's labels."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from serving.limits import PictureLimits
+from serving.published import PARAMETER
+from serving.stages.look import Look, labels_at, palette_picture
+from serving.stages.pictures import colour_pixels, open_picture, photo_png_bytes
+
+OPACITY = 0.55
+
+
+def overlay(labels: npt.NDArray[np.uint8], rgb_image: bytes, look: Look, limits: PictureLimits) -> bytes:
+    """Blend a colour picture with the class colours of its pixels.
+
+    Args:
+        labels: uint8 [H, W], class indices.
+        rgb_image: the encoded colour picture that was sent.
+        look: what the labels mean.
+        limits: what is allowed.
+
+    Returns:
+        overlay_png, an RGB PNG file of the size of the picture sent.
+    """
+    colour = colour_pixels(open_picture(rgb_image, "rgb_image", limits, ("JPEG", "PNG")), "rgb_image")
+    labelled = palette_picture(labels_at(labels, colour.size), look)
+    return photo_png_bytes(Image.blend(colour, labelled.convert("RGB"), OPACITY))
+
+
+class TritonPythonModel:
+    """The stage inside Triton."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Read the palette from the stage's own parameters."""
+        config = json.loads(args["model_config"])
+        self._look = Look.from_published(config["parameters"][PARAMETER]["string_value"])
+        self._limits = PictureLimits()
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Answer every request on its own."""
+        from serving.stages.triton import answer_each
+
+        return answer_each(requests, self._answer)
+
+    def _answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
+        """Draw the samples of one request."""
+        from serving.stages.triton import input_array
+
+        labels, pictures = input_array(request, "labels"), input_array(request, "rgb_image")
+        drawn = [overlay(one, rgb, self._look, self._limits) for one, rgb in zip(labels, pictures[:, 0], strict=True)]
+        return {"overlay_png": np.array(drawn, dtype=np.object_).reshape(-1, 1)}

@@ -1,0 +1,329 @@
+"""`python -m serving up`: start Triton and the front door, announce them, watch them, stop them."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from serving import shm
+from serving.announce import as_json, as_prose
+from serving.assemble import Assembled, assemble
+from serving.canary import Canary, TritonLink, answers_http, canaries_of
+from serving.change import Change
+from serving.control import ControlSocket, Order
+from serving.errors import ServingError
+from serving.launch import Child, is_running
+from serving.limits import RequestLimits
+from serving.model_config import Runtime
+from serving.ports import LOOPBACK, listen, reserve
+from serving.programs import front_door_program, triton_program
+from serving.repository import find_networks
+from serving.run_state import Health, Run, RunState, new_secret, open_log, run_state, write_health, write_run
+from serving.triton_wheel import installed_triton, wheel_triton
+from serving.watch import Pace, Watch, stub_count, stubs_of
+
+_TICK_SECONDS = 0.1
+_STOP_SECONDS = 2.0
+_DRAIN_SECONDS = RequestLimits().drain_seconds + 1.0
+_FRONT_DOOR_PAUSE_SECONDS = 2.0
+_LONGEST_PAUSE_SECONDS = 30.0
+_SETTLED_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to serve and where.
+
+    Attributes:
+        repository: source repository of exported networks.
+        networks: which of them; all if empty.
+        http_port: HTTP port of the front door, 0 for a free one.
+        grpc_port: gRPC port of the front door, 0 for a free one.
+        host: address for both; anything but loopback is for a container's own network.
+        runtime: who runs the graphs.
+        triton: an installed `tritonserver` to start, or None for the one in the wheel.
+        parent: process whose end stops the server, or None.
+        json_line: announce the server as one line of JSON on standard output instead of prose.
+        access_log: file that gets one line of JSON per request, `-` for standard error, or None.
+        start_seconds: longest time until every canary has passed.
+        pace: how often to probe.
+    """
+
+    repository: Path
+    networks: Sequence[str] = ()
+    http_port: int = 8000
+    grpc_port: int = 8001
+    host: str = LOOPBACK
+    runtime: Runtime = Runtime.EMBEDDED
+    triton: Path | None = None
+    parent: int | None = None
+    json_line: bool = False
+    access_log: str | None = None
+    start_seconds: float = 180.0
+    pace: Pace = field(default_factory=Pace)
+
+
+class _Stop(Exception):
+    """A signal asked to stop while the server was starting."""
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM, SIGINT or SIGHUP.
+
+    Raises:
+        ServingError: the settings cannot be served, or the server does not start.
+    """
+    if settings.http_port == settings.grpc_port != 0:
+        raise ServingError(f"--http-port and --grpc-port are both {settings.http_port}; choose two ports")
+    began = time.monotonic()
+    networks = find_networks(settings.repository, settings.networks)
+    with (
+        _set_by_signals() as stop,
+        listen(settings.host, settings.http_port, "--http-port") as listener,
+        reserve(settings.host, settings.grpc_port, "--grpc-port") as reserved,
+        open_log(settings.access_log) as access_log,
+        run_state() as state,
+    ):
+        run = _choose_ports(settings, listener, reserved)
+        assembled = assemble(networks, settings.runtime, state.triton_repository, copy_graphs=False)
+        shm.check_room(assembled.configs.values())
+        supervisor = Supervisor(settings, state, run, assembled, listener, access_log, stop)
+        try:
+            supervisor.start()
+            supervisor.announce(time.monotonic() - began)
+            supervisor.watch()
+        except _Stop:
+            pass
+        finally:
+            supervisor.stop()
+
+
+@contextmanager
+def _set_by_signals() -> Iterator[threading.Event]:
+    """Give an event that a signal sets, as long as it is needed."""
+    event = threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: event.set())
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    }
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _choose_ports(settings: Settings, http: socket.socket, grpc: socket.socket) -> Run:
+    """Return where everything is served; Triton takes its own ports a moment later."""
+    with listen(LOOPBACK, 0, "Triton") as triton, listen(LOOPBACK, 0, "metrics") as metrics:
+        http_port, grpc_port, triton_port, metrics_port = (
+            probe.getsockname()[1] for probe in (http, grpc, triton, metrics)
+        )
+    return Run(settings.host, http_port, grpc_port, triton_port, metrics_port, new_secret())
+
+
+class Supervisor:
+    """The two children of one server, and the link to Triton."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        state: RunState,
+        run: Run,
+        assembled: Assembled,
+        listener: socket.socket,
+        access_log: int | None,
+        stop: threading.Event,
+    ) -> None:
+        """Prepare; nothing runs yet."""
+        self._settings, self._state, self._run, self._assembled = settings, state, run, assembled
+        self._stop = stop
+        self._kind = installed_triton(settings.triton) if settings.triton else wheel_triton(state.backends)
+        self._listener = listener
+        self._front_door_program = front_door_program(state, listener.fileno(), access_log)
+        self._link = TritonLink(run.triton_target, run.secret)
+        self._control = ControlSocket(state.folder)
+        self._triton: Child | None = None
+        self._front_door: Child | None = None
+        self._watch: Watch | None = None
+        self._restarts = {"triton": 0, "front_door": 0}
+        self._published: Health | None = None
+
+    def start(self) -> None:
+        """Start both children and wait until every canary has passed."""
+        write_run(self._state.folder, self._run)
+        self._publish(False, "the server is starting")
+        self._start_triton()
+        self._front_door = Child(self._front_door_program)
+        self._wait_for_triton()
+        deadline = time.monotonic() + self._settings.start_seconds
+        while not answers_http(self._run.http_target):
+            self._check_start(self._front_door, deadline)
+            self._pause_briefly()
+        self._publish(True, "")
+
+    def announce(self, seconds: float) -> None:
+        """Print where the server is and what to do next."""
+        assert self._triton is not None and self._front_door is not None
+        if self._settings.json_line:
+            text = as_json(self._run, self._assembled, seconds, self._triton.pid, self._front_door.pid)
+        else:
+            text = as_prose(self._run, self._assembled, seconds, self._kind.label)
+        print(text, flush=True)
+
+    def watch(self) -> None:
+        """Keep the server answering until somebody asks to stop."""
+        pause, settled, front_door_due = 0.0, time.monotonic(), 0.0
+        while not self._asked_to_stop(_TICK_SECONDS):
+            assert self._watch is not None and self._front_door is not None
+            if self._front_door.exit_status is not None and time.monotonic() > front_door_due:
+                _say(f"the front door ended with status {self._front_door.exit_status}; starting it again")
+                self._front_door = Child(self._front_door_program)
+                self._restarts["front_door"] += 1
+                front_door_due = time.monotonic() + _FRONT_DOOR_PAUSE_SECONDS
+            self._control.answer(self._obey)
+            self._watch.look()
+            self._publish(self._watch.ready, self._watch.reason)
+            if self._watch.broken:
+                pause = 0.0 if time.monotonic() - settled > _SETTLED_SECONDS else pause
+                _say(f"{self._watch.reason}; starting Triton again in {pause:g} s")
+                pause = self._restart(pause)
+                settled = time.monotonic()
+
+    def stop(self) -> None:
+        """Let the front door answer what it took, then stop everything within seconds, whatever state it is in."""
+        self._publish(False, "the server is stopping")
+        self._control.close()
+        if self._front_door is not None:
+            self._front_door.ask_to_stop()
+            self._listener.close()  # who comes after the front door has gone is refused, not kept waiting
+            self._front_door.stop(time.monotonic() + _DRAIN_SECONDS)
+        self._link.close()
+        if self._triton is not None:
+            self._triton.ask_to_stop()
+            self._triton.stop(time.monotonic() + _STOP_SECONDS)
+
+    def _restart(self, pause: float) -> float:
+        """Start Triton again, more patiently after every failure; return the pause before the next restart."""
+        while True:
+            if self._triton is not None:
+                self._triton.kill()
+            if self._asked_to_stop(pause):
+                raise _Stop
+            pause = min(max(1.0, 2 * pause), _LONGEST_PAUSE_SECONDS)
+            shm.sweep(self._state.shm_prefix)
+            self._restarts["triton"] += 1
+            try:
+                self._start_triton()
+                self._wait_for_triton()
+            except ServingError as error:
+                _say(f"{error}\nstarting Triton again in {pause:g} s")
+            else:
+                self._publish(True, "")
+                _say("Triton answers again")
+                return pause
+
+    def _obey(self, order: Order) -> str:
+        """Load, unload or reload a network; what was served is served until then."""
+        assert self._triton is not None and self._front_door is not None and self._watch is not None
+        if not self._watch.ready:
+            raise ServingError(f"the server is not ready: {self._watch.reason}; try again when it is")
+        change = Change(self._link, self._assembled, self._settings.repository, self._settings.runtime, self._wait_for)
+        before = self._watch
+        try:
+            self._assembled = change.carry_out(order)
+        finally:
+            self._front_door.send_signal(signal.SIGHUP)
+            self._wait_for_stubs()
+            self._watch = before.renewed(self._watched())
+        _say(f"{order.verb} {order.network}: done")
+        return f"{order.verb} {order.network}: done; served are {', '.join(self._assembled.configs)}"
+
+    def _wait_for(self, call: Any) -> None:
+        """Wait for an answer of Triton's while it runs."""
+        assert self._triton is not None
+        deadline = time.monotonic() + self._settings.start_seconds
+        while not call.done():
+            self._check_start(self._triton, deadline)
+            self._pause_briefly()
+
+    def _wait_for_stubs(self) -> None:
+        """Wait until the python stubs of replaced models have answered their last request and are gone."""
+        assert self._triton is not None
+        deadline = time.monotonic() + RequestLimits().infer_seconds
+        while time.monotonic() < deadline and len(stubs_of(self._triton)) > stub_count(
+            self._assembled.configs.values()
+        ):
+            self._pause_briefly()
+
+    def _start_triton(self) -> None:
+        """Start Triton with an empty log."""
+        program = triton_program(self._kind, self._state, self._run, self._assembled.configs)
+        program.log.unlink(missing_ok=True)
+        self._triton = Child(program)
+
+    def _wait_for_triton(self) -> None:
+        """Wait until Triton is ready and every canary has passed once, then watch it."""
+        assert self._triton is not None
+        deadline = time.monotonic() + self._settings.start_seconds
+        while not self._link.ready():
+            self._check_start(self._triton, deadline)
+            self._pause_briefly()
+        slowest = 0.0
+        for canary in canaries_of(self._assembled):
+            probe = self._link.probe(canary)
+            self._wait_for(probe)
+            if probe.error is not None:
+                raise ServingError(
+                    f"the canary inference of {canary.model} failed: {probe.error.details()}; "
+                    f"the last lines of Triton's log:\n{self._triton.log_tail()}"
+                )
+            slowest = max(slowest, probe.seconds)
+        self._watch = Watch(self._triton, self._link, self._watched(), slowest, self._settings.pace)
+
+    def _watched(self) -> list[Canary]:
+        """Return the canaries that are sent again and again: those of the pipelines, which try every model."""
+        ensembles = {pipeline.name for pipeline in self._assembled.pipelines}
+        return [canary for canary in canaries_of(self._assembled) if canary.model in ensembles]
+
+    def _check_start(self, child: Child, deadline: float) -> None:
+        """Raise `ServingError` if a child has ended or is late."""
+        label = child.program.label
+        if child.exit_status is not None:
+            reason = f"{label} ended with status {child.exit_status} while starting"
+        elif time.monotonic() > deadline:
+            reason = f"{label} was not ready within {self._settings.start_seconds:g} s"
+        else:
+            return
+        raise ServingError(f"{reason}; the last lines of its log:\n{child.log_tail()}")
+
+    def _pause_briefly(self) -> None:
+        """Wait a moment, or end the start when asked to stop."""
+        if self._asked_to_stop(0.01):
+            raise _Stop
+
+    def _asked_to_stop(self, seconds: float) -> bool:
+        """Wait, unless somebody asks to stop or the parent has ended."""
+        parent = self._settings.parent
+        return self._stop.wait(seconds) or (parent is not None and not is_running(parent))
+
+    def _publish(self, ready: bool, reason: str) -> None:
+        """Tell the front door what has changed."""
+        canaries = {} if self._watch is None else dict(self._watch.canaries)
+        health = Health(ready, reason, dict(self._restarts), canaries)
+        if health != self._published:
+            write_health(self._state.folder, health)
+            self._published = health
+
+
+def _say(text: str) -> None:
+    """Print a line for the person at the terminal or the log collector."""
+    print(f"serving: {text}", file=sys.stderr, flush=True)

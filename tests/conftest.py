@@ -1,0 +1,43 @@
+"""Fixtures that every test may use: tiny configurations, a trained run, its export, and the real server."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import pytest
+import torch
+
+from tests.servers import server  # noqa: F401  (a fixture: one real server for the whole session)
+from training.config import DataConfig, TrainConfig
+from training.fit import fit
+from training.presets import preset
+from training.run_folder import Run, read_run
+
+
+def pytest_configure() -> None:
+    """Use one thread, here and in child processes: on pictures of a few pixels more are slower, and PyTorch crashes."""
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(scope="session")
+def tiny() -> TrainConfig:
+    """Return a run that trains in seconds."""
+    quick = preset("rooms-quick")
+    return dataclasses.replace(
+        quick,
+        network=dataclasses.replace(quick.network, name="refinenet14", width=8, features=8),
+        optimiser=dataclasses.replace(quick.optimiser, encoder_lr=0.02, decoder_lr=0.005),
+        data=DataConfig(height=64, width=80, train_scenes=16, val_scenes=4, test_scenes=8, batch=4),
+        steps=6,
+        val_every=3,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return a trained tiny run, with a third of its penalised channels exchanged."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    fit(tiny, folder, progress=False)
+    return read_run(folder)

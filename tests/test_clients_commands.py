@@ -1,0 +1,111 @@
+"""The command line without a server: every mistake is one line on stderr and exit code 2."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import clients
+from clients.__main__ import main
+from training.datasets.rooms import render
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[str, str]:
+    """Paths of a colour and a depth picture."""
+    room = render(7, 0)
+    Image.fromarray(room.rgb).save(tmp_path / "room.rgb.png")
+    Image.fromarray((room.depth * 1000).astype(np.uint16)).save(tmp_path / "room.depth.png")
+    return str(tmp_path / "room.rgb.png"), str(tmp_path / "room.depth.png")
+
+
+@pytest.fixture
+def nowhere() -> str:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def complaint_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run the command line, expect a refusal, and return its one line."""
+    try:
+        code = main(arguments)
+    except SystemExit as leaving:
+        code = leaving.code  # type: ignore[assignment]
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (2, "")
+    assert captured.err.startswith("error: ") and captured.err.endswith("\n") and captured.err.count("\n") == 1
+    return captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["paint"], "invalid choice: 'paint'"),
+        (["predict", "{rgb}", "--out", "{out}"], "the following arguments are required: DEPTH"),
+        (["predict", "{rgb}", "{depth}"], "the following arguments are required: --out"),
+        (["predict", "{rgb}", "{depth}", "--out", "{out}", "--deadline", "soon"], "invalid float value: 'soon'"),
+        (["predict", "{rgb}", "{depth}", "--out", "{out}", "--deadline", "0"], "deadline is 0.0 s"),
+        (
+            ["predict", "{rgb}", "{depth}", "--out", "{out}", "--url", "host:1"],
+            "does not start with grpc:// or http://",
+        ),
+        (["predict", "{rgb}.gone", "{depth}", "--out", "{out}"], "rgb: {rgb}.gone cannot be read"),
+        (["predict", "{rgb}", "{out}", "--out", "{out}"], "depth: {out} cannot be read (Is a directory)"),
+        (["predict", "{depth}", "{depth}", "--out", "{out}"], "no colour picture; send a JPEG or PNG file of 8 bits"),
+        (
+            ["predict", "{rgb}", "{rgb}", "--out", "{out}"],
+            "is a PNG of 8 bits (RGB); send a PNG with one channel of 16",
+        ),
+        (["predict", "{rgb}", "{depth}", "--out", "{rgb}"], "cannot write to the folder {rgb}"),
+        (
+            ["predict", "{rgb}", "{depth}", "--out", "{out}", "--depth-units-per-metre", "-5"],
+            "depth_units_per_metre is -5.0",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_before_any_server_is_asked(
+    arguments: list[str], complaint: str, pair: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = {"rgb": pair[0], "depth": pair[1], "out": str(tmp_path / "out")}
+    line = complaint_of([argument.format(**places) for argument in arguments], capsys)
+    assert complaint.format(**places) in line
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+@pytest.mark.parametrize("command", ["predict", "list"])
+def test_a_server_that_is_down_is_one_line(
+    command: str, scheme: str, nowhere: str, pair: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [command, *pair, "--out", str(tmp_path / "out")] if command == "predict" else [command]
+    line = complaint_of([*arguments, "--url", f"{scheme}://{nowhere}"], capsys)
+    assert f"no server answers at {scheme}://{nowhere}" in line
+    assert "refused" in line
+
+
+def test_as_a_process_a_mistake_leaves_one_line_and_code_2(nowhere: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "clients", "list", "--url", f"http://{nowhere}"],
+        cwd=Path(clients.__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1)
+    assert run.stderr.startswith(f"error: no server answers at http://{nowhere}")
+
+
+@pytest.mark.parametrize("command", [[], ["predict"], ["list"]])
+def test_help_is_on_stdout_with_code_0(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main([*command, "--help"])
+    assert leaving.value.code == 0
+    assert "usage: python -m clients" in capsys.readouterr().out

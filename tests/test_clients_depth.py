@@ -1,0 +1,117 @@
+"""Depth pictures: integers keep the sender's unit, floats are metres, everything else is named."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from clients import InputError
+from clients.depth import depth_picture, millimetres
+from clients.pictures import Picture
+from training.datasets.rooms import render
+
+
+def decoded(picture: Picture) -> NDArray[np.uint16]:
+    assert picture.data[24:26] == bytes((16, 0)), "a PNG of 16 bits, grey"
+    return np.asarray(Image.open(io.BytesIO(picture.data))).astype(np.uint16)
+
+
+def encoded(array: NDArray[Any] | Image.Image, kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    image = array if isinstance(array, Image.Image) else Image.fromarray(array)
+    image.save(buffer, kind)
+    return buffer.getvalue()
+
+
+def test_every_integer_kind_keeps_its_values_and_its_unit(tmp_path: Path) -> None:
+    values = np.arange(64 * 48, dtype=np.uint16).reshape(48, 64) * 21
+    file = tmp_path / "depth.png"
+    file.write_bytes(encoded(values))
+    wide = Image.fromarray(values.astype(np.int32))
+    for source in (
+        values,
+        values.T.T,
+        np.asfortranarray(values),
+        Image.open(file),
+        wide,
+        file,
+        str(file),
+        encoded(values),
+    ):
+        for unit in (None, 5000.0):
+            depth = depth_picture(source, unit)
+            assert depth.units_per_metre == unit
+            assert np.array_equal(decoded(depth.picture), values)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats_are_metres_and_travel_as_the_nearest_millimetre(dtype: type[np.floating[Any]]) -> None:
+    metres = render(3, 1).depth.astype(dtype)
+    depth = depth_picture(metres)
+    assert depth.units_per_metre == 1000
+    assert np.abs(decoded(depth.picture) / 1000 - metres.astype(np.float64)).max() <= 0.000501
+    assert np.array_equal(decoded(depth.picture) == 0, metres < 0.0005)
+
+
+def test_a_pillow_image_of_floats_is_metres() -> None:
+    metres = np.array([[0.0, 1.5], [2.25, 65.535]], np.float32)
+    depth = depth_picture(Image.fromarray(metres))
+    assert decoded(depth.picture).tolist() == [[0, 1500], [2250, 65535]]
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        (np.nan, "NaN or infinite metres; put 0"),
+        (np.inf, "NaN or infinite metres; put 0"),
+        (-0.001, r"runs from -0\.001 to 1 m; allowed is 0 to 65\.535 m"),
+        (65.54, r"runs from 1 to 65\.54 m; allowed is 0 to 65\.535 m"),
+        (1500.0, "If these are no metres, send uint16"),
+    ],
+)
+def test_metres_that_do_not_fit_are_refused(value: float, complaint: str) -> None:
+    metres = np.ones((4, 4), np.float32)
+    metres[1, 2] = value
+    with pytest.raises(InputError, match=complaint):
+        millimetres(metres)
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("missing.png", r"depth: missing\.png cannot be read"),
+        (b"", "depth: the picture is empty"),
+        (b"no picture", "is neither JPEG nor PNG; send a PNG with one channel of 16 bits"),
+        (encoded(np.zeros((4, 4, 3), np.uint8), "JPEG"), "is a JPEG; depth does not survive lossy compression"),
+        (encoded(np.zeros((4, 4), np.uint8)), r"is a PNG of 8 bits \(grey\)"),
+        (encoded(np.zeros((4, 4, 3), np.uint8)), r"is a PNG of 8 bits \(RGB\)"),
+        (encoded(Image.new("1", (4, 4))), r"is a PNG of 1 bits \(grey\)"),
+        (np.zeros((4, 4), np.uint8), r"depth: came uint8 \[4, 4\]; allowed are uint16"),
+        (np.zeros((4, 4), np.int64), r"depth: came int64 \[4, 4\]; allowed are uint16"),
+        (np.zeros((4, 4, 1), np.uint16), r"depth: came uint16 \[4, 4, 1\]; allowed are uint16 \[height, width\]"),
+        (np.zeros((4, 0), np.float32), r"depth: came float32 \[4, 0\]"),
+        (Image.new("RGB", (4, 4)), "depth: came a Pillow image of mode RGB; allowed are I;16"),
+        (Image.fromarray(np.full((4, 4), 70_000, np.int32)), r"mode I holds 70000\.\.70000; allowed is 0\.\.65535"),
+        (7, "depth: came int; allowed are a path"),
+    ],
+)
+def test_what_is_no_depth_picture_is_named(source: Any, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        depth_picture(source)
+
+
+@pytest.mark.parametrize("unit", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_unit_that_makes_no_sense_is_refused(unit: float) -> None:
+    with pytest.raises(InputError, match=f"depth_units_per_metre is {unit}"):
+        depth_picture(np.ones((4, 4), np.uint16), unit)
+
+
+def test_metres_with_a_unit_contradict_each_other() -> None:
+    with pytest.raises(InputError, match=r"came float32, which means metres, and depth_units_per_metre=1000"):
+        depth_picture(np.ones((4, 4), np.float32), 1000.0)

@@ -1,0 +1,250 @@
+"""`check-data` names every file that training could not use, and `make-data` writes data in which there is none."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+
+from training.__main__ import main
+from training.datasets.layouts import LAYOUTS
+from training.datasets.rooms_frames import RoomsFrames
+from training.datasets.write import split_evenly
+
+COUNT = 5
+Break = Callable[[Path], object]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write five small rooms in every layout."""
+    root = tmp_path_factory.mktemp("sound")
+    rooms = RoomsFrames(4, COUNT, 48, 64)
+    for name, layout in LAYOUTS.items():
+        layout.write(rooms, root / name, split_evenly(COUNT))
+    return root
+
+
+def save(path: str, picture: np.ndarray) -> Break:
+    """Return what replaces a file by a picture."""
+    return lambda root: Image.fromarray(picture).save(root / path)
+
+
+def write(path: str, text: str) -> Break:
+    """Return what replaces a file by text."""
+    return lambda root: (root / path).write_text(text)
+
+
+def cut_off(path: str) -> Break:
+    """Return what keeps the first half of a file."""
+    return lambda root: (root / path).write_bytes((root / path).read_bytes()[: (root / path).stat().st_size // 2])
+
+
+def remove(path: str) -> Break:
+    """Return what removes a file."""
+    return lambda root: (root / path).unlink()
+
+
+def change(path: str, edit: Callable[[np.ndarray], np.ndarray]) -> Break:
+    """Return what edits the values of a picture."""
+    return lambda root: Image.fromarray(edit(np.array(Image.open(root / path)))).save(root / path)
+
+
+def with_value(value: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what sets the first ten pixels to a value."""
+
+    def edit(picture: np.ndarray) -> np.ndarray:
+        picture.reshape(-1)[:10] = value
+        return picture
+
+    return edit
+
+
+def array(name: str, where: object, value: object) -> Break:
+    """Return what changes a part of an array of the labelled file."""
+
+    def edit(root: Path) -> None:
+        with h5py.File(root / "nyu_depth_v2_labeled.mat", "r+") as file:
+            file[name][where] = value
+
+    return edit
+
+
+def without_array(root: Path) -> None:
+    """Remove the depths of the labelled file."""
+    with h5py.File(root / "nyu_depth_v2_labeled.mat", "r+") as file:
+        del file["depths"]
+
+
+def splits(train: list[int], test: list[int]) -> Break:
+    """Return what replaces the splits."""
+    return lambda root: scipy.io.savemat(str(root / "splits.mat"), {"trainNdxs": train, "testNdxs": test})
+
+
+def toolbox_label(root: Path) -> None:
+    """Give one pixel of the third frame a class that does not exist."""
+    with h5py.File(root / "SUNRGBDtoolbox/Metadata/SUNRGBD2Dseg.mat", "r+") as file:
+        file[file["SUNRGBD2Dseg/seglabel"][2, 0]][0, 0] = 38
+
+
+def fewer_labels(root: Path) -> None:
+    """Remove the labels of the last frame."""
+    with h5py.File(root / "SUNRGBDtoolbox/Metadata/SUNRGBD2Dseg.mat", "r+") as file:
+        references = file["SUNRGBD2Dseg/seglabel"][:-1]
+        del file["SUNRGBD2Dseg/seglabel"]
+        file["SUNRGBD2Dseg/seglabel"] = references
+
+
+FRAME = "SUNRGBD/kv1/rooms/000002"
+GREY, SMALL = np.zeros((48, 64), np.uint8), np.zeros((40, 64), np.uint8)
+BROKEN: tuple[tuple[str, Break, str, str], ...] = (
+    ("folder", remove("labels/000001.png"), "labels/000001.png", "is missing; put it there"),
+    ("folder", remove("rgb/000004.png"), "rgb/000004.png", "is missing; put it there"),
+    ("folder", cut_off("rgb/000002.png"), "rgb/000002.png", "cannot be read"),
+    ("folder", cut_off("depth/000002.png"), "depth/000002.png", "cannot be read"),
+    ("folder", write("labels/000003.png", "text"), "labels/000003.png", "cannot be read"),
+    ("folder", save("labels/000000.png", SMALL), "labels/000000.png", "40x64 (height x width), but"),
+    ("folder", save("depth/000000.png", np.full((48, 60), 2000, np.uint16)), "depth/000000.png", "48x60"),
+    ("folder", save("depth/000001.png", GREY), "depth/000001.png", "is 8-bit grey, not 16-bit grey"),
+    ("folder", save("depth/000001.png", np.zeros((48, 64, 3), np.uint8)), "depth/000001.png", "is RGB, not 16-bit"),
+    ("folder", save("rgb/000001.png", GREY.astype(np.uint16)), "rgb/000001.png", "is 16-bit grey, not a colour"),
+    ("folder", save("labels/000001.png", np.zeros((48, 64, 3), np.uint8)), "labels/000001.png", "is RGB, not class"),
+    ("folder", save("labels/000001.png", GREY.astype(np.uint16)), "labels/000001.png", "is 16-bit grey, not class"),
+    (
+        "folder",
+        change("labels/000001.png", with_value(12)),
+        "labels/000001.png",
+        "10 pixels hold 12, which is no class",
+    ),
+    ("folder", change("depth/000003.png", lambda x: x * 0), "depth/000003.png", "all of it is 0"),
+    ("folder", change("depth/000003.png", lambda x: x // 100), "depth/000003.png", "the median reading is 0.0"),
+    ("folder", write("train.txt", "000000\nnobody\n"), "rgb/nobody.png", "is missing"),
+    ("folder", write("train.txt", "000000\n000001\n000000\n"), "train.txt", "names '000000' more than once"),
+    ("folder", write("val.txt", "000000\n"), "val.txt", "names '000000', which train.txt names too"),
+    ("folder", write("val.txt", "\n\n"), "val.txt", "names no frame"),
+    ("folder", remove("val.txt"), "val.txt", "is missing"),
+    ("folder", write("rgb/000001.bmp", ""), "rgb/000001.bmp", "is not read; save it as .png or .jpg"),
+    ("folder", save("rgb/000001.jpg", GREY), "rgb/000001.png", "stands beside 000001.jpg"),
+    ("folder", lambda root: shutil.rmtree(root / "labels"), "labels", "is missing"),
+    ("nyuv2", remove("masks/000002.png"), "masks/000002.png", "is missing"),
+    ("nyuv2", change("masks/000002.png", with_value(40)), "masks/000002.png", "10 pixels hold 40"),
+    ("nyuv2", save("rgb/000001.png", np.zeros((40, 64, 3), np.uint8)), "depth/000001.png", "48x64"),
+    ("nyuv2", write("train.txt", "rgb/000001.png masks/000001.png\n"), "train.txt", "has 2 paths instead of 3"),
+    ("nyuv2", lambda root: shutil.copy(root / "train.txt", root / "val.txt"), "rgb/000001.png", "is in both lists"),
+    ("nyuv2-mat", array("labels", (1, 3, 3), 895), "labels of frame 2", "holds label 895; the mapping knows 1 to 894"),
+    ("nyuv2-mat", array("depths", 2, 0), "depths of frame 3", "all of it is 0"),
+    ("nyuv2-mat", array("depths", (2, 0, 0), np.nan), "depths of frame 3", "below 0 or not finite"),
+    ("nyuv2-mat", splits([1, 2, 3], [3, 4]), "splits.mat", "puts frame 3 into both splits"),
+    ("sunrgbd", remove(f"{FRAME}/image/0000002.jpg"), "image/0000002.jpg", "is missing"),
+    ("sunrgbd", cut_off(f"{FRAME}/depth_bfx/0000002.png"), "depth_bfx/0000002.png", "cannot be read"),
+    ("sunrgbd", change(f"{FRAME}/depth_bfx/0000002.png", lambda x: x | 1), "0000002.png", "bits are not rotated"),
+    ("sunrgbd", toolbox_label, "SUNRGBD2Dseg.mat, frame 3", "1 pixels hold 38, which is no class"),
+    (
+        "sunrgbd-png",
+        change("label37/train/img37labels-000001.png", with_value(38)),
+        "img37labels-000001.png",
+        "hold 38",
+    ),
+    ("sunrgbd-png", remove("depth/test/00000001.png"), "depth/test/00000001.png", "is missing"),
+)
+
+
+@pytest.mark.parametrize(("layout", "damage", "file", "message"), BROKEN, ids=lambda value: str(value)[:40])
+def test_a_damaged_file_is_named_with_what_is_wrong(
+    sound: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    layout: str,
+    damage: Break,
+    file: str,
+    message: str,
+) -> None:
+    shutil.copytree(sound / layout, tmp_path / "data")
+    damage(tmp_path / "data")
+    assert main(["check-data", str(tmp_path / "data"), "--layout", layout, "--quiet"]) == 2
+    out, err = capsys.readouterr()
+    lines = [line for line in out.splitlines() if f"{file}: " in line and message in line]
+    assert len(lines) == 1, out
+    assert lines[0].rpartition("; ")[2].strip(), "no cure"
+    assert err.strip().endswith("frames") and "problem" in err
+
+
+@pytest.mark.parametrize(
+    ("layout", "damage", "message"),
+    [
+        ("folder", remove("manifest.json"), "manifest.json: is missing; docs/own-data.md shows one"),
+        ("folder", write("manifest.json", "{"), "manifest.json: cannot be used"),
+        ("folder", write("manifest.json", json.dumps({"classes": ["a"]})), "depth_units_per_metre"),
+        ("nyuv2-mat", remove("splits.mat"), "splits.mat: is missing"),
+        ("nyuv2-mat", write("splits.mat", "text"), "splits.mat: cannot be read"),
+        ("nyuv2-mat", splits([1, 6], [2]), "names frames outside 1 to 5"),
+        ("nyuv2-mat", write("nyu_depth_v2_labeled.mat", "text"), "nyu_depth_v2_labeled.mat: cannot be read"),
+        ("nyuv2-mat", without_array, "holds no 'depths'"),
+        ("sunrgbd", remove("SUNRGBDtoolbox/Metadata/SUNRGBDMeta.mat"), "SUNRGBDMeta.mat: is missing"),
+        ("sunrgbd", remove("SUNRGBDtoolbox/Metadata/SUNRGBD2Dseg.mat"), "SUNRGBD2Dseg.mat: is missing"),
+        ("sunrgbd", fewer_labels, "holds labels of 4 frames, SUNRGBDMeta.mat names 5"),
+    ],
+)
+def test_without_what_everything_hangs_on_the_check_ends_with_its_name(
+    sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], layout: str, damage: Break, message: str
+) -> None:
+    shutil.copytree(sound / layout, tmp_path / "data")
+    damage(tmp_path / "data")
+    assert main(["check-data", str(tmp_path / "data"), "--layout", layout, "--quiet"]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_sound_data_are_recognised_and_pass(sound: Path, capsys: pytest.CaptureFixture[str], layout: str) -> None:
+    assert main(["check-data", str(sound / layout)]) == 0
+    out = capsys.readouterr().out
+    assert f"{LAYOUTS[layout].title}, {COUNT} frames" in out
+    assert "nothing wrong" in out and f"--set data.name={layout} " in out
+
+
+def test_every_one_of_several_problems_is_listed_and_counted(
+    sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(sound / "folder", root)
+    cut_off("rgb/000002.png")(root)
+    save("depth/000002.png", GREY)(root)
+    change("labels/000002.png", with_value(77))(root)
+    remove("depth/000004.png")(root)
+    assert main(["check-data", str(root)]) == 2
+    out, err = capsys.readouterr()
+    for file in ("rgb/000002.png", "depth/000002.png", "labels/000002.png", "depth/000004.png"):
+        assert f"{file}: " in out
+    assert "error: 4 problems in 5 frames" in err and "checking frames" in err
+
+
+def test_a_folder_that_looks_like_nothing_is_refused_with_the_layouts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check-data", str(tmp_path)]) == 2
+    assert f"looks like none of {', '.join(LAYOUTS)}" in capsys.readouterr().err
+    assert main(["check-data", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere does not exist" in capsys.readouterr().err
+    assert main(["check-data", str(tmp_path), "--layout", "kitti"]) == 2
+    assert "layout 'kitti' is unknown; allowed are folder, nyuv2" in capsys.readouterr().err
+
+
+def test_make_data_writes_an_example_that_passes_the_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make = ["make-data", "rooms", "--to", str(tmp_path / "example"), "--count", "4", "--size", "32x40", "--seed", "3"]
+    assert main(make) == 0
+    with Image.open(tmp_path / "example/rgb/000003.png") as picture:
+        assert picture.size == (40, 32)
+    assert main(["check-data", str(tmp_path / "example"), "--quiet"]) == 0
+    assert main(make) == 2
+    assert "exists and is not an empty folder" in capsys.readouterr().err
+    assert main([*make[:3], str(tmp_path / "other"), "--count", "2"]) == 2
+    assert "--count is 2; allowed is 3 or more" in capsys.readouterr().err
+    assert main([*make[:3], str(tmp_path / "other"), "--layout", "kitti"]) == 2
+    assert "layout 'kitti' is unknown" in capsys.readouterr().err

@@ -1,0 +1,227 @@
+"""Graphs in 16 and 8 bits: what they are proven on, calibrated with and kept in float for, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from PIL import Image
+
+from export.__main__ import main
+from export.build import build
+from export.contract import Contract
+from export.frames import FramesError, of_folder, of_source
+from export.job import Job, job, silent
+from export.onnx_graph import LOGITS, save
+from export.operators import lint
+from export.parity import onnx_runner, torch_runner
+from export.precision import EXACT, TOLERANCES, Precision
+from export.quantise import Quantiser, outside
+from export.score import score
+from export.sensitivity import search
+from training.data import frames
+from training.run_folder import Run
+
+SIZE = (64, 80)
+FEW = {"calibration_frames": 4, "frames": 4}
+
+
+@pytest.fixture(scope="module")
+def work(tiny_run: Run) -> Job:
+    """Return the frozen tiny run."""
+    return job(tiny_run, SIZE, 4, Precision(), silent)
+
+
+@pytest.fixture(scope="module")
+def graph(work: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the fp32 graph of the tiny run."""
+    path = tmp_path_factory.mktemp("graphs") / "model.onnx"
+    work.write(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def quantiser(work: Job, graph: Path) -> Quantiser:
+    """Return the quantiser of that graph, for the CPU."""
+    return Quantiser(graph, "cpu", work.labelled("train").samples)
+
+
+@pytest.fixture(scope="module")
+def int8(tiny_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an int8 export for TensorRT."""
+    repository = tmp_path_factory.mktemp("repository")
+    precision = Precision("int8", "tensorrt", max_drop=100, **FEW)
+    build(tiny_run, "tiny_int8", SIZE, repository, max_batch=4, precision=precision)
+    return repository / "tiny_int8"
+
+
+def test_an_int8_export_says_what_it_was_proven_on_and_what_each_layer_computes_in(int8: Path) -> None:
+    contract = Contract.load(int8)
+    contract.verify(int8)
+    assert {parity.stage for parity in contract.parity} == {"frozen", "onnx-fp32", "onnx"}
+    assert all("frames" in parity.inputs for parity in contract.parity if parity.stage == "onnx")
+    assert {one.metric for one in contract.evaluation} == {"mean_iou", "mean_accuracy", "pixel_accuracy"}
+    assert contract.calibration == "rooms, 4 training frames"
+    assert contract.precisions["decoder_head"] == "fp32"
+    assert set(contract.precisions.values()) == {"int8", "fp32"}
+    assert Contract.from_json(contract.to_json()) == contract
+    assert sorted(path.name for path in int8.rglob("*") if path.is_file()) == ["contract.json", "model.onnx"]
+
+
+def test_a_graph_for_tensorrt_is_symmetric_and_passes_the_lint(int8: Path) -> None:
+    model = onnx.load(int8 / "1" / "model.onnx")
+    assert lint(model) == []
+    values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    points = [values[node.input[2]] for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    assert points and all(point.dtype == np.int8 and not point.any() for point in points)
+
+
+def test_weights_are_quantised_per_channel(int8: Path) -> None:
+    model = onnx.load(int8 / "1" / "model.onnx")
+    values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    weights = [node for node in model.graph.node if node.op_type == "DequantizeLinear" and node.input[0] in values]
+    kernels = [node for node in weights if values[node.input[0]].ndim == 4]
+    assert kernels
+    assert all(values[node.input[1]].shape == values[node.input[0]].shape[:1] for node in kernels)
+
+
+def test_the_processor_gets_unsigned_activations_and_a_float_tail(quantiser: Quantiser, tmp_path: Path) -> None:
+    quantiser.write((), tmp_path / "model.onnx")
+    model = onnx.load(tmp_path / "model.onnx")
+    values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    produced = {name: node for node in model.graph.node for name in node.output}
+    points = [values[node.input[2]] for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    assert points and all(point.dtype == np.uint8 for point in points)
+    tail = [node for node in model.graph.node if LOGITS in node.input]
+    assert tail and not any(node.op_type == "QuantizeLinear" for node in tail)
+    assert produced[LOGITS].input[1] not in produced  # the head's weights are plain numbers
+
+
+def test_normalisation_head_and_tail_are_outside_of_quantisation(graph: Path) -> None:
+    model = onnx.load(graph)
+    names = set(outside(model.graph))
+    kinds = {node.op_type for node in model.graph.node if node.name in names}
+    assert {"Sub", "Div", "ArgMax", "Exp", "ReduceSum", "Round"} <= kinds
+    assert [node.input[1] for node in model.graph.node if node.op_type == "Conv" and node.name in names] == [
+        "network.decoder_head.weight"
+    ]
+
+
+def test_an_fp16_export_stays_close(tiny_run: Run, tmp_path: Path) -> None:
+    contract = build(tiny_run, "tiny_half", SIZE, tmp_path, max_batch=2, precision=Precision("fp16", **FEW))
+    assert set(contract.precisions.values()) == {"fp16"}
+    model = onnx.load(tmp_path / "tiny_half" / "1" / "model.onnx")
+    kinds = {tensor.data_type for tensor in model.graph.initializer if tensor.name.endswith("weight")}
+    assert kinds == {onnx.TensorProto.FLOAT16}
+    wire = [value.type.tensor_type.elem_type for value in (*model.graph.input, *model.graph.output)]
+    assert onnx.TensorProto.FLOAT16 not in wire
+
+
+def test_a_small_enough_drop_keeps_every_layer_in_8_bits(quantiser: Quantiser, work: Job, tmp_path: Path) -> None:
+    kept = search(quantiser, 0.0, work.labelled("val"), 12, 0.5, tmp_path / "model.onnx", silent)
+    assert kept == ()
+    assert set(quantiser.precisions(kept).values()) == {"int8", "fp32"}
+
+
+def test_layers_go_back_to_float_until_the_drop_is_small_enough(
+    quantiser: Quantiser, work: Job, tmp_path: Path
+) -> None:
+    """A reference that nothing reaches puts all of them back, and the graph is the fp32 one again."""
+    said: list[str] = []
+    watched = work.labelled("val")
+    path = tmp_path / "model.onnx"
+    kept = search(quantiser, 1.1, watched, 12, 0.5, path, said.append)
+    assert sorted(kept) == sorted(quantiser.layers)
+    assert set(quantiser.precisions(kept).values()) == {"fp32"}
+    assert len(said) == 9 and "points" in said[-1]
+    full = score(onnx_runner(quantiser.path), watched, 12).mean_iou
+    assert score(onnx_runner(path), watched, 12).mean_iou == pytest.approx(full, abs=0.02)
+
+
+def test_the_score_of_the_live_network_is_the_one_that_evaluate_gives(work: Job, tiny_run: Run) -> None:
+    from training.evaluate import evaluate
+
+    tested = of_source(frames(tiny_run.config.data, "test"), work.inputs, 99, "{count}")
+    ours = score(torch_runner(work.live()), tested, 12)
+    assert ours.pixel_accuracy == pytest.approx(evaluate(tiny_run, progress=False)["ensemble"].pixel_accuracy, abs=2e-3)
+
+
+def test_weights_that_do_not_fit_into_one_file_lie_beside_it(graph: Path, work: Job, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    save(onnx.load(graph), path, largest=1000)
+    assert (tmp_path / "model.onnx.data").stat().st_size > path.stat().st_size
+    sample = work.labelled("test").samples[0]
+    for one, other in zip(onnx_runner(graph, (LOGITS,))(sample), onnx_runner(path, (LOGITS,))(sample), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["model.onnx", "model.onnx.data"]
+
+
+def test_frames_of_pictures_and_of_archives_are_the_same(work: Job, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rgb = random.integers(0, 256, (100, 120, 3), np.uint8)
+    depth = random.integers(0, 5000, (100, 120)).astype(np.uint16)
+    pictures, archives = tmp_path / "pictures", tmp_path / "archives"
+    for folder in (pictures / "rgb", pictures / "depth", archives):
+        folder.mkdir(parents=True)
+    Image.fromarray(rgb).save(pictures / "rgb" / "one.png")
+    Image.fromarray(depth).save(pictures / "depth" / "one.png")
+    np.savez(archives / "one.npz", rgb=rgb, depth=depth.astype(np.float32) / 1000)
+    for one, other in zip(
+        of_folder(pictures, work.inputs, 5).samples[0], of_folder(archives, work.inputs, 5).samples[0], strict=True
+    ):
+        torch.testing.assert_close(one, other)
+        assert one.shape[:3] == (1, *SIZE)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (None, "holds no frames"),
+        ({"rgb": np.zeros((8, 8, 3), np.uint8)}, "lacks depth"),
+        ({"rgb": np.zeros((8, 8), np.uint8), "depth": np.zeros((8, 8), np.float32)}, r"give \[H, W, 3\]"),
+        ({"rgb": np.zeros((8, 8, 3), np.uint8), "depth": np.zeros((8, 8), np.uint16)}, "give float32"),
+    ],
+)
+def test_inputs_that_cannot_calibrate_are_refused(
+    arrays: dict[str, np.ndarray] | None, message: str, work: Job, tmp_path: Path
+) -> None:
+    if arrays is not None:
+        np.savez(tmp_path / "one.npz", **arrays)
+    with pytest.raises(FramesError, match=message):
+        of_folder(tmp_path, work.inputs, 5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "int4"}, "allowed are fp32, fp16, int8"),
+        ({"target": "gpu"}, "allowed are cpu, tensorrt"),
+        ({"max_drop": 0.0}, "more than 0"),
+        ({"frames": 0}, "1 or more"),
+        ({"calibration": Path("frames")}, "belong to precision int8"),
+    ],
+)
+def test_a_precision_that_makes_no_sense_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Precision(**changes)  # type: ignore[arg-type]
+
+
+def test_every_precision_keeps_the_exact_bounds_before_it_is_reduced() -> None:
+    assert Precision().tolerances() == EXACT
+    for name in ("fp16", "int8"):
+        bounds = Precision(name).tolerances()
+        assert bounds[: len(TOLERANCES[name])] == TOLERANCES[name]
+        assert {(t.output, t.bound) for t in bounds if t.stage == "frozen"} == {(t.output, t.bound) for t in EXACT}
+
+
+def test_a_folder_without_frames_leaves_nothing_behind(
+    tiny_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    words = ["--name", "tiny", "--size", "64x80", "--precision", "int8", "--calibration", str(tmp_path / "empty")]
+    assert main(["build", str(tiny_run.folder), *words, "--frames", "2", "--to", str(tmp_path / "to")]) == 2
+    assert "holds no frames" in capsys.readouterr().err
+    assert list((tmp_path / "to").iterdir()) == []

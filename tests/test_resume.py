@@ -1,0 +1,145 @@
+"""A run that is killed and resumed ends in the same weights, bit for bit, as one that was left alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.checkpoints import LAST
+from training.config import TrainConfig
+from training.fit import fit
+from training.run_folder import RunError, read_run, write_config
+
+# Order, flips, dropout, momentum, the moving learning rate and the lone streams all have to come back.
+SETTINGS = (
+    "network.name=refinenet14",
+    "network.width=8",
+    "network.features=8",
+    "network.dropout=0.5",
+    "data.height=64",
+    "data.width=80",
+    "data.train_scenes=10",
+    "data.val_scenes=2",
+    "data.test_scenes=2",
+    "data.batch=4",
+    "modality_dropout=0.3",
+    "steps=24",
+    "val_every=6",
+)
+
+
+def train(*arguments: str | Path) -> subprocess.Popen[str]:
+    """Start `python -m training train` on one thread, so that sums have one order."""
+    command = [sys.executable, "-W", "error", "-m", "training", "train", "--quiet", *map(str, arguments)]
+    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **threads}
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    """Wait for a training that must end well."""
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors
+
+
+def kill_after_checkpoint(process: subprocess.Popen[str], folder: Path) -> None:
+    """Send SIGKILL as soon as the run folder has a checkpoint that it had not when this was called."""
+    last = folder / LAST
+    before = last.stat().st_mtime_ns if last.exists() else 0
+    while process.poll() is None and (not last.exists() or last.stat().st_mtime_ns == before):
+        time.sleep(0.005)
+    assert process.poll() is None, "the run ended before it could be killed"
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+
+
+def settings(*more: str) -> list[str]:
+    """Return `--set` for every setting of the run."""
+    return [word for setting in (*SETTINGS, *more) for word in ("--set", setting)]
+
+
+def assert_same_end(one: Path, other: Path) -> None:
+    """Compare the last and the best weights, and the momentum, bit for bit."""
+    first, second = (torch.load(folder / LAST, weights_only=True) for folder in (one, other))
+    assert first["global_step"] == second["global_step"] == 24
+    assert first["callbacks"] == second["callbacks"]
+    for key, tensor in first["state_dict"].items():
+        assert torch.equal(tensor, second["state_dict"][key]), key
+    momenta = (checkpoint["optimizer_states"][0]["state"] for checkpoint in (first, second))
+    for one_state, other_state in zip(*(momentum.values() for momentum in momenta), strict=True):
+        assert torch.equal(one_state["momentum_buffer"], other_state["momentum_buffer"])
+    best, resumed = read_run(one).network.state_dict(), read_run(other).network.state_dict()
+    assert all(torch.equal(tensor, resumed[key]) for key, tensor in best.items())
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("straight") / "run"
+    finish(train("rooms-quick", "--to", folder, *settings()))
+    return folder
+
+
+def test_a_run_killed_moved_killed_again_and_resumed_ends_in_the_same_weights(straight: Path, tmp_path: Path) -> None:
+    folder, moved = tmp_path / "killed", tmp_path / "elsewhere" / "killed"
+    kill_after_checkpoint(train("rooms-quick", "--to", folder, *settings()), folder)
+    moved.parent.mkdir()
+    folder.rename(moved)
+    kill_after_checkpoint(train("--resume", moved), moved)
+    assert 6 < torch.load(moved / LAST, weights_only=True)["global_step"] < 24
+    finish(train("--resume", moved))
+    assert_same_end(straight, moved)
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_anew(tiny: TrainConfig, tmp_path: Path) -> None:
+    short = dataclasses.replace(tiny, steps=2, val_every=2)
+    fit(short, tmp_path / "straight", progress=False)
+    write_config(tmp_path / "killed", short)
+    fit(short, tmp_path / "killed", resume=True, progress=False)
+    one, other = (read_run(tmp_path / name).network.state_dict() for name in ("straight", "killed"))
+    assert all(torch.equal(tensor, other[key]) for key, tensor in one.items())
+
+
+def test_resuming_a_finished_run_changes_nothing(tiny: TrainConfig, tmp_path: Path) -> None:
+    short = dataclasses.replace(tiny, steps=2, val_every=1)
+    fit(short, tmp_path, progress=False)
+    before = {name: (tmp_path / name).read_bytes() for name in ("weights.pt", LAST)}
+    fit(short, tmp_path, resume=True, progress=False)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+def test_a_run_is_not_overwritten_by_a_new_one(tiny: TrainConfig, tmp_path: Path) -> None:
+    short = dataclasses.replace(tiny, steps=1, val_every=1)
+    fit(short, tmp_path, progress=False)
+    with pytest.raises(RunError, match="already holds a run; go on with --resume"):
+        fit(short, tmp_path, progress=False)
+
+
+def test_a_run_of_another_configuration_is_not_continued_but_another_runtime_may_go_on(
+    tiny: TrainConfig, tmp_path: Path
+) -> None:
+    short = dataclasses.replace(tiny, steps=1, val_every=1)
+    fit(short, tmp_path, progress=False)
+    with pytest.raises(RunError, match="another configuration"):
+        fit(dataclasses.replace(short, steps=2), tmp_path, resume=True, progress=False)
+    plain = dataclasses.replace(short.runtime, channels_last=False)
+    fit(dataclasses.replace(short, runtime=plain), tmp_path, resume=True, progress=False)
+    assert read_run(tmp_path).config.runtime == plain
+
+
+def test_a_damaged_checkpoint_is_refused_with_what_to_do(tiny: TrainConfig, tmp_path: Path) -> None:
+    short = dataclasses.replace(tiny, steps=1, val_every=1)
+    fit(short, tmp_path, progress=False)
+    (tmp_path / LAST).write_bytes(b"not a checkpoint")
+    with pytest.raises(RunError, match="delete it to train the run anew"):
+        fit(short, tmp_path, resume=True, progress=False)

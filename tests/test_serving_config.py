@@ -1,0 +1,204 @@
+"""Generated Triton repositories: configurations parsed back, both runtimes alike, wrong artefacts refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from export.contract import Contract, Graph, sha256_of
+from serving.__main__ import main
+from serving.assemble import assemble
+from serving.errors import ServingError
+from serving.model_config import Runtime, from_text, network_config, to_text
+from serving.pipelines import pipelines_of
+from serving.repository import Network, find_networks
+from serving.shm import bytes_needed, check_room
+from tests.servers import NETWORK, PIPELINE, REPOSITORY, contract
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A source repository with one network that a test may spoil."""
+    shutil.copytree(REPOSITORY / NETWORK, tmp_path / "source" / NETWORK)
+    return tmp_path / "source"
+
+
+def write(source: Path, changed: Contract, name: str = NETWORK) -> None:
+    (source / name).mkdir(exist_ok=True)
+    changed.save(source / name)
+
+
+@pytest.mark.parametrize("runtime", list(Runtime))
+def test_every_written_configuration_parses_back_to_what_was_meant(runtime: Runtime, tmp_path: Path) -> None:
+    made = assemble(find_networks(REPOSITORY, [NETWORK]), runtime, tmp_path / "out", copy_graphs=True)
+    assert sorted(made.configs) == sorted(path.name for path in (tmp_path / "out").iterdir())
+    for name, config in made.configs.items():
+        text = (tmp_path / "out" / name / "config.pbtxt").read_text(encoding="utf-8")
+        assert from_text(text) == config
+        assert (config.name, config.max_batch_size) == (name, contract().max_batch_size)
+        assert f"max_batch_size: {contract().max_batch_size}\n" in text
+        assert (tmp_path / "out" / name / "1").is_dir()
+
+
+def wire_of(config: ModelConfig) -> Any:
+    inputs = [(one.name, one.data_type, list(one.dims), one.optional) for one in config.input]
+    outputs = [(one.name, one.data_type, list(one.dims)) for one in config.output]
+    return config.max_batch_size, inputs, outputs, list(config.ensemble_scheduling.step)
+
+
+def test_both_runtimes_have_the_same_names_and_wires(tmp_path: Path) -> None:
+    networks = find_networks(REPOSITORY, [NETWORK])
+    embedded, container = (
+        assemble(networks, runtime, tmp_path / runtime.value, copy_graphs=True).configs for runtime in Runtime
+    )
+    assert list(embedded) == list(container)
+    for name in embedded:
+        assert wire_of(embedded[name]) == wire_of(container[name])
+        assert embedded[name].parameters["crosswire"] == container[name].parameters["crosswire"]
+    assert (embedded[NETWORK].backend, container[NETWORK].backend) == ("python", "onnxruntime")
+    for runtime in Runtime:
+        assert sha256_of(tmp_path / runtime.value / NETWORK / "1" / "model.onnx") == contract().graph.sha256
+
+
+def test_the_wire_is_the_contract_with_a_batch_axis(tmp_path: Path) -> None:
+    configs = assemble(find_networks(REPOSITORY, [NETWORK]), Runtime.EMBEDDED, tmp_path, copy_graphs=False).configs
+    height, width = contract().inputs[1].shape
+    _, inputs, outputs, _ = wire_of(configs[NETWORK])
+    assert [(name, dims) for name, _, dims, _ in inputs] == [("rgb", [height, width, 3]), ("depth", [height, width])]
+    assert [(name, dims) for name, _, dims in outputs] == [("labels", [height, width]), ("confidence", [height, width])]
+    _, inputs, outputs, steps = wire_of(configs[PIPELINE])
+    assert [(name, optional) for name, _, _, optional in inputs] == [
+        ("rgb_image", False), ("depth_image", False), ("depth_units_per_metre", True),
+    ]  # fmt: skip
+    assert [name for name, _, _ in outputs] == ["labels_png", "overlay_png", "summary"]
+    assert [step.model_name for step in steps] == [
+        f"{NETWORK}_decode", NETWORK, f"{NETWORK}_render", f"{NETWORK}_overlay",
+    ]  # fmt: skip
+
+
+def test_clients_learn_the_contract_from_the_configuration() -> None:
+    (network,) = find_networks(REPOSITORY, [NETWORK])
+    said = json.loads(network_config(network, Runtime.EMBEDDED).parameters["crosswire"].string_value)
+    meant = contract()
+    assert (said["name"], said["network"], said["task"]) == (NETWORK, NETWORK, meant.task)
+    assert said["classes"] == list(meant.classes)
+    assert said["palette"] == [list(colour) for colour in meant.palette]
+    assert [one["unit"] for one in said["inputs"]] == [one.unit for one in meant.inputs]
+    assert (said["metrics"], said["data"]) == (meant.metrics, meant.run.data)
+
+
+def test_a_changed_graph_is_refused_by_name(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (source / NETWORK / "1" / "model.onnx").open("ab") as file:
+        file.write(b"x")
+    assert main(["up", "--repository", str(source)]) == 2
+    said = capsys.readouterr().err
+    assert (
+        said.startswith(f"error: network '{NETWORK}' is refused")
+        and "sha256" in said
+        and "export the run again" in said
+    )
+
+
+def test_a_proof_outside_its_tolerance_is_refused(source: Path) -> None:
+    meant = contract()
+    broken = tuple(replace(one, value=0.5) if one.measure == "agreement" else one for one in meant.parity)
+    write(source, replace(meant, parity=broken))
+    with pytest.raises(ServingError, match=f"network '{NETWORK}' is refused: .* outside the tolerance"):
+        find_networks(source)
+
+
+def test_a_missing_proof_is_refused(source: Path) -> None:
+    write(source, replace(contract(), parity=()))
+    with pytest.raises(ServingError, match="no measured parity for labels, confidence"):
+        find_networks(source)
+
+
+def test_a_network_in_a_folder_of_another_name_is_refused(source: Path) -> None:
+    (source / NETWORK).rename(source / "other")
+    with pytest.raises(ServingError, match=f"network 'other' is refused: its contract names it '{NETWORK}'"):
+        find_networks(source)
+
+
+def test_a_name_that_triton_would_take_for_a_path_is_refused(source: Path) -> None:
+    (source / NETWORK).rename(source / "a-b")
+    write(source, replace(contract(), name="a-b"), "a-b")
+    with pytest.raises(ServingError, match="a name is a letter"):
+        find_networks(source)
+
+
+def test_two_models_of_one_name_are_refused(source: Path, tmp_path: Path) -> None:
+    shutil.copytree(source / NETWORK, source / PIPELINE)
+    write(source, replace(contract(), name=PIPELINE), PIPELINE)
+    with pytest.raises(ServingError, match=f"two models would be named '{PIPELINE}'"):
+        assemble(find_networks(source), Runtime.EMBEDDED, tmp_path / "out", copy_graphs=False)
+
+
+def test_tensors_that_fit_no_pipeline_are_refused() -> None:
+    meant = contract()
+    with pytest.raises(ServingError, match="a segmentation pipeline needs exactly rgb, depth, labels, confidence"):
+        pipelines_of(replace(meant, inputs=meant.inputs[:1]))
+
+
+def test_a_batch_size_that_would_vanish_from_the_text_is_refused() -> None:
+    (network,) = find_networks(REPOSITORY, [NETWORK])
+    with pytest.raises(ServingError, match="max_batch_size 0"):
+        network_config(Network(replace(network.contract, max_batch_size=0), network.graph), Runtime.EMBEDDED)
+
+
+def test_text_that_is_no_configuration_is_refused() -> None:
+    with pytest.raises(ServingError, match="not a model configuration"):
+        from_text("name: 3")
+    assert to_text(from_text('name: "a"')) == 'name: "a"\n'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["assemble", "--repository", "missing", "--to", "out"], "is not a folder"),
+        (["assemble", "--repository", ".", "--to", "out"], "holds no <network>/contract.json"),
+        (["assemble", "--repository", str(REPOSITORY), "--network", "nope", "--to", "out"], f"it holds {NETWORK}"),
+        (["assemble", "--repository", str(REPOSITORY), "--to", "full"], "is not an empty folder"),
+        (["up", "--repository", str(REPOSITORY), "--triton", "missing"], "is no file"),
+        (["up", "--repository", str(REPOSITORY), "--http-port", "9", "--grpc-port", "9"], "choose two ports"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_one_clear_line(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+
+
+def test_a_port_that_is_no_port_is_refused_by_the_parser(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["up", "--http-port", "70000"])
+    assert left.value.code == 2
+    assert "give a number from 0 to 65535" in capsys.readouterr().err
+
+
+def test_too_little_shared_memory_is_refused_with_the_amount_it_takes(tmp_path: Path) -> None:
+    configs = assemble(find_networks(REPOSITORY, [NETWORK]), Runtime.EMBEDDED, tmp_path, copy_graphs=False).configs
+    height, width = contract().inputs[1].shape
+    assert bytes_needed(configs.values()) >= 8 * height * width * contract().max_batch_size
+    configs[NETWORK].max_batch_size = 1 << 24
+    with pytest.raises(ServingError, match="--shm-size"):
+        check_room(configs.values())
+
+
+def test_a_graph_file_may_have_another_name_in_the_source(source: Path, tmp_path: Path) -> None:
+    (source / NETWORK / "1" / "model.onnx").rename(source / NETWORK / "net.onnx")
+    meant = contract()
+    graph = meant.graph
+    write(source, replace(meant, graph=Graph("net.onnx", graph.sha256, graph.opset, graph.ir_version)))
+    assemble(find_networks(source), Runtime.EMBEDDED, tmp_path / "out", copy_graphs=False)
+    assert (tmp_path / "out" / NETWORK / "1" / "model.onnx").resolve() == (source / NETWORK / "net.onnx").resolve()

@@ -1,0 +1,190 @@
+"""Looking after a server: doctor, status, and changing what it serves while clients send."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from export.contract import sha256_of
+from serving.__main__ import main
+from serving.embedded import EmbeddedServer
+from tests.load import DEPTH, RGB, Load
+from tests.servers import (
+    NETWORK,
+    PIPELINE,
+    REPOSITORY,
+    assert_answers,
+    contract,
+    leftovers,
+    stub_of,
+    wait_until,
+)
+
+SECOND = "rooms_second"
+
+
+def add_network(source: Path, name: str) -> None:
+    """Put the network into a repository under a name."""
+    shutil.copytree(REPOSITORY / NETWORK, source / name)
+    replace(contract(), name=name).save(source / name)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository that tests may change."""
+    folder = tmp_path_factory.mktemp("source")
+    add_network(folder, NETWORK)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def own(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server of this file's own, alone in its run-state folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        runtime = tmp_path_factory.mktemp("runtime")
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        with EmbeddedServer(source) as running:
+            yield running
+        assert leftovers(running.pid, runtime) == []
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    """Run a command in this process and return what it printed."""
+    assert main(arguments) == code
+    captured = capsys.readouterr()
+    return captured.out + captured.err
+
+
+def test_status_shows_a_server_and_its_canaries(own: EmbeddedServer, capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, "status")
+    assert own.http_url in text and own.grpc_url in text and "ready" in text and PIPELINE in text
+    (one,) = json.loads(said(capsys, "status", "--json"))
+    assert (one["http_url"], one["ready"], one["pipelines"]) == (own.http_url, True, [PIPELINE])
+    assert one["restarts"] == {"triton": 0, "front_door": 0}
+
+
+def test_status_without_a_server_says_how_to_start_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert "start one: python -m serving up" in said(capsys, "status", code=1)
+    assert "no server of yours runs" in said(capsys, "reload", NETWORK, code=2)
+
+
+def test_a_reload_under_load_fails_no_request(own: EmbeddedServer, capsys: pytest.CaptureFixture[str]) -> None:
+    before = stub_of(own, NETWORK)
+    with Load(own) as load:
+        assert f"reload {NETWORK}: done" in said(capsys, "reload", NETWORK)
+    assert set(load.outcomes) == {"OK"} and len(load.answers) == 1, load.outcomes
+    assert stub_of(own, NETWORK) != before
+    assert json.loads(said(capsys, "status", "--json"))[0]["restarts"] == {"triton": 0, "front_door": 0}
+    assert_answers(own)
+
+
+def test_a_reload_serves_the_new_export(own: EmbeddedServer, source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    meant = contract()
+    renamed = replace(meant, classes=("ceiling", *meant.classes[1:]))
+    renamed.save(source / NETWORK)
+    said(capsys, "reload", NETWORK)
+    (pipeline,) = httpx.get(f"{own.http_url}/v1/pipelines").json()["pipelines"]
+    assert pipeline["classes"][0] == "ceiling"
+    meant.save(source / NETWORK)
+    said(capsys, "reload", NETWORK)
+
+
+def test_an_export_that_does_not_load_is_taken_back(
+    own: EmbeddedServer, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_network(source, "broken")
+    graph = source / "broken" / contract().graph.file
+    graph.write_bytes(b"no graph")
+    replace(contract(), name="broken", graph=replace(contract().graph, sha256=sha256_of(graph))).save(source / "broken")
+    with Load(own) as load:
+        text = said(capsys, "load", "broken", code=2)
+    assert "broken was not loaded" in text and "everything is as it was" in text
+    assert set(load.outcomes) == {"OK"}, load.outcomes
+    shutil.rmtree(source / "broken")
+    served = {model["name"] for model in httpx.post(f"{own.http_url}/v2/repository/index", json={"ready": True}).json()}
+    assert served == {NETWORK, PIPELINE, *(f"{NETWORK}_{stage}" for stage in ("decode", "render", "overlay"))}
+
+
+def test_a_second_network_comes_and_goes(own: EmbeddedServer, source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    add_network(source, SECOND)
+    assert SECOND in said(capsys, "load", SECOND)
+    url = f"{own.http_url}/v1/pipelines/{SECOND}_image"
+    answer = httpx.post(url, files={"rgb": RGB, "depth": DEPTH}, timeout=60)
+    assert answer.status_code == 200 and answer.json()["summary"]["network"] == SECOND
+    assert "is served already; reload it" in said(capsys, "load", SECOND, code=2)
+    os.kill(own.facts["triton_pid"], 9)
+    wait_for_restart(own)
+    assert httpx.post(url, files={"rgb": RGB, "depth": DEPTH}, timeout=60).status_code == 200
+    said(capsys, "unload", SECOND)
+    assert httpx.post(url, files={"rgb": RGB, "depth": DEPTH}).status_code == 404
+    assert_answers(own)
+
+
+def wait_for_restart(server: EmbeddedServer) -> None:
+    """Wait until Triton was started again and answers."""
+
+    def restarted() -> bool:
+        text = httpx.get(f"{server.http_url}/metrics").text
+        return 'crosswire_restarts{part="triton"} 0.0' not in text and "crosswire_ready 1.0" in text
+
+    wait_until(restarted)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("unload", NETWORK), "is the only one that is served; stop the server instead"),
+        (("unload", "nope"), f"'nope' is not served; served are {NETWORK}"),
+        (("reload", "nope"), f"'nope' is not served; served are {NETWORK}"),
+        (("load", "nope"), "holds no network nope"),
+        (("reload", NETWORK, "--http-port", "9"), "no server of yours runs on port 9"),
+    ],
+)
+def test_an_order_that_cannot_be_obeyed_says_why(
+    arguments: tuple[str, ...], problem: str, own: EmbeddedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert problem in said(capsys, *arguments, code=2)
+    assert_answers(own)
+
+
+def test_the_doctor_finds_nothing_where_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, "doctor", "--repository", str(REPOSITORY), "--http-port", "0", "--grpc-port", "0")
+    assert "BROKEN" not in text and "nothing to put right" in text
+    for subject in ("Triton", "numpy", "ONNX Runtime", "stack limit", "/dev/shm", NETWORK):
+        assert f"ok      {subject}: " in text
+
+
+def test_the_doctor_names_the_cure_for_a_taken_port_and_a_changed_graph(
+    own: EmbeddedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_network(tmp_path, NETWORK)
+    with (tmp_path / NETWORK / contract().graph.file).open("ab") as file:
+        file.write(b"x")
+    port = own.http_url.rpartition(":")[2]
+    text = said(capsys, "doctor", "--repository", str(tmp_path), "--http-port", port, "--grpc-port", "0", code=1)
+    assert f"BROKEN  port {port}: port {port} is taken by process {own.pid}" in text
+    assert f"-> stop it with: kill {own.pid}" in text
+    assert f"BROKEN  {tmp_path}: network '{NETWORK}' is refused" in text and "2 to put right" in text
+
+
+def test_the_doctor_names_the_cure_for_a_wrong_numpy_and_two_onnx_runtimes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import importlib.metadata
+
+    real = importlib.metadata.version
+    wrong = {"numpy": "2.1.0", "onnxruntime-gpu": "1.20.0"}
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: wrong.get(name) or real(name))
+    text = said(capsys, "doctor", "--repository", str(REPOSITORY), "--http-port", "0", "--grpc-port", "0", code=1)
+    assert "BROKEN  numpy: 2.1.0" in text and "pip install 'numpy<2'" in text
+    assert "overwrite each other" in text and "pip uninstall -y onnxruntime onnxruntime-gpu" in text

@@ -1,0 +1,250 @@
+"""Stopping under load, overload and deadlines: what is taken is answered, the rest is refused at once and in words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import numpy as np
+import pytest
+import tritonclient.grpc
+from tritonclient.utils import InferenceServerException
+
+from serving.embedded import EmbeddedServer
+from serving.launch import is_running
+from serving.limits import RequestLimits
+from tests.servers import (
+    NETWORK,
+    PIPELINE,
+    REPOSITORY,
+    assert_answers,
+    bytes_input,
+    depth_png,
+    descendants,
+    infer_body,
+    infer_pictures,
+    jpeg,
+    leftovers,
+    stub_of,
+)
+
+URL = f"/v1/pipelines/{PIPELINE}"
+RGB, DEPTH = jpeg(640, 480), depth_png(640, 480)
+SLOW = jpeg(4000, 3000)  # takes the render stage about a second
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that servers started by this test keep their run state in."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path
+
+
+def http_outcome(server: EmbeddedServer, rgb: bytes = RGB) -> str:
+    """Send one form on a connection of its own and say what became of it."""
+    try:
+        with httpx.Client(timeout=60) as client:
+            answer = client.post(server.http_url + URL, files={"rgb": rgb, "depth": DEPTH})
+    except (httpx.NetworkError, httpx.RemoteProtocolError):
+        return "closed"
+    if answer.status_code == 503:
+        assert answer.headers["retry-after"] and "stopping" in answer.json()["error"]
+    elif answer.status_code == 200:
+        assert answer.json()["summary"]["classes"]
+    return str(answer.status_code)
+
+
+def grpc_outcome(server: EmbeddedServer, rgb: bytes = RGB) -> str:
+    """Send one pair by gRPC and say what became of it."""
+    try:
+        infer_pictures(server, [rgb], [DEPTH])
+    except InferenceServerException as error:
+        return str(error.status())
+    return "OK"
+
+
+@pytest.mark.xfail(strict=False, reason="known fault: on two busy cores a stop under load often misses its bounds")
+def test_a_stop_under_load_answers_what_was_taken_and_leaves_nothing(runtime: Path, tmp_path: Path) -> None:
+    log = tmp_path / "access.jsonl"
+    server = EmbeddedServer(REPOSITORY, networks=[NETWORK], options=["--access-log", str(log)]).start()
+    outcomes: Counter[str] = Counter()
+    over = threading.Event()
+
+    def ask(outcome: Any) -> None:
+        while not over.is_set():
+            outcomes[outcome(server)] += 1
+
+    threads = [threading.Thread(target=ask, args=(one,)) for one in [http_outcome] * 3 + [grpc_outcome] * 3]
+    for thread in threads:
+        thread.start()
+    while outcomes["200"] < 5 or outcomes["OK"] < 5:
+        time.sleep(0.01)
+    began = time.monotonic()
+    os.kill(server.pid, signal.SIGTERM)
+    code = server.wait(30)
+    took = time.monotonic() - began
+    over.set()
+    for thread in threads:
+        thread.join(60)
+    assert (code, took < 10) == (0, True)
+    assert set(outcomes) <= {"200", "OK", "503", "closed", "StatusCode.UNAVAILABLE"}, outcomes
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    answered = Counter(line["status"] for line in lines if line["route"] in ("/v1/pipelines/{name}", "ModelInfer"))
+    assert (answered["200"], answered["OK"]) == (outcomes["200"], outcomes["OK"]), "as many as the clients got"
+    assert set(answered) <= {"200", "OK", "503", "UNAVAILABLE"}, answered
+    assert leftovers(server.pid, runtime) == []
+
+
+def test_while_it_stops_new_requests_are_told_to_come_back(runtime: Path) -> None:
+    server = EmbeddedServer(REPOSITORY, networks=[NETWORK]).start()
+    answers: list[str] = []
+    outcomes = (http_outcome, grpc_outcome)
+    threads = [threading.Thread(target=lambda one=one: answers.append(one(server, SLOW))) for one in outcomes]
+    for thread in threads:
+        thread.start()
+    wait_for_requests(server, 2)
+    os.kill(server.pid, signal.SIGTERM)
+    with tritonclient.grpc.InferenceServerClient(server.grpc_url.removeprefix("grpc://")) as client:
+        while client.is_server_ready():
+            time.sleep(0.01)
+        assert client.is_server_live()
+    assert httpx.get(server.http_url + "/v2/health/ready").status_code == 503
+    assert (http_outcome(server), grpc_outcome(server)) == ("503", "StatusCode.UNAVAILABLE")
+    assert answers == []
+    for thread in threads:
+        thread.join(30)
+    assert sorted(answers) == ["200", "OK"]
+    assert server.wait(30) == 0 and leftovers(server.pid, runtime) == []
+
+
+def wait_for_requests(server: EmbeddedServer, count: int) -> None:
+    """Wait until so many inferences are being answered."""
+    deadline = time.monotonic() + 30
+    while in_flight(server) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def in_flight(server: EmbeddedServer) -> float:
+    """Return how many requests are being answered, without the question itself."""
+    text = httpx.get(server.http_url + "/metrics").text
+    lines = [line for line in text.splitlines() if line.startswith("crosswire_requests_in_flight")]
+    return sum(float(line.split()[-1]) for line in lines) - 1
+
+
+def test_a_stop_does_not_wait_for_ever_for_a_request_that_hangs(runtime: Path) -> None:
+    server = EmbeddedServer(REPOSITORY, networks=[NETWORK]).start()
+    os.kill(stub_of(server, NETWORK), signal.SIGSTOP)
+    thread = threading.Thread(target=grpc_outcome, args=(server,))
+    thread.start()
+    wait_for_requests(server, 1)
+    children = descendants(server.pid)
+    began = time.monotonic()
+    os.kill(server.pid, signal.SIGTERM)
+    assert server.wait(30) == 0
+    assert time.monotonic() - began < 10
+    thread.join(10)
+    assert leftovers(server.pid, runtime) == [] and not any(map(is_running, children))
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[EmbeddedServer]:
+    """A server of this file's own, because its tests stop parts of it."""
+    with EmbeddedServer(REPOSITORY, networks=[NETWORK]) as running:
+        yield running
+
+
+async def flood(server: EmbeddedServer, count: int) -> list[httpx.Response]:
+    """Send many forms at once."""
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(timeout=60, limits=limits, base_url=server.http_url) as client:
+        forms = [client.post(URL, files={"rgb": RGB, "depth": DEPTH}) for _ in range(count)]
+        return await asyncio.gather(*forms)
+
+
+def test_more_requests_than_are_held_are_refused_at_once_over_http(own: EmbeddedServer) -> None:
+    answers = asyncio.run(flood(own, 3 * RequestLimits().concurrent))
+    statuses = Counter(answer.status_code for answer in answers)
+    assert set(statuses) == {200, 503} and statuses[200] >= RequestLimits().concurrent
+    for answer in answers:
+        if answer.status_code == 503:
+            assert answer.headers["retry-after"] == "1" and "requests are being answered" in answer.json()["error"]
+    assert_answers(own)
+
+
+def test_more_requests_than_are_held_are_refused_at_once_over_grpc(own: EmbeddedServer) -> None:
+    answers: list[Any] = []
+    finished = threading.Semaphore(0)
+    count = 3 * RequestLimits().concurrent
+
+    def take(result: Any, error: Any) -> None:
+        answers.append(error)
+        finished.release()
+
+    inputs = [bytes_input("rgb_image", [RGB]), bytes_input("depth_image", [DEPTH])]
+    with tritonclient.grpc.InferenceServerClient(own.grpc_url.removeprefix("grpc://")) as client:
+        for _ in range(count):
+            client.async_infer(PIPELINE, inputs, take)
+        assert all(finished.acquire(timeout=60) for _ in range(count))
+    statuses = Counter("OK" if error is None else error.status() for error in answers)
+    assert set(statuses) == {"OK", "StatusCode.RESOURCE_EXHAUSTED"} and statuses["OK"] >= RequestLimits().concurrent
+    assert_answers(own)
+
+
+def test_a_deadline_is_kept_and_what_is_late_leaves_the_queues(own: EmbeddedServer) -> None:
+    slow = [threading.Thread(target=grpc_outcome, args=(own, SLOW)) for _ in range(4)]
+    for thread in slow:
+        thread.start()
+    wait_for_requests(own, 4)
+    for _ in range(3):
+        with pytest.raises(InferenceServerException, match="DEADLINE_EXCEEDED"):
+            infer_pictures(own, [RGB], [DEPTH], client_timeout=0.1)
+        with pytest.raises(InferenceServerException, match="DEADLINE_EXCEEDED"):
+            infer_pictures(own, [RGB], [DEPTH], timeout=100_000)
+    tight = infer_body(parameters={"timeout": 1})
+    assert httpx.post(f"{own.http_url}/v2/models/{NETWORK}/infer", json=tight).status_code == 504
+    for thread in slow:
+        thread.join(60)
+    assert_answers(own)
+    text = httpx.get(own.http_url + "/metrics").text
+    assert 'crosswire_restarts{part="triton"} 0.0' in text and in_flight(own) == 0
+
+
+def test_a_stream_answers_every_inference_and_names_the_bad_one(own: EmbeddedServer) -> None:
+    answers: list[Any] = []
+    finished = threading.Semaphore(0)
+
+    def take(result: Any, error: Any) -> None:
+        answers.append(error or result.as_numpy("labels_png"))
+        finished.release()
+
+    with tritonclient.grpc.InferenceServerClient(own.grpc_url.removeprefix("grpc://")) as client:
+        client.start_stream(take)
+        for rgb in (RGB, b"broken", RGB):
+            client.async_stream_infer(PIPELINE, [bytes_input("rgb_image", [rgb]), bytes_input("depth_image", [DEPTH])])
+        assert all(finished.acquire(timeout=30) for _ in range(3))
+        client.stop_stream()
+    assert isinstance(answers[0], np.ndarray) and (answers[0] == answers[2]).all()
+    assert "rgb_image is no JPEG or PNG file" in answers[1].message()
+
+
+def test_grpc_calls_carry_an_id_both_ways(own: EmbeddedServer) -> None:
+    with grpc.insecure_channel(own.grpc_url.removeprefix("grpc://")) as channel:
+        live = channel.unary_unary("/inference.GRPCInferenceService/ServerLive")
+        _, call = live.with_call(b"", metadata=(("x-request-id", "mine-8"),))
+        assert dict(call.trailing_metadata())["x-request-id"] == "mine-8"
+        health = channel.unary_unary("/grpc.health.v1.Health/Check")
+        assert health(b"") == b"\x08\x01"
+        with pytest.raises(grpc.RpcError) as refused:
+            channel.unary_unary("/other.Service/Method")(b"")
+        assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED

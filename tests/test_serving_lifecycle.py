@@ -1,0 +1,245 @@
+"""A server's life: start, vanishing clients, dying parts, recovery, and an end that leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tritonclient.grpc
+from tritonclient.utils import InferenceServerException
+
+from export.contract import sha256_of
+from serving.embedded import EmbeddedServer
+from serving.errors import ServingError
+from serving.launch import is_running
+from serving.run_state import read_run
+from tests.servers import (
+    NETWORK,
+    PIPELINE,
+    REPOSITORY,
+    assert_answers,
+    bytes_input,
+    call,
+    contract,
+    depth_png,
+    descendants,
+    infer_pictures,
+    jpeg,
+    leftovers,
+    stub_of,
+    wait_until,
+)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server of this file's own, because its tests kill parts of it; its run state lies in a folder of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        runtime = tmp_path_factory.mktemp("runtime")
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        with EmbeddedServer(REPOSITORY, networks=[NETWORK]) as running:
+            yield running
+        assert leftovers(running.pid, runtime) == []
+
+
+def ready(server: EmbeddedServer) -> bool:
+    return call(server, "GET", "/v2/health/ready")[0] == 200
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that servers started by this test keep their run state in."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_up_says_where_it_is_and_stops_on_a_signal_leaving_nothing(number: int, runtime: Path) -> None:
+    arguments = ["up", "--repository", str(REPOSITORY), "--network", NETWORK, "--http-port", "0", "--grpc-port", "0"]
+    process = subprocess.Popen([sys.executable, "-m", "serving", *arguments], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = [process.stdout.readline() for _ in range(4)]
+    assert said[0].startswith(f"{NETWORK} ready after")
+    assert "http://127.0.0.1:" in said[1] and "grpc://127.0.0.1:" in said[2]
+    assert said[3].startswith("next: python -m clients predict") and PIPELINE in said[3]
+    children = descendants(process.pid)
+    assert len(children) == 6, "Triton, four python stubs and the front door"
+    began = time.monotonic()
+    process.send_signal(number)
+    assert process.wait(30) == 0
+    assert time.monotonic() - began < 5
+    process.stdout.close()
+    wait_until(lambda: not any(map(is_running, children)))
+    assert leftovers(process.pid, runtime) == []
+
+
+def test_the_run_state_is_private_while_the_server_runs(own: EmbeddedServer) -> None:
+    (folder,) = (Path(os.environ["XDG_RUNTIME_DIR"]) / "crosswire").glob("run-*")
+    assert folder.stat().st_mode & 0o077 == 0
+    assert (folder / "run.json").stat().st_mode & 0o077 == 0
+    run = read_run(folder)
+    assert run.http_url == own.http_url and len(run.secret) == 32
+
+
+def test_restricted_calls_are_closed_without_the_secret(own: EmbeddedServer) -> None:
+    with tritonclient.grpc.InferenceServerClient(own.grpc_url.removeprefix("grpc://")) as client:
+        for closed in (
+            lambda: client.register_system_shared_memory("a", "/a", 4),
+            lambda: client.unload_model(NETWORK),
+            lambda: client.update_log_settings({"log_verbose_level": 9}),
+            lambda: client.update_trace_settings(settings={"trace_level": ["TIMESTAMPS"]}),
+        ):
+            with pytest.raises(InferenceServerException, match="restricted"):
+                closed()
+        assert client.get_model_config(NETWORK) and client.get_inference_statistics(NETWORK)
+    assert_answers(own)
+
+
+@pytest.mark.parametrize("option", ["http_port", "grpc_port"])
+def test_a_second_server_on_a_port_says_which_process_to_stop(option: str, own: EmbeddedServer) -> None:
+    url = own.http_url if option == "http_port" else own.grpc_url
+    port = int(url.rpartition(":")[2])
+    ports = {option: port}
+    with pytest.raises(
+        ServingError, match=rf"port {port} is taken by process {own.pid} .*stop it with: kill {own.pid}"
+    ):
+        EmbeddedServer(REPOSITORY, networks=[NETWORK], **ports).start()
+    assert_answers(own)
+
+
+def test_a_port_taken_by_a_foreign_process_names_that_process(runtime: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        port = foreign.getsockname()[1]
+        with pytest.raises(ServingError, match=rf"port {port} is taken by process {os.getpid()} "):
+            EmbeddedServer(REPOSITORY, networks=[NETWORK], http_port=port).start()
+    assert leftovers(0, runtime) == []
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST ", b'{"inputs": [{"na'], ids=["nothing", "half a line", "half a body"])
+def test_a_client_that_vanishes_mid_request_leaves_the_server_answering(sent: bytes, own: EmbeddedServer) -> None:
+    port = int(own.http_url.rpartition(":")[2])
+    head = f"POST /v2/models/{NETWORK}/infer HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n".encode()
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(head + sent if sent.startswith(b"{") else sent)
+            linger = (1).to_bytes(4, sys.byteorder) + (0).to_bytes(4, sys.byteorder)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    assert_answers(own)
+
+
+def test_a_client_that_does_not_wait_for_its_answer_leaves_the_server_answering(own: EmbeddedServer) -> None:
+    port = int(own.http_url.rpartition(":")[2])
+    pictures = [
+        {"name": name, "datatype": "BYTES", "shape": [1, 1], "parameters": {"binary_data_size": len(data) + 4}}
+        for name, data in (("rgb_image", jpeg(3000, 2000)), ("depth_image", depth_png(300, 200)))
+    ]
+    text = json.dumps({"inputs": pictures}).encode()
+    blobs = b"".join(len(data).to_bytes(4, "little") + data for data in (jpeg(3000, 2000), depth_png(300, 200)))
+    head = (
+        f"POST /v2/models/{PIPELINE}/infer HTTP/1.1\r\nHost: a\r\nContent-Length: {len(text) + len(blobs)}\r\n"
+        f"Inference-Header-Content-Length: {len(text)}\r\n\r\n"
+    )
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(head.encode() + text + blobs)
+    assert_answers(own)
+
+
+def test_a_cancelled_grpc_call_leaves_the_server_answering(own: EmbeddedServer) -> None:
+    with tritonclient.grpc.InferenceServerClient(own.grpc_url.removeprefix("grpc://")) as client:
+        inputs = [bytes_input("rgb_image", [jpeg(3000, 2000)]), bytes_input("depth_image", [depth_png(300, 200)])]
+        for _ in range(5):
+            client.async_infer(PIPELINE, inputs, lambda result, error: None).cancel()
+    assert_answers(own)
+
+
+def test_a_stub_that_hangs_is_noticed_by_the_canary() -> None:
+    with EmbeddedServer(REPOSITORY, networks=[NETWORK]) as server:
+        os.kill(stub_of(server, f"{NETWORK}_render"), signal.SIGSTOP)
+        wait_until(lambda: not ready(server))
+        status, body = call(server, "GET", "/v2/health/ready")
+        assert status == 503 and f"canary {PIPELINE}" in json.loads(body)["error"]
+        wait_until(lambda: ready(server))
+        assert_answers(server)
+
+
+def test_a_server_with_a_stopped_triton_still_stops_in_time(runtime: Path) -> None:
+    server = EmbeddedServer(REPOSITORY, networks=[NETWORK]).start()
+    pids = descendants(server.pid)
+    os.kill(server.facts["triton_pid"], signal.SIGSTOP)
+    began = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - began < 5
+    assert leftovers(server.pid, runtime) == []
+    assert not any(map(is_running, pids))
+
+
+def test_what_a_killed_supervisor_leaves_is_swept_by_the_next_start(runtime: Path) -> None:
+    server = EmbeddedServer(REPOSITORY, networks=[NETWORK]).start()
+    children = descendants(server.pid)
+    os.kill(server.pid, signal.SIGKILL)
+    assert server.stop() == -signal.SIGKILL
+    wait_until(lambda: not any(map(is_running, children)))
+    assert leftovers(server.pid, runtime) != []
+    with EmbeddedServer(REPOSITORY, networks=[NETWORK]) as second:
+        assert [path for path in Path("/dev/shm").glob(f"crosswire_{server.pid}_*")] == []
+        assert len(list((runtime / "crosswire").glob("run-*"))) == 1
+        assert_answers(second)
+
+
+def test_a_server_ends_with_the_process_that_started_it(runtime: Path) -> None:
+    script = (
+        "import os, sys; from pathlib import Path; from serving.embedded import EmbeddedServer\n"
+        "print(EmbeddedServer(Path(sys.argv[1]), networks=[sys.argv[2]]).start().pid, flush=True); os._exit(0)"
+    )
+    command = [sys.executable, "-c", script, str(REPOSITORY), NETWORK]
+    pid = int(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    wait_until(lambda: not is_running(pid))
+    assert leftovers(pid, runtime) == []
+
+
+def test_a_graph_that_cannot_be_loaded_ends_the_start_with_tritons_reason(runtime: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "source" / NETWORK
+    (folder / "1").mkdir(parents=True)
+    graph = folder / "1" / "model.onnx"
+    graph.write_bytes(b"no graph")
+    meant = contract()
+    replace(meant, graph=replace(meant.graph, file="1/model.onnx", sha256=sha256_of(graph))).save(folder)
+    with pytest.raises(ServingError, match=r"(?s)Triton ended with status 1 while starting.*INVALID_PROTOBUF"):
+        EmbeddedServer(tmp_path / "source").start()
+    assert list((runtime / "crosswire").glob("run-*")) == []
+
+
+def test_a_run_state_folder_of_somebody_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "crosswire").mkdir(mode=0o755)
+        (Path(folder) / "crosswire").chmod(0o755)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        with pytest.raises(ServingError, match="is not a private folder of this user"):
+            EmbeddedServer(REPOSITORY, networks=[NETWORK]).start()
+
+
+def test_shared_memory_does_not_grow_with_requests(own: EmbeddedServer) -> None:
+    def shared() -> int:
+        return sum(path.stat().st_size for path in Path("/dev/shm").glob(f"crosswire_{own.pid}_*"))
+
+    def ask() -> Any:
+        return infer_pictures(own, [jpeg(400, 300)], [depth_png(400, 300)])
+
+    for _ in range(5):
+        ask()
+    before = shared()
+    for _ in range(30):
+        ask()
+    assert shared() == before > 0

@@ -1,0 +1,155 @@
+"""The stages' pure functions: decoding, registering, rendering and batching, without Triton."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from serving.limits import PictureLimits
+from serving.stages.decode_rgbd import check_registered, decode_pair
+from serving.stages.look import Look
+from serving.stages.network import open_session, run_together
+from serving.stages.overlay_labels import overlay
+from serving.stages.pictures import PictureError, nearest, open_picture, photo_png_bytes
+from serving.stages.render_labels import depth_warnings, render
+from tests.servers import depth_png, jpeg, png
+
+LIMITS = PictureLimits()
+LOOK = Look("net", ("wall", "floor", "lamp"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)), (0.4, 10.0))
+
+
+def png16(values: Any) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.asarray(values, np.uint16)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_pair_of_the_networks_size_arrives_unchanged() -> None:
+    depth = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)
+    rgb, metres = decode_pair(png(), png16(depth), 1000.0, 48, 64, LIMITS)
+    np.testing.assert_array_equal(rgb, np.asarray(Image.open(io.BytesIO(png()))))
+    np.testing.assert_array_equal(metres, depth.astype(np.float32) / np.float32(1000))
+    assert (rgb.dtype, metres.dtype) == (np.uint8, np.float32)
+
+
+def test_holes_in_the_depth_are_never_blended_with_readings() -> None:
+    depth = np.full((96, 128), 3000, np.uint16)
+    depth[::3, ::2] = 0
+    _, metres = decode_pair(jpeg(128, 96), png16(depth), 1000.0, 31, 47, LIMITS)
+    assert set(np.unique(metres)) == {np.float32(0), np.float32(3)}
+
+
+def test_depth_of_another_scale_is_registered_to_the_colour_picture() -> None:
+    small = np.arange(12, dtype=np.uint16).reshape(3, 4) * 1000
+    _, metres = decode_pair(jpeg(64, 48), png16(small), 1000.0, 6, 8, LIMITS)
+    np.testing.assert_array_equal(metres, np.repeat(np.repeat(small / 1000, 2, 0), 2, 1))
+
+
+@pytest.mark.parametrize("size", [(64, 48), (640, 480), (6400, 4800), (65, 49), (4, 3)])
+def test_every_size_with_the_same_aspect_ratio_is_registered(size: tuple[int, int]) -> None:
+    check_registered((640, 480), size, 0.01)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (48, 64), (640, 360), (652, 480)])
+def test_another_aspect_ratio_is_refused_by_name(size: tuple[int, int]) -> None:
+    with pytest.raises(PictureError, match=rf"depth_image is {size[0]} x {size[1]} but rgb_image is 640 x 480"):
+        check_registered((640, 480), size, 0.01)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1"])
+def test_grey_palette_and_transparent_pictures_become_rgb(mode: str) -> None:
+    rgb, _ = decode_pair(png(mode=mode), depth_png(), 1000.0, 24, 32, LIMITS)
+    assert rgb.shape == (24, 32, 3)
+
+
+def test_a_large_jpeg_at_reduced_scale_is_nearly_its_full_decoding() -> None:
+    data = jpeg(1280, 960)
+    reduced, _ = decode_pair(data, depth_png(), 1000.0, 48, 64, LIMITS)
+    full = np.asarray(Image.open(io.BytesIO(data)).resize((64, 48), Image.Resampling.BILINEAR))
+    assert np.abs(reduced.astype(int) - full).mean() < 4
+
+
+@pytest.mark.parametrize("units", [0.0, -1.0, float("nan"), float("inf"), 1e9])
+def test_a_unit_that_makes_no_sense_is_refused(units: float) -> None:
+    with pytest.raises(PictureError, match="depth_units_per_metre"):
+        decode_pair(jpeg(), depth_png(), units, 48, 64, LIMITS)
+
+
+def test_a_picture_over_a_limit_is_refused_from_its_header() -> None:
+    limits = PictureLimits(pixels=3000)
+    with pytest.raises(PictureError, match="rgb_image is 64 x 48 = 3072 pixels; allowed are 3000"):
+        open_picture(png(), "rgb_image", limits, ("PNG",))
+    with pytest.raises(PictureError, match=r"rgb_image has \d+ bytes; allowed are 10"):
+        open_picture(png(), "rgb_image", PictureLimits(encoded_bytes=10), ("PNG",))
+
+
+def test_nearest_takes_the_value_under_the_centre_of_a_pixel() -> None:
+    values = np.arange(4)[None, :]
+    np.testing.assert_array_equal(nearest(values, 1, 8), [[0, 0, 1, 1, 2, 2, 3, 3]])
+    np.testing.assert_array_equal(nearest(values, 1, 2), [[1, 3]])
+
+
+def test_rendered_labels_are_class_indices_at_the_size_of_the_picture_sent() -> None:
+    labels = np.array([[0, 1], [2, 1]], np.uint8)
+    confidence = np.full((2, 2), 255, np.uint8)
+    depth = np.full((2, 2), 2, np.float32)
+    labels_png, summary = render(labels, confidence, jpeg(640, 480), depth, LOOK, LIMITS)
+    picture = Image.open(io.BytesIO(labels_png))
+    assert (picture.mode, picture.size, labels_png[24]) == ("P", (640, 480), 8)
+    np.testing.assert_array_equal(np.asarray(picture), np.repeat(np.repeat(labels, 240, 0), 320, 1))
+    assert picture.convert("RGB").getpixel((0, 479)) == (0, 0, 255)
+    assert Image.open(io.BytesIO(overlay(labels, jpeg(640, 480), LOOK, LIMITS))).size == (640, 480)
+    said = json.loads(summary)
+    assert (said["network"], said["width"], said["height"], said["mean_confidence"]) == ("net", 640, 480, 1.0)
+    assert [(one["name"], one["share"]) for one in said["classes"]] == [("floor", 0.5), ("wall", 0.25), ("lamp", 0.25)]
+    assert said["warnings"] == []
+
+
+def test_the_overlay_blends_the_picture_with_the_class_colours() -> None:
+    labels = np.zeros((48, 64), np.uint8)
+    overlay_png = overlay(labels, png(), LOOK, LIMITS)
+    blended = np.asarray(Image.open(io.BytesIO(overlay_png))).astype(float)
+    original = np.asarray(Image.open(io.BytesIO(png()))).astype(float)
+    np.testing.assert_allclose(blended, 0.45 * original + 0.55 * np.array([255, 0, 0]), atol=1.01)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (64, 48), (641, 7)])
+def test_the_quick_png_holds_every_pixel(size: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    picture = Image.open(io.BytesIO(photo_png_bytes(Image.fromarray(pixels))))
+    picture.verify()
+    picture = Image.open(io.BytesIO(photo_png_bytes(Image.fromarray(pixels))))
+    assert (picture.format, picture.mode) == ("PNG", "RGB")
+    np.testing.assert_array_equal(np.asarray(picture), pixels)
+
+
+def test_odd_depth_is_named_in_the_warnings() -> None:
+    metres = np.full((4, 4), 2000, np.float32)
+    (warning,) = depth_warnings(metres, (0.4, 10.0))
+    assert "2e+03 m" in warning and "depth_units_per_metre" in warning
+    metres[:3] = 0
+    assert any("75%" in one for one in depth_warnings(metres, None))
+    assert depth_warnings(np.full((4, 4), 3, np.float32), (0.4, 10.0)) == []
+
+
+def test_requests_of_different_sizes_run_together_and_come_apart_again() -> None:
+    class Double:
+        def run(self, outputs: list[str], feed: dict[str, Any]) -> list[Any]:
+            assert len(feed["x"]) == 6
+            return [feed["x"] * 2, feed["x"] + 1]
+
+    requests = [{"x": np.arange(n, dtype=np.float32) + 10 * n} for n in (1, 3, 2)]
+    for request, (double, plus) in zip(requests, run_together(Double(), ["a", "b"], requests), strict=True):
+        np.testing.assert_array_equal(double, request["x"] * 2)
+        np.testing.assert_array_equal(plus, request["x"] + 1)
+
+
+def test_a_graph_with_another_hash_is_not_opened(tmp_path: Any) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"other")
+    with pytest.raises(ValueError, match="export the run again"):
+        open_session(tmp_path / "model.onnx", "0" * 64)

@@ -1,0 +1,85 @@
+"""Every preset trains: 20 steps on procedural frames in its data set's own layout, at a tiny size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.config import TrainConfig
+from training.data import eval_loader, frames
+from training.datasets.layouts import LAYOUTS
+from training.datasets.rooms_frames import RoomsFrames
+from training.datasets.write import split_evenly
+from training.fit import fit
+from training.losses import task_loss
+from training.models import SegmentationNetwork, build_network
+from training.overrides import override
+from training.presets import PRESETS
+from training.run_folder import read_run
+
+FRAMES = 10
+#: The shallowest network with the same parts.
+SHALLOW = {"refinenet": "refinenet14", "pspnet": "pspnet14", "cen-lite": "cen-lite-s"}
+
+
+@pytest.fixture(scope="module")
+def layouts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Write the same rooms in the layout of every data set that a preset names."""
+    rooms = RoomsFrames(3, FRAMES, 48, 64)
+    folders = {}
+    for name in {config.data.name for config in PRESETS.values()} - {"rooms"}:
+        folders[name] = tmp_path_factory.mktemp(name)
+        LAYOUTS[name].write(rooms, folders[name], split_evenly(FRAMES))
+    return folders
+
+
+def shrunk(config: TrainConfig, path: Path | None) -> TrainConfig:
+    """Return a preset at a tiny size that reads its data from a folder."""
+    network = next(small for family, small in SHALLOW.items() if config.network.name.startswith(family))
+    crop = {"height": 32, "width": 48} if path else {"height": 48, "width": 64}
+    settings = {
+        "network.name": network,
+        "network.width": 4,
+        "network.features": 8,
+        "network.dropout": 0.0,
+        "data.path": path or "",
+        "data.shorter_side": 0,
+        "data.train_scenes": 6,
+        "data.val_scenes": 2,
+        "data.batch": 3,
+        "steps": 20,
+        "val_every": 20,
+        **{f"data.{key}": value for key, value in crop.items()},
+    }
+    return override(config, [f"{key}={value}" for key, value in settings.items()])
+
+
+def loss(config: TrainConfig, network: SegmentationNetwork) -> float:
+    """Return what a network has still to learn about the whole frames that it trains on."""
+    batch = next(iter(eval_loader(override(config, ["data.eval_batch=6"]), frames(config.data, "train"))))
+    with torch.no_grad():
+        return float(task_loss(network.train()(*batch.inputs), batch.labels))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_loss_of_every_preset_falls_in_20_steps(name: str, layouts: dict[str, Path], tmp_path: Path) -> None:
+    config = shrunk(PRESETS[name], layouts.get(PRESETS[name].data.name))
+    torch.manual_seed(config.seed)
+    before = loss(config, build_network(config.network))
+    fit(config, tmp_path, progress=False)
+    assert loss(config, read_run(tmp_path).network) < 0.99 * before
+
+
+def test_presets_are_named_after_their_experiment_and_use_its_network() -> None:
+    for name, config in PRESETS.items():
+        assert config.preset == name
+        data, *rest = name.split("-")
+        assert config.data.name == data
+        if data != "rooms":
+            assert config.network.name == rest[0]
+            assert config.network.classes == {"nyuv2": 40, "sunrgbd": 37}[data]
+            assert (config.data.batch, config.data.height, config.data.width) == (6, 500, 500)
+            assert config.steps % config.val_every == 0

@@ -1,0 +1,78 @@
+"""Training in two processes through torchrun, with gloo on the CPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.checkpoints import LAST
+from training.config import ConfigError
+from training.data import StepSampler
+
+SETTINGS = {
+    "network.name": "refinenet14",
+    "network.width": "4",
+    "network.features": "8",
+    "network.dropout": "0",
+    "network.frozen_statistics": "true",  # batch statistics would be those of each half
+    "data.height": "48",
+    "data.width": "64",
+    "data.train_scenes": "12",
+    "data.val_scenes": "3",
+    "data.test_scenes": "2",
+    "data.batch": "4",
+    "modality_dropout": "0.4",
+    "steps": "6",
+    "val_every": "3",
+}
+
+
+def train(folder: Path, processes: int, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Train the tiny run in a number of processes."""
+    launcher = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes)] if processes > 1 else []
+    command = [sys.executable, *launcher, "-m", "training", "train", "rooms-quick", "--to", str(folder), "--quiet"]
+    for key, value in (SETTINGS | settings).items():
+        command += ["--set", f"{key}={value}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.run(command, capture_output=True, text=True, timeout=250, env=environment, check=False)
+
+
+@pytest.mark.slow
+def test_two_processes_with_half_a_batch_each_train_the_weights_of_one_with_the_whole(tmp_path: Path) -> None:
+    for processes in (1, 2):
+        ended = train(tmp_path / str(processes), processes)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.count("written:") == 1
+    one, two = (torch.load(tmp_path / name / LAST, weights_only=True) for name in ("1", "2"))
+    assert one["global_step"] == two["global_step"] == 6
+    for key, weight in one["state_dict"].items():
+        torch.testing.assert_close(two["state_dict"][key], weight, rtol=1e-4, atol=1e-5)
+    kept, also_kept = (checkpoint["callbacks"]["RunCheckpoints"] for checkpoint in (one, two))
+    assert kept["best"] == pytest.approx(also_kept["best"], abs=5e-3)
+    assert {path.name for path in (tmp_path / "1").iterdir()} == {path.name for path in (tmp_path / "2").iterdir()}
+    scores = [json.loads((tmp_path / name / "metrics.json").read_text())["scores"]["ensemble"] for name in ("1", "2")]
+    assert scores[0]["pixel_accuracy"] == pytest.approx(scores[1]["pixel_accuracy"], abs=5e-3)
+
+
+@pytest.mark.slow
+def test_a_batch_that_processes_cannot_share_is_refused(tmp_path: Path) -> None:
+    ended = train(tmp_path / "odd", 2, **{"data.batch": "3"})
+    assert ended.returncode != 0
+    assert "data.batch is 3, which 2 processes cannot share evenly" in ended.stderr
+    assert not (tmp_path / "odd").exists()
+
+
+def test_the_shares_of_all_processes_are_the_batch_of_one() -> None:
+    whole = list(StepSampler(10, 6, 1, 4, lambda: 4))
+    shares = [list(StepSampler(10, 6, 1, 4, lambda: 4, rank=rank, ranks=3)) for rank in range(3)]
+    assert [list(chain(*parts)) for parts in zip(*shares, strict=True)] == whole
+    assert len(whole) == 4
+    with pytest.raises(ConfigError, match="cannot share"):
+        StepSampler(10, 6, 1, 4, lambda: 0, ranks=4)

@@ -1,0 +1,1 @@
+"""Trains the multimodal networks: data sets, models, losses and the training commands."""

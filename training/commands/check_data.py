@@ -1,0 +1,53 @@
+"""`check-data`: name every file of a data set that training could not use, with the cure."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training.commands.arguments import Commands
+
+
+def add(commands: Commands) -> None:
+    """Describe `check-data`."""
+    check = commands.add_parser("check-data", help="name every file of a data set that cannot be used, with the cure")
+    check.add_argument("path", type=Path, metavar="DIR", help="folder of the data set, or its .mat file")
+    check.add_argument("--layout", metavar="NAME", help="how it is laid out (default: what it looks like)")
+    check.add_argument("--splits", default="", metavar="PATH", help="lists or splits.mat that lie elsewhere")
+    check.add_argument("--mapping", default="", metavar="FILE", help="classMapping40.mat that lies elsewhere")
+    check.add_argument("--depth-folder", default="depth_bfx", metavar="NAME", help="SUN RGB-D: depth_bfx or depth")
+    check.add_argument("--quiet", action="store_true", help="no progress bar")
+    check.set_defaults(function=_check)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Print every problem; raise where there is one."""
+    from tqdm import tqdm
+
+    from training.check_data import problems, recognised
+    from training.config import ConfigError, DataConfig
+    from training.datasets.layouts import LAYOUTS
+
+    layout = options.layout or recognised(options.path)
+    if layout not in LAYOUTS:
+        raise ConfigError(f"layout {layout!r} is unknown; allowed are {', '.join(LAYOUTS)}")
+    config = DataConfig(
+        name=layout,
+        path=str(options.path),
+        splits=options.splits,
+        mapping=options.mapping,
+        depth_folder=options.depth_folder,
+    )
+    survey = LAYOUTS[layout].survey(config)
+    frames = len(survey.frames)
+    print(f"{options.path}: {LAYOUTS[layout].title}, {frames} frames")
+    count = 0
+    for problem in problems(survey, progress=not options.quiet):
+        tqdm.write(str(problem))
+        count += 1
+    if count:
+        raise ConfigError(f"{count} {'problem' if count == 1 else 'problems'} in {frames} frames")
+    print(
+        f"nothing wrong; train with --set data.name={layout} --set data.path={options.path} "
+        f"--set network.classes={len(survey.frames.classes)}"
+    )

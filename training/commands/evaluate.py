@@ -1,0 +1,52 @@
+"""`evaluate`: score a run on fresh frames."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training.commands.arguments import Commands
+
+
+def add(commands: Commands) -> None:
+    """Describe `evaluate`."""
+    evaluate = commands.add_parser("evaluate", help="score a run on fresh frames")
+    evaluate.add_argument("run", type=Path, help="run folder")
+    evaluate.add_argument(
+        "--scales", type=_scales, default=(1.0,), metavar="S,S", help="decide from several scales: 0.75,1,1.25"
+    )
+    evaluate.add_argument("--flip", action="store_true", help="decide from mirrored pictures too")
+    evaluate.add_argument(
+        "--availability", action="store_true", help="score each stream alone and depth with holes too"
+    )
+    evaluate.add_argument("--quiet", action="store_true", help="no progress bars")
+    evaluate.set_defaults(function=_evaluate)
+
+
+def _scales(text: str) -> tuple[float, ...]:
+    """Parse `0.75,1,1.25`."""
+    try:
+        scales = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        scales = ()
+    if not scales or not all(0.1 <= scale <= 4 for scale in scales):
+        raise argparse.ArgumentTypeError(f"{text!r} are no scales; write numbers from 0.1 to 4: 0.75,1,1.25")
+    return scales
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    """Score a run."""
+    from training.evaluate import score, table
+    from training.run_folder import read_run
+
+    run = read_run(options.run)
+    if options.availability and len(run.config.network.streams) < 2:
+        raise ValueError(f"{options.run} has one stream, so none can be absent; leave out --availability")
+    metrics = score(
+        run,
+        scales=options.scales,
+        flip=options.flip,
+        availability=options.availability,
+        progress=not options.quiet,
+    )
+    print(table(metrics))

@@ -1,0 +1,40 @@
+"""`import-cen`: turn a checkpoint of the official CEN code into a run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training.commands.arguments import Commands
+
+
+def add(commands: Commands) -> None:
+    """Describe `import-cen`."""
+    importer = commands.add_parser("import-cen", help="turn a checkpoint of the official CEN code into a run")
+    importer.add_argument("file", type=Path, help="official segmentation checkpoint (.pth.tar)")
+    importer.add_argument("--network", required=True, help="refinenet50, refinenet101 or refinenet152")
+    importer.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder to write")
+    importer.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="assignments",
+        help="change a setting, for example data.name=nyuv2 and data.path=DIR to score the run there",
+    )
+    importer.set_defaults(function=_import_cen)
+
+
+def _import_cen(options: argparse.Namespace) -> None:
+    """Import a checkpoint and say what it was."""
+    from training.import_cen import import_cen
+    from training.models import exchanged_share
+
+    run = import_cen(options.file, options.network, options.out, options.assignments)
+    network = run.config.network
+    print(
+        f"{network.name}, {network.classes} classes, streams {' and '.join(network.streams)}, "
+        f"{exchanged_share(run.network):.1%} of the channels exchanged"
+    )
+    print(f"written: {options.out}")
+    print(f"next: python -m export build {options.out} --name my_network --size 480x640 --to my_repository")

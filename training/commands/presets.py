@@ -1,0 +1,28 @@
+"""`presets`: list the presets, or print one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from training.commands.arguments import Commands
+from training.config import to_plain
+from training.presets import PRESETS, preset
+
+
+def add(commands: Commands) -> None:
+    """Describe `presets`."""
+    presets = commands.add_parser("presets", help="list the presets, or print one")
+    presets.add_argument("name", nargs="?", help="print this one as JSON")
+    presets.set_defaults(function=_presets)
+
+
+def _presets(options: argparse.Namespace) -> None:
+    """List the presets, or print one."""
+    if options.name:
+        print(json.dumps(to_plain(preset(options.name)), indent=1))
+        return
+    wide = max(map(len, PRESETS))
+    for name, config in PRESETS.items():
+        streams = "+".join(config.network.streams)
+        print(f"{name:{wide}}  {config.network.name:12} {streams:10} {config.data.name:8} {config.steps:6} steps")

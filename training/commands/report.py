@@ -1,0 +1,23 @@
+"""`report`: draw what a run has to show."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training.commands.arguments import Commands
+
+
+def add(commands: Commands) -> None:
+    """Describe `report`."""
+    report = commands.add_parser("report", help="draw scaling factors, exchange, feature maps and decisions of a run")
+    report.add_argument("run", type=Path, help="run folder")
+    report.set_defaults(function=_report)
+
+
+def _report(options: argparse.Namespace) -> None:
+    """Draw a run."""
+    from training.report.build import write_report
+    from training.run_folder import read_run
+
+    print(f"written: {write_report(read_run(options.run))}")

@@ -1,0 +1,55 @@
+"""`train`: train a preset, or go on with a run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training.commands.arguments import Commands
+from training.config import same_result
+from training.overrides import override
+from training.presets import preset
+
+
+def add(commands: Commands) -> None:
+    """Describe `train`."""
+    train = commands.add_parser("train", help="train a preset, or go on with a run")
+    train.add_argument("preset", nargs="?", help="see: python -m training presets")
+    train.add_argument("--to", type=Path, metavar="RUN", help="run folder to write (default runs/PRESET)")
+    train.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder where it stopped")
+    train.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments", help="change a setting"
+    )
+    train.add_argument("--quiet", action="store_true", help="no progress bars")
+    train.set_defaults(function=_train)
+
+
+def _train(options: argparse.Namespace) -> None:
+    """Train, score and report a run."""
+    from training.evaluate import score, table  # torch and lightning are needed only here
+    from training.fit import fit
+    from training.run_folder import read_config, read_run
+
+    if (options.preset is None) == (options.resume is None):
+        raise ValueError("give a preset to train, or --resume RUN to go on with a run; see: python -m training presets")
+    if options.resume and options.to:
+        raise ValueError("--resume goes on with a run where it is; it does not take --to")
+    if options.resume:
+        folder = options.resume
+        before = read_config(folder)
+        config = override(before, options.assignments)
+        if not same_result(before, config):
+            raise ValueError(
+                "--resume goes on with a run as it was; --set can only change how it is computed (runtime.*) "
+                "and where its data lie (data.path, data.splits, data.mapping)"
+            )
+    else:
+        folder = options.to or Path("runs") / options.preset
+        config = override(preset(options.preset), options.assignments)
+    if not fit(config, folder, resume=options.resume is not None, progress=not options.quiet):
+        return
+    run = read_run(folder)
+    print(table(score(run, progress=not options.quiet)))
+    size = f"{config.data.height}x{config.data.width}"
+    print(f"\nwritten: {folder}; curves: tensorboard --logdir {folder}/tensorboard")
+    print(f"next: python -m export build {folder} --name my_network --size {size} --to my_repository")

@@ -1,0 +1,206 @@
+"""A plain folder with a user's own frames.
+
+    DIR/manifest.json
+    DIR/rgb/STEM.png or .jpg   8-bit colour
+    DIR/depth/STEM.png         16-bit grey, registered to the colour picture; 0 = no reading
+    DIR/labels/STEM.png        8-bit class indices
+    DIR/train.txt, val.txt     optional: one STEM per line
+    DIR/test.txt               optional beside them: without it `val.txt` is the test too
+
+The three pictures of a STEM have one size; frames may differ in size. Without lists the stems in alphabetical order are
+cut into 80 % to train on, 10 % to validate and 10 % to test with, so that neighbours in a film stay together.
+`Manifest` describes `manifest.json`; docs/own-data.md shows the whole way.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dacite
+
+from training.config import DataConfig
+from training.datasets.classes import spread_palette
+from training.datasets.file_frames import Entry, FileFrames, Format, open_files
+from training.datasets.files import LabelCode, PlainDepth
+from training.datasets.frames import IGNORE
+from training.datasets.lists import read_lines, shared_lines
+from training.datasets.problems import DataError, Problem, Survey, absent, refuse
+
+MANIFEST = "manifest.json"
+ENDINGS = {"rgb": (".png", ".jpg", ".jpeg"), "depth": (".png",), "labels": (".png",)}
+LISTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `manifest.json` says.
+
+    Attributes:
+        classes: class names, in the order of their labels; at most 255.
+        depth_units_per_metre: stored difference that is one metre: 1000 for millimetres.
+        palette: one colour [red, green, blue], 0..255, per class; made up where it is left out.
+        first_label: stored value of the first class; 1 where 0 is "unlabelled".
+        ignore: stored value of unlabelled pixels.
+        plausible_depth: metres between which the median depth of a frame lies; `check-data` names frames outside.
+    """
+
+    classes: tuple[str, ...]
+    depth_units_per_metre: float
+    palette: tuple[tuple[int, int, int], ...] | None = None
+    first_label: int = 0
+    ignore: int = IGNORE
+    plausible_depth: tuple[float, float] = (0.1, 20.0)
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        if not 1 <= len(self.classes) <= 255 or len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes has {len(self.classes)} names; allowed are 1 to 255, no two alike")
+        if not 0 < self.depth_units_per_metre < float("inf"):
+            raise ValueError(f"depth_units_per_metre is {self.depth_units_per_metre}; millimetres have 1000")
+        if self.palette is not None and len(self.palette) != len(self.classes):
+            raise ValueError(f"palette has {len(self.palette)} colours for {len(self.classes)} classes; leave it out")
+        if any(not 0 <= value <= 255 for colour in self.palette or () for value in colour):
+            raise ValueError("palette holds a value outside 0 to 255")
+        last = self.first_label + len(self.classes) - 1
+        if self.first_label < 0 or last > 255:
+            raise ValueError(f"labels run from {self.first_label} to {last}; allowed is 0 to 255")
+        if self.first_label <= self.ignore <= last:
+            raise ValueError(
+                f"ignore is {self.ignore}, which is the label of a class too; classes have {self.first_label} to {last}"
+            )
+        if not 0 <= self.plausible_depth[0] < self.plausible_depth[1]:
+            raise ValueError("plausible_depth is [nearest, farthest] in metres")
+
+    @property
+    def form(self) -> Format:
+        """How pictures are stored."""
+        return Format(
+            classes=self.classes,
+            palette=self.palette or spread_palette(len(self.classes)),
+            depth=PlainDepth(self.depth_units_per_metre),
+            labels=LabelCode(len(self.classes), self.first_label, self.ignore),
+            plausible=self.plausible_depth,
+        )
+
+
+def recognise(path: Path) -> bool:
+    """Say whether a folder looks like this layout."""
+    return (path / MANIFEST).is_file()
+
+
+def open_split(config: DataConfig, split: str) -> FileFrames:
+    """Return the frames of a split.
+
+    Raises:
+        DataError: the manifest, a list or a file is missing or wrong.
+    """
+    root = Path(config.path)
+    form = read_manifest(root).form
+    stems, problems = _splits(root)
+    refuse(problems)
+    return open_files([_entry(root, stem) for stem in stems[split]], form)
+
+
+def survey(config: DataConfig) -> Survey:
+    """Lay open every frame that a list names or of which at least one picture exists.
+
+    Raises:
+        DataError: the manifest is missing or wrong, without which nothing can be judged.
+    """
+    root = Path(config.path)
+    form = read_manifest(root).form
+    splits, problems = _splits(root)
+    stems = sorted({*_stems(root), *(stem for split in splits.values() for stem in split)})
+    return Survey((*problems, *_strangers(root)), FileFrames([_entry(root, stem) for stem in stems], form))
+
+
+def read_manifest(root: Path) -> Manifest:
+    """Read the manifest of a folder.
+
+    Raises:
+        DataError: it is missing or wrong.
+    """
+    path = root / MANIFEST
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_frozen)
+        return dacite.from_dict(Manifest, plain, dacite.Config(strict=True, cast=[float]))
+    except FileNotFoundError:
+        raise DataError(Problem(str(path), "is missing", "docs/own-data.md shows one")) from None
+    except (OSError, ValueError, TypeError, AttributeError, dacite.DaciteError) as error:
+        raise DataError(Problem(str(path), f"cannot be used ({error})", "docs/own-data.md shows one")) from error
+
+
+def _frozen(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON with tuples for its lists."""
+
+    def freeze(value: Any) -> Any:
+        return tuple(freeze(part) for part in value) if isinstance(value, list) else value
+
+    return {key: freeze(value) for key, value in pairs}
+
+
+def _splits(root: Path) -> tuple[dict[str, list[str]], list[Problem]]:
+    """Return the stems of every split and what is wrong with the lists."""
+    paths = {name: root / f"{name}.txt" for name in LISTS}
+    if not any(path.exists() for path in paths.values()):
+        stems = sorted(_stems(root))
+        if len(stems) < 3:
+            what = f"holds {len(stems)} frames, too few for three splits"
+            return dict.fromkeys(LISTS, stems), [Problem(str(root / "rgb"), what, "add frames, or write the lists")]
+        tenth = max(1, len(stems) // 10)
+        return {"train": stems[: -2 * tenth], "val": stems[-2 * tenth : -tenth], "test": stems[-tenth:]}, []
+    splits: dict[str, list[str]] = {}
+    problems: list[Problem] = []
+    for name, path in paths.items():
+        if name == "test" and not path.exists():
+            splits[name] = splits["val"]
+            continue
+        splits[name], wrong = read_lines(path)
+        problems += wrong
+    return splits, problems + shared_lines({path: splits[name] for name, path in paths.items() if path.exists()})
+
+
+def _stems(root: Path) -> set[str]:
+    """Return the names of all frames of which a picture exists."""
+    return {path.stem for folder in ENDINGS for path in _files(root / folder) if _fits(path, folder)}
+
+
+def _strangers(root: Path) -> list[Problem]:
+    """Return folders that are missing, files that are not read, and colour pictures that exist twice."""
+    problems, colours = [], dict[str, Path]()
+    for folder, endings in ENDINGS.items():
+        if not (root / folder).is_dir():
+            problems.append(absent(root / folder))
+        for path in _files(root / folder):
+            if not _fits(path, folder):
+                problems.append(
+                    Problem(str(path), "is not read", f"save it as {' or '.join(endings)}, or move it away")
+                )
+            elif folder == "rgb" and colours.setdefault(path.stem, path) != path:
+                problems.append(Problem(str(path), f"stands beside {colours[path.stem].name}", "keep one of the two"))
+    return problems
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files of a folder that are not hidden, in alphabetical order."""
+    return sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def _fits(path: Path, folder: str) -> bool:
+    """Say whether a file has an ending that is read in its folder."""
+    return path.suffix.lower() in ENDINGS[folder]
+
+
+def _entry(root: Path, stem: str) -> Entry:
+    """Return where the pictures of a frame lie, or should lie."""
+
+    def find(folder: str) -> Path:
+        candidates = [
+            root / folder / f"{stem}{ending}" for lower in ENDINGS[folder] for ending in (lower, lower.upper())
+        ]
+        return next((path for path in candidates if path.is_file()), candidates[0])
+
+    return Entry(find("rgb"), find("depth"), find("labels"))

@@ -1,0 +1,68 @@
+"""NYUv2 as the official code of 001_e1b2dc5bb402bd11.txt lays it out: 795 frames to train on, 654 to score.
+
+    DIR/rgb/000001.png     8-bit colour
+    DIR/depth/000001.png   16-bit grey, 5000 per metre, 0 = no reading
+    DIR/masks/000001.png   8-bit class indices, 0 to 39, 255 = unlabelled
+    DIR/train.txt          one frame per line: `rgb/000001.png<TAB>masks/000001.png<TAB>depth/000001.png`
+    DIR/val.txt            the same
+
+The list files come with the code rather than with the pictures; `data.splits` names their folder if it is another.
+Masks may be smaller than the pictures, whose rim is then cut off evenly. `val.txt` is validation and test in one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from training.config import DataConfig
+from training.datasets.classes import NYUV2_CLASSES, NYUV2_PALETTE
+from training.datasets.file_frames import Entry, FileFrames, Format, open_files
+from training.datasets.files import LabelCode, PlainDepth
+from training.datasets.lists import read_entries
+from training.datasets.problems import Problem, Survey
+
+UNITS_PER_METRE = 5000
+COLUMNS = (0, 2, 1)
+FORM = Format(
+    classes=NYUV2_CLASSES,
+    palette=NYUV2_PALETTE,
+    depth=PlainDepth(UNITS_PER_METRE),
+    labels=LabelCode(len(NYUV2_CLASSES)),
+    plausible=(0.3, 10.0),
+    crop_to_labels=True,
+)
+
+
+def recognise(path: Path) -> bool:
+    """Say whether a folder looks like this layout."""
+    return (path / "masks").is_dir()
+
+
+def open_split(config: DataConfig, split: str) -> FileFrames:
+    """Return the frames of a split.
+
+    Raises:
+        DataError: a list or a file is missing or wrong.
+    """
+    entries, problems = _entries(config, "train" if split == "train" else "val")
+    return open_files(entries, FORM, problems)
+
+
+def survey(config: DataConfig) -> Survey:
+    """Lay open both splits."""
+    train, wrong = _entries(config, "train")
+    val, more = _entries(config, "val")
+    known = set(train)
+    both = [
+        Problem(str(entry.rgb), "is in both lists", "take it out of one, or scores are of frames that were trained on")
+        for entry in val
+        if entry in known
+    ]
+    frames = FileFrames([*train, *(entry for entry in val if entry not in known)], FORM)
+    return Survey((*wrong, *more, *both), frames)
+
+
+def _entries(config: DataConfig, name: str) -> tuple[list[Entry], list[Problem]]:
+    """Read a list file."""
+    root = Path(config.path)
+    return read_entries(Path(config.splits or root) / f"{name}.txt", root, COLUMNS)

@@ -1,0 +1,105 @@
+"""Running a network on arrays in its own normalised range."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.modalities import modalities
+from training.run_folder import Run
+
+Arrays = dict[str, NDArray[np.float32]]
+
+
+class TensorError(ValueError):
+    """Arrays that a network cannot take; the message says what came and what is allowed."""
+
+
+def infer(run: Run, arrays: Mapping[str, NDArray[np.generic]]) -> Arrays:
+    """Run a network on normalised arrays, one sample at a time.
+
+    Args:
+        run: the trained network.
+        arrays: one float32 [N, C, H, W] per stream, named after it.
+
+    Returns:
+        Logits at the decoder's resolution, before up-sampling: `ensemble` and one array per stream that decides on its
+        own, named after it, float32 [N, K, h, w] each.
+
+    Raises:
+        TensorError: arrays that are missing, too many, or of the wrong dtype or shape.
+    """
+    streams = run.config.network.streams
+    _check(run, arrays)
+    names = ("ensemble", *run.config.network.deciding)
+    samples = []
+    with torch.inference_mode():
+        for index in range(len(arrays[streams[0]])):
+            inputs = [torch.from_numpy(np.ascontiguousarray(arrays[name][index : index + 1])) for name in streams]
+            decisions = run.network(*inputs)
+            samples.append(torch.cat([decisions.ensemble, decisions.streams])[: len(names)])
+    logits = torch.stack(samples, 1).contiguous().numpy()
+    return dict(zip(names, logits, strict=True))
+
+
+def _check(run: Run, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    """Refuse arrays that do not fit a network."""
+    expected = modalities(run.config.network)
+    names = [modality.name for modality in expected]
+    if len(set(names)) < len(names):
+        raise TensorError(f"the streams {', '.join(names)} do not have names of their own; arrays cannot name them")
+    wanted = ", ".join(f"{modality.name} float32 [N, {modality.channels}, H, W]" for modality in expected)
+    if faults := [f"{name} is missing" for name in names if name not in arrays] + [
+        f"{name} is no stream of this network" for name in arrays if name not in names
+    ]:
+        raise TensorError(f"{'; '.join(faults)}; give exactly {wanted}")
+    first = arrays[names[0]]
+    for modality in expected:
+        array = arrays[modality.name]
+        if array.dtype != np.float32:
+            raise TensorError(
+                f"{modality.name} is {array.dtype}; give float32 values in the network's normalised range"
+            )
+        if array.ndim != 4 or array.shape[1] != modality.channels or 0 in array.shape:
+            raise TensorError(f"{modality.name} has shape {list(array.shape)}; give [N, {modality.channels}, H, W]")
+        if (array.shape[0], *array.shape[2:]) != (first.shape[0], *first.shape[2:]):
+            raise TensorError(
+                f"{modality.name} has shape {list(array.shape)}, {names[0]} has {list(first.shape)}; "
+                "N, H and W are the same for all streams"
+            )
+        if not np.isfinite(array).all():
+            raise TensorError(f"{modality.name} holds values that are not finite; replace them before")
+
+
+def read_arrays(file: Path) -> dict[str, NDArray[np.generic]]:
+    """Read the arrays of an `.npz` file.
+
+    Raises:
+        TensorError: no such archive, or one that holds objects.
+        FileNotFoundError: there is no such file.
+    """
+    try:
+        with file.open("rb") as stream:
+            content = np.load(stream, allow_pickle=False)
+            if isinstance(content, np.lib.npyio.NpzFile):
+                return {name: content[name] for name in content.files}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise TensorError(f"{file} is no .npz archive of plain arrays: {error}") from error
+    raise TensorError(f"{file} holds one bare array; give an .npz archive, as numpy.savez writes it")
+
+
+def write_arrays(file: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    """Write arrays into an `.npz` file of exactly this name, all of it or nothing."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            np.savez(stream, **dict(arrays))
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)

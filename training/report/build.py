@@ -1,0 +1,115 @@
+"""From a run folder to its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from training.config import ConfigError
+from training.data import frames
+from training.datasets.frames import FrameSource
+from training.evaluate import score
+from training.gamma_log import Gammas, read_gammas
+from training.modalities import modalities
+from training.models import exchanging_norms, sparse_norms
+from training.report import decisions, exchanged, factors, features
+from training.report.decisions import Sample
+from training.report.page import Page, render
+from training.report.style import Picture
+from training.run_folder import Run, read_metrics
+from training.transforms import eval_transform
+
+FOLDER = "report"
+PAGE = "index.html"
+_FRAMES = 6
+
+
+def write_report(run: Run) -> Path:
+    """Draw all that a run has to show into its folder `report`, and return the page.
+
+    A run that was never scored is scored first. What cannot be shown, for want of frames or of a record of the
+    training, is left out, and the page says why.
+    """
+    folder = run.folder / FOLDER
+    folder.mkdir(exist_ok=True)
+    left_out: list[str] = []
+    source = _test_frames(run, left_out)
+    metrics = read_metrics(run.folder) or (score(run) if source else {})
+    network = run.config.network
+    pictures = [
+        *_drawn_from_frames(run, source, folder),
+        *_drawn_from_factors(run, read_gammas(run.folder), folder, left_out),
+    ]
+    page = folder / PAGE
+    facts = [
+        network.name,
+        " + ".join(network.streams),
+        f"{network.classes} classes",
+        f"{sum(p.numel() for p in run.network.parameters()):,} parameters",
+        f"preset {run.config.preset}",
+        f"{run.config.steps} steps on {run.config.data.name}",
+    ]
+    temporary = page.with_suffix(".tmp")
+    temporary.write_text(
+        render(Page(f"Run {run.folder.resolve().name}", facts, metrics, pictures, left_out)), encoding="utf-8"
+    )
+    temporary.replace(page)
+    return page
+
+
+def _test_frames(run: Run, left_out: list[str]) -> FrameSource | None:
+    """Return the test frames of a run, or None where there are none."""
+    try:
+        source = frames(run.config.data, "test")
+    except ConfigError as error:
+        left_out.append(f"Scores, feature maps and decisions: {error}.")
+        return None
+    if not len(source):
+        left_out.append("Scores, feature maps and decisions: the run's data set has no test frames.")
+        return None
+    return source
+
+
+def _drawn_from_frames(run: Run, source: FrameSource | None, folder: Path) -> list[Picture]:
+    """Draw what takes test frames."""
+    if source is None:
+        return []
+    samples = [_sample(run, source, index) for index in _spread(len(source), _FRAMES)]
+    pictures = [decisions.draw_decisions(run, samples, source, folder)]
+    if exchanging_norms(run.network):
+        richest = max(samples, key=lambda sample: len(np.unique(sample.labels)))
+        pictures.append(features.draw_features(run, richest, folder))
+    return pictures
+
+
+def _drawn_from_factors(run: Run, log: Gammas | None, folder: Path, left_out: list[str]) -> list[Picture]:
+    """Draw what takes scaling factors."""
+    if not sparse_norms(run.network):
+        left_out.append("Scaling factors and exchange: this network exchanges no channel and has no L1 term.")
+        return []
+    exchanges = bool(exchanging_norms(run.network))
+    pictures = [exchanged.draw_layers(run, folder)] if exchanges else []
+    if log is None:
+        left_out.append("Scaling factors and exchange over the training: the run holds no record of it (gammas.npz).")
+    else:
+        pictures += [exchanged.draw_steps(run, log, folder)] if exchanges else []
+        pictures.append(factors.draw_trajectories(run, log, folder))
+    return [*pictures, factors.draw_proportions(run, folder)]
+
+
+def _sample(run: Run, source: FrameSource, index: int) -> Sample:
+    """Make one test frame ready to be shown, at the size at which it is scored."""
+    frame = eval_transform(run.config.data)(source[index])
+    streams = modalities(run.config.network)
+    return Sample(
+        [torch.from_numpy(m.normalise(frame.pictures[m.name])).unsqueeze(0) for m in streams],
+        {m.name: decisions.show(m, frame.pictures[m.name]) for m in streams},
+        frame.labels,
+    )
+
+
+def _spread(size: int, count: int) -> list[int]:
+    """Return up to `count` indices spread evenly over 0..size-1."""
+    return sorted({int(i) for i in np.linspace(0, size - 1, min(count, size))}) if size else []

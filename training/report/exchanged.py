@@ -1,0 +1,88 @@
+"""Figures of the exchanged share: per layer in the end, and over the training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from training.gamma_log import Gammas
+from training.models import exchanged_share, exchanging_norms
+from training.report.factors import draw_bars, short_names
+from training.report.style import INK, PALE, Picture, colour, save, tidy
+from training.run_folder import Run
+
+
+def draw_layers(run: Run, folder: Path) -> Picture:
+    """Draw which share of the channels that it may exchange every stream does exchange in every layer."""
+    streams, norms = run.config.network.streams, exchanging_norms(run.network)
+    total = exchanged_share(run.network)
+    shares = [
+        [100 * int(norm.masks()[stream].sum()) / norm.candidates()[stream] for norm in norms.values()]
+        for stream in range(len(streams))
+    ]
+    figure = Figure(figsize=(10, 3.4), layout="constrained")
+    axes = figure.subplots()
+    draw_bars(axes, list(norms), streams, shares)
+    axes.axhline(100 * total, color=INK, linewidth=0.9, linestyle="--", label=f"all layers {total:.1%}")
+    axes.set_ylim(0, min(100, max(10, axes.get_ylim()[1])))
+    tidy(axes, "", "", "exchanged channels, %")
+    axes.legend(ncols=len(streams) + 1, loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
+    save(figure, folder / "exchanged_per_layer.png")
+    return Picture(
+        "exchanged_per_layer.png",
+        "Exchanged channels per layer",
+        "Share of the channels that each stream may exchange that it does take from the other streams, from the first "
+        f"layer to the last. Over all layers it is {total:.1%}.",
+        "Figure A of the authors' answer to the NeurIPS reviews: upper layers exchange more.",
+    )
+
+
+def draw_steps(run: Run, log: Gammas, folder: Path) -> Picture:
+    """Draw the exchanged share against the step: per stream over all layers, and per layer over all streams."""
+    streams, norms = run.config.network.streams, exchanging_norms(run.network)
+    layers = list(norms)
+    candidates = np.asarray([norms[name].candidates() for name in layers])
+    counts = np.stack([log.exchanged[name] for name in layers], 1)
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
+    for stream, name in enumerate(streams):
+        share = 100 * counts[:, :, stream].sum(1) / candidates[:, stream].sum()
+        left.plot(log.steps, share, color=colour(stream), linewidth=1.6, label=name)
+    share = 100 * counts.sum((1, 2)) / candidates.sum()
+    left.plot(log.steps, share, color=INK, linewidth=1.0, linestyle="--", label="all streams")
+    left.grid(color=PALE, linewidth=0.6)
+    left.set_ylim(bottom=0)
+    left.margins(x=0)
+    tidy(left, "all layers", "optimiser step", "exchanged channels, %")
+    left.legend(ncols=len(streams) + 1, loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
+    _draw_map(figure, right, layers, log, 100 * counts.sum(2) / candidates.sum(1))
+    save(figure, folder / "exchanged_over_steps.png")
+    return Picture(
+        "exchanged_over_steps.png",
+        "Exchanged channels over the training",
+        "How the exchange sets in. Left: exchanged share of the channels that may be exchanged, over all layers. "
+        "Right: the same per layer, over all streams, the first layer at the bottom.",
+    )
+
+
+def _draw_map(figure: Figure, axes: Axes, layers: list[str], log: Gammas, shares: NDArray[np.float64]) -> None:
+    """Draw the share per step and layer, [T, L] in per cent, as colours."""
+    image = axes.pcolormesh(
+        log.steps,
+        np.arange(len(layers)),
+        shares.T,
+        cmap="viridis",
+        vmin=0,
+        vmax=max(10, shares.max()),
+        shading="nearest",
+    )
+    stride = -(-len(layers) // 16)
+    axes.set_yticks(np.arange(0, len(layers), stride), short_names(layers)[::stride])
+    tidy(axes, "per layer", "optimiser step")
+    bar = figure.colorbar(image, ax=axes, pad=0.02)
+    bar.ax.tick_params(labelsize=8, colors=INK)
+    bar.set_label("exchanged, %", fontsize=9, color=INK)
