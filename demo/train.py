@@ -13,7 +13,7 @@ from demo.scenes import ROOT
 from export.__main__ import describe
 from export.build import build
 from training.config import TrainConfig
-from training.evaluate import evaluate, report, table
+from training.evaluate import score, table
 from training.fit import fit
 from training.presets import preset
 from training.run_folder import read_run
@@ -47,7 +47,7 @@ def _trained(config: TrainConfig) -> dict[str, Any]:
     folder = OUT / config.preset
     fit(config, folder)
     run = read_run(folder)
-    metrics = report(run, evaluate(run))
+    metrics = score(run)
     print(table(metrics))
     return metrics
 
@@ -61,9 +61,9 @@ def check(metrics: dict[str, dict[str, Any]]) -> dict[str, bool]:
             SHARE[0] <= share <= SHARE[1]
         )
     }
-    for name, score in zip(("rgb", "depth"), alone, strict=True):
-        text = f"mIoU {fused:.3f} of both streams is at least 3 points above {score:.3f} of {name} alone"
-        promises[text] = fused >= score + MARGIN
+    for name, single in zip(("rgb", "depth"), alone, strict=True):
+        text = f"mIoU {fused:.3f} of both streams is at least 3 points above {single:.3f} of {name} alone"
+        promises[text] = fused >= single + MARGIN
     return promises
 
 

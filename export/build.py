@@ -25,8 +25,7 @@ from export.score import compare, score
 from training.config import to_plain
 from training.data import frames
 from training.datasets.frames import FrameSource
-from training.evaluate import evaluate
-from training.evaluate import report as report_scores
+from training.evaluate import score as score_run
 from training.run_folder import WEIGHTS, Run, exchange_to_plain, read_metrics
 
 GRAPH = "1/model.onnx"
@@ -198,7 +197,7 @@ def _metrics(run: Run, source: FrameSource) -> dict[str, float]:
     """Return the headline figures of a run, which is scored where it was not yet."""
     if metrics := read_metrics(run.folder):
         return _flat(metrics)
-    return _flat(report_scores(run, evaluate(run))) if len(source) else {}
+    return _flat(score_run(run)) if len(source) else {}
 
 
 def macs(servable: nn.Module, inputs: tuple[TensorSpec, ...]) -> int:

@@ -6,6 +6,7 @@ Source: 001_e1b2dc5bb402bd11.txt, Eq. 5 (private norm), Eq. 6 (exchange) and sec
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -70,7 +71,7 @@ def exchange(normed: Sequence[Tensor], masks: Sequence[Tensor]) -> list[Tensor]:
     return exchanged
 
 
-class Substitution(nn.Module):
+class Substitution(nn.Module, ABC):
     """A rule that replaces chosen channels of a stream by the mean of the other streams; subclasses choose.
 
     Args:
@@ -85,13 +86,13 @@ class Substitution(nn.Module):
         self.streams = streams
         self.restrict = restrict
 
+    @abstractmethod
     def masks(self, gammas: Sequence[Tensor]) -> list[Tensor]:
         """Return per stream which channels are replaced now, bool [C] each.
 
         Args:
             gammas: scaling factors of every stream, float [C] each.
         """
-        raise NotImplementedError
 
     def candidates(self) -> list[int]:
         """Return per stream how many channels may be replaced."""
