@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 from training.commands.arguments import Commands, size
 from training.config import NetworkConfig
@@ -11,19 +12,58 @@ from training.config import NetworkConfig
 
 def add(commands: Commands) -> None:
     """Describe `count`."""
-    count = commands.add_parser("count", help="count parameters and multiply-accumulates of a network")
-    count.add_argument("network", help="name of a network, for example refinenet101")
+    count = commands.add_parser("count", help="count parameters and multiply-accumulates of a network or a fusion")
+    count.add_argument("network", help="name of a network, for example refinenet101, or of a fusion, for example gmf")
     count.add_argument("--streams", type=int, default=2, help="number of streams (default 2)")
     count.add_argument("--classes", type=int, default=40, help="number of classes (default 40)")
     count.add_argument("--size", type=size, metavar="HxW", help="count multiply-accumulates at this size too")
+    count.add_argument("--dims", type=_dims, metavar="L,L", help="of a fusion: features of every modality, 512,512")
+    count.add_argument("--expansion", type=int, default=4, metavar="N", help="of gmf: magnification (default 4)")
+    count.add_argument("--boundary", type=float, default=0.5, metavar="B", help="of gmf: share (default 0.5)")
     count.add_argument("--json", action="store_true", help="one JSON line")
     count.set_defaults(function=_count)
 
 
+def _dims(text: str) -> tuple[int, ...]:
+    """Parse `512,512`."""
+    words = text.split(",")
+    if not all(word.strip().isdigit() and int(word) for word in words):
+        raise argparse.ArgumentTypeError(f"{text!r} are no feature sizes; write whole numbers, for example 512,512")
+    return tuple(int(word) for word in words)
+
+
 def _count(options: argparse.Namespace) -> None:
-    """Count a network."""
+    """Count a network or a fusion."""
+    from training.audio_video.fusion import FUSIONS
+
+    counts = _count_fusion(options) if options.network in FUSIONS else _count_network(options)
+    print(
+        json.dumps(counts)
+        if options.json
+        else "\n".join(
+            f"{key:8} {value:>15,}" if isinstance(value, int) else f"{key:8} {value!s:>15}"
+            for key, value in counts.items()
+        )
+    )
+
+
+def _count_fusion(options: argparse.Namespace) -> dict[str, Any]:
+    """Count a fusion of feature vectors."""
+    from training.audio_video.fusion import FusionConfig, count_fusion
+
+    if not options.dims:
+        raise ValueError(f"{options.network} fuses feature vectors; say how large they are, for example --dims 512,512")
+    config = FusionConfig(options.network, expansion=options.expansion, boundary=options.boundary)
+    params, macs = count_fusion(config, options.dims)
+    return {"network": options.network, "dims": list(options.dims), "params": params, "macs": macs}
+
+
+def _count_network(options: argparse.Namespace) -> dict[str, Any]:
+    """Count a network of pictures."""
     from training.count import count_macs, count_parameters, with_streams
 
+    if options.dims:
+        raise ValueError(f"--dims belongs to the fusions, not to {options.network}; use --streams and --size")
     if options.streams < 1 or options.classes < 1:
         raise ValueError("--streams and --classes are 1 or more")
     config = with_streams(NetworkConfig(name=options.network, classes=options.classes), options.streams)
@@ -31,11 +71,4 @@ def _count(options: argparse.Namespace) -> None:
     counts["params"] = count_parameters(config)
     if options.size:
         counts["macs"] = count_macs(config, options.size)
-    print(
-        json.dumps(counts)
-        if options.json
-        else "\n".join(
-            f"{key:8} {value:>15,}" if isinstance(value, int) else f"{key:8} {value:>15}"
-            for key, value in counts.items()
-        )
-    )
+    return counts
