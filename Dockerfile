@@ -15,7 +15,8 @@ RUN python3 -m venv --system-site-packages /opt/venv \
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 
 WORKDIR /opt/crosswire
-COPY export/__init__.py export/contract.py export/
+COPY export/__init__.py export/
+COPY export/contract/ export/contract/
 COPY serving/ serving/
 COPY model_repository/ model_repository/
 

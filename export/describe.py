@@ -13,7 +13,11 @@ def describe(contract: Contract, latencies: Mapping[str, Latency] | None = None)
     """Return what a contract promises and proves, and latencies where they were measured."""
     lines = [f"{contract.name}: {contract.task}, {contract.precision}, batch 1..{contract.max_batch_size}"]
     for arrow, specs in (("in ", contract.inputs), ("out", contract.outputs)):
-        lines += [f"  {arrow} {s.name:12} {s.dtype:6} {list(s.shape)!s:16} {s.unit}" for s in specs]
+        lines += [
+            f"  {arrow} {s.name:12} {s.dtype:6} {list(s.shape)!s:16} {s.unit}{', may be absent' if s.optional else ''}"
+            for s in specs
+        ]
+    lines += [f"  {v.graph.file} answers where only {v.name} is present" for v in contract.variants]
     lines.append(
         f"{contract.parameters:,} parameters; multiply-accumulates per sample: {contract.macs_live:,} live, "
         f"{contract.macs_frozen:,} frozen"
@@ -25,7 +29,7 @@ def describe(contract: Contract, latencies: Mapping[str, Latency] | None = None)
     lines.append("parity with live PyTorch:")
     lines += [
         f"  {p.stage:9} {p.inputs:30} {p.output:11} {p.measure:10} {p.value:.6f} "
-        f"(bound {contract.tolerance(p).bound:g})"
+        f"(bound {contract.tolerance(p).bound:g})" + (f" with {p.variant} alone" if p.variant else "")
         for p in contract.parity
     ]
     if latencies:

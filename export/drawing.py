@@ -45,12 +45,19 @@ def page(contract: Contract, latencies: Mapping[str, Latency]) -> str:
         rows = [(e.metric, f"{e.live:.4f}", f"{e.served:.4f}", e.inputs) for e in contract.evaluation]
         parts.append("<h2>Task metrics</h2>" + _table(("metric", "live", "served", "measured on"), rows))
     proofs = [
-        (p.stage, p.inputs, p.output, p.measure, f"{p.value:.6f}", f"{contract.tolerance(p).bound:g}")
+        (
+            p.stage,
+            p.variant or "all",
+            p.inputs,
+            p.output,
+            p.measure,
+            f"{p.value:.6f}",
+            f"{contract.tolerance(p).bound:g}",
+        )
         for p in contract.parity
     ]
-    parts.append(
-        "<h2>Parity with live PyTorch</h2>" + _table(("stage", "inputs", "output", "measure", "value", "bound"), proofs)
-    )
+    heads = ("stage", "present", "inputs", "output", "measure", "value", "bound")
+    parts.append("<h2>Parity with live PyTorch</h2>" + _table(heads, proofs))
     head = f"<meta charset='utf-8'><title>{escape(title)}</title><style>{STYLE}</style>"
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>\n"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from export.contract import Contract, ContractError, Parity, TensorSpec, Tolerance
+from export.contract import Contract, ContractError, Parity, TensorSpec, Tolerance, Variant, sha256_of, used_spec
 from tests.servers import NETWORK, REPOSITORY
 
 
@@ -52,7 +52,7 @@ def test_a_missing_contract_says_what_to_run(tmp_path: Path) -> None:
         ({"name": 7}, "contract.name must be str, not 7"),
         ({"max_batch_size": True}, "contract.max_batch_size must be int, not True"),
         ({"classes": ["floor"]}, "1 classes and 12 colours"),
-        ({"task": "poetry"}, "task 'poetry'; allowed are segmentation"),
+        ({"task": "poetry"}, "task 'poetry'; allowed are segmentation, translation, classification"),
         ({"schema_version": 99}, "schema version 99; this release reads 1"),
         ({"tolerances": []}, "no tolerance for confidence, labels"),
         ({"palette": [[1, 2]]}, r"palette\[0\] must have 3 entries, not 2"),
@@ -109,6 +109,77 @@ def test_an_output_without_proof_on_the_graph_is_refused(folder: Path) -> None:
     unproven = dataclasses.replace(contract, parity=tuple(p for p in contract.parity if p.stage != "onnx"))
     with pytest.raises(ContractError, match="no measured parity for labels, confidence"):
         unproven.verify(folder)
+
+
+@pytest.fixture
+def with_variant(folder: Path) -> Contract:
+    """Return the contract of a network that also answers without depth, its second graph written."""
+    whole = Contract.load(folder)
+    shutil.copy(folder / whole.graph.file, folder / "1" / "model.rgb.onnx")
+    rgb, depth = whole.inputs
+    graph = dataclasses.replace(whole.graph, file="1/model.rgb.onnx")
+    return dataclasses.replace(
+        whole,
+        inputs=(rgb, dataclasses.replace(depth, optional=True)),
+        variants=(Variant(("rgb",), graph),),
+        parity=(*whole.parity, *(dataclasses.replace(one, variant="rgb") for one in whole.parity)),
+    )
+
+
+def test_a_variant_is_stored_and_verified_like_the_graph_for_all_inputs(folder: Path, with_variant: Contract) -> None:
+    with_variant.save(folder)
+    assert Contract.load(folder) == with_variant
+    assert with_variant.verify(folder) == folder / "1" / "model.onnx"
+    (folder / "1" / "model.rgb.onnx").write_bytes(b"other")
+    with pytest.raises(ContractError, match=r"model.rgb.onnx has sha256 d9298a10d1b0….*export the run again"):
+        with_variant.verify(folder)
+
+
+def test_a_variant_without_proof_or_outside_its_tolerance_is_refused(folder: Path, with_variant: Contract) -> None:
+    unproven = tuple(one for one in with_variant.parity if not one.variant)
+    with pytest.raises(ContractError, match="no measured parity for labels, confidence of the graph for rgb alone"):
+        dataclasses.replace(with_variant, parity=unproven).verify(folder)
+    wrong = Parity("onnx", "x", "labels", "agreement", 0.5, "rgb")
+    with pytest.raises(ContractError, match=r"'labels' of the graph for rgb alone on x has agreement 0\.5"):
+        dataclasses.replace(with_variant, parity=(*with_variant.parity, wrong)).verify(folder)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ((), "a variant for the inputs none"),
+        (("depth", "rgb"), "name some of rgb, depth, in that order"),
+        (("sound",), "a variant for the inputs sound"),
+        (("depth",), "wrong are depth, rgb"),
+    ],
+)
+def test_variants_that_contradict_the_inputs_are_refused(
+    with_variant: Contract, inputs: tuple[str, ...], said: str
+) -> None:
+    graph = with_variant.variants[0].graph
+    with pytest.raises(ContractError, match=said):
+        dataclasses.replace(with_variant, variants=(Variant(inputs, graph),))
+    with pytest.raises(ContractError, match="two variants for the same inputs"):
+        dataclasses.replace(with_variant, variants=2 * with_variant.variants)
+
+
+def test_an_output_of_strings_needs_no_proof_because_the_server_makes_it(folder: Path, with_variant: Contract) -> None:
+    told = dataclasses.replace(with_variant, outputs=(*with_variant.outputs, used_spec()))
+    assert [spec.name for spec in told.computed_outputs] == ["labels", "confidence"]
+    assert sha256_of(told.verify(folder)) == told.graph.sha256
+
+
+def test_a_classification_may_have_no_colours(folder: Path) -> None:
+    contract = Contract.load(folder)
+    assert dataclasses.replace(contract, task="classification", palette=()).palette == ()
+    with pytest.raises(ContractError, match="12 classes and 0 colours"):
+        dataclasses.replace(contract, task="translation", palette=())
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_rate_that_is_no_rate_is_refused(rate: float) -> None:
+    with pytest.raises(ContractError, match="give a positive number per second"):
+        TensorSpec("waveform", "FP32", (4,), ("sample",), "amplitude -1..1", rate=rate)
 
 
 def test_a_tensor_with_an_unknown_dtype_or_an_empty_axis_is_refused() -> None:
