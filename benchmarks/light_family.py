@@ -51,6 +51,7 @@ CONTENDERS = {
 def configuration(network: NetworkConfig, steps: int, seed: int, rate: float) -> TrainConfig:
     """Return the run of one contender: the quick preset with another network, length, seed and learning rate."""
     quick = preset("rooms-quick")
+    assert isinstance(quick, TrainConfig)
     network = dataclasses.replace(network, gamma_low=quick.network.gamma_low, threshold=quick.network.threshold)
     optimiser = dataclasses.replace(quick.optimiser, encoder_lr=rate, decoder_lr=rate)
     return dataclasses.replace(quick, network=network, optimiser=optimiser, steps=steps, val_every=steps, seed=seed)

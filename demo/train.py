@@ -12,9 +12,9 @@ from demo.__main__ import run as show
 from demo.scenes import ROOT
 from export.__main__ import describe
 from export.build import build
-from training.config import TrainConfig
 from training.evaluate import score, table
 from training.fit import fit
+from training.kinds import RunConfig
 from training.presets import preset
 from training.run_folder import read_run
 
@@ -41,7 +41,7 @@ def main() -> int:
     return 0 if all(promises.values()) else 1
 
 
-def _trained(config: TrainConfig) -> dict[str, Any]:
+def _trained(config: RunConfig) -> dict[str, Any]:
     """Train and score one preset."""
     print(f"\n== {config.preset}: {config.steps} steps on {' + '.join(config.network.streams)} ==", flush=True)
     folder = OUT / config.preset
@@ -67,7 +67,7 @@ def check(metrics: dict[str, dict[str, Any]]) -> dict[str, bool]:
     return promises
 
 
-def _size(config: TrainConfig) -> tuple[int, int]:
+def _size(config: RunConfig) -> tuple[int, int]:
     """Return the size of the training pictures."""
     return config.data.height, config.data.width
 

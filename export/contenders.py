@@ -14,7 +14,7 @@ from export.latency import Latency, interleaved
 from export.onnx_graph import example, exported, save
 from export.parity import onnx_runner, torch_runner
 from export.servable import SegmentationServable
-from training.config import from_plain
+from training.config import TrainConfig, from_plain
 from training.modalities import modalities
 from training.models import build_network
 
@@ -27,7 +27,7 @@ def compare_latency(contract: Contract, graph: Path, repeats: int) -> dict[str, 
         graph: its file.
         repeats: counted rounds.
     """
-    network = from_plain(contract.run.config).network
+    network = from_plain(contract.run.config, TrainConfig).network
     live = SegmentationServable(build_network(network), modalities(network)).eval()
     sample = example(contract.inputs, 1, seed=0)
     with tempfile.TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ from training.fit import fit
 from training.models import build_network, exchanged_share
 from training.overrides import override
 from training.presets import preset
-from training.run_folder import Run, RunError, read_metrics, read_run
+from training.run_folder import Run, RunError, read_config, read_metrics, read_run, write_config
 from training.schedule import forgets_momentum, rate
 from training.task import SegmentationTask, parameter_groups
 
@@ -227,7 +227,7 @@ def test_settings_keep_the_type_of_what_they_replace() -> None:
     assert changed.optimiser.clip == 1.0 and isinstance(changed.optimiser.clip, float)
     assert changed.network.streams == ("depth", "rgb") and changed.network.units == (2, 2)
     assert changed.runtime.compile is True and changed.steps == 100
-    assert override(changed, []) == changed == from_plain(to_plain(changed))
+    assert override(changed, []) == changed == from_plain(to_plain(changed), TrainConfig)
     assert preset("rooms-quick") != changed
 
 
@@ -323,8 +323,19 @@ def test_the_presets_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) 
     names = ("rooms-quick", "nyuv2-refinenet101", "nyuv2-pspnet152", "sunrgbd-refinenet152", "concat-early-common")
     assert all(name in listed for name in names)
     assert main(["presets", "nyuv2-refinenet101-official"]) == 0
-    printed = from_plain(json.loads(capsys.readouterr().out))
+    printed = from_plain(json.loads(capsys.readouterr().out), TrainConfig)
     assert printed.optimiser == dataclasses.replace(
         OptimiserConfig(), sparsity=6e-4, schedule="official", stream_loss=1.0, detach_ensemble=True
     )
     assert printed.network.frozen_statistics and not printed.network.restrict
+
+
+def test_a_run_folder_without_a_kind_is_of_segmentation_and_an_unknown_kind_is_refused(
+    tiny: TrainConfig, tmp_path: Path
+) -> None:
+    write_config(tmp_path, tiny)
+    assert "kind" not in json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert read_config(tmp_path) == tiny
+    (tmp_path / "config.json").write_text(json.dumps({"kind": "poetry"}), encoding="utf-8")
+    with pytest.raises(RunError, match="kind 'poetry' is unknown; allowed are segmentation"):
+        read_config(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import torch
 from training.run_folder import RunError, write_weights
 
 LAST = "last.ckpt"
-MONITOR = "val_mean_iou"
 
 
 class RunCheckpoints(lightning.Callback):
@@ -22,11 +22,15 @@ class RunCheckpoints(lightning.Callback):
 
     Args:
         folder: the run folder.
+        monitor: name of the logged value that says how good a validation was.
+        lower_is_better: whether less of it is better.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, monitor: str, *, lower_is_better: bool = False) -> None:
         self.folder = folder
-        self.best = -1.0
+        self.monitor = monitor
+        self.lower_is_better = lower_is_better
+        self.best = math.inf if lower_is_better else -math.inf
         self.best_step = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -37,13 +41,13 @@ class RunCheckpoints(lightning.Callback):
         """Go on from what `last.ckpt` holds."""
         self.best, self.best_step = state_dict["best"], state_dict["best_step"]
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Write both files; the validation that ends an epoch is over."""
-        score = float(trainer.callback_metrics[MONITOR])
-        if score > self.best:
-            self.best, self.best_step = score, trainer.global_step
+        score = float(trainer.callback_metrics[self.monitor])
+        if score < self.best if self.lower_is_better else score > self.best:
+            self.best, self.best_step = score, pl_module.step
             if trainer.is_global_zero:
-                write_weights(self.folder, pl_module.get_submodule("network").state_dict())
+                write_weights(self.folder, pl_module.network.state_dict())
         temporary = self.folder / f".{LAST}.tmp"
         trainer.save_checkpoint(temporary)
         if trainer.is_global_zero:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import dacite
 
@@ -30,6 +30,8 @@ SCHEDULES = ("cosine", "halve", "official")
 PRECISIONS = ("fp32", "bf16", "fp16")
 EVAL_SIZES = ("full", "resize", "crop")
 DEPTH_FOLDERS = ("depth_bfx", "depth")
+
+Config = TypeVar("Config")
 
 
 class ConfigError(ValueError):
@@ -310,6 +312,11 @@ class TrainConfig:
     seed: int = 0
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the streams."""
+        return self.network.streams
+
     def __post_init__(self) -> None:
         """Refuse values that could only fail later."""
         if not 0 <= self.network.threshold < float("inf"):
@@ -341,25 +348,32 @@ class TrainConfig:
             )
 
 
-def same_result(one: TrainConfig, other: TrainConfig) -> bool:
+def same_result(one: Any, other: Any) -> bool:
     """Return whether two configurations describe the same run, however computed and wherever its data lie."""
-    places = {name: getattr(other.data, name) for name in ("path", "splits", "mapping")}
-    return dataclasses.replace(one, data=dataclasses.replace(one.data, **places), runtime=other.runtime) == other
+    if type(one) is not type(other):
+        return False
+    places = {name: getattr(other.data, name) for name in ("path", "splits", "mapping") if hasattr(other.data, name)}
+    moved = dataclasses.replace(one, data=dataclasses.replace(one.data, **places), runtime=other.runtime)
+    return bool(moved == other)
 
 
-def to_plain(config: TrainConfig) -> dict[str, Any]:
-    """Return a configuration as plain JSON types."""
+def to_plain(config: Any) -> dict[str, Any]:
+    """Return a configuration of any kind as plain JSON types."""
     plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
     return plain
 
 
-def from_plain(plain: dict[str, Any]) -> TrainConfig:
-    """Build a configuration from plain JSON types; the inverse of `to_plain`.
+def from_plain(plain: dict[str, Any], kind: type[Config]) -> Config:
+    """Build a configuration, or a part of one, from plain JSON types; the inverse of `to_plain`.
+
+    Args:
+        plain: the JSON types.
+        kind: the dataclass to build; `training.kinds.config_from_plain` finds the one that a whole configuration names.
 
     Raises:
         ConfigError: an unknown field or a value of the wrong type, by name.
     """
     try:
-        return dacite.from_dict(TrainConfig, plain, dacite.Config(strict=True, cast=[tuple]))
+        return dacite.from_dict(kind, plain, dacite.Config(strict=True, cast=[tuple]))
     except (dacite.DaciteError, TypeError, ValueError) as error:
         raise ConfigError(str(error)) from error

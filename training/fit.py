@@ -19,14 +19,11 @@ from tqdm import tqdm
 
 from training.bars import Bars
 from training.checkpoints import RunCheckpoints, resumable
-from training.config import ConfigError, TrainConfig, same_result
-from training.data import eval_loader, frames, train_loader
-from training.datasets.frames import FrameSource
-from training.datasets.rooms_frames import RoomsFrames
+from training.config import ConfigError, same_result
 from training.gamma_log import RECORDS, GammaLog
-from training.imagenet import load_imagenet
+from training.kinds import RunConfig, kind_of
+from training.lesson import Lazy, Lesson
 from training.run_folder import RunError, read_config, write_config
-from training.task import SegmentationTask
 
 _PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "fp32": "32-true",
@@ -35,7 +32,7 @@ _PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
 }
 
 
-def fit(config: TrainConfig, folder: Path, *, resume: bool = False, progress: bool = True) -> bool:
+def fit(config: RunConfig, folder: Path, *, resume: bool = False, progress: bool = True) -> bool:
     """Train a run, or go on with one, and write `weights.pt`: those of the best validation.
 
     A run that was stopped at any moment and resumed ends in the same weights as an uninterrupted one.
@@ -44,7 +41,7 @@ def fit(config: TrainConfig, folder: Path, *, resume: bool = False, progress: bo
     those of a process's own share; where that is too small for them, freeze them.
 
     Args:
-        config: the whole run.
+        config: the whole run, of any kind.
         folder: where it is written.
         resume: go on from the last checkpoint; begin anew where there is none.
         progress: show bars.
@@ -54,43 +51,32 @@ def fit(config: TrainConfig, folder: Path, *, resume: bool = False, progress: bo
 
     Raises:
         RunError: the folder holds a run and `resume` is not set, or holds a run of another configuration.
-        ConfigError: the network's classes are not those of the data, or the machine cannot do what is asked.
+        ConfigError: network and data do not fit, or the machine cannot do what is asked.
     """
     last = _checked(config, folder, resume=resume)
-    train, val = frames(config.data, "train"), frames(config.data, "val")
-    if len(train.classes) != config.network.classes:
-        raise ConfigError(
-            f"network.classes is {config.network.classes}, the data set {config.data.name} has "
-            f"{len(train.classes)}; set network.classes={len(train.classes)}"
-        )
     torch.manual_seed(config.seed)
-    task = SegmentationTask(config)
-    if config.network.imagenet and not last:
-        load_imagenet(task.network, Path(config.network.imagenet))
+    lesson = kind_of(config).lesson(config, fresh=last is None)
     with _quiet():
-        trainer = _trainer(config, folder, progress=progress)
-    rank, ranks = trainer.global_rank, trainer.world_size
-    batches = train_loader(config, train, lambda: task.global_step, rank=rank, ranks=ranks)
-    val_batches = eval_loader(config, val, rank=rank, ranks=ranks)
+        trainer = _trainer(config, lesson, folder, progress=progress)
+    batches, val_batches = lesson.loaders(trainer.global_rank, trainer.world_size)
     if trainer.is_global_zero:
         write_config(folder, config)
-    for name, source in (("train", train), ("val", val)):
-        if isinstance(source, RoomsFrames):
-            prepare(source, f"rendering {name} scenes", progress=progress and trainer.is_global_zero)
+    for name, source in lesson.prepared.items():
+        prepare(source, f"rendering {name} scenes", progress=progress and trainer.is_global_zero)
     with _quiet():
-        trainer.fit(task, batches, val_batches, ckpt_path=str(last) if last else None, weights_only=True)
+        trainer.fit(lesson.task, batches, val_batches, ckpt_path=str(last) if last else None, weights_only=True)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
     return bool(trainer.is_global_zero)
 
 
-def prepare(source: FrameSource, title: str, *, progress: bool = True) -> None:
-    """Touch every frame once, so that training never waits for one."""
+def prepare(source: Lazy, title: str, *, progress: bool = True) -> None:
+    """Touch every sample once, so that training never waits for one."""
     for index in tqdm(range(len(source)), desc=title, disable=not progress, unit="scene"):
         source[index]
 
 
-def _checked(config: TrainConfig, folder: Path, *, resume: bool) -> Path | None:
+def _checked(config: RunConfig, folder: Path, *, resume: bool) -> Path | None:
     """Return the checkpoint to go on from, if any, or refuse to train into a folder."""
     if not config.steps:
         raise ConfigError("steps is 0, as in a run that was trained elsewhere; training takes steps=1 or more")
@@ -121,7 +107,7 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _trainer(config: TrainConfig, folder: Path, *, progress: bool) -> lightning.Trainer:
+def _trainer(config: RunConfig, lesson: Lesson, folder: Path, *, progress: bool) -> lightning.Trainer:
     """Make the Lightning trainer of a run, on one device or, under `torchrun`, on one device per process.
 
     Raises:
@@ -130,16 +116,18 @@ def _trainer(config: TrainConfig, folder: Path, *, progress: bool) -> lightning.
     if config.runtime.precision == "fp16" and not torch.cuda.is_available():
         raise ConfigError("runtime.precision is fp16, which needs a GPU; use runtime.precision=bf16 or fp32")
     # The checkpoint of a moment comes after all else that is written at it.
-    writers = [GammaLog(folder, max(1, config.steps // RECORDS)), RunCheckpoints(folder)]
+    writers = [
+        GammaLog(folder, max(1, config.steps // RECORDS)),
+        RunCheckpoints(folder, lesson.monitor, lower_is_better=lesson.lower_is_better),
+    ]
     local = ranks = 1
     strategy: str | DDPStrategy = "auto"
     if TorchElasticEnvironment.detect():
         local, ranks = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
-        # A step that trains one stream alone leaves the norms of the others without a gradient.
-        strategy = DDPStrategy(find_unused_parameters=config.modality_dropout > 0)
+        strategy = DDPStrategy(find_unused_parameters=lesson.idle_parameters)
     return lightning.Trainer(
         max_epochs=config.steps // config.val_every,
-        gradient_clip_val=config.optimiser.clip or None,
+        gradient_clip_val=lesson.clip or None,
         accelerator="auto",
         devices=local,
         num_nodes=ranks // local,

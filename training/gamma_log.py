@@ -9,8 +9,9 @@ from typing import Any
 import lightning
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
-from training.models import SegmentationNetwork, sparse_norms
+from training.models import sparse_norms
 from training.run_folder import RunError
 
 GAMMAS = "gammas.npz"
@@ -72,16 +73,16 @@ class GammaLog(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Go on with the record of the steps before, and record the beginning."""
-        before = read_gammas(self.folder) if trainer.global_step else None
+        before = read_gammas(self.folder) if pl_module.step else None
         if before:
-            self._rows = [(step, row) for step, row in _rows(before) if step <= trainer.global_step]
+            self._rows = [(step, row) for step, row in _rows(before) if step <= pl_module.step]
         else:
-            self._record(trainer.global_step, pl_module.network)
+            self._record(pl_module.step, pl_module.network)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: Any, *_: Any, **__: Any) -> None:
         """Record a step whose turn it is, and the last one."""
-        if trainer.global_step % self.every == 0 or trainer.global_step == pl_module.config.steps:
-            self._record(trainer.global_step, pl_module.network)
+        if pl_module.step % self.every == 0 or pl_module.step == pl_module.config.steps:
+            self._record(pl_module.step, pl_module.network)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Write the file, all of it or nothing."""
@@ -93,7 +94,7 @@ class GammaLog(lightning.Callback):
             np.savez_compressed(stream, steps=np.asarray([step for step, _ in self._rows], np.int64), **arrays)
         temporary.replace(self.folder / GAMMAS)
 
-    def _record(self, step: int, network: SegmentationNetwork) -> None:
+    def _record(self, step: int, network: nn.Module) -> None:
         """Record one step, once."""
         if self._rows and self._rows[-1][0] >= step:
             return

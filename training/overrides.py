@@ -11,10 +11,10 @@ import ast
 from collections.abc import Sequence
 from typing import Any
 
-from training.config import ConfigError, TrainConfig, from_plain, to_plain
+from training.config import Config, ConfigError, from_plain, to_plain
 
 
-def override(config: TrainConfig, assignments: Sequence[str]) -> TrainConfig:
+def override(config: Config, assignments: Sequence[str]) -> Config:
     """Apply `dotted.key=value` assignments, for example `network.width=24`.
 
     Raises:
@@ -32,7 +32,7 @@ def override(config: TrainConfig, assignments: Sequence[str]) -> TrainConfig:
         if not isinstance(node, dict) or last not in node or isinstance(node[last], dict):
             raise ConfigError(f"--set {key!r} names no setting; there are: {', '.join(_keys(plain))}")
         node[last] = _parse(key, text.strip(), node[last])
-    return from_plain(plain)
+    return from_plain(plain, type(config))
 
 
 def _parse(key: str, text: str, current: Any) -> Any:

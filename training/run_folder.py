@@ -10,18 +10,22 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from training.config import ConfigError, TrainConfig, from_plain, to_plain
+from training.config import ConfigError, TrainConfig, to_plain
+from training.kinds import RunConfig, config_from_plain, kind_of
 from training.metrics import Scores
-from training.models import SegmentationNetwork, build_network, exchanging_norms
+from training.models import SegmentationNetwork, exchanging_norms
 
 CONFIG = "config.json"
 WEIGHTS = "weights.pt"
 METRICS = "metrics.json"
+
+Config = TypeVar("Config")
+Network = TypeVar("Network")
 
 
 class RunError(ValueError):
@@ -29,7 +33,7 @@ class RunError(ValueError):
 
 
 @dataclass(frozen=True)
-class Run:
+class RunOf(Generic[Config, Network]):
     """A trained network with the configuration that it was trained with.
 
     Attributes:
@@ -39,24 +43,28 @@ class Run:
     """
 
     folder: Path
-    config: TrainConfig
-    network: SegmentationNetwork
+    config: Config
+    network: Network
 
 
-def write_config(folder: Path, config: TrainConfig) -> None:
+Run: TypeAlias = RunOf[TrainConfig, SegmentationNetwork]
+"""A run of segmentation."""
+
+
+def write_config(folder: Path, config: RunConfig) -> None:
     """Write the configuration into a run folder, making the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / CONFIG, json.dumps(to_plain(config), indent=1) + "\n")
 
 
-def read_config(folder: Path) -> TrainConfig:
-    """Read the configuration of a run folder.
+def read_config(folder: Path) -> RunConfig:
+    """Read the configuration of a run folder, of whatever kind it is.
 
     Raises:
         RunError: there is none, or it cannot be used.
     """
     try:
-        return from_plain(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+        return config_from_plain(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise RunError(
             f"{folder} is no run folder: it holds no {CONFIG}; train one with: python -m training train"
@@ -72,14 +80,14 @@ def write_weights(folder: Path, state: dict[str, Tensor]) -> None:
     temporary.replace(folder / WEIGHTS)
 
 
-def read_run(folder: Path) -> Run:
-    """Rebuild the network of a run folder and load its weights strictly.
+def read_run(folder: Path) -> RunOf[Any, Any]:
+    """Rebuild the network of a run folder, of whatever kind it is, and load its weights strictly.
 
     Raises:
         RunError: a file is missing or does not fit the configuration.
     """
     config = read_config(folder)
-    network = build_network(config.network)
+    network = kind_of(config).build(config.network)
     try:
         state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
         network.load_state_dict(state)
@@ -89,7 +97,7 @@ def read_run(folder: Path) -> Run:
         ) from None
     except Exception as error:  # a pickle can fail in any way
         raise RunError(f"{folder / WEIGHTS} cannot be loaded: {error}") from error
-    return Run(folder, config, network.eval())
+    return RunOf(folder, config, network.eval())
 
 
 def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
@@ -114,7 +122,7 @@ def scores_to_plain(scores: dict[str, Scores], classes: tuple[str, ...]) -> dict
     return plain
 
 
-def exchange_to_plain(network: SegmentationNetwork) -> list[dict[str, Any]]:
+def exchange_to_plain(network: nn.Module) -> list[dict[str, Any]]:
     """Return per exchanging layer how many channels each stream may exchange and does exchange."""
     return [
         {

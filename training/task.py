@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -15,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from training.config import TrainConfig
 from training.data import Batch
+from training.lesson import RunTask
 from training.losses import sparsity_loss, task_loss
 from training.metrics import SegmentationMetrics
 from training.models import SegmentationNetwork, build_network, exchanged_share, single_stream, sparse_norms
@@ -22,7 +22,7 @@ from training.schedule import forgets_momentum, rate
 from training.seeds import derive_seed
 
 
-class SegmentationTask(lightning.LightningModule):
+class SegmentationTask(RunTask):
     """Trains one segmentation network with the objective of Eq. 4.
 
     Whatever a step draws is a function of the seed and the step, so that a resumed run draws what an uninterrupted one
@@ -31,6 +31,9 @@ class SegmentationTask(lightning.LightningModule):
     Args:
         config: the whole run.
     """
+
+    config: TrainConfig
+    network: SegmentationNetwork
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
@@ -46,12 +49,12 @@ class SegmentationTask(lightning.LightningModule):
 
     def on_train_batch_start(self, *_: Any) -> None:
         """Forget the momentum where the schedule begins with fresh optimisers."""
-        if forgets_momentum(self.config.optimiser.schedule, self.global_step, self.config.steps):
+        if forgets_momentum(self.config.optimiser.schedule, self.step, self.config.steps):
             self.trainer.optimizers[0].state.clear()
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the loss of one batch and log its parts."""
-        torch.manual_seed(derive_seed(self.config.seed, "dropout", self.global_step, self.global_rank))
+        torch.manual_seed(derive_seed(self.config.seed, "dropout", self.step, self.global_rank))
         task = self.batch_loss(batch)
         loss = task + self.config.optimiser.sparsity * sparsity_loss(self.network)
         self.log("loss", task, prog_bar=True, logger=False)
@@ -90,7 +93,7 @@ class SegmentationTask(lightning.LightningModule):
     def batch_loss(self, batch: Batch) -> Tensor:
         """Return the loss on the labels, now and then of a single stream."""
         settings = self.config.optimiser
-        lone = lone_stream(self.config, self.global_step)
+        lone = lone_stream(self.config, self.step)
         if lone is not None:
             return task_loss(self._single(lone)(batch.inputs[lone]), batch.labels)
         decisions = self.network(*batch.inputs)

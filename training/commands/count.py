@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from training.commands.arguments import Commands, size
-from training.config import NetworkConfig
+from training.overrides import override
 
 
 def add(commands: Commands) -> None:
@@ -16,6 +16,14 @@ def add(commands: Commands) -> None:
     count.add_argument("network", help="name of a network, for example refinenet101, or of a fusion, for example gmf")
     count.add_argument("--streams", type=int, default=2, help="number of streams (default 2)")
     count.add_argument("--classes", type=int, default=40, help="number of classes (default 40)")
+    count.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="assignments",
+        help="change a setting of the network, for example fusion=none",
+    )
     count.add_argument("--size", type=size, metavar="HxW", help="count multiply-accumulates at this size too")
     count.add_argument("--dims", type=_dims, metavar="L,L", help="of a fusion: features of every modality, 512,512")
     count.add_argument("--expansion", type=int, default=4, metavar="N", help="of gmf: magnification (default 4)")
@@ -60,15 +68,19 @@ def _count_fusion(options: argparse.Namespace) -> dict[str, Any]:
 
 def _count_network(options: argparse.Namespace) -> dict[str, Any]:
     """Count a network of pictures."""
-    from training.count import count_macs, count_parameters, with_streams
+    from training.count import count_macs, count_parameters
+    from training.kinds import kind_with
 
     if options.dims:
         raise ValueError(f"--dims belongs to the fusions, not to {options.network}; use --streams and --size")
     if options.streams < 1 or options.classes < 1:
         raise ValueError("--streams and --classes are 1 or more")
-    config = with_streams(NetworkConfig(name=options.network, classes=options.classes), options.streams)
-    counts = {"network": options.network, "streams": options.streams, "classes": options.classes}
-    counts["params"] = count_parameters(config)
+    kind = kind_with(options.network)
+    config = override(kind.sample(options.network, options.streams, options.classes), options.assignments)
+    counts: dict[str, Any] = {"network": options.network, "streams": options.streams}
+    if hasattr(config, "classes"):
+        counts["classes"] = config.classes
+    counts["params"] = count_parameters(config, kind.build)
     if options.size:
-        counts["macs"] = count_macs(config, options.size)
+        counts["macs"] = count_macs(config, options.size, kind.build, kind.shapes)
     return counts

@@ -36,17 +36,11 @@ def _scales(text: str) -> tuple[float, ...]:
 
 def _evaluate(options: argparse.Namespace) -> None:
     """Score a run."""
-    from training.evaluate import score, table
+    from training.kinds import ScoreOptions, kind_of
     from training.run_folder import read_run
 
     run = read_run(options.run)
-    if options.availability and len(run.config.network.streams) < 2:
-        raise ValueError(f"{options.run} has one stream, so none can be absent; leave out --availability")
-    metrics = score(
-        run,
-        scales=options.scales,
-        flip=options.flip,
-        availability=options.availability,
-        progress=not options.quiet,
+    kind = kind_of(run.config)
+    print(
+        kind.table(kind.score(run, ScoreOptions(options.scales, options.flip, options.availability, not options.quiet)))
     )
-    print(table(metrics))

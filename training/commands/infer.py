@@ -13,25 +13,26 @@ def add(commands: Commands) -> None:
     infer = commands.add_parser("infer", help="run a network on arrays in its own normalised range")
     infer.add_argument("run", type=Path, help="run folder")
     infer.add_argument(
-        "--tensors", type=Path, required=True, metavar="IN.npz", help="one float32 [N,C,H,W] per stream, named after it"
+        "--tensors", type=Path, required=True, metavar="IN.npz", help="one float32 [N,C,H,W] per input, named after it"
     )
     infer.add_argument(
         "--out",
         type=Path,
         required=True,
         metavar="OUT.npz",
-        help="written: ensemble and one array per stream, logits before up-sampling",
+        help="written: what the network answers, for segmentation the logits before up-sampling",
     )
     infer.set_defaults(function=_infer)
 
 
 def _infer(options: argparse.Namespace) -> None:
     """Run a network on arrays."""
-    from training.infer import infer, read_arrays, write_arrays
+    from training.infer import read_arrays, write_arrays
+    from training.kinds import kind_of
     from training.run_folder import read_run
 
     run = read_run(options.run)
-    logits = infer(run, read_arrays(options.tensors))
-    write_arrays(options.out, logits)
-    print("\n".join(f"{name:10} float32 {list(array.shape)}" for name, array in logits.items()))
+    answers = kind_of(run.config).infer(run, read_arrays(options.tensors))
+    write_arrays(options.out, answers)
+    print("\n".join(f"{name:10} float32 {list(array.shape)}" for name, array in answers.items()))
     print(f"written: {options.out}")

@@ -24,5 +24,5 @@ def _presets(options: argparse.Namespace) -> None:
         return
     wide = max(map(len, PRESETS))
     for name, config in PRESETS.items():
-        streams = "+".join(config.network.streams)
-        print(f"{name:{wide}}  {config.network.name:12} {streams:10} {config.data.name:8} {config.steps:6} steps")
+        inputs = "+".join(config.inputs)
+        print(f"{name:{wide}}  {config.network.name:12} {inputs:10} {config.data.name:8} {config.steps:6} steps")

@@ -17,7 +17,8 @@ def add(commands: Commands) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     """Draw a run."""
-    from training.report.build import write_report
+    from training.kinds import kind_of
     from training.run_folder import read_run
 
-    print(f"written: {write_report(read_run(options.run))}")
+    run = read_run(options.run)
+    print(f"written: {kind_of(run.config).report(run)}")

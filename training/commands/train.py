@@ -26,14 +26,15 @@ def add(commands: Commands) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     """Train, score and report a run."""
-    from training.evaluate import score, table  # torch and lightning are needed only here
-    from training.fit import fit
+    from training.fit import fit  # torch and lightning are needed only here
+    from training.kinds import RunConfig, ScoreOptions, kind_of
     from training.run_folder import read_config, read_run
 
     if (options.preset is None) == (options.resume is None):
         raise ValueError("give a preset to train, or --resume RUN to go on with a run; see: python -m training presets")
     if options.resume and options.to:
         raise ValueError("--resume goes on with a run where it is; it does not take --to")
+    config: RunConfig
     if options.resume:
         folder = options.resume
         before = read_config(folder)
@@ -48,8 +49,7 @@ def _train(options: argparse.Namespace) -> None:
         config = override(preset(options.preset), options.assignments)
     if not fit(config, folder, resume=options.resume is not None, progress=not options.quiet):
         return
-    run = read_run(folder)
-    print(table(score(run, progress=not options.quiet)))
-    size = f"{config.data.height}x{config.data.width}"
+    kind = kind_of(config)
+    print(kind.table(kind.score(read_run(folder), ScoreOptions(progress=not options.quiet))))
     print(f"\nwritten: {folder}; curves: tensorboard --logdir {folder}/tensorboard")
-    print(f"next: python -m export build {folder} --name my_network --size {size} --to my_repository")
+    print(f"next: {kind.next_step(config, folder)}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from training.config import ConfigError, TrainConfig
+from training.config import ConfigError
+from training.kinds import RunConfig
 from training.presets.papers import PAPERS
 from training.presets.rooms import ROOMS
 
-PRESETS = {config.preset: config for config in (*ROOMS, *PAPERS)}
+_ALL: tuple[RunConfig, ...] = (*ROOMS, *PAPERS)
+PRESETS = {config.preset: config for config in _ALL}
 
 
-def preset(name: str) -> TrainConfig:
+def preset(name: str) -> RunConfig:
     """Return a preset by name.
 
     Raises:

@@ -1,0 +1,80 @@
+"""Segmentation: pictures of several modalities in, one class per pixel out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from training import evaluate
+from training.config import ConfigError, NetworkConfig, TrainConfig
+from training.count import stream_shapes as shapes
+from training.count import with_streams
+from training.data import eval_loader, frames, train_loader
+from training.datasets.rooms_frames import RoomsFrames
+from training.imagenet import load_imagenet
+from training.infer import infer
+from training.kinds import ScoreOptions
+from training.lesson import Lesson
+from training.models import NETWORKS as _NETWORKS
+from training.models import build_network as build
+from training.report.build import write_report as report
+from training.run_folder import Run
+from training.task import SegmentationTask
+
+__all__ = ["NETWORKS", "build", "infer", "lesson", "next_step", "report", "sample", "score", "shapes", "table"]
+
+NETWORKS = tuple(_NETWORKS)
+table = evaluate.table
+
+
+def lesson(config: TrainConfig, *, fresh: bool) -> Lesson:
+    """Return a segmentation network and its frames; see `training.kinds.Kind`."""
+    train, val = frames(config.data, "train"), frames(config.data, "val")
+    if len(train.classes) != config.network.classes:
+        raise ConfigError(
+            f"network.classes is {config.network.classes}, the data set {config.data.name} has "
+            f"{len(train.classes)}; set network.classes={len(train.classes)}"
+        )
+    task = SegmentationTask(config)
+    if config.network.imagenet and fresh:
+        load_imagenet(task.network, Path(config.network.imagenet))
+
+    def loaders(rank: int, ranks: int) -> tuple[DataLoader[Any], DataLoader[Any]]:
+        batches = train_loader(config, train, lambda: task.step, rank=rank, ranks=ranks)
+        return batches, eval_loader(config, val, rank=rank, ranks=ranks)
+
+    return Lesson(
+        task=task,
+        loaders=loaders,
+        prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, RoomsFrames)},
+        monitor="val_mean_iou",
+        clip=config.optimiser.clip,
+        # A step that trains one stream alone leaves the norms of the others without a gradient.
+        idle_parameters=config.modality_dropout > 0,
+    )
+
+
+def score(run: Run, options: ScoreOptions) -> dict[str, Any]:
+    """Score a run on its test frames."""
+    if options.availability and len(run.config.network.streams) < 2:
+        raise ConfigError(f"{run.folder} has one stream, so none can be absent; leave out --availability")
+    return evaluate.score(
+        run,
+        scales=options.scales,
+        flip=options.flip,
+        availability=options.availability,
+        progress=options.progress,
+    )
+
+
+def next_step(config: TrainConfig, folder: Path) -> str:
+    """Return the command that exports a run."""
+    size = f"{config.data.height}x{config.data.width}"
+    return f"python -m export build {folder} --name my_network --size {size} --to my_repository"
+
+
+def sample(name: str, streams: int, classes: int) -> NetworkConfig:
+    """Return a network with a number of streams: colour first, then depth, as often as it takes."""
+    return with_streams(NetworkConfig(name=name, classes=classes), streams)

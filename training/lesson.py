@@ -1,0 +1,60 @@
+"""What a kind of run gives to the trainer: a module, its data, and what makes one validation better than another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sized
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import lightning
+from torch import nn
+from torch.utils.data import DataLoader
+
+
+class Lazy(Sized, Protocol):
+    """Samples by index that are made at their first use."""
+
+    def __getitem__(self, index: int) -> Any:
+        """Return one sample."""
+
+
+class RunTask(lightning.LightningModule):
+    """The Lightning module of a run.
+
+    Attributes:
+        config: the whole run.
+        network: what is trained and written to `weights.pt`.
+        optimisers: how many step in one training step; Lightning counts each of them.
+    """
+
+    config: Any
+    network: nn.Module
+    optimisers: int = 1
+
+    @property
+    def step(self) -> int:
+        """Training steps that are over."""
+        return int(self.global_step) // self.optimisers
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One training.
+
+    Attributes:
+        task: what is trained.
+        loaders: makes the batches for training and for validation, of process `rank` out of `ranks`.
+        prepared: samples that are made before the training begins, by a title.
+        monitor: name of the logged value that says how good a validation was.
+        lower_is_better: whether less of it is better.
+        clip: largest norm of the whole gradient; 0 for none, or where the task clips on its own.
+        idle_parameters: whether a step may leave parameters without a gradient.
+    """
+
+    task: RunTask
+    loaders: Callable[[int, int], tuple[DataLoader[Any], DataLoader[Any]]]
+    prepared: Mapping[str, Lazy]
+    monitor: str
+    lower_is_better: bool = False
+    clip: float = 0.0
+    idle_parameters: bool = False
