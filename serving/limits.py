@@ -25,6 +25,23 @@ class PictureLimits:
 
 
 @dataclass(frozen=True)
+class WorkerLimits:
+    """Limits on one call of a worker process that decodes media.
+
+    Attributes:
+        cpu_seconds: most processor time.
+        wall_seconds: longest time, however busy the machine is.
+        memory_bytes: most memory beyond what the worker has after its start.
+        arena_bytes: most bytes of arguments and result together.
+    """
+
+    cpu_seconds: int = 20
+    wall_seconds: float = 60.0
+    memory_bytes: int = 1 << 30
+    arena_bytes: int = 512 << 20
+
+
+@dataclass(frozen=True)
 class RequestLimits:
     """Limits on one HTTP request.
 

@@ -60,6 +60,32 @@ def decode_pair(
     return rgb, readings / np.float32(units_per_metre)
 
 
+def decode_pairs(
+    units_per_metre: list[float], height: int, width: int, *pictures: bytes
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Decode the pairs of one request within the ordinary limits; a worker process runs this.
+
+    Args:
+        units_per_metre: scale of every depth picture.
+        height: the network's height.
+        width: the network's width.
+        *pictures: all colour pictures, then all depth pictures.
+
+    Returns:
+        rgb, uint8 [N, height, width, 3], and depth, float32 [N, height, width], as `decode_pair` returns them.
+
+    Raises:
+        PictureError: see `decode_pair`.
+    """
+    count, limits = len(units_per_metre), PictureLimits()
+    rgb = np.empty((count, height, width, 3), np.uint8)
+    depth = np.empty((count, height, width), np.float32)
+    for index, unit in enumerate(units_per_metre):
+        pair = decode_pair(pictures[index], pictures[count + index], unit, height, width, limits)
+        rgb[index], depth[index] = pair
+    return rgb, depth
+
+
 def check_registered(rgb_size: tuple[int, int], depth_size: tuple[int, int], tolerance: float) -> None:
     """Raise `PictureError` unless two sizes (width, height) have one aspect ratio, up to rounding to whole pixels."""
     (rgb_width, rgb_height), (depth_width, depth_height) = rgb_size, depth_size
@@ -77,11 +103,13 @@ class TritonPythonModel:
     """The stage inside Triton."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Read the network's size from the stage's own output dimensions."""
+        """Read the network's size from the stage's own output dimensions, and start a decoder."""
+        from serving.stages.triton import decoder_workers
+
         config = json.loads(args["model_config"])
         dims = {output["name"]: [int(size) for size in output["dims"]] for output in config["output"]}
         self._height, self._width = dims["depth"]
-        self._limits = PictureLimits()
+        self._workers = decoder_workers(f"{__name__}:decode_pairs")
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer every request on its own; a bad picture fails its own request only."""
@@ -98,8 +126,10 @@ class TritonPythonModel:
         units = input_array(request, "depth_units_per_metre")
         if units is None:
             units = np.full(pictures.shape, DEPTH_UNITS_PER_METRE, np.float32)
-        pairs = [
-            decode_pair(rgb, depth, float(unit), self._height, self._width, self._limits)
-            for rgb, depth, unit in zip(pictures[:, 0], depths[:, 0], units[:, 0], strict=True)
-        ]
-        return {"rgb": np.stack([rgb for rgb, _ in pairs]), "depth": np.stack([depth for _, depth in pairs])}
+        scales = [float(unit) for unit in units[:, 0]]
+        rgb, depth = self._workers.call(scales, self._height, self._width, *pictures[:, 0], *depths[:, 0])
+        return {"rgb": rgb, "depth": depth}
+
+    def finalize(self) -> None:
+        """End the worker processes."""
+        self._workers.close()

@@ -34,14 +34,35 @@ def overlay(labels: npt.NDArray[np.uint8], rgb_image: bytes, look: Look, limits:
     return photo_png_bytes(Image.blend(colour, labelled.convert("RGB"), OPACITY))
 
 
+def overlays(palette: list[list[int]], labels: npt.NDArray[np.uint8], *pictures: bytes) -> tuple[bytes, ...]:
+    """Draw the samples of one request within the ordinary limits; a worker process runs this.
+
+    Args:
+        palette: RGB colours by index.
+        labels: uint8 [N, H, W], class indices.
+        *pictures: the encoded colour pictures that were sent.
+
+    Returns:
+        N RGB PNG files.
+
+    Raises:
+        PictureError: see `overlay`.
+    """
+    look = Look("", (), tuple((red, green, blue) for red, green, blue in palette), None)
+    return tuple(overlay(one, rgb, look, PictureLimits()) for one, rgb in zip(labels, pictures, strict=True))
+
+
 class TritonPythonModel:
     """The stage inside Triton."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Read the palette from the stage's own parameters."""
+        """Read the palette from the stage's own parameters, and start a decoder."""
+        from serving.stages.triton import decoder_workers
+
         config = json.loads(args["model_config"])
-        self._look = Look.from_published(config["parameters"][PARAMETER]["string_value"])
-        self._limits = PictureLimits()
+        look = Look.from_published(config["parameters"][PARAMETER]["string_value"])
+        self._palette = [list(colour) for colour in look.palette]
+        self._workers = decoder_workers(f"{__name__}:overlays")
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer every request on its own."""
@@ -54,5 +75,9 @@ class TritonPythonModel:
         from serving.stages.triton import input_array
 
         labels, pictures = input_array(request, "labels"), input_array(request, "rgb_image")
-        drawn = [overlay(one, rgb, self._look, self._limits) for one, rgb in zip(labels, pictures[:, 0], strict=True)]
+        drawn = self._workers.call(self._palette, labels, *pictures[:, 0])
         return {"overlay_png": np.array(drawn, dtype=np.object_).reshape(-1, 1)}
+
+    def finalize(self) -> None:
+        """End the worker processes."""
+        self._workers.close()

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from serving.limits import PictureLimits
+from serving.stages.killable import MediaError
 
 COLOUR_MODES = ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "YCbCr")
 DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I")
@@ -35,7 +36,7 @@ _MODE_NAMES = {
 }
 
 
-class PictureError(ValueError):
+class PictureError(MediaError):
     """A picture or its description cannot be used; the message names the tensor, what came and what is allowed."""
 
 

@@ -10,11 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from serving.limits import WorkerLimits
 from serving.stages.cores import granted_cores
-from serving.stages.pictures import PictureError
+from serving.stages.killable import MediaError, Workers
 
 MOST_THREADS = 4  # each may hold several copies of a picture of the largest size
 Arrays = dict[str, npt.NDArray[Any]]
+
+
+def decoder_workers(function: str) -> Workers:
+    """Start workers for `package.module:name`, as many as `answer_each` has threads."""
+    return Workers(function, WorkerLimits(), min(granted_cores(), MOST_THREADS))
 
 
 def input_array(request: Any, name: str) -> Any:
@@ -30,7 +36,7 @@ def answer_each(requests: list[Any], answer: Callable[[Any], Arrays]) -> list[An
 
     Args:
         requests: Triton requests.
-        answer: makes the output arrays of one request. A `PictureError` becomes INVALID_ARGUMENT for that request
+        answer: makes the output arrays of one request. A `MediaError` becomes INVALID_ARGUMENT for that request
             alone; anything else becomes INTERNAL, with its trace in Triton's log.
 
     Returns:
@@ -49,7 +55,7 @@ def _respond(request: Any, answer: Callable[[Any], Arrays]) -> Any:
     try:
         tensors = [pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in answer(request).items()]
         return pb_utils.InferenceResponse(output_tensors=tensors)
-    except PictureError as error:
+    except MediaError as error:
         failure = pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG)
     except Exception as error:
         traceback.print_exc()
