@@ -78,12 +78,14 @@ def decode_pairs(
         PictureError: see `decode_pair`.
     """
     count, limits = len(units_per_metre), PictureLimits()
-    rgb = np.empty((count, height, width, 3), np.uint8)
-    depth = np.empty((count, height, width), np.float32)
-    for index, unit in enumerate(units_per_metre):
-        pair = decode_pair(pictures[index], pictures[count + index], unit, height, width, limits)
-        rgb[index], depth[index] = pair
-    return rgb, depth
+    pairs = [
+        decode_pair(pictures[index], pictures[count + index], unit, height, width, limits)
+        for index, unit in enumerate(units_per_metre)
+    ]
+    if count == 1:
+        rgb, depth = pairs[0]
+        return rgb[None], depth[None]  # the ordinary request: no copy
+    return np.stack([rgb for rgb, _ in pairs]), np.stack([depth for _, depth in pairs])
 
 
 def check_registered(rgb_size: tuple[int, int], depth_size: tuple[int, int], tolerance: float) -> None:
