@@ -74,7 +74,7 @@ def test_up_says_where_it_is_and_stops_on_a_signal_leaving_nothing(number: int, 
     assert "http://127.0.0.1:" in said[1] and "grpc://127.0.0.1:" in said[2]
     assert said[3].startswith("next: python -m clients predict") and PIPELINE in said[3]
     children = descendants(process.pid)
-    assert len(children) == 6, "Triton, four python stubs and the front door"
+    assert len(children) == 8, "Triton, four python stubs, two decoders and the front door"
     began = time.monotonic()
     process.send_signal(number)
     assert process.wait(30) == 0
