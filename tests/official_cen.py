@@ -6,6 +6,7 @@ are looked up by their official names, and the exchange writes channels by index
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import torch
@@ -171,3 +172,13 @@ def _norms(blocks: tuple[int, ...]) -> Iterator[tuple[str, int]]:
             yield f"{name}.bn3", 4 * width
             if block == 0:
                 yield f"{name}.downsample.1", 4 * width
+
+
+def main() -> None:
+    """Write a checkpoint as the official code saves one, with random weights: `python -m tests.official_cen FILE`."""
+    state = random_state(STAGES["refinenet50"], classes=40, seed=0)
+    torch.save({"segmenter": {f"module.{key}": value for key, value in state.items()}}, sys.argv[1])
+
+
+if __name__ == "__main__":
+    main()

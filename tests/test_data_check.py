@@ -179,7 +179,7 @@ def test_a_damaged_file_is_named_with_what_is_wrong(
 @pytest.mark.parametrize(
     ("layout", "damage", "message"),
     [
-        ("folder", remove("manifest.json"), "manifest.json: is missing; docs/own-data.md shows one"),
+        ("folder", remove("manifest.json"), "manifest.json: is missing; docs/guides/own-data.md shows one"),
         ("folder", write("manifest.json", "{"), "manifest.json: cannot be used"),
         ("folder", write("manifest.json", json.dumps({"classes": ["a"]})), "depth_units_per_metre"),
         ("nyuv2-mat", remove("splits.mat"), "splits.mat: is missing"),

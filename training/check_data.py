@@ -25,7 +25,7 @@ def recognised(path: Path) -> str:
             return name
     raise ConfigError(
         f"{path} looks like none of {', '.join(LAYOUTS)}; say which it is with --layout, "
-        "or write manifest.json for frames of your own (docs/own-data.md)"
+        "or write manifest.json for frames of your own (docs/guides/own-data.md)"
     )
 
 

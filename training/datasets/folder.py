@@ -9,7 +9,7 @@
 
 The three pictures of a STEM have one size; frames may differ in size. Without lists the stems in alphabetical order are
 cut into 80 % to train on, 10 % to validate and 10 % to test with, so that neighbours in a film stay together.
-`Manifest` describes `manifest.json`; docs/own-data.md shows the whole way.
+`Manifest` describes `manifest.json`; docs/guides/own-data.md shows the whole way.
 """
 
 from __future__ import annotations
@@ -128,9 +128,9 @@ def read_manifest(root: Path) -> Manifest:
         plain = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_frozen)
         return dacite.from_dict(Manifest, plain, dacite.Config(strict=True, cast=[float]))
     except FileNotFoundError:
-        raise DataError(Problem(str(path), "is missing", "docs/own-data.md shows one")) from None
+        raise DataError(Problem(str(path), "is missing", "docs/guides/own-data.md shows one")) from None
     except (OSError, ValueError, TypeError, AttributeError, dacite.DaciteError) as error:
-        raise DataError(Problem(str(path), f"cannot be used ({error})", "docs/own-data.md shows one")) from error
+        raise DataError(Problem(str(path), f"cannot be used ({error})", "docs/guides/own-data.md shows one")) from error
 
 
 def _frozen(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def rotated_depth(stored: NDArray[np.uint16], file: str) -> Depth:
     """
     readings = stored[stored > 0]
     if readings.size and np.mean(readings & 7 > 0) > 0.5:
-        cure = "take the original files; plain millimetres can be read as an own folder, see docs/own-data.md"
+        cure = "take the original files; plain millimetres can be read as an own folder, see docs/guides/own-data.md"
         raise DataError(Problem(file, "is no depth of SUN RGB-D: its bits are not rotated by three", cure))
     millimetres = (stored >> 3) | (stored << 13)
     return np.minimum(millimetres / np.float32(1000), np.float32(FARTHEST_M))
