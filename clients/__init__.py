@@ -9,6 +9,8 @@ Example:
 
 from __future__ import annotations
 
+from clients.async_predictor import AsyncPredictor
+from clients.balance import Retries
 from clients.contact_sheet import Row, contact_sheet
 from clients.errors import (
     AddressError,
@@ -26,11 +28,13 @@ from clients.errors import (
 from clients.overlays import blend_labels
 from clients.pipelines import Pipeline, Tensor
 from clients.predictor import Predictor
+from clients.questions import Question, segmentation_question
 from clients.results import SavedFiles, Segmentation, Timings
 from clients.score import mean_iou
 
 __all__ = [
     "AddressError",
+    "AsyncPredictor",
     "CrosswireError",
     "DeadlineExceeded",
     "InputError",
@@ -38,7 +42,9 @@ __all__ = [
     "Pipeline",
     "PipelineUnknown",
     "Predictor",
+    "Question",
     "RequestRefused",
+    "Retries",
     "Row",
     "SavedFiles",
     "Segmentation",
@@ -51,4 +57,5 @@ __all__ = [
     "blend_labels",
     "contact_sheet",
     "mean_iou",
+    "segmentation_question",
 ]

@@ -1,6 +1,6 @@
-"""Command line: `python -m clients predict ...` and `python -m clients list ...`.
+"""Command line: `python -m clients COMMAND ...`.
 
-Exit codes: 0 done; 2 one line on stderr says what was wrong; 130 interrupted.
+Exit codes: 0 done; 1 done, but with failures that are listed; 2 one line on stderr says what was wrong; 130 stopped.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from clients.commands import list_pipelines, predict
+from clients.commands import batch, list_pipelines, predict
 from clients.errors import CrosswireError
 
-COMMANDS = (predict, list_pipelines)
+COMMANDS = (predict, list_pipelines, batch)
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -39,14 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_to(commands)
     options = parser.parse_args(argv)
     try:
-        options.run(options)
+        return int(options.run(options) or 0)
     except CrosswireError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from PIL import Image
 from clients.errors import ServerFailed
 from clients.pictures import Picture
 
-SEGMENTATION_OUTPUTS = ("labels_png", "overlay_png", "summary")
+SEGMENTATION_OUTPUTS = ("labels_png", "summary")
+OVERLAY, CONFIDENCE = "overlay_png", "confidence"
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,8 @@ class SegmentationAnswer:
     Attributes:
         labels: class index per pixel, uint8 [H, W].
         labels_png: the same as it came.
-        overlay_png: the overlay as it came.
+        overlay_png: the overlay as it came, or None if it was not asked for.
+        confidence: how certain each label is, uint8 [H, W], 255 is certain, or None if it was not asked for.
         confidences: mean confidence per class name, 0..1, classes that were found.
         mean_confidence: mean confidence of all labels, 0..1, or None if the server does not say.
         warnings: what the server found odd about the pictures.
@@ -34,7 +36,8 @@ class SegmentationAnswer:
 
     labels: NDArray[np.uint8]
     labels_png: bytes
-    overlay_png: bytes
+    overlay_png: bytes | None
+    confidence: NDArray[np.uint8] | None
     confidences: Mapping[str, float]
     mean_confidence: float | None
     warnings: tuple[str, ...]
@@ -45,14 +48,15 @@ def read_segmentation(tensors: Mapping[str, NDArray[Any]], classes: int, rgb: Pi
     """Decode the answer of a segmentation pipeline.
 
     Args:
-        tensors: BYTES tensors, object [1, 1], named as in `SEGMENTATION_OUTPUTS`.
+        tensors: BYTES tensors, object [1, 1], named as in `SEGMENTATION_OUTPUTS`; `overlay_png` where it was asked for;
+            and `confidence`, uint8 [1, h, w] at the network's size, where it was asked for.
         classes: number of classes.
         rgb: the colour picture that was sent; the labels must have its size.
 
     Raises:
         ServerFailed: a tensor is not what its name promises.
     """
-    labels_png, overlay_png, summary = (_only(tensors[name], name) for name in SEGMENTATION_OUTPUTS)
+    labels_png, summary = (_only(tensors[name], name) for name in SEGMENTATION_OUTPUTS)
     labels = read_labels(labels_png, classes)
     if labels.shape != (rgb.height, rgb.width):
         raise ServerFailed(f"the server's labels are {labels.shape[1]} x {labels.shape[0]}, the picture is {rgb}")
@@ -62,7 +66,8 @@ def read_segmentation(tensors: Mapping[str, NDArray[Any]], classes: int, rgb: Pi
         return SegmentationAnswer(
             labels=labels,
             labels_png=labels_png,
-            overlay_png=overlay_png,
+            overlay_png=_only(tensors[OVERLAY], OVERLAY) if OVERLAY in tensors else None,
+            confidence=read_confidence(tensors[CONFIDENCE], rgb) if CONFIDENCE in tensors else None,
             confidences={entry["name"]: float(entry["mean_confidence"]) for entry in found},
             mean_confidence=None if (mean := said.get("mean_confidence")) is None else float(mean),
             warnings=tuple(str(warning) for warning in said.get("warnings", ())),
@@ -97,6 +102,22 @@ def read_labels(data: bytes, classes: int) -> NDArray[np.uint8]:
     if labels.max() >= classes:
         raise ServerFailed(f"the server's labels hold index {labels.max()}, but there are {classes} classes")
     return labels
+
+
+def read_confidence(tensor: NDArray[Any], rgb: Picture) -> NDArray[np.uint8]:
+    """Return a confidence map at the size of the picture, by nearest neighbour.
+
+    Args:
+        tensor: uint8 [1, h, w], 255 is certain.
+        rgb: the colour picture that was sent.
+
+    Raises:
+        ServerFailed: it is something else.
+    """
+    if tensor.dtype != np.uint8 or tensor.ndim != 3 or len(tensor) != 1 or tensor.size == 0:
+        raise ServerFailed(f"the server's confidence is {tensor.dtype} {list(tensor.shape)}, not uint8 [1, h, w]")
+    image = Image.fromarray(np.ascontiguousarray(tensor[0]))
+    return np.asarray(image.resize((rgb.width, rgb.height), Image.Resampling.NEAREST))
 
 
 def read_summary(data: bytes) -> dict[str, Any]:

@@ -44,6 +44,12 @@ def write_whole(path: Path, data: bytes) -> Path:
     return path
 
 
+def sweep(folder: Path) -> None:
+    """Remove what a process that was killed left half written in a folder; nobody else may be writing there."""
+    for path in folder.glob(f".{'[0-9a-f]' * 32}.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def _temporary_name() -> str:
     return f".{uuid.uuid4().hex}.tmp"
 

@@ -1,4 +1,4 @@
-"""The predictor: two pictures in, labels out.
+"""The predictor: pictures in, answers out.
 
 Example:
     >>> with Predictor("grpc://127.0.0.1:8001") as predictor:
@@ -9,50 +9,48 @@ Example:
 
 from __future__ import annotations
 
-import math
 import time
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from clients.address import Address
-from clients.answers import SEGMENTATION_OUTPUTS, SegmentationAnswer, read_segmentation
-from clients.depth import DepthPicture, depth_picture
-from clients.errors import CrosswireError, InputError, PipelineUnknown
-from clients.pictures import Picture, Source, check_registered, colour_picture
-from clients.pipelines import Pipeline, is_pipeline, read_pipeline
-from clients.results import Segmentation, Timings, area_shares
+from clients.balance import Retries
+from clients.errors import CrosswireError
+from clients.pictures import Source
+from clients.pipelines import Pipeline
+from clients.questions import Question, segmentation_question
+from clients.results import Segmentation
+from clients.talk import Call, Pause, Step, Talk, Talks
 from clients.transport import Transport, open_transport
 
 DEADLINE_S = 60.0
+Answer = TypeVar("Answer")
 
 
 class Predictor:
-    """Asks the pipelines of one server; may be shared between threads.
+    """Asks the pipelines of one server, or of several equal ones; may be shared between threads.
 
     Names, classes and palettes are learnt from the server with the first request to a pipeline and kept; make a new
     predictor after a server was given another network under the same name.
     """
 
-    def __init__(self, url: str, *, deadline_s: float = DEADLINE_S) -> None:
-        """Remember the server; nothing is sent before the first question.
+    def __init__(
+        self, url: str | Sequence[str], *, deadline_s: float = DEADLINE_S, retries: Retries | None = None
+    ) -> None:
+        """Remember the servers; nothing is sent before the first question.
 
         Args:
-            url: `grpc://host:port` or `http://host:port`.
-            deadline_s: seconds that one request may take.
+            url: `grpc://host:port` or `http://host:port`, or several that serve the same, as a sequence or with commas
+                between them: each request goes to the healthy one with the fewest requests in flight.
+            deadline_s: seconds that one request may take, all attempts together.
+            retries: how often a request is sent again when a server is full or gone; None takes the defaults.
 
         Raises:
-            AddressError: the address cannot be understood.
-            InputError: the deadline is not above 0.
+            AddressError: an address cannot be understood.
+            InputError: the deadline is not above 0, or no address came.
         """
-        if not (math.isfinite(deadline_s) and deadline_s > 0):
-            raise InputError(f"deadline is {deadline_s} s; send a number of seconds above 0")
-        self._address = Address.parse(url)
-        self._deadline_s = deadline_s
-        self._known: dict[tuple[str | None, str], Pipeline] = {}
-        self._transport: Transport | None = open_transport(self._address)
+        self._talks = Talks(url, deadline_s, retries)
+        self._transports: list[Transport] | None = [open_transport(address) for address in self._talks.addresses]
 
     def __enter__(self) -> Predictor:
         """Return the predictor itself."""
@@ -61,14 +59,18 @@ class Predictor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the connection."""
+        """Close the connections."""
         self.close()
 
     def close(self) -> None:
-        """Close the connection; closing twice does nothing."""
-        if self._transport is not None:
-            self._transport.close()
-            self._transport = None
+        """Close the connections; requests of other threads end with an error; closing twice does nothing."""
+        transports, self._transports = self._transports, None
+        for transport in transports or ():
+            transport.close()
+
+    def health(self) -> dict[str, bool]:
+        """Return per address whether its server is ready; never raises a `ServerError`."""
+        return self._hold(self._talks.health())
 
     def pipelines(self) -> tuple[Pipeline, ...]:
         """Return every pipeline that the server offers now, sorted by name.
@@ -76,9 +78,7 @@ class Predictor:
         Raises:
             ServerError: the server cannot be asked.
         """
-        line = self._line()
-        configs = [line.config(name, self._deadline_s) for name in line.models(self._deadline_s)]
-        return tuple(read_pipeline(config) for config in configs if is_pipeline(config))
+        return self._hold(self._talks.pipelines())
 
     def pipeline(self, name: str | None = None, *, task: str = "segmentation") -> Pipeline:
         """Return one pipeline.
@@ -91,16 +91,34 @@ class Predictor:
             PipelineUnknown: there is none, it has another task, or there are several and no name.
             ServerError: the server cannot be asked.
         """
-        known = self._known.get((name, task))
-        if known is None:
-            known = self._find(name, task)
-            if known.task != task:
-                raise PipelineUnknown(f"pipeline {known.name!r} is for {known.task}; name one for {task}")
-            self._known[name, task] = known
-        return known
+        return self._hold(self._talks.pipeline(name, task))
+
+    def named_pipeline(self, name: str | None = None) -> Pipeline:
+        """Return the pipeline with a name, or the only one of the server, whatever its task.
+
+        Raises:
+            PipelineUnknown: there is none, or there are several and no name.
+            ServerError: the server cannot be asked.
+        """
+        return self._hold(self._talks.named_pipeline(name))
+
+    def statistics(self) -> list[dict[str, Any]]:
+        """Return Triton's statistics, one entry per model, numbers as `int`.
+
+        Raises:
+            ServerError: the server cannot be asked.
+        """
+        return self._hold(self._talks.statistics())
 
     def segment(
-        self, rgb: Source, depth: Source, *, depth_units_per_metre: float | None = None, pipeline: str | None = None
+        self,
+        rgb: Source,
+        depth: Source,
+        *,
+        depth_units_per_metre: float | None = None,
+        pipeline: str | None = None,
+        overlay: bool = True,
+        confidence: bool = True,
     ) -> Segmentation:
         """Label every pixel of one pair of pictures.
 
@@ -111,6 +129,8 @@ class Predictor:
                 the colour picture: same size, or the same scaled evenly.
             depth_units_per_metre: what one metre counts in integer depth; None means 1000 (millimetres).
             pipeline: name of the pipeline, or None for the only segmentation pipeline of the server.
+            overlay: whether the server draws its overlay; without it the answer is smaller and comes sooner.
+            confidence: whether the certainty of every label travels too.
 
         Returns:
             Labels at the size of the colour picture, with shares, summary and overlay.
@@ -119,71 +139,49 @@ class Predictor:
             InputError: a picture cannot be sent; the server was not asked.
             ServerError: the server was asked and there is no result.
         """
-        started = time.perf_counter()
-        colour = colour_picture(rgb)
-        inputs = _segmentation_inputs(colour, depth_picture(depth, depth_units_per_metre))
-        prepared = time.perf_counter()
-        chosen = self.pipeline(pipeline)
-        asked = time.perf_counter()
-        tensors = self._line().infer(chosen.name, inputs, SEGMENTATION_OUTPUTS, self._deadline_s)
-        answered = time.perf_counter()
-        answer = read_segmentation(tensors, len(chosen.classes), colour)
-        done = time.perf_counter()
-        timings = Timings(
-            prepare_ms=1e3 * (prepared - started),
-            request_ms=1e3 * (answered - asked),
-            read_ms=1e3 * (done - answered),
-            total_ms=1e3 * (done - started),
+        return self.ask(
+            segmentation_question(
+                rgb,
+                depth,
+                depth_units_per_metre=depth_units_per_metre,
+                pipeline=pipeline,
+                overlay=overlay,
+                confidence=confidence,
+            )
         )
-        return _segmentation(chosen, colour, answer, timings)
 
-    def _line(self) -> Transport:
-        if self._transport is None:
+    def ask(self, question: Question[Answer], *, deadline_s: float | None = None) -> Answer:
+        """Ask a prepared question.
+
+        Args:
+            question: for example from `segmentation_question`.
+            deadline_s: seconds that this question may take; None takes the predictor's.
+
+        Raises:
+            ServerError: the server was asked and there is no result.
+        """
+        return self._hold(self._talks.ask(question, deadline_s))
+
+    def _hold(self, talk: Talk[Answer]) -> Answer:
+        """Take every step of a talk, one after the other."""
+        try:
+            step = next(talk)
+            while True:
+                try:
+                    result = self._take(step)
+                except BaseException as error:
+                    step = talk.throw(error)
+                else:
+                    step = talk.send(result)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+    def _take(self, step: Step) -> Any:
+        if isinstance(step, Pause):
+            return time.sleep(step.seconds)
+        if not isinstance(step, Call):
+            return step.do()
+        if self._transports is None:
             raise CrosswireError("this predictor was closed; make a new one")
-        return self._transport
-
-    def _find(self, name: str | None, task: str) -> Pipeline:
-        """Ask the server for the named pipeline, or for the only one with a task."""
-        line = self._line()
-        if name is not None and name in line.models(self._deadline_s):
-            return read_pipeline(line.config(name, self._deadline_s))
-        fitting = [pipeline for pipeline in self.pipelines() if pipeline.task == task]
-        offer = ", ".join(pipeline.name for pipeline in fitting)
-        if not fitting:
-            raise PipelineUnknown(f"the server at {self._address} offers no {task} pipeline; start it with one")
-        if name is not None:
-            raise PipelineUnknown(f"the server at {self._address} has no pipeline {name!r}; for {task} it has: {offer}")
-        if len(fitting) > 1:
-            raise PipelineUnknown(f"the server at {self._address} has several {task} pipelines: {offer}; name one")
-        return fitting[0]
-
-
-def _segmentation_inputs(colour: Picture, depth: DepthPicture) -> dict[str, NDArray[Any]]:
-    """Return the tensors of a segmentation request with one sample."""
-    check_registered(colour, depth.picture)
-    inputs: dict[str, NDArray[Any]] = {
-        "rgb_image": np.array([[colour.data]], dtype=np.object_),
-        "depth_image": np.array([[depth.picture.data]], dtype=np.object_),
-    }
-    if depth.units_per_metre is not None:
-        inputs["depth_units_per_metre"] = np.array([[depth.units_per_metre]], dtype=np.float32)
-    return inputs
-
-
-def _segmentation(pipeline: Pipeline, rgb: Picture, answer: SegmentationAnswer, timings: Timings) -> Segmentation:
-    """Put an answer together with what is known about its pipeline."""
-    return Segmentation(
-        pipeline=pipeline.name,
-        labels=answer.labels,
-        class_names=pipeline.classes,
-        palette=np.array(pipeline.palette, dtype=np.uint8),
-        shares=area_shares(answer.labels, pipeline.classes),
-        confidences=answer.confidences,
-        mean_confidence=answer.mean_confidence,
-        warnings=answer.warnings,
-        summary=answer.summary,
-        timings=timings,
-        rgb=rgb.data,
-        labels_png=answer.labels_png,
-        overlay_png=answer.overlay_png,
-    )
+        return getattr(self._transports[step.server], step.verb)(*step.arguments, step.deadline_s)

@@ -16,6 +16,9 @@ from PIL import Image
 
 from clients.files import prepare_folder, write_whole
 from clients.overlays import blend_labels
+from clients.pictures import encode_png
+
+OPACITY = 0.55
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,14 @@ class Timings:
         request_ms: from sending the request to having the whole answer.
         read_ms: decoding the answer.
         total_ms: all of it, and asking the server about its pipelines if that was needed.
+        attempts: how often the request was sent; more than 1 if a server was full or gone.
     """
 
     prepare_ms: float
     request_ms: float
     read_ms: float
     total_ms: float
+    attempts: int = 1
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,9 @@ class Segmentation:
         timings: where the time went.
         rgb: the encoded colour picture that was sent.
         labels_png: the labels as the server encoded them, an 8-bit palette PNG.
-        overlay_png: the colours over the picture, as the server drew them.
+        overlay_png: the colours over the picture, as the server drew them, or None if it was not asked for them.
+        confidence: how certain each label is, uint8 [H, W], 255 is certain, at the size of the colour picture; None if
+            the server was not asked or does not say.
     """
 
     pipeline: str
@@ -76,21 +83,23 @@ class Segmentation:
     timings: Timings
     rgb: bytes = field(repr=False)
     labels_png: bytes = field(repr=False)
-    overlay_png: bytes = field(repr=False)
+    overlay_png: bytes | None = field(repr=False)
+    confidence: NDArray[np.uint8] | None = field(default=None, repr=False)
 
     def overlay(self, opacity: float | None = None) -> Image.Image:
         """Return the class colours over the picture.
 
         Args:
             opacity: weight of the colours, 0 (only the picture) to 1 (only the colours); None returns the picture that
-                the server drew.
+                the server drew, or draws it here with `OPACITY`.
 
         Raises:
             InputError: the opacity is outside 0..1.
         """
-        if opacity is None:
+        if opacity is None and self.overlay_png is not None:
             return Image.open(io.BytesIO(self.overlay_png)).convert("RGB")
-        return blend_labels(Image.open(io.BytesIO(self.rgb)), self.labels, self.palette, opacity)
+        picture = Image.open(io.BytesIO(self.rgb))
+        return blend_labels(picture, self.labels, self.palette, OPACITY if opacity is None else opacity)
 
     def save(self, folder: str | os.PathLike[str], stem: str) -> SavedFiles:
         """Write `<stem>.labels.png`, `<stem>.overlay.png` and `<stem>.summary.json`, each whole or not at all.
@@ -106,7 +115,7 @@ class Segmentation:
         summary = json.dumps(self.summary, indent=1, ensure_ascii=False) + "\n"
         return SavedFiles(
             labels=write_whole(place / f"{stem}.labels.png", self.labels_png),
-            overlay=write_whole(place / f"{stem}.overlay.png", self.overlay_png),
+            overlay=write_whole(place / f"{stem}.overlay.png", self.overlay_png or encode_png(self.overlay()).data),
             summary=write_whole(place / f"{stem}.summary.json", summary.encode()),
         )
 

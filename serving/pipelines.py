@@ -99,4 +99,5 @@ def _segmentation(contract: Contract) -> Pipeline:
         f"{contract.name}_render", "render_labels", (labels, confidence, rgb_image, depth), (labels_png, summary)
     )
     overlay = Stage(f"{contract.name}_overlay", "overlay_labels", (labels, rgb_image), (overlay_png,))
-    return Pipeline(f"{contract.name}_image", contract, decode.inputs, outputs, decode, (render, overlay))
+    answers = (*outputs, confidence)  # the network's own tensor, as it is: no stage, and no byte unless asked for
+    return Pipeline(f"{contract.name}_image", contract, decode.inputs, answers, decode, (render, overlay))

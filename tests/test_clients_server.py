@@ -24,7 +24,7 @@ from clients import (
 )
 from clients.__main__ import main
 from clients.address import Address
-from clients.answers import SEGMENTATION_OUTPUTS
+from clients.answers import CONFIDENCE, OVERLAY, SEGMENTATION_OUTPUTS
 from clients.transport import open_transport
 from serving.embedded import EmbeddedServer
 from tests.servers import NETWORK, REPOSITORY
@@ -62,7 +62,8 @@ def test_a_pipeline_describes_itself(url: str) -> None:
         assert predictor.pipeline() == predictor.pipeline(offered.name) == offered
     assert [tensor.name for tensor in offered.inputs] == ["rgb_image", "depth_image", "depth_units_per_metre"]
     assert [tensor.optional for tensor in offered.inputs] == [False, False, True]
-    assert [tensor.name for tensor in offered.outputs] == list(SEGMENTATION_OUTPUTS)
+    assert [tensor.name for tensor in offered.outputs] == ["labels_png", "overlay_png", "summary", "confidence"]
+    assert {*SEGMENTATION_OUTPUTS, OVERLAY, CONFIDENCE} == {tensor.name for tensor in offered.outputs}
     assert len(offered.classes) == len(offered.palette) > 1
     assert offered.name == f"{offered.network}_image"
 
@@ -80,7 +81,17 @@ def test_a_result_is_labels_shares_summary_and_overlay(url: str) -> None:
     with Image.open(io.BytesIO(result.labels_png)) as labels:
         assert np.array_equal(np.asarray(labels.convert("RGB")), result.palette[result.labels])
     times = result.timings
-    assert 0 < times.request_ms < times.total_ms
+    assert 0 < times.request_ms < times.total_ms and times.attempts == 1
+    assert result.confidence is not None and result.confidence.shape == result.labels.shape
+    assert result.confidence.mean() / 255 == pytest.approx(result.mean_confidence, abs=0.01)
+
+
+def test_an_answer_holds_only_what_was_asked_for(url: str) -> None:
+    with Predictor(url) as predictor:
+        result = predictor.segment(ROOM.rgb, ROOM.depth, overlay=False, confidence=False)
+        whole = predictor.segment(ROOM.rgb, ROOM.depth)
+    assert result.overlay_png is None and result.confidence is None
+    assert np.array_equal(np.asarray(result.overlay()), np.asarray(whole.overlay())), "it is drawn here, equally"
 
 
 def test_both_protocols_bring_the_same_bytes(server: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,15 @@ from clients.address import Address
 from clients.errors import DeadlineExceeded, ServerFailed, ServerUnreachable
 
 Tensors = Mapping[str, NDArray[Any]]
+PROBE_S: Final = 2.0
+"""Longest wait for an answer to "are you there?"."""
 
 
 class Transport(Protocol):
     """Carries tensors to a server that speaks KServe v2 and brings answers back.
 
-    Every method raises a subclass of `clients.errors.ServerError`, never an error of the library below, and may be
-    called from several threads.
+    Every method but `ready` and `close` raises a subclass of `clients.errors.ServerError`, never an error of the
+    library below, and may be called from several threads.
     """
 
     def infer(self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float) -> dict[str, NDArray[Any]]:
@@ -43,9 +45,61 @@ class Transport(Protocol):
         """
         ...
 
+    def statistics(self, deadline_s: float) -> list[dict[str, Any]]:
+        """Return Triton's statistics, one entry per model, numbers as `int`."""
+        ...
+
+    def ready(self, deadline_s: float) -> bool:
+        """Say whether the server answers and calls itself ready; never raises."""
+        ...
+
     def close(self) -> None:
+        """Give back all connections; requests under way fail."""
+        ...
+
+
+class AsyncTransport(Protocol):
+    """The same for an event loop; cancelling a call cancels the request."""
+
+    async def infer(
+        self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float
+    ) -> dict[str, NDArray[Any]]:
+        """Run a model; see `Transport.infer`."""
+        ...
+
+    async def config(self, model: str, deadline_s: float) -> dict[str, Any]:
+        """Return a model's configuration; see `Transport.config`."""
+        ...
+
+    async def models(self, deadline_s: float) -> tuple[str, ...]:
+        """Return the names of all ready models; see `Transport.models`."""
+        ...
+
+    async def statistics(self, deadline_s: float) -> list[dict[str, Any]]:
+        """Return Triton's statistics; see `Transport.statistics`."""
+        ...
+
+    async def ready(self, deadline_s: float) -> bool:
+        """Say whether the server is ready; see `Transport.ready`."""
+        ...
+
+    async def close(self) -> None:
         """Give back all connections."""
         ...
+
+
+def names_of(statistics: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the names of the models in Triton's statistics, sorted."""
+    return tuple(sorted({str(entry["name"]) for entry in statistics}))
+
+
+def with_numbers(value: Any) -> Any:
+    """Return statistics with numbers as `int`: the JSON form of protobuf writes 64-bit integers as text."""
+    if isinstance(value, Mapping):
+        return {key: entry if key in ("name", "version") else with_numbers(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [with_numbers(entry) for entry in value]
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def unreachable(address: Address, reason: object) -> ServerUnreachable:
@@ -60,7 +114,7 @@ def unreachable(address: Address, reason: object) -> ServerUnreachable:
 def late(address: Address, deadline_s: float) -> DeadlineExceeded:
     """Return the error for an answer that did not come in time."""
     return DeadlineExceeded(
-        f"the server at {address} gave no answer within {deadline_s:g} s; allow more time or look at its load"
+        f"the server at {address} gave no answer within {deadline_s:.3g} s; allow more time or look at its load"
     )
 
 

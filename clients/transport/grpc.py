@@ -7,12 +7,23 @@ from typing import Any, Final
 
 import grpc
 import tritonclient.grpc as triton
+import tritonclient.grpc.aio as triton_aio
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from clients.address import Address
 from clients.errors import PipelineUnknown, RequestRefused, ServerError, ServerOverloaded
-from clients.transport.base import Tensors, collect, failed, late, one_line, unreachable
+from clients.transport.base import (
+    PROBE_S,
+    Tensors,
+    collect,
+    failed,
+    late,
+    names_of,
+    one_line,
+    unreachable,
+    with_numbers,
+)
 
 _CHANNEL: Final = (
     ("grpc.max_send_message_length", triton.MAX_GRPC_MESSAGE_SIZE),  # pictures are larger than gRPC's 4 MB
@@ -20,8 +31,9 @@ _CHANNEL: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),  # a restarted server is found again soon
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.enable_http_proxy", 0),  # as over HTTP: the address is meant as it is written
+    ("grpc.keepalive_time_ms", 30_000),  # a peer that vanished without a word is noticed during a long request
+    ("grpc.keepalive_timeout_ms", 10_000),
 )
-_PROBE_S: Final = 2.0
 
 
 class GrpcTransport:
@@ -34,12 +46,7 @@ class GrpcTransport:
 
     def infer(self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float) -> dict[str, NDArray[Any]]:
         """Run a model; see `Transport.infer`."""
-        sent = []
-        for name, array in inputs.items():
-            tensor = triton.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
-            sent.append(tensor.set_data_from_numpy(array))
-        wanted = [triton.InferRequestedOutput(name) for name in outputs]
-        result = self._call(self._client.infer, deadline_s, model_name=model, inputs=sent, outputs=wanted)
+        result = self._call(self._client.infer, deadline_s, **_request(model, inputs, outputs))
         return collect(result, outputs, self._address)
 
     def config(self, model: str, deadline_s: float) -> dict[str, Any]:
@@ -50,8 +57,16 @@ class GrpcTransport:
 
     def models(self, deadline_s: float) -> tuple[str, ...]:
         """Return the names of all ready models; see `Transport.models`."""
+        return names_of(self.statistics(deadline_s))
+
+    def statistics(self, deadline_s: float) -> list[dict[str, Any]]:
+        """Return Triton's statistics; see `Transport.statistics`."""
         answer = self._call(self._client.get_inference_statistics, deadline_s, as_json=True)
-        return tuple(sorted({entry["name"] for entry in answer.get("model_stats", ())}))
+        return list(with_numbers(answer.get("model_stats", [])))
+
+    def ready(self, deadline_s: float) -> bool:
+        """Say whether the server is ready; see `Transport.ready`."""
+        return self._yes(self._client.is_server_ready, min(deadline_s, PROBE_S))
 
     def close(self) -> None:
         """Close the channel."""
@@ -61,31 +76,117 @@ class GrpcTransport:
         try:
             return verb(client_timeout=deadline_s, **arguments)
         except InferenceServerException as error:
-            raise self._translated(error, deadline_s) from error
+            alive = not _may_be_gone(error) or self._yes(self._client.is_server_live, PROBE_S)
+            raise _translated(error, self._address, deadline_s, alive) from error
 
-    def _translated(self, error: InferenceServerException, deadline_s: float) -> ServerError:
-        """Return our error for a gRPC status."""
-        said = one_line(error.message())
-        match str(error.status()).removeprefix("StatusCode."):
-            case grpc.StatusCode.DEADLINE_EXCEEDED.name:
-                return late(self._address, deadline_s)
-            case grpc.StatusCode.NOT_FOUND.name:
-                return PipelineUnknown(f"the server at {self._address} says: {said}")
-            case (
-                grpc.StatusCode.INVALID_ARGUMENT.name
-                | grpc.StatusCode.PERMISSION_DENIED.name
-                | grpc.StatusCode.UNAUTHENTICATED.name
-            ):
-                return RequestRefused(f"the server at {self._address} refuses the request: {said}")
-            case grpc.StatusCode.UNAVAILABLE.name if not self._answers():
-                return unreachable(self._address, said)
-            case grpc.StatusCode.RESOURCE_EXHAUSTED.name | grpc.StatusCode.UNAVAILABLE.name:
-                return ServerOverloaded(f"the server at {self._address} takes no request now: {said}; try again later")
-        return failed(self._address, said)
-
-    def _answers(self) -> bool:
-        """Say whether the server is alive: both a full queue and a closed port come back as UNAVAILABLE."""
+    def _yes(self, verb: Callable[..., Any], seconds: float) -> bool:
         try:
-            return bool(self._client.is_server_live(client_timeout=_PROBE_S))
+            return bool(verb(client_timeout=seconds))
         except InferenceServerException:
             return False
+
+
+class AsyncGrpcTransport:
+    """One channel to one server, for one event loop."""
+
+    def __init__(self, address: Address) -> None:
+        """Remember the address; the channel is made by the first request, in its event loop."""
+        self._address = address
+        self._made: Any = None
+
+    @property
+    def _client(self) -> Any:
+        if self._made is None:
+            self._made = triton_aio.InferenceServerClient(self._address.target, channel_args=list(_CHANNEL))
+        return self._made
+
+    async def infer(
+        self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float
+    ) -> dict[str, NDArray[Any]]:
+        """Run a model; see `Transport.infer`."""
+        result = await self._call(self._client.infer, deadline_s, **_request(model, inputs, outputs))
+        return collect(result, outputs, self._address)
+
+    async def config(self, model: str, deadline_s: float) -> dict[str, Any]:
+        """Return a model's configuration; see `Transport.config`."""
+        answer = await self._call(self._client.get_model_config, deadline_s, model_name=model, as_json=True)
+        config: dict[str, Any] = answer["config"]
+        return config
+
+    async def models(self, deadline_s: float) -> tuple[str, ...]:
+        """Return the names of all ready models; see `Transport.models`."""
+        return names_of(await self.statistics(deadline_s))
+
+    async def statistics(self, deadline_s: float) -> list[dict[str, Any]]:
+        """Return Triton's statistics; see `Transport.statistics`."""
+        answer = await self._call(self._client.get_inference_statistics, deadline_s, as_json=True)
+        return list(with_numbers(answer.get("model_stats", [])))
+
+    async def ready(self, deadline_s: float) -> bool:
+        """Say whether the server is ready; see `Transport.ready`."""
+        return await self._yes(self._client.is_server_ready, min(deadline_s, PROBE_S))
+
+    async def close(self) -> None:
+        """Close the channel."""
+        if self._made is not None:
+            await self._made.close()
+            self._made = None
+
+    async def _call(self, verb: Callable[..., Any], deadline_s: float, **arguments: Any) -> Any:
+        try:
+            return await verb(client_timeout=deadline_s, **arguments)
+        except InferenceServerException as error:
+            alive = not _may_be_gone(error) or await self._yes(self._client.is_server_live, PROBE_S)
+            raise _translated(error, self._address, deadline_s, alive) from error
+
+    async def _yes(self, verb: Callable[..., Any], seconds: float) -> bool:
+        try:
+            return bool(await verb(client_timeout=seconds))
+        except InferenceServerException:
+            return False
+
+
+def _request(model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, Any]:
+    """Return the arguments of the library's `infer`."""
+    sent = []
+    for name, array in inputs.items():
+        tensor = triton.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
+        sent.append(tensor.set_data_from_numpy(array))
+    return {"model_name": model, "inputs": sent, "outputs": [triton.InferRequestedOutput(name) for name in outputs]}
+
+
+def _status(error: InferenceServerException) -> str:
+    return str(error.status()).removeprefix("StatusCode.")
+
+
+def _may_be_gone(error: InferenceServerException) -> bool:
+    """Say whether an error leaves open if the server lives: a full queue and a closed port are both UNAVAILABLE."""
+    return bool(_status(error) == grpc.StatusCode.UNAVAILABLE.name)
+
+
+def _translated(error: InferenceServerException, address: Address, deadline_s: float, alive: bool) -> ServerError:
+    """Return our error for a gRPC status.
+
+    Args:
+        error: what the library raised.
+        address: who was asked.
+        deadline_s: how long it had.
+        alive: whether the server answers at all.
+    """
+    said = one_line(error.message())
+    match _status(error):
+        case grpc.StatusCode.DEADLINE_EXCEEDED.name:
+            return late(address, deadline_s)
+        case grpc.StatusCode.NOT_FOUND.name:
+            return PipelineUnknown(f"the server at {address} says: {said}")
+        case (
+            grpc.StatusCode.INVALID_ARGUMENT.name
+            | grpc.StatusCode.PERMISSION_DENIED.name
+            | grpc.StatusCode.UNAUTHENTICATED.name
+        ):
+            return RequestRefused(f"the server at {address} refuses the request: {said}")
+        case grpc.StatusCode.UNAVAILABLE.name if not alive:
+            return unreachable(address, said)
+        case grpc.StatusCode.RESOURCE_EXHAUSTED.name | grpc.StatusCode.UNAVAILABLE.name:
+            return ServerOverloaded(f"the server at {address} takes no request now: {said}; try again later")
+    return failed(address, said)

@@ -1,90 +1,243 @@
-"""HTTP, by `tritonclient.http`."""
+"""HTTP, by `aiohttp` and the wire format of `tritonclient.http`; the blocking transport drives the asynchronous one."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+import asyncio
+import concurrent.futures
+import io
+import json
+import os
+import threading
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
-import gevent  # type: ignore[import-untyped]
+import aiohttp
 import tritonclient.http as triton
-from geventhttpclient.response import HTTPParseError
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from clients.address import Address
-from clients.errors import PipelineUnknown, RequestRefused, ServerError, ServerOverloaded
-from clients.transport.base import Tensors, collect, failed, late, one_line, unreachable
+from clients.errors import CrosswireError, PipelineUnknown, RequestRefused, ServerError, ServerOverloaded
+from clients.transport.base import (
+    PROBE_S,
+    Tensors,
+    collect,
+    failed,
+    late,
+    names_of,
+    one_line,
+    unreachable,
+    with_numbers,
+)
 
+_KEEP_ALIVE_S: Final = 30.0  # shorter than the server's 75 s, so that it never closes a connection just being used
+_HEADER_LENGTH: Final = "Inference-Header-Content-Length"
+_LONGEST_REASON: Final = 500
 Answer = TypeVar("Answer")
 
 
-class HttpTransport:
-    """One connection per request: the library's connections belong to one thread and do not survive a deadline."""
+class AsyncHttpTransport:
+    """Connections that are kept and used again, for one event loop."""
 
     def __init__(self, address: Address) -> None:
         """Remember the address; nothing is sent yet."""
         self._address = address
+        self._made: aiohttp.ClientSession | None = None
 
-    def infer(self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float) -> dict[str, NDArray[Any]]:
+    async def infer(
+        self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float
+    ) -> dict[str, NDArray[Any]]:
         """Run a model; see `Transport.infer`."""
         sent = []
         for name, array in inputs.items():
             tensor = triton.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
             sent.append(tensor.set_data_from_numpy(array, binary_data=True))
         wanted = [triton.InferRequestedOutput(name, binary_data=True) for name in outputs]
+        body, json_length = triton.InferenceServerClient.generate_request_body(sent, outputs=wanted)
+        headers = {} if json_length is None else {_HEADER_LENGTH: str(json_length)}
+        path = f"{_model(model)}/infer"
+        data, answered = await self._call("POST", path, deadline_s, body, headers)
+        try:
+            length = None if _HEADER_LENGTH not in answered else int(answered[_HEADER_LENGTH])
+            result = triton.InferenceServerClient.parse_response_body(data, header_length=length)
+            return collect(result, outputs, self._address)
+        except (InferenceServerException, ValueError, KeyError, TypeError) as error:
+            raise failed(self._address, f"its answer cannot be read ({error})") from error
 
-        def ask(client: Any) -> dict[str, NDArray[Any]]:
-            return collect(client.infer(model, sent, outputs=wanted), outputs, self._address)
+    async def config(self, model: str, deadline_s: float) -> dict[str, Any]:
+        """Return a model's configuration; see `Transport.config`."""
+        found = await self._json(f"{_model(model)}/config", deadline_s)
+        return dict(found)
 
-        return self._call(ask, deadline_s)
+    async def models(self, deadline_s: float) -> tuple[str, ...]:
+        """Return the names of all ready models; see `Transport.models`."""
+        return names_of(await self.statistics(deadline_s))
+
+    async def statistics(self, deadline_s: float) -> list[dict[str, Any]]:
+        """Return Triton's statistics; see `Transport.statistics`."""
+        found = await self._json("/v2/models/stats", deadline_s)
+        if not isinstance(found.get("model_stats"), list):
+            raise self._unreadable("it holds no model_stats")
+        return list(with_numbers(found["model_stats"]))
+
+    async def ready(self, deadline_s: float) -> bool:
+        """Say whether the server is ready; see `Transport.ready`."""
+        try:
+            await self._call("GET", "/v2/health/ready", min(deadline_s, PROBE_S))
+        except ServerError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._made is not None:
+            await self._made.close()
+            self._made = None
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        if self._made is None:
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S)
+            self._made = aiohttp.ClientSession(connector=connector)
+        return self._made
+
+    async def _json(self, path: str, deadline_s: float) -> dict[str, Any]:
+        data, _ = await self._call("GET", path, deadline_s)
+        try:
+            found = json.loads(data)
+        except ValueError as error:
+            raise self._unreadable(error) from error
+        if not isinstance(found, dict):
+            raise self._unreadable(f"it is a JSON {type(found).__name__}")
+        return found
+
+    async def _call(
+        self, method: str, path: str, deadline_s: float, body: bytes | None = None, headers: Mapping[str, str] = {}
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Ask and read the whole answer before the deadline; returns body and headers."""
+        limit = aiohttp.ClientTimeout(total=deadline_s)
+        url = f"http://{self._address.target}{path}"
+        sent = None if body is None else io.BytesIO(body)  # sent in pieces, so that the loop goes on meanwhile
+        try:
+            async with self._session.request(method, url, data=sent, headers=headers, timeout=limit) as answer:
+                data = await answer.read()
+                answer.raise_for_status()
+                return data, answer.headers
+        except asyncio.TimeoutError as error:
+            raise late(self._address, deadline_s) from error
+        except aiohttp.ClientResponseError as error:
+            if error.history or error.headers is None:  # not even a status line
+                raise unreachable(self._address, "its answer is no HTTP") from error
+            raise _translated(error.status, data, self._address, deadline_s) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise unreachable(self._address, _reason(error)) from error
+
+    def _unreadable(self, reason: object) -> ServerError:
+        error = failed(self._address, f"its answer cannot be read ({reason})")
+        error.__cause__ = ValueError(str(reason))
+        return error
+
+
+class HttpTransport:
+    """The same for threads: the connections live in an event loop of their own."""
+
+    def __init__(self, address: Address) -> None:
+        """Remember the address; the loop starts with the first request."""
+        self._within = AsyncHttpTransport(address)
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def infer(self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float) -> dict[str, NDArray[Any]]:
+        """Run a model; see `Transport.infer`."""
+        return self._run(self._within.infer(model, inputs, outputs, deadline_s))
 
     def config(self, model: str, deadline_s: float) -> dict[str, Any]:
         """Return a model's configuration; see `Transport.config`."""
-        return self._call(lambda client: dict(client.get_model_config(model)), deadline_s)
+        return self._run(self._within.config(model, deadline_s))
 
     def models(self, deadline_s: float) -> tuple[str, ...]:
         """Return the names of all ready models; see `Transport.models`."""
+        return self._run(self._within.models(deadline_s))
 
-        def names(client: Any) -> tuple[str, ...]:
-            return tuple(sorted({entry["name"] for entry in client.get_inference_statistics()["model_stats"]}))
+    def statistics(self, deadline_s: float) -> list[dict[str, Any]]:
+        """Return Triton's statistics; see `Transport.statistics`."""
+        return self._run(self._within.statistics(deadline_s))
 
-        return self._call(names, deadline_s)
+    def ready(self, deadline_s: float) -> bool:
+        """Say whether the server is ready; see `Transport.ready`."""
+        return self._run(self._within.ready(deadline_s))
 
     def close(self) -> None:
-        """Do nothing: no connection outlives its request."""
+        """Close all connections and end the loop."""
+        with self._lock:
+            loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
+        if loop is not None and thread is not None:
+            asyncio.run_coroutine_threadsafe(_shut(self._within), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
 
-    def _call(self, verb: Callable[[Any], Answer], deadline_s: float) -> Answer:
-        """Connect, ask, read the whole answer and disconnect, all before the deadline."""
-        client = triton.InferenceServerClient(self._address.target, connection_timeout=None, network_timeout=None)
-        with contextlib.closing(client), gevent.Timeout(deadline_s) as alarm:
-            try:
-                return verb(client)
-            except gevent.Timeout as error:
-                if error is not alarm:
-                    raise
-                raise late(self._address, deadline_s) from error
-            except InferenceServerException as error:
-                raise self._translated(error, deadline_s) from error
-            except OSError as error:
-                raise unreachable(self._address, error.strerror or error) from error
-            except HTTPParseError as error:
-                raise unreachable(self._address, "its answer is no HTTP") from error
-            except (ValueError, KeyError, TypeError) as error:
-                raise failed(self._address, f"its answer cannot be read ({error})") from error
+    def _run(self, call: Coroutine[Any, Any, Answer]) -> Answer:
+        """Run a call in the loop and wait; an interrupt cancels it."""
+        future = asyncio.run_coroutine_threadsafe(call, self._running())
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError as error:
+            raise CrosswireError("this predictor was closed; make a new one") from error
+        finally:
+            future.cancel()
 
-    def _translated(self, error: InferenceServerException, deadline_s: float) -> ServerError:
-        """Return our error for an HTTP status."""
-        said = one_line(error.message())
-        match str(error.status()):
-            case "400" | "401" | "403" | "413" | "415" | "422":
-                return RequestRefused(f"the server at {self._address} refuses the request: {said}")
-            case "404":
-                return PipelineUnknown(f"the server at {self._address} says: {said}")
-            case "408" | "504":
-                return late(self._address, deadline_s)
-            case "429" | "503":
-                return ServerOverloaded(f"the server at {self._address} takes no request now: {said}; try again later")
-            case "502":
-                return unreachable(self._address, said)
-        return failed(self._address, said)
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="crosswire-http", daemon=True)
+                self._thread.start()
+            return self._loop
+
+
+async def _shut(transport: AsyncHttpTransport) -> None:
+    """Cancel what is under way, then close the connections."""
+    under_way = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in under_way:
+        task.cancel()
+    await asyncio.gather(*under_way, return_exceptions=True)
+    await transport.close()
+
+
+def _model(name: str) -> str:
+    return f"/v2/models/{quote(name, safe='')}"
+
+
+def _reason(error: Exception) -> str:
+    """Return the system's words for an error of the network."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error) or type(error).__name__
+
+
+def _said(body: bytes) -> str:
+    """Return the reason in the body of an error."""
+    try:
+        reason = json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError):
+        reason = body[:_LONGEST_REASON].decode("utf-8", "replace") or "it gives no reason"
+    return one_line(reason)
+
+
+def _translated(status: int, body: bytes, address: Address, deadline_s: float) -> ServerError:
+    """Return our error for an HTTP status."""
+    said = _said(body)
+    match status:
+        case 400 | 401 | 403 | 413 | 415 | 422:
+            return RequestRefused(f"the server at {address} refuses the request: {said}")
+        case 404:
+            return PipelineUnknown(f"the server at {address} says: {said}")
+        case 408 | 504:
+            return late(address, deadline_s)
+        case 429 | 503:
+            return ServerOverloaded(f"the server at {address} takes no request now: {said}; try again later")
+        case 502:
+            return unreachable(address, said)
+    return failed(address, said)

@@ -1,0 +1,81 @@
+"""A progress bar with rate and time to go."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import IO
+
+_WIDTH = 24
+_WINDOW_S = 20.0
+_BAR_S, _LINE_S = 0.1, 10.0
+
+
+class Progress:
+    """Counts items and shows them on a stream: a bar that moves on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, total: int, before: int, stream: IO[str], clock: Callable[[], float] = time.monotonic) -> None:
+        """Start to count.
+
+        Args:
+            total: how many items there are.
+            before: how many of them an earlier run did.
+            stream: where to show them, usually standard error.
+            clock: seconds that only grow.
+        """
+        self._total, self._before, self._stream, self._clock = total, before, stream, clock
+        self._count, self._failed = before, 0
+        self._terminal = stream.isatty()
+        self._began = self._shown = clock()
+        self._marks = deque([(self._began, before)])
+        self._lock = threading.Lock()
+
+    def step(self, *, failed: bool) -> None:
+        """Count one item."""
+        with self._lock:
+            now = self._clock()
+            self._count += 1
+            self._failed += failed
+            self._marks.append((now, self._count))
+            while now - self._marks[0][0] > _WINDOW_S:
+                self._marks.popleft()
+            if now - self._shown >= (_BAR_S if self._terminal else _LINE_S):
+                self._shown = now
+                self._show(self.line(), last=False)
+
+    def line(self) -> str:
+        """Return the bar as text, for example `[######      ] 150/600  25%  24.1/s  0:19 to go  3 failed`."""
+        share = self._count / self._total
+        rate = self.rate()
+        parts = [
+            f"[{'#' * int(share * _WIDTH):<{_WIDTH}}] {self._count}/{self._total}  {share:4.0%}",
+            f"{rate:.1f}/s",
+            f"{_clock_text((self._total - self._count) / rate)} to go" if rate else "",
+            f"{self._failed} failed" if self._failed else "",
+        ]
+        return "  ".join(part for part in parts if part)
+
+    def rate(self) -> float:
+        """Return items per second lately."""
+        (began, first), (now, last) = self._marks[0], self._marks[-1]
+        return (last - first) / (now - began) if now > began else 0.0
+
+    def close(self) -> None:
+        """Show the last state and go to the next line."""
+        with self._lock:
+            self._show(self.line(), last=True)
+
+    def _show(self, line: str, *, last: bool) -> None:
+        if self._terminal:
+            print(f"\r\x1b[K{line}", end="\n" if last else "", file=self._stream, flush=True)
+        else:
+            print(line, file=self._stream, flush=True)
+
+
+def _clock_text(seconds: float) -> str:
+    """Return `m:ss`, or `h:mm:ss`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

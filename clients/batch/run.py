@@ -1,0 +1,180 @@
+"""A whole batch: a bounded number of requests in flight, every answer kept, every failure listed."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from clients.balance import SAFE
+from clients.batch.items import Item, find_items
+from clients.batch.journal import Journal
+from clients.batch.progress import Progress
+from clients.batch.work import PICTURE, item_question, keep, wanted_outputs
+from clients.errors import CrosswireError, DeadlineExceeded, InputError, OutputError, ServerError, ServerUnreachable
+from clients.files import prepare_folder, sweep, write_whole
+from clients.pipelines import Pipeline
+from clients.predictor import Predictor
+
+RESULTS, FAILURES = "results.jsonl", "failures.jsonl"
+WINDOW = 8
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What to do with every item.
+
+    Attributes:
+        overlay: whether overlays are written too.
+        units: what one metre counts in depth pictures, or None for the server's default.
+        window: most requests in flight.
+    """
+
+    overlay: bool = False
+    units: float | None = None
+    window: int = WINDOW
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            InputError: one of them makes no sense.
+        """
+        if self.window < 1:
+            raise InputError(f"the window is {self.window}; send 1 request at a time or more")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a batch ended.
+
+    Attributes:
+        done: items with an answer, of this run and of earlier ones.
+        before: those of earlier runs.
+        failed: items without one.
+        seconds: how long this run took.
+    """
+
+    done: int
+    before: int
+    failed: int
+    seconds: float
+
+
+def run_batch(
+    predictor: Predictor, pipeline: Pipeline, source: Path, folder: Path, options: BatchOptions, stream: IO[str]
+) -> Outcome:
+    """Ask about every item of a source that has no answer yet.
+
+    Writes `<kind>/STEM.png` per picture, `results.jsonl` and `failures.jsonl` (both in the order of the items) and the
+    journal. Killed at any time, the next run goes on and asks again at most what was in flight.
+
+    Args:
+        predictor: the way to the server; its retries should be as patient as its deadline.
+        pipeline: whom to ask.
+        source: a folder or a list file, see `clients.batch.items`.
+        folder: where to write.
+        options: what to do with every item.
+        stream: where progress is shown.
+
+    Raises:
+        InputError: the source holds nothing, or the folder another batch.
+        OutputError: the folder cannot be written to.
+        ServerUnreachable: nobody answers any more; what was done stays done.
+    """
+    items = find_items(source, pipeline)
+    outputs = wanted_outputs(pipeline, options.overlay)
+    places = [prepare_folder(folder)]
+    places += [prepare_folder(folder / name.removesuffix(PICTURE)) for name in outputs if name.endswith(PICTURE)]
+    identity = {
+        "source": str(source.resolve()),
+        "pipeline": pipeline.name,
+        "outputs": list(outputs),
+        "depth_units_per_metre": options.units,
+    }
+    began = time.perf_counter()
+    with Journal(folder, identity) as journal:
+        for place in places:
+            sweep(place)
+        before = len(journal.done)
+        left = [item for item in items if item.stem not in journal.done and item.stem not in journal.failed]
+        crew = _Crew(predictor, pipeline, folder, outputs, options.units, journal)
+        try:
+            if left:
+                crew.work(left, options.window, Progress(len(items), len(items) - len(left), stream))
+        finally:
+            _write_lines(folder / RESULTS, [journal.done[item.stem] for item in items if item.stem in journal.done])
+            failed = [journal.failed[item.stem] for item in items if item.stem in journal.failed]
+            _write_lines(folder / FAILURES, failed)
+        return Outcome(len(journal.done), before, len(failed), time.perf_counter() - began)
+
+
+class _Crew:
+    """Threads that take one item after the other."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        pipeline: Pipeline,
+        folder: Path,
+        outputs: Sequence[str],
+        units: float | None,
+        journal: Journal,
+    ) -> None:
+        self._predictor, self._pipeline, self._folder = predictor, pipeline, folder
+        self._outputs, self._units, self._journal = outputs, units, journal
+        self._lock, self._stop = threading.Lock(), threading.Event()
+
+    def work(self, items: Sequence[Item], window: int, progress: Progress) -> None:
+        """Do all items; raise the first error that stops a batch."""
+        queue = iter(items)
+        with ThreadPoolExecutor(min(window, len(items))) as pool:
+            threads = [pool.submit(self._one_after_the_other, queue, progress) for _ in range(pool._max_workers)]
+            try:
+                for thread in threads:
+                    thread.result()
+            finally:
+                self._stop.set()  # an interrupt: what is in flight is awaited, nothing more is begun
+                progress.close()
+
+    def _one_after_the_other(self, queue: Iterator[Item], progress: Progress) -> None:
+        while not self._stop.is_set():
+            with self._lock:
+                item = next(queue, None)
+            if item is None:
+                return
+            try:
+                progress.step(failed=not self._do(item))
+            except BaseException:
+                self._stop.set()
+                raise
+
+    def _do(self, item: Item) -> bool:
+        """Do one item; say whether it has an answer."""
+        self._journal.begin(item.stem)
+        try:
+            question = item_question(item, self._pipeline, self._outputs, self._units)
+            said = keep(item, self._predictor.ask(question), self._folder)
+        except (ServerUnreachable, OutputError):
+            raise
+        except (InputError, ServerError) as error:
+            final = not isinstance(error, (*SAFE, DeadlineExceeded))
+            self._journal.fail(item.stem, _reason(item, error), final=final)
+            return False
+        self._journal.end(item.stem, said)
+        return True
+
+
+def _reason(item: Item, error: CrosswireError) -> dict[str, Any]:
+    """Return an item's line of `failures.jsonl`."""
+    files = {name: str(path) for name, path in item.files.items()}
+    return {"stem": item.stem, "error": type(error).__name__, "reason": " ".join(str(error).split()), "files": files}
+
+
+def _write_lines(path: Path, entries: Sequence[Any]) -> None:
+    write_whole(path, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries).encode())

@@ -1,0 +1,116 @@
+"""One item of a batch: files are read, the pipeline is asked, its answer is written."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clients.batch.items import Item
+from clients.depth import depth_picture
+from clients.errors import InputError, ServerFailed
+from clients.files import write_whole
+from clients.pictures import check_registered, colour_picture, read_header, read_source
+from clients.pipelines import Pipeline
+from clients.questions import Arrays, Question
+from clients.results import Timings
+
+PICTURE, OVERLAY = "_png", "overlay_png"
+_UNITS = "depth_units_per_metre"
+
+
+def item_question(item: Item, pipeline: Pipeline, outputs: Sequence[str], units: float | None) -> Question[Arrays]:
+    """Read an item's files and prepare the question; the answer is the bare tensors.
+
+    Args:
+        item: what to ask about.
+        pipeline: whom to ask.
+        outputs: the tensors wanted.
+        units: what one metre counts in depth pictures, or None for the server's default.
+
+    Raises:
+        InputError: a file cannot be sent.
+    """
+    started = time.perf_counter()
+    if item.problem:
+        raise InputError(item.problem)
+    inputs: dict[str, NDArray[Any]] = {
+        name: np.array([[data]], dtype=np.object_) for name, data in _encoded(item.files).items()
+    }
+    if units is not None and any(tensor.name == _UNITS for tensor in pipeline.inputs):
+        inputs[_UNITS] = np.array([[units]], dtype=np.float32)
+
+    def read(_: Pipeline, tensors: Arrays, timings: Callable[[], Timings]) -> Arrays:
+        return tensors
+
+    taken = 1e3 * (time.perf_counter() - started)
+    return Question(pipeline.task, pipeline.name, inputs, tuple(outputs), (), read, taken)
+
+
+def wanted_outputs(pipeline: Pipeline, overlay: bool) -> tuple[str, ...]:
+    """Return the outputs that a batch keeps: pictures, the overlay on request, and texts and numbers of fixed size."""
+    return tuple(
+        tensor.name
+        for tensor in pipeline.outputs
+        if (overlay or tensor.name != OVERLAY) and (tensor.dtype == "BYTES" or len(tensor.shape) == 1)
+    )
+
+
+def keep(item: Item, tensors: Arrays, folder: Path) -> dict[str, Any]:
+    """Write an item's pictures, each whole or not at all, and return its line of `results.jsonl`.
+
+    Raises:
+        OutputError: a file cannot be written.
+        ServerFailed: a picture is none.
+    """
+    said: dict[str, Any] = {"stem": item.stem, "files": {}}
+    for name, array in tensors.items():
+        if name.endswith(PICTURE):
+            kind = name.removesuffix(PICTURE)
+            data = bytes(array.reshape(-1)[0])
+            try:
+                header = read_header(data, f"the server's {name}", "ask another server")
+            except InputError as error:
+                raise ServerFailed(str(error)) from error
+            write_whole(folder / kind / f"{item.stem}.png", data)
+            said["files"][kind] = f"{kind}/{item.stem}.png"
+            said["width"], said["height"] = header.picture.width, header.picture.height
+        else:
+            said[name] = _plain(array)
+    return said
+
+
+def _encoded(files: Mapping[str, Path]) -> dict[str, bytes]:
+    """Return the bytes of every file, after a look at the headers of pictures."""
+    pictures = {}
+    sent = {}
+    for name, path in files.items():
+        what = name.removesuffix("_image")
+        if what == name:
+            sent[name] = read_source(path, name)[0]
+            continue
+        pictures[what] = depth_picture(path).picture if what == "depth" else colour_picture(path)
+        sent[name] = pictures[what].data
+    if "rgb" in pictures and "depth" in pictures:
+        check_registered(pictures["rgb"], pictures["depth"])
+    return sent
+
+
+def _plain(array: NDArray[Any]) -> Any:
+    """Return the one sample of a tensor as JSON: JSON text as what it says, other text as it is, numbers as numbers."""
+    values = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in array[0].tolist()]
+    plain = [_parsed(value) if isinstance(value, str) else value for value in values]
+    return plain[0] if array.dtype == np.object_ and len(plain) == 1 else plain
+
+
+def _parsed(text: str) -> Any:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return found if isinstance(found, (dict, list)) else text

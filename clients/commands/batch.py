@@ -1,0 +1,66 @@
+"""`batch`: a folder of inputs to a folder of answers; started again, it goes on where it was."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from clients.balance import Retries
+from clients.batch.run import FAILURES, WINDOW, BatchOptions, Outcome, run_batch
+from clients.commands.connection import add_deadline_option, add_server_options, server_of
+from clients.predictor import Predictor
+
+_PATIENT = Retries(attempts=1_000_000, first_pause_s=0.2, longest_pause_s=2.0)  # until the deadline
+
+
+def add_to(commands: Any) -> None:
+    """Declare the command.
+
+    Args:
+        commands: the collection that `ArgumentParser.add_subparsers` returns.
+    """
+    parser = commands.add_parser(
+        "batch",
+        help="ask about every item of a folder; resumes after any kind of end",
+        description="Ask about every item of SRC and write DST/labels/STEM.png (one folder per picture that the "
+        "pipeline gives), DST/results.jsonl and DST/failures.jsonl. The same command again goes on where it was.",
+    )
+    parser.add_argument(
+        "source", type=Path, metavar="SRC", help="folder with rgb/ and depth/ (equal stems) or clips, or a list file"
+    )
+    parser.add_argument("folder", type=Path, metavar="DST", help="folder for the results")
+    parser.add_argument("--pipeline", metavar="NAME", help="pipeline to ask (default: the only one of the server)")
+    parser.add_argument("--overlay", action="store_true", help="write overlays too")
+    parser.add_argument(
+        "--depth-units-per-metre", type=float, metavar="UNITS", help="what one metre counts (default: 1000)"
+    )
+    parser.add_argument(
+        "--window", type=int, default=WINDOW, metavar="N", help="most requests in flight (default: %(default)s)"
+    )
+    add_server_options(parser)
+    add_deadline_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the batch; return 0, or 1 if an item failed."""
+    wanted = BatchOptions(options.overlay, options.depth_units_per_metre, options.window)
+    with (
+        server_of(options) as url,
+        Predictor(url, deadline_s=options.deadline, retries=_PATIENT) as predictor,
+    ):
+        pipeline = predictor.named_pipeline(options.pipeline)
+        outcome = run_batch(predictor, pipeline, options.source, options.folder, wanted, sys.stderr)
+    print(as_text(outcome, options.folder))
+    return 1 if outcome.failed else 0
+
+
+def as_text(outcome: Outcome, folder: Path) -> str:
+    """Return how the batch ended, in one line."""
+    new = outcome.done - outcome.before
+    earlier = f" ({outcome.before} of them by earlier runs)" if outcome.before else ""
+    rate = f"; {new} in {outcome.seconds:.1f} s, {new / outcome.seconds:.1f} a second" if new else ""
+    failed = f"; {outcome.failed} failed, see {folder / FAILURES}" if outcome.failed else ""
+    return f"{outcome.done} answered{earlier}{failed}{rate}"

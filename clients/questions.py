@@ -1,0 +1,113 @@
+"""One request, prepared: what to send, what to ask for, and how the answer is read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clients.answers import CONFIDENCE, OVERLAY, SEGMENTATION_OUTPUTS, SegmentationAnswer, read_segmentation
+from clients.depth import depth_picture
+from clients.errors import PipelineUnknown
+from clients.pictures import Picture, Source, check_registered, colour_picture
+from clients.pipelines import Pipeline
+from clients.results import Segmentation, Timings, area_shares
+
+Answer = TypeVar("Answer")
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Question(Generic[Answer]):
+    """A request to one pipeline.
+
+    Attributes:
+        task: what the pipeline must do.
+        pipeline: its name, or None for the only one with this task.
+        inputs: arrays by tensor name, batch axis included.
+        needed: output tensors without which there is no answer.
+        wished: output tensors that are asked for where the pipeline has them.
+        read: makes the answer from the pipeline, the output tensors, and a function that returns the timings when
+            everything is read.
+        prepare_ms: how long the preparation took.
+    """
+
+    task: str
+    pipeline: str | None
+    inputs: Arrays
+    needed: tuple[str, ...]
+    wished: tuple[str, ...]
+    read: Callable[[Pipeline, Arrays, Callable[[], Timings]], Answer]
+    prepare_ms: float
+
+    def outputs(self, pipeline: Pipeline) -> tuple[str, ...]:
+        """Return the tensors to ask a pipeline for.
+
+        Raises:
+            PipelineUnknown: it lacks one that is needed.
+        """
+        offered = {tensor.name for tensor in pipeline.outputs}
+        if lacking := [name for name in self.needed if name not in offered]:
+            raise PipelineUnknown(f"pipeline {pipeline.name!r} does not answer with {lacking[0]!r}; name another one")
+        return (*self.needed, *(name for name in self.wished if name in offered))
+
+
+def segmentation_question(
+    rgb: Source,
+    depth: Source,
+    *,
+    depth_units_per_metre: float | None = None,
+    pipeline: str | None = None,
+    overlay: bool = True,
+    confidence: bool = True,
+) -> Question[Segmentation]:
+    """Prepare a pair of pictures; the arguments are those of `Predictor.segment`.
+
+    Raises:
+        InputError: a picture cannot be sent.
+    """
+    started = time.perf_counter()
+    colour = colour_picture(rgb)
+    found = depth_picture(depth, depth_units_per_metre)
+    check_registered(colour, found.picture)
+    inputs: dict[str, NDArray[Any]] = {
+        "rgb_image": np.array([[colour.data]], dtype=np.object_),
+        "depth_image": np.array([[found.picture.data]], dtype=np.object_),
+    }
+    if found.units_per_metre is not None:
+        inputs["depth_units_per_metre"] = np.array([[found.units_per_metre]], dtype=np.float32)
+
+    def read(chosen: Pipeline, tensors: Arrays, timings: Callable[[], Timings]) -> Segmentation:
+        answer = read_segmentation(tensors, len(chosen.classes), colour)
+        shares = area_shares(answer.labels, chosen.classes)
+        return _segmentation(chosen, colour, answer, shares, timings())
+
+    wished = (*((OVERLAY,) if overlay else ()), *((CONFIDENCE,) if confidence else ()))
+    taken = 1e3 * (time.perf_counter() - started)
+    return Question("segmentation", pipeline, inputs, SEGMENTATION_OUTPUTS, wished, read, taken)
+
+
+def _segmentation(
+    pipeline: Pipeline, rgb: Picture, answer: SegmentationAnswer, shares: Mapping[str, float], timings: Timings
+) -> Segmentation:
+    """Put an answer together with what is known about its pipeline."""
+    return Segmentation(
+        pipeline=pipeline.name,
+        labels=answer.labels,
+        class_names=pipeline.classes,
+        palette=np.array(pipeline.palette, dtype=np.uint8),
+        shares=shares,
+        confidences=answer.confidences,
+        mean_confidence=answer.mean_confidence,
+        warnings=answer.warnings,
+        summary=answer.summary,
+        timings=timings,
+        rgb=rgb.data,
+        labels_png=answer.labels_png,
+        overlay_png=answer.overlay_png,
+        confidence=answer.confidence,
+    )

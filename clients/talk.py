@@ -1,0 +1,218 @@
+"""What a predictor says to its servers, written once for the blocking and the asynchronous one.
+
+A talk is a generator: it yields a `Call`, a `Pause` or `Work`, gets the result sent in or the error thrown in, and
+returns the answer. Who drives it decides whether a step blocks a thread or is awaited.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from clients.address import Address
+from clients.balance import SAFE, Balance, Retries
+from clients.errors import DeadlineExceeded, InputError, PipelineUnknown
+from clients.pipelines import Pipeline, is_pipeline, read_pipeline
+from clients.questions import Question
+from clients.results import Timings
+from clients.transport.base import late
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One question to one server.
+
+    Attributes:
+        server: index of the server.
+        verb: method of its transport.
+        arguments: for the method, without the deadline.
+        deadline_s: seconds that are left, passed as the last argument.
+    """
+
+    server: int
+    verb: str
+    arguments: tuple[Any, ...]
+    deadline_s: float
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Waiting for so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """Something that keeps a processor busy for milliseconds."""
+
+    do: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How long one question may take.
+
+    Attributes:
+        seconds: all attempts together.
+        end: when they are over, on the monotonic clock.
+    """
+
+    seconds: float
+    end: float
+
+    @classmethod
+    def of(cls, seconds: float) -> Limit:
+        """Start now."""
+        return cls(seconds, time.monotonic() + seconds)
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left, below 0 when they are over."""
+        return self.end - time.monotonic()
+
+
+Step: TypeAlias = "Call | Pause | Work"
+Talk: TypeAlias = Generator[Step, Any, Answer]
+
+
+class Talks:
+    """The talks of one predictor; may be shared between threads."""
+
+    def __init__(self, url: str | Sequence[str], deadline_s: float, retries: Retries | None) -> None:
+        """Remember the servers.
+
+        Raises:
+            AddressError: an address cannot be understood.
+            InputError: the deadline is not above 0, or no address came.
+        """
+        if not (math.isfinite(deadline_s) and deadline_s > 0):
+            raise InputError(f"deadline is {deadline_s} s; send a number of seconds above 0")
+        urls = [one.strip() for one in url.split(",")] if isinstance(url, str) else list(url)
+        if not urls:
+            raise InputError("no address came; send one or more, for example grpc://127.0.0.1:8001")
+        self.addresses = tuple(Address.parse(one) for one in urls)
+        self._deadline_s = deadline_s
+        self._balance = Balance(len(urls), retries)
+        self._known: dict[tuple[str | None, str], Pipeline] = {}
+
+    @property
+    def place(self) -> str:
+        """The servers as errors name them."""
+        return " or ".join(map(str, self.addresses))
+
+    def health(self) -> Talk[dict[str, bool]]:
+        """Ask every server whether it is ready."""
+        found = {}
+        for index, address in enumerate(self.addresses):
+            found[str(address)] = bool((yield Call(index, "ready", (), self._deadline_s)))
+        return found
+
+    def pipelines(self) -> Talk[tuple[Pipeline, ...]]:
+        """Ask for every pipeline, sorted by name."""
+        limit = Limit.of(self._deadline_s)
+        names, _ = yield from self._send("models", (), limit)
+        configs = []
+        for name in names:
+            config, _ = yield from self._send("config", (name,), limit)
+            configs.append(config)
+        return tuple(read_pipeline(config) for config in configs if is_pipeline(config))
+
+    def pipeline(self, name: str | None, task: str) -> Talk[Pipeline]:
+        """Ask for one pipeline, once."""
+        known = self._known.get((name, task))
+        if known is None:
+            known = yield from self._find(name, task)
+            if known.task != task:
+                raise PipelineUnknown(f"pipeline {known.name!r} is for {known.task}; name one for {task}")
+            self._known[name, task] = known
+        return known
+
+    def named_pipeline(self, name: str | None) -> Talk[Pipeline]:
+        """Ask for the pipeline with a name, or for the only one, whatever its task."""
+        offered = yield from self.pipelines()
+        fitting = [pipeline for pipeline in offered if name in (None, pipeline.name)]
+        if len(fitting) == 1:
+            return fitting[0]
+        offer = ", ".join(pipeline.name for pipeline in offered) or "none"
+        if name is None and offered:
+            raise PipelineUnknown(f"the server at {self.place} has several pipelines: {offer}; name one")
+        asked = "pipeline" if name is None else f"pipeline {name!r}"
+        raise PipelineUnknown(f"the server at {self.place} has no {asked}; it has: {offer}")
+
+    def statistics(self) -> Talk[list[dict[str, Any]]]:
+        """Ask one server for Triton's statistics of all models."""
+        found, _ = yield from self._send("statistics", (), Limit.of(self._deadline_s))
+        return list(found)
+
+    def ask(self, question: Question[Answer], deadline_s: float | None = None) -> Talk[Answer]:
+        """Ask a question: find the pipeline, send, send again where that is safe, read the answer.
+
+        Args:
+            question: what to ask.
+            deadline_s: seconds that this question may take, or None for the predictor's.
+        """
+        started = time.perf_counter()
+        limit = Limit.of(self._deadline_s if deadline_s is None else deadline_s)
+        chosen = yield from self.pipeline(question.pipeline, question.task)
+        asked = time.perf_counter()
+        outputs = question.outputs(chosen)
+        tensors, attempts = yield from self._send("infer", (chosen.name, question.inputs, outputs), limit)
+        answered = time.perf_counter()
+
+        def timings() -> Timings:
+            done = time.perf_counter()
+            return Timings(
+                prepare_ms=question.prepare_ms,
+                request_ms=1e3 * (answered - asked),
+                read_ms=1e3 * (done - answered),
+                total_ms=question.prepare_ms + 1e3 * (done - started),
+                attempts=attempts,
+            )
+
+        answer: Answer = yield Work(lambda: question.read(chosen, tensors, timings))
+        return answer
+
+    def _send(self, verb: str, arguments: tuple[Any, ...], limit: Limit) -> Talk[tuple[Any, int]]:
+        """Ask one server after the other until one answers; returns the answer and how often was asked."""
+        attempt, server = 0, 0
+        while True:
+            attempt += 1
+            try:
+                if limit.left <= 0:
+                    raise late(self.addresses[server], limit.seconds)
+                with self._balance.request() as server:
+                    answer = yield Call(server, verb, arguments, limit.left)
+                return answer, attempt
+            except SAFE:
+                pause = self._balance.pause_s(attempt)
+                if pause is None or pause >= limit.left:
+                    raise
+            except DeadlineExceeded as error:  # the last attempt had less time than all together
+                raise late(self.addresses[server], limit.seconds) from error
+            if pause:
+                yield Pause(pause)
+
+    def _find(self, name: str | None, task: str) -> Talk[Pipeline]:
+        """Ask for the named pipeline, or for the only one with a task."""
+        limit = Limit.of(self._deadline_s)
+        if name is not None:
+            names, _ = yield from self._send("models", (), limit)
+            if name in names:
+                config, _ = yield from self._send("config", (name,), limit)
+                return read_pipeline(config)
+        offered = yield from self.pipelines()
+        fitting = [pipeline for pipeline in offered if pipeline.task == task]
+        offer = ", ".join(pipeline.name for pipeline in fitting)
+        if not fitting:
+            raise PipelineUnknown(f"the server at {self.place} offers no {task} pipeline; start it with one")
+        if name is not None:
+            raise PipelineUnknown(f"the server at {self.place} has no pipeline {name!r}; for {task} it has: {offer}")
+        if len(fitting) > 1:
+            raise PipelineUnknown(f"the server at {self.place} has several {task} pipelines: {offer}; name one")
+        return fitting[0]
