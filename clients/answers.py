@@ -16,7 +16,7 @@ from clients.errors import ServerFailed
 from clients.pictures import Picture
 
 SEGMENTATION_OUTPUTS = ("labels_png", "summary")
-OVERLAY, CONFIDENCE = "overlay_png", "confidence"
+OVERLAY, CONFIDENCE = "overlay_png", "confidence_png"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +48,8 @@ def read_segmentation(tensors: Mapping[str, NDArray[Any]], classes: int, rgb: Pi
     """Decode the answer of a segmentation pipeline.
 
     Args:
-        tensors: BYTES tensors, object [1, 1], named as in `SEGMENTATION_OUTPUTS`; `overlay_png` where it was asked for;
-            and `confidence`, uint8 [1, h, w] at the network's size, where it was asked for.
+        tensors: BYTES tensors, object [1, 1], named as in `SEGMENTATION_OUTPUTS`; `OVERLAY` and `CONFIDENCE` where
+            they were asked for.
         classes: number of classes.
         rgb: the colour picture that was sent; the labels must have its size.
 
@@ -67,7 +67,7 @@ def read_segmentation(tensors: Mapping[str, NDArray[Any]], classes: int, rgb: Pi
             labels=labels,
             labels_png=labels_png,
             overlay_png=_only(tensors[OVERLAY], OVERLAY) if OVERLAY in tensors else None,
-            confidence=read_confidence(tensors[CONFIDENCE], rgb) if CONFIDENCE in tensors else None,
+            confidence=read_confidence(_only(tensors[CONFIDENCE], CONFIDENCE), rgb) if CONFIDENCE in tensors else None,
             confidences={entry["name"]: float(entry["mean_confidence"]) for entry in found},
             mean_confidence=None if (mean := said.get("mean_confidence")) is None else float(mean),
             warnings=tuple(str(warning) for warning in said.get("warnings", ())),
@@ -104,20 +104,23 @@ def read_labels(data: bytes, classes: int) -> NDArray[np.uint8]:
     return labels
 
 
-def read_confidence(tensor: NDArray[Any], rgb: Picture) -> NDArray[np.uint8]:
-    """Return a confidence map at the size of the picture, by nearest neighbour.
+def read_confidence(data: bytes, rgb: Picture) -> NDArray[np.uint8]:
+    """Return a confidence map at the size of the picture, uint8 [H, W], by nearest neighbour.
 
     Args:
-        tensor: uint8 [1, h, w], 255 is certain.
+        data: 8-bit grey PNG of any size; 255 is certain.
         rgb: the colour picture that was sent.
 
     Raises:
         ServerFailed: it is something else.
     """
-    if tensor.dtype != np.uint8 or tensor.ndim != 3 or len(tensor) != 1 or tensor.size == 0:
-        raise ServerFailed(f"the server's confidence is {tensor.dtype} {list(tensor.shape)}, not uint8 [1, h, w]")
-    image = Image.fromarray(np.ascontiguousarray(tensor[0]))
-    return np.asarray(image.resize((rgb.width, rgb.height), Image.Resampling.NEAREST))
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            if image.mode != "L":
+                raise ServerFailed(f"the server's confidence is a PNG of mode {image.mode}, not a grey picture")
+            return np.asarray(image.resize((rgb.width, rgb.height), Image.Resampling.NEAREST))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ServerFailed(f"the server's confidence is no readable PNG ({error})") from error
 
 
 def read_summary(data: bytes) -> dict[str, Any]:

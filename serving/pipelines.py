@@ -91,13 +91,18 @@ def _segmentation(contract: Contract) -> Pipeline:
         _item("labels_png", "BYTES", "8-bit palette PNG file; a pixel is a class index"),
         _item("overlay_png", "BYTES", "RGB PNG file"),
         _item("summary", "BYTES", "JSON text"),
+        _item("confidence_png", "BYTES", "8-bit grey PNG file of the network's size; 255 is certain"),
     )
     rgb, depth, labels, confidence = (found[name] for name in wanted)
     decode = Stage(f"{contract.name}_decode", "decode_rgbd", (rgb_image, depth_image, units), (rgb, depth))
-    labels_png, overlay_png, summary = outputs
+    labels_png, overlay_png, summary, confidence_png = outputs
     render = Stage(
         f"{contract.name}_render", "render_labels", (labels, confidence, rgb_image, depth), (labels_png, summary)
     )
-    overlay = Stage(f"{contract.name}_overlay", "overlay_labels", (labels, rgb_image), (overlay_png,))
-    answers = (*outputs, confidence)  # the network's own tensor, as it is: no stage, and no byte unless asked for
-    return Pipeline(f"{contract.name}_image", contract, decode.inputs, answers, decode, (render, overlay))
+    overlay = Stage(
+        f"{contract.name}_overlay",
+        "overlay_labels",
+        (labels, confidence, rgb_image),
+        (overlay_png, confidence_png),
+    )
+    return Pipeline(f"{contract.name}_image", contract, decode.inputs, outputs, decode, (render, overlay))

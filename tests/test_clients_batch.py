@@ -117,7 +117,7 @@ def test_a_finished_batch_is_not_done_again_and_another_one_is_refused(
 ) -> None:
     source, folder = tmp_path / "pairs", tmp_path / "out"
     write_pairs(source, 10, 1)
-    arguments = command(source, folder, server.http_url)[5:]
+    arguments = command(source, folder, server.http_url)[6:]
     assert main(["batch", *arguments[:-4], "--url", server.http_url]) == 1  # the only pipeline needs no name
     first = {path: path.stat().st_mtime_ns for path in (folder / "labels").iterdir()}
     capsys.readouterr()

@@ -62,7 +62,7 @@ def test_a_pipeline_describes_itself(url: str) -> None:
         assert predictor.pipeline() == predictor.pipeline(offered.name) == offered
     assert [tensor.name for tensor in offered.inputs] == ["rgb_image", "depth_image", "depth_units_per_metre"]
     assert [tensor.optional for tensor in offered.inputs] == [False, False, True]
-    assert [tensor.name for tensor in offered.outputs] == ["labels_png", "overlay_png", "summary", "confidence"]
+    assert [tensor.name for tensor in offered.outputs] == ["labels_png", "overlay_png", "summary", "confidence_png"]
     assert {*SEGMENTATION_OUTPUTS, OVERLAY, CONFIDENCE} == {tensor.name for tensor in offered.outputs}
     assert len(offered.classes) == len(offered.palette) > 1
     assert offered.name == f"{offered.network}_image"

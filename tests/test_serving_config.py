@@ -76,7 +76,7 @@ def test_the_wire_is_the_contract_with_a_batch_axis(tmp_path: Path) -> None:
     assert [(name, optional) for name, _, _, optional in inputs] == [
         ("rgb_image", False), ("depth_image", False), ("depth_units_per_metre", True),
     ]  # fmt: skip
-    assert [name for name, _, _ in outputs] == ["labels_png", "overlay_png", "summary", "confidence"]
+    assert [name for name, _, _ in outputs] == ["labels_png", "overlay_png", "summary", "confidence_png"]
     assert [step.model_name for step in steps] == [
         f"{NETWORK}_decode", NETWORK, f"{NETWORK}_render", f"{NETWORK}_overlay",
     ]  # fmt: skip

@@ -48,7 +48,7 @@ def test_a_form_gets_the_summary_that_grpc_gets(server: EmbeddedServer) -> None:
     assert answer.json()["pipeline"] == PIPELINE and "labels" not in answer.json()
 
 
-@pytest.mark.parametrize("output", ["overlay", "labels"])
+@pytest.mark.parametrize("output", ["overlay", "labels", "confidence"])
 def test_an_image_is_answered_to_who_accepts_one(output: str, server: EmbeddedServer) -> None:
     same = infer_pictures(server, [jpeg(200, 150)], [depth_png(200, 150)]).as_numpy(f"{output}_png")[0, 0]
     asked = post(server, f"{URL}?output={output}", files=files(), headers={"Accept": "image/png"})
@@ -118,7 +118,7 @@ def test_the_pipelines_describe_themselves_from_the_contract(server: EmbeddedSer
     assert inputs == {
         "rgb": ("file", False), "depth": ("file", False), "depth_units_per_metre": ("number", True),
     }  # fmt: skip
-    assert [one["output"] for one in said["outputs"]] == ["labels", "overlay", "summary"]
+    assert [one["output"] for one in said["outputs"]] == ["labels", "overlay", "summary", "confidence"]
     assert get(server, URL).json() == said
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clients.answers import CONFIDENCE, OVERLAY
 from clients.batch.items import Item
 from clients.depth import depth_picture
 from clients.errors import InputError, ServerFailed
@@ -20,7 +21,7 @@ from clients.pipelines import Pipeline
 from clients.questions import Arrays, Question
 from clients.results import Timings
 
-PICTURE, OVERLAY = "_png", "overlay_png"
+PICTURE, FOR_PEOPLE = "_png", (OVERLAY, CONFIDENCE)
 _UNITS = "depth_units_per_metre"
 
 
@@ -54,10 +55,11 @@ def item_question(item: Item, pipeline: Pipeline, outputs: Sequence[str], units:
 
 def wanted_outputs(pipeline: Pipeline, overlay: bool) -> tuple[str, ...]:
     """Return the outputs that a batch keeps: pictures, the overlay on request, and texts and numbers of fixed size."""
+    left_out = FOR_PEOPLE if not overlay else (CONFIDENCE,)
     return tuple(
         tensor.name
         for tensor in pipeline.outputs
-        if (overlay or tensor.name != OVERLAY) and (tensor.dtype == "BYTES" or len(tensor.shape) == 1)
+        if tensor.name not in left_out and (tensor.dtype == "BYTES" or len(tensor.shape) == 1)
     )
 
 

@@ -68,8 +68,7 @@ class Form:
             return None
         published = json.loads(text)
         fields = [_field(spec, _PICTURE_INPUT) for spec in published["inputs"]]
-        encoded = (spec for spec in published["outputs"] if spec["dtype"] == "BYTES")  # people cannot use raw tensors
-        outputs = [_field(spec, _PICTURE_OUTPUT) for spec in encoded]
+        outputs = [_field(spec, _PICTURE_OUTPUT) for spec in published["outputs"]]
         return cls(
             config.name, published, {field.name: field for field in fields}, {field.name: field for field in outputs}
         )

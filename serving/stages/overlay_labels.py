@@ -1,4 +1,4 @@
-"""Stage `<name>_overlay`: the picture sent, tinted with the colours of the network's labels."""
+"""Stage `<name>_overlay`: what only people look at: the tinted picture, and the certainty of every label."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ class TritonPythonModel:
 
         labels, pictures = input_array(request, "labels"), input_array(request, "rgb_image")
         drawn = self._workers.call(self._palette, labels, *pictures[:, 0])
-        return {"overlay_png": np.array(drawn, dtype=np.object_).reshape(-1, 1)}
+        certainty = [png_bytes(Image.fromarray(one)) for one in input_array(request, "confidence")]
+        found = {"overlay_png": drawn, "confidence_png": certainty}
+        return {name: np.array(files, dtype=np.object_).reshape(-1, 1) for name, files in found.items()}
 
     def finalize(self) -> None:
         """End the worker processes."""
