@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from clients.commands import batch, list_pipelines, predict
+from clients.commands import batch, list_pipelines, predict, stream
 from clients.errors import CrosswireError
 
-COMMANDS = (predict, list_pipelines, batch)
+COMMANDS = (predict, list_pipelines, batch, stream)
 
 
 class OneLineParser(argparse.ArgumentParser):

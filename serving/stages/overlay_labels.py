@@ -12,7 +12,7 @@ from PIL import Image
 from serving.limits import PictureLimits
 from serving.published import PARAMETER
 from serving.stages.look import Look, labels_at, palette_picture
-from serving.stages.pictures import colour_pixels, open_picture, photo_png_bytes
+from serving.stages.pictures import colour_pixels, open_picture, photo_png_bytes, png_bytes
 
 OPACITY = 0.55
 
