@@ -71,7 +71,7 @@ class RequestLimits:
     held_bytes: int = 512 << 20
     read_seconds: float = 60.0
     infer_seconds: float = 120.0
-    drain_seconds: float = 6.0
+    drain_seconds: float = 5.0
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from serving.watch import Pace, Watch, stub_count, stubs_of
 
 _TICK_SECONDS = 0.1
 _STOP_SECONDS = 2.0
-_DRAIN_SECONDS = RequestLimits().drain_seconds + 1.0
+_DRAIN_SECONDS = RequestLimits().drain_seconds + 2.0
 _FRONT_DOOR_PAUSE_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _SETTLED_SECONDS = 60.0

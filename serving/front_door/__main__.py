@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import fcntl
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,8 +29,9 @@ from serving.run_state import read_run
 
 _KEEP_ALIVE_SECONDS = 75
 _TICK_SECONDS = 0.02
-_FLUSH_SECONDS = 0.1
+_FLUSH_SECONDS = 1.0
 _CLOSE_SECONDS = 1
+_UNSENT = 0x5411  # SIOCOUTQ
 
 
 class _Http(uvicorn.Server):
@@ -67,7 +71,7 @@ async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> N
     await _drain(parts.admission, limits.drain_seconds)
     http.should_exit = True
     await serving
-    await asyncio.sleep(_FLUSH_SECONDS)
+    await _flush()
     # Not `grpc_server.stop`: it answers calls that come just then with CANCELLED, which clients do not try again. The
     # end of the process closes their connections, which is UNAVAILABLE.
     os._exit(0)
@@ -95,6 +99,25 @@ async def _drain(admission: Admission, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while admission.requests and time.monotonic() < deadline:
         await asyncio.sleep(_TICK_SECONDS)
+
+
+async def _flush() -> None:
+    """Wait until the other ends have received every byte, or the time is over; then the process may end."""
+    deadline = time.monotonic() + _FLUSH_SECONDS
+    await asyncio.sleep(_TICK_SECONDS * 5)  # gRPC writes in threads of its own
+    while time.monotonic() < deadline and _unsent_bytes():
+        await asyncio.sleep(_TICK_SECONDS)
+
+
+def _unsent_bytes() -> int:
+    """Return how many bytes the sockets of this process have not got acknowledged."""
+    total = 0
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if str(entry.readlink()).startswith("socket:"):
+                answer = fcntl.ioctl(int(entry.name), _UNSENT, bytes(4))
+                total += int.from_bytes(answer, sys.byteorder)
+    return total
 
 
 if __name__ == "__main__":

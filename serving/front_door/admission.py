@@ -12,6 +12,8 @@ import grpc
 from serving.front_door.errors import WireError
 from serving.limits import RequestLimits
 
+REFUSAL_SECONDS = 0.05  # how long a stopping server keeps who is refused waiting
+
 
 class Slot:
     """A place for one request, given back when its client and everything else that needs it are done."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import anyio
 from starlette.requests import Request
 
-from serving.front_door.admission import Admission, Slot
+from serving.front_door.admission import REFUSAL_SECONDS, Admission, Slot
 from serving.front_door.errors import WireError
 from serving.limits import RequestLimits
 
@@ -16,9 +15,10 @@ _DISCARD_FACTOR = 4
 _DISCARD_SECONDS = 2.0
 
 
-@asynccontextmanager
-async def admitted(admission: Admission, request: Request) -> AsyncIterator[Slot]:
-    """Give a request its place; one that is refused is read to its end first, so that its sender sees the answer.
+async def admit(admission: Admission, request: Request) -> Slot:
+    """Give a request its place, which it keeps until its answer is sent.
+
+    A request that is refused is read to its end first, so that its sender sees the answer.
 
     Raises:
         WireError: 503, there is no place.
@@ -29,11 +29,11 @@ async def admitted(admission: Admission, request: Request) -> AsyncIterator[Slot
         with anyio.move_on_after(_DISCARD_SECONDS):
             async for _ in request.stream():
                 pass
+        if admission.closed:
+            await anyio.sleep(REFUSAL_SECONDS)
         raise
-    try:
-        yield slot
-    finally:
-        slot.let_go()
+    request.state.answered = slot.let_go
+    return slot
 
 
 async def read_body(request: Request, limits: RequestLimits, grow: Callable[[int], None]) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import grpc
 from tritonclient.grpc.service_pb2 import ModelStreamInferResponse, ServerLiveResponse
 
+from serving.front_door.admission import REFUSAL_SECONDS, Slot
 from serving.front_door.app import Parts
 from serving.front_door.errors import WireError, from_rpc
 from serving.front_door.grpc_request import check_infer, parse_infer
@@ -110,29 +113,45 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     async def _infer(self, data: bytes, call: _Call) -> bytes:
         """Check one inference and hand it on with the time that its client has left."""
+        await self._pause_if_stopping()
+        slot = self._parts.admission.take()
+        call.context.add_done_callback(lambda _: slot.let_go())  # when the answer is sent, not before
+        return await self._infer_in(slot, data, call)
+
+    async def _infer_in(self, slot: Slot, data: bytes, call: _Call) -> bytes:
+        """The same for a request that has its place."""
         limits, upstream = self._parts.limits, self._parts.upstream
-        with self._parts.admission.slot() as slot:
-            slot.grow(len(data))
-            request = parse_infer(data)
-            check_infer(request, await upstream.wire(request.model_name, request.model_version), limits)
-            left = call.context.time_remaining()
-            seconds = limits.infer_seconds if left is None else min(left, limits.infer_seconds)
-            return await upstream.infer(request, seconds, slot)
+        slot.grow(len(data))
+        request = parse_infer(data)
+        check_infer(request, await upstream.wire(request.model_name, request.model_version), limits)
+        left = call.context.time_remaining()
+        seconds = limits.infer_seconds if left is None else min(left, limits.infer_seconds)
+        return await upstream.infer(request, seconds, slot)
+
+    async def _pause_if_stopping(self) -> None:
+        """While the server stops, let who will be refused wait a little: a client's next try comes at once."""
+        if self._parts.admission.closed:
+            await asyncio.sleep(REFUSAL_SECONDS)
 
     async def _stream(self, details: Any, requests: Any, context: Any) -> Any:
         """Answer the inferences of a stream one after the other; an error ends its own inference only."""
         async for data in requests:
-            began = self._parts.journal.began("grpc")
-            status = "OK"
-            try:
-                reply = ModelStreamInferResponse()
-                reply.infer_response.MergeFromString(await self._infer(data, _Call(details.method, "", context)))
-            except (WireError, grpc.RpcError) as error:
-                status, problem = _as_status(error)
-                reply = ModelStreamInferResponse(error_message=problem)
-            finally:
-                self._parts.journal.ended("grpc", "ModelStreamInfer", status, began, client=context.peer())
-            yield reply.SerializeToString()
+            with ExitStack() as place:
+                yield await self._reply(data, _Call(details.method, "", context), place)
+
+    async def _reply(self, data: bytes, call: _Call, place: ExitStack) -> bytes:
+        """Answer one inference of a stream; its place is given back with `place`, when the answer is sent."""
+        began, status = self._parts.journal.began("grpc"), "OK"
+        reply = ModelStreamInferResponse()
+        try:
+            await self._pause_if_stopping()
+            slot = place.enter_context(self._parts.admission.slot())
+            reply.infer_response.MergeFromString(await self._infer_in(slot, data, call))
+        except (WireError, grpc.RpcError) as error:
+            status, reply.error_message = _as_status(error)
+        finally:
+            self._parts.journal.ended("grpc", call.method, status, began, client=call.context.peer())
+        return bytes(reply.SerializeToString())
 
     async def _live(self, _: bytes, __: _Call) -> bytes:
         """Whether this process answers."""

@@ -7,7 +7,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from serving.front_door.admission import Admission
-from serving.front_door.bodies import admitted, read_body
+from serving.front_door.bodies import admit, read_body
 from serving.front_door.errors import CLIENT_GONE
 from serving.front_door.forward import answer_unless_gone
 from serving.front_door.infer_request import HEADER_LENGTH, parse_inference
@@ -26,17 +26,17 @@ class InferEndpoint:
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
         name, version = request.path_params["name"], request.path_params.get("version", "")
-        async with admitted(self._admission, request) as slot:
-            try:
-                body = await read_body(request, self._limits, slot.grow)
-                wire = await self._upstream.wire(name, version)
-                inference = await run_in_threadpool(
-                    parse_inference, body, request.headers.get(HEADER_LENGTH), wire, version, self._limits
-                )
-                del body
-                answer = await answer_unless_gone(
-                    self._upstream, request, inference.request, self._limits.infer_seconds, slot
-                )
-            except ClientDisconnect:
-                return Response(status_code=CLIENT_GONE)
-            return await run_in_threadpool(infer_response, answer, inference.binary_outputs)
+        slot = await admit(self._admission, request)
+        try:
+            body = await read_body(request, self._limits, slot.grow)
+            wire = await self._upstream.wire(name, version)
+            inference = await run_in_threadpool(
+                parse_inference, body, request.headers.get(HEADER_LENGTH), wire, version, self._limits
+            )
+            del body
+            answer = await answer_unless_gone(
+                self._upstream, request, inference.request, self._limits.infer_seconds, slot
+            )
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_GONE)
+        return await run_in_threadpool(infer_response, answer, inference.binary_outputs)

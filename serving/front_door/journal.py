@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import json
 import re
@@ -12,6 +13,7 @@ from typing import IO, Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.front_door.errors import CLIENT_GONE
 from serving.front_door.meters import Meters
 
 REQUEST_ID = "X-Request-Id"
@@ -46,8 +48,12 @@ def request_id(given: str | None) -> str:
     return given if given and _GOOD_ID.fullmatch(given) else uuid.uuid4().hex
 
 
+def _nothing() -> None:
+    """Give back no place, for a request that took none."""
+
+
 class Journalled:
-    """ASGI middleware: gives every HTTP request its id and enters it in the journal."""
+    """ASGI middleware: gives every HTTP request its id, enters it in the journal and gives back the place it took."""
 
     def __init__(self, app: ASGIApp, journal: Journal) -> None:
         """Take the application and the journal."""
@@ -61,12 +67,12 @@ class Journalled:
         headers = Headers(scope=scope)
         ident = request_id(headers.get(REQUEST_ID))
         scope.setdefault("state", {})["request_id"] = ident
-        status, size = 500, 0
+        status, size, sent = 500, 0, False
 
         async def note(message: Message) -> None:
-            nonlocal status, size
+            nonlocal status, size, sent
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, sent = message["status"], True
                 MutableHeaders(scope=message)[REQUEST_ID] = ident
             else:
                 size += len(message.get("body", b""))
@@ -75,7 +81,11 @@ class Journalled:
         began = self._journal.began("http")
         try:
             await self._app(scope, receive, note)
+        except asyncio.CancelledError:
+            status = status if sent else CLIENT_GONE
+            raise
         finally:
+            scope["state"].get("answered", _nothing)()
             self._journal.ended(
                 "http",
                 getattr(scope.get("route"), "path", "none"),

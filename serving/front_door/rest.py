@@ -12,7 +12,7 @@ from tritonclient.grpc.service_pb2 import ModelInferResponse
 
 from serving.front_door.accept import PNG, wants_png
 from serving.front_door.admission import Admission
-from serving.front_door.bodies import admitted, read_body
+from serving.front_door.bodies import admit, read_body
 from serving.front_door.errors import CLIENT_GONE, WireError, bad
 from serving.front_door.forms import Field, Form
 from serving.front_door.forward import answer_unless_gone
@@ -39,19 +39,19 @@ class RestEndpoints:
 
     async def predict(self, request: Request) -> Response:
         """Answer one form: JSON, or one picture if the client prefers `image/png`."""
-        async with admitted(self._admission, request) as slot:
-            try:
-                form = await self._form(request)
-                as_png = wants_png(request.headers.get("accept", ""))
-                chosen = chosen_outputs(form, request.query_params.getlist("output"), as_png)
-                body = await read_body(request, self._limits, slot.grow)
-                tensors = await form_tensors(form, body, request.headers, self._limits)
-                del body
-                names = [field.tensor for field in chosen]
-                wire = infer_request(form.pipeline, tensors, names, request_id=request.state.request_id)
-                answer = await answer_unless_gone(self._upstream, request, wire, self._limits.infer_seconds, slot)
-            except ClientDisconnect:
-                return Response(status_code=CLIENT_GONE)
+        slot = await admit(self._admission, request)
+        try:
+            form = await self._form(request)
+            as_png = wants_png(request.headers.get("accept", ""))
+            chosen = chosen_outputs(form, request.query_params.getlist("output"), as_png)
+            body = await read_body(request, self._limits, slot.grow)
+            tensors = await form_tensors(form, body, request.headers, self._limits)
+            del body
+            names = [field.tensor for field in chosen]
+            wire = infer_request(form.pipeline, tensors, names, request_id=request.state.request_id)
+            answer = await answer_unless_gone(self._upstream, request, wire, self._limits.infer_seconds, slot)
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_GONE)
         content = _contents(answer)
         if as_png:
             return Response(content[chosen[0].tensor], media_type=PNG)
