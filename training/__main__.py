@@ -7,7 +7,19 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from training.commands import check_data, count, evaluate, import_cen, infer, make_data, presets, report, table, train
+from training.commands import (
+    check_data,
+    count,
+    evaluate,
+    import_cen,
+    infer,
+    make_data,
+    presets,
+    report,
+    study,
+    table,
+    train,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before PyTorch: threads that spin stall on busy cores
     parser = argparse.ArgumentParser(prog="python -m training", description="Train multimodal networks.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (train, evaluate, report, presets, count, table, infer, import_cen, check_data, make_data):
+    for command in (train, evaluate, report, study, presets, count, table, infer, import_cen, check_data, make_data):
         command.add(commands)
     options = parser.parse_args(arguments)
     function: Callable[[argparse.Namespace], None] = options.function

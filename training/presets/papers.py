@@ -65,7 +65,7 @@ def _official(base: TrainConfig) -> TrainConfig:
 _NYU101, _SUN101 = _experiment("nyuv2", "refinenet", 101), _experiment("sunrgbd", "refinenet", 101)
 
 #: Table 1 and the additional studies of section 4.1 on NYUv2: convolutions and norms shared (s) or not (u).
-_ABLATIONS: dict[str, dict[str, Any]] = {
+ABLATIONS: dict[str, dict[str, Any]] = {
     "uu": {"fusion": "none", "share_convs": False},
     "ss": {"fusion": "none", "share_norms": True},
     "su": {"fusion": "none"},
@@ -96,7 +96,7 @@ PAPERS = (
         for decoder, depth in (("refinenet", 101), ("refinenet", 152), ("pspnet", 152))
     ),
     *(_official(base) for base in (_NYU101, _experiment("nyuv2", "refinenet", 152), _SUN101)),
-    *(_variant(_NYU101, suffix, **network) for suffix, network in _ABLATIONS.items()),
+    *(_variant(_NYU101, suffix, **network) for suffix, network in ABLATIONS.items()),
     *(
         _variant(_NYU101, f"{fusion}-{where}{suffix}", fusion=fusion, where=where, setting=setting)
         for fusion in ("concat", "average", "align", "attention")
