@@ -14,7 +14,8 @@ import benchmarks
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named benchmarks, or all; return 0 if every one ended well."""
-    names = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name != "__main__"]
+    modules = [module for module in pkgutil.iter_modules(benchmarks.__path__) if not module.ispkg]
+    names = [module.name for module in modules if not module.name.startswith("_")]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the parts of Crosswire.")
     parser.add_argument("names", nargs="*", help=f"of: {', '.join(names)} (default: all)")
     chosen = parser.parse_args(arguments).names or names

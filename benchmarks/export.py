@@ -3,14 +3,12 @@
 Random weights, two streams, 40 classes, 480x640, batch 1; 30 % of all channels behind an exchanging norm are
 exchanged. All contenders of one network are called in turn, with raw
 pixels in and labels out; figures are medians of wall time. Parity is against live PyTorch on fresh rooms.
-Written to ``benchmarks/results/export.json`` too. Run it with ``python -m benchmarks.export`` on a quiet machine.
+Run it with ``python -m benchmarks.export`` on a quiet machine.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -21,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.rooms import processor
+from benchmarks._record import eight_bit_instructions, keep, processor
 from export.build import macs
 from export.frames import Frames, of_source
 from export.job import Job, job, silent
@@ -37,11 +35,9 @@ from training.modalities import modalities
 from training.models import PrivateNorm2d, SegmentationNetwork, build_network, exchanging_norms
 from training.run_folder import Run
 
-RESULTS = Path(__file__).parent / "results" / "export.json"
 SIZE = (480, 640)
 NETWORKS = ("refinenet101", "cen-lite")
 SHARE = 0.3
-VNNI = ("avx512_vnni", "avx_vnni", "amx_int8")
 
 
 def exchanging(config: NetworkConfig) -> SegmentationNetwork:
@@ -128,13 +124,6 @@ def measured(name: str, repeats: int, threads: int, frames: Frames, folder: Path
     }
 
 
-def eight_bit_instructions() -> list[str]:
-    """Return which instructions for 8-bit products the processor has."""
-    listing = Path("/proc/cpuinfo")
-    words = set(listing.read_text().split()) if listing.exists() else set()
-    return [name for name in VNNI if name in words]
-
-
 def main() -> None:
     """Measure, print a table and end in one JSON line."""
     parser = argparse.ArgumentParser(description="exported networks against eager PyTorch and a naive export")
@@ -145,36 +134,22 @@ def main() -> None:
     threads = wanted.threads or granted_threads()
     torch.set_num_threads(threads)
     source = RoomsFrames(11, 6, *SIZE)
-    figures: dict[str, Any] = {}
+    networks: dict[str, Any] = {}
     instructions = ", ".join(eight_bit_instructions()) or "none"
     print(f"{processor()}, {threads} of {os.cpu_count()} cores, 8-bit instructions: {instructions}", flush=True)
     for name in wanted.networks:
         with tempfile.TemporaryDirectory() as folder:
             inputs = [input_spec(stream, SIZE) for stream in modalities(NetworkConfig())]
             frames = of_source(source, inputs, 6, "rooms, {count} frames")
-            figures[name] = row = measured(name, wanted.repeats, threads, frames, Path(folder))
+            networks[name] = row = measured(name, wanted.repeats, threads, frames, Path(folder))
         print(f"\n{name}", flush=True)
         for kind, value in row["median_ms"].items():
             print(f"  {kind:12} {value:9.1f} ms   {row['median_ms']['eager fp32'] / value:5.2f} x eager")
         for key, value in row.items():
             if key != "median_ms":
                 print(f"  {key:24} {value if isinstance(value, dict) else round(value, 6)}")
-    result = {
-        "benchmark": "export",
-        "command": f"python -m benchmarks.export --threads {threads}",
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "hardware": {
-            "cpu": processor(),
-            "cores": os.cpu_count(),
-            "threads": threads,
-            "eight_bit": eight_bit_instructions(),
-        },
-        "size": list(SIZE),
-        "networks": figures,
-    }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result))
+    figures = {"threads": threads, "size": list(SIZE), "networks": networks}
+    keep("export", f"python -m benchmarks.export --threads {threads}", figures)
 
 
 if __name__ == "__main__":

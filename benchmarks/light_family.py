@@ -3,16 +3,14 @@
 Both are trained on the procedural rooms with the same optimiser, batches and steps, once per seed, and scored on fresh
 scenes; the learning rate of each is the better of a few, tried beforehand on other scenes for half as long. A training
 step is forward and backward of one batch, in processor seconds; latency is that of the exported
-fp32 graph with all its pre- and post-processing, at 480x640, batch 1; of both the shortest of several calls. Written
-to ``benchmarks/results/light_family.json`` too. Run it with ``python -m benchmarks.light_family`` on a quiet machine.
+fp32 graph with all its pre- and post-processing, at 480x640, batch 1; of both the shortest of several calls. Run
+it with ``python -m benchmarks.light_family`` on a quiet machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import datetime
-import json
 import statistics
 import tempfile
 import time
@@ -22,7 +20,7 @@ from typing import Any
 import onnxruntime
 import torch
 
-from benchmarks.rooms import processor
+from benchmarks._record import keep, processor
 from export.build import GRAPH, build
 from export.onnx_graph import example
 from training.config import NetworkConfig, TrainConfig
@@ -34,7 +32,6 @@ from training.models import build_network
 from training.presets import preset
 from training.run_folder import read_run
 
-RESULTS = Path(__file__).parent / "results" / "light_family.json"
 SIZE = (480, 640)
 CALLS = 20
 STEPS = 8
@@ -147,18 +144,9 @@ def main() -> None:
             f"{row['exchanged_share']:10.1%} {rate:5g}",
             flush=True,
         )
-    result = {
-        "benchmark": "light_family",
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "hardware": {"cpu": processor(), "threads": wanted.threads},
-        "steps": wanted.steps,
-        "seeds": wanted.seeds,
-        "size": list(SIZE),
-        "networks": figures,
-    }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result))
+    sizes = {"threads": wanted.threads, "steps": wanted.steps, "seeds": wanted.seeds, "size": list(SIZE)}
+    command = f"python -m benchmarks.light_family --steps {wanted.steps} --seeds {wanted.seeds}"
+    keep("light_family", command, {**sizes, "networks": figures})
 
 
 if __name__ == "__main__":

@@ -7,14 +7,13 @@ another series of rooms; seconds are processor time, so that a busy neighbour ha
 """
 
 import argparse
-import datetime
-import json
 import os
 import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
+
+from benchmarks._record import keep, processor
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -35,14 +34,6 @@ def scenes_per_second(scenes: int, repetitions: int, *, all_domains: bool) -> li
     return paces[1:]
 
 
-def processor() -> str:
-    """Return the processor's model name, or the architecture where the system does not tell."""
-    listing = Path("/proc/cpuinfo")
-    lines = listing.read_text().splitlines() if listing.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else os.uname().machine
-
-
 def main() -> None:
     """Measure, print a table and end in one JSON line."""
     parser = argparse.ArgumentParser(description="scenes per second of the procedural rooms on one core")
@@ -59,14 +50,7 @@ def main() -> None:
         paces = scenes_per_second(wanted.scenes, wanted.repetitions, all_domains=everything)
         figures[title] = round(statistics.median(paces), 1)
         print(f"{title:18s} {figures[title]:7.1f} scenes/s   (from {min(paces):.1f} to {max(paces):.1f})")
-    report = {
-        "benchmark": "rooms",
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "hardware": {"cpu": processor(), "cores": os.cpu_count(), "threads_used": 1},
-        "size": [128, 160],
-        "scenes_per_second": figures,
-    }
-    print(json.dumps(report))
+    keep("rooms", "python -m benchmarks.rooms", {"size": [128, 160], "threads": 1, "scenes_per_second": figures})
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
 """Times ways to get labels and confidence out of logits in ONNX Runtime: 40 classes from 120x160 to 480x640.
 
 All take turns in one thread; figures are medians of processor time, since a busy neighbour hardly counts there. Every
-way agrees with the first one in all labels and within one step of confidence, or the benchmark fails. Written to
-``benchmarks/results/tail.json`` too. Run it with ``python -m benchmarks.tail``.
+way agrees with the first one in all labels and within one step of confidence, or the benchmark fails. Run
+it with ``python -m benchmarks.tail``.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
 import statistics
 import tempfile
 import time
@@ -20,14 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.rooms import processor
+from benchmarks._record import keep
 from export.contract import TensorSpec
 from export.onnx_graph import exported, save
 from export.parity import onnx_runner
 from export.servable import decide
 from training.losses import upsample
 
-RESULTS = Path(__file__).parent / "results" / "tail.json"
 CLASSES, SMALL, LARGE = 40, (120, 160), (480, 640)
 
 Answers = tuple[Tensor, Tensor]
@@ -111,16 +108,7 @@ def main() -> None:
     medians = {name: round(statistics.median(values), 1) for name, values in times.items()}
     for name, value in medians.items():
         print(f"{name:14} {value:7.1f} ms")
-    result = {
-        "benchmark": "tail",
-        "command": "python -m benchmarks.tail",
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "hardware": {"cpu": processor(), "threads": 1},
-        "processor_ms": medians,
-    }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result))
+    keep("tail", "python -m benchmarks.tail", {"threads": 1, "processor_ms": medians})
 
 
 if __name__ == "__main__":

@@ -10,25 +10,21 @@ from __future__ import annotations
 
 import argparse
 import copy
-import datetime
-import json
 import statistics
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.rooms import processor
+from benchmarks._record import keep, processor
 from training.config import NetworkConfig
 from training.losses import task_loss
 from training.models import Decisions, SegmentationNetwork, build_network
 from training.models.exchange import exchange
 
-RESULTS = Path(__file__).parent / "results" / "training_step.json"
 SIZE = (128, 160)
 CLASSES = 40
 
@@ -105,17 +101,8 @@ def main() -> None:
     print(f"{processor()}, {torch.get_num_threads()} threads, RefineNet-50, M = 2, 128x160, batch {options.batch}")
     for name, value in figures.items():
         print(f"  {name:20} {value:8.3f}")
-    result = {
-        "benchmark": "training_step",
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "processor": processor(),
-        "threads": torch.get_num_threads(),
-        "command": f"python -m benchmarks.training_step --turns {options.turns} --batch {options.batch}",
-        **figures,
-    }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(result))
+    command = f"python -m benchmarks.training_step --turns {options.turns} --batch {options.batch}"
+    keep("training_step", command, {"threads": torch.get_num_threads(), **figures})
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from datetime import date
 from pathlib import Path
 
 from training.commands.arguments import Commands
@@ -55,7 +56,7 @@ def _study(options: argparse.Namespace) -> None:
         print(f"the time is over; what is done is kept in {folder}\nnext: {command}")
         return
     print(as_text(chosen, table))
-    stem = options.results / f"study_{options.name}_{options.size}"
+    stem = options.results / f"{date.today().isoformat()}-study_{options.name}_{options.size}"
     write_json(stem.with_suffix(".json"), as_json(chosen, table, options.size, options.seeds, command))
     draw(stem.with_suffix(".png"), chosen, table)
     print(f"\nwritten: {stem}.json and {stem}.png")

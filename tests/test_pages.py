@@ -1,0 +1,41 @@
+"""`docs/results.md` and the README's table of claims are built from the results, and say what those say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from benchmarks._record import RESULTS, keep
+from benchmarks.pages.__main__ import PAGE, README, with_claims
+from benchmarks.pages.results import latest, page, short
+from benchmarks.pages.trend import draw, series
+
+
+def test_the_results_page_is_what_the_files_say_byte_for_byte() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(RESULTS), "build it again: python -m benchmarks.pages"
+
+
+def test_the_claims_in_the_readme_are_what_the_files_say() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert with_claims(text, short(RESULTS)) == text, "build it again: python -m benchmarks.pages"
+
+
+def test_every_file_names_its_date_and_command() -> None:
+    files = sorted(RESULTS.glob("*.json"))
+    assert files
+    for path in files:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        assert path.name.startswith(record["date"]) and record["command"].startswith("python -m ")
+
+
+def test_the_newest_measurement_is_shown_and_all_are_in_the_trend(tmp_path: Path) -> None:
+    keep("training_step", "python -m benchmarks.training_step", {"plain_over_stacked": 1.5}, results=tmp_path)
+    newest = next(tmp_path.glob("*.json"))
+    older = json.loads(newest.read_text()) | {"date": "2020-01-01", "plain_over_stacked": 1.1}
+    (tmp_path / "2020-01-01-training_step.json").write_text(json.dumps(older))
+    assert latest(tmp_path)["training_step"]["plain_over_stacked"] == 1.5
+    text = page(tmp_path)
+    assert "| plain_over_stacked | 1.5 |" in text and "1.1" not in text
+    assert [value for _, value in series(tmp_path)["training_step: plain_over_stacked"]] == [1.1, 1.5]
+    draw(tmp_path, tmp_path / "trend.png")
+    assert (tmp_path / "trend.png").stat().st_size > 1000
