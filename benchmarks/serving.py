@@ -36,7 +36,7 @@ from serving.embedded import EmbeddedServer
 from serving.limits import PictureLimits
 from serving.published import published
 from serving.stages.cores import granted_cores
-from serving.stages.decode_rgbd import decode_pair
+from serving.stages.decode_domains import decode_domains
 from serving.stages.look import Look
 from serving.stages.network import open_session
 from serving.stages.overlay_labels import overlay
@@ -107,13 +107,13 @@ def bare_work(folder: Path, rgb: bytes, depth: bytes) -> Work:
     contract = Contract.load(folder)
     session = open_session(folder / contract.graph.file, contract.graph.sha256)
     look = Look.from_published(published(contract, contract.inputs, contract.outputs, contract.name))
-    height, width = next(spec.shape for spec in contract.inputs if spec.name == "depth")
+    specs = [dataclasses.asdict(spec) for spec in contract.inputs]
     limits = PictureLimits()
 
     def work() -> None:
-        pixels, metres = decode_pair(rgb, depth, _UNITS_PER_METRE, height, width, limits)
-        labels, confidence = session.run(["labels", "confidence"], {"rgb": pixels[None], "depth": metres[None]})
-        render(labels[0], confidence[0], rgb, metres, look, limits)
+        pixels, metres = decode_domains(specs, [_UNITS_PER_METRE], rgb, depth)
+        labels, confidence = session.run(["labels", "confidence"], {"rgb": pixels, "depth": metres})
+        render(labels[0], confidence[0], ("rgb_image", rgb), metres[0], ("rgb", "depth"), look, limits)
         overlay(labels[0], rgb, look, limits)
 
     return work

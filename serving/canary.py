@@ -23,10 +23,12 @@ from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from export.contract import TensorSpec
 from serving.assemble import Assembled
+from serving.canary_clip import canary_clip
 from serving.pipelines import DEPTH_UNITS_PER_METRE
 from serving.wire import CHANNEL_OPTIONS, ELEMENT_BYTES, SECRET_HEADER, RawTensor, infer_request, pack_bytes
 
 _SIZE = (16, 12)
+_TUNING = ("depth_units_per_metre",)
 
 
 @dataclass(frozen=True)
@@ -43,23 +45,15 @@ class Canary:
 
 
 def canaries_of(assembled: Assembled) -> tuple[Canary, ...]:
-    """Return one canary per network (zeros) and one per pipeline (tiny pictures), networks first."""
+    """Return one canary per network (zeros) and one per pipeline (tiny files), networks first."""
     networks = [
         Canary(contract.name, infer_request(contract.name, [_zeros(spec) for spec in contract.inputs]))
         for contract in (network.contract for network in assembled.networks)
     ]
-    pictures = {"rgb_image": _png("RGB", (90, 120, 150)), "depth_image": _png("I;16", int(2 * DEPTH_UNITS_PER_METRE))}
     pipelines = [
         Canary(
             pipeline.name,
-            infer_request(
-                pipeline.name,
-                [
-                    RawTensor(spec.name, spec.dtype, (1, 1), pack_bytes([pictures[spec.name]]))
-                    for spec in pipeline.inputs
-                    if not spec.optional
-                ],
-            ),
+            infer_request(pipeline.name, [_sample(spec) for spec in pipeline.inputs if spec.name not in _TUNING]),
         )
         for pipeline in assembled.pipelines
     ]
@@ -155,6 +149,17 @@ def answers_http(target: str) -> bool:
 def _zeros(spec: TensorSpec) -> RawTensor:
     """Return one sample of zeros."""
     return RawTensor(spec.name, spec.dtype, (1, *spec.shape), bytes(math.prod(spec.shape) * ELEMENT_BYTES[spec.dtype]))
+
+
+def _sample(spec: TensorSpec) -> RawTensor:
+    """Return one small file for an input of a pipeline."""
+    if spec.name == "clip":
+        data = canary_clip()
+    elif spec.unit.startswith("16-bit"):
+        data = _png("I;16", int(2 * DEPTH_UNITS_PER_METRE))
+    else:
+        data = _png("RGB", (90, 120, 150))
+    return RawTensor(spec.name, spec.dtype, (1, 1), pack_bytes([data]))
 
 
 def _png(mode: str, value: Any) -> bytes:

@@ -42,6 +42,29 @@ class WorkerLimits:
 
 
 @dataclass(frozen=True)
+class ClipLimits:
+    """Limits on one clip, checked in its header and again while it is decoded.
+
+    Attributes:
+        encoded_bytes: largest file.
+        seconds: longest clip.
+        pixels: largest width x height of a frame.
+        side: largest width or height of a frame.
+        streams: most streams.
+        decoded_frames: most frames that are decoded to find those that a network sees.
+        sample_rate: most samples per second.
+    """
+
+    encoded_bytes: int = 64 << 20
+    seconds: float = 600.0
+    pixels: int = 4096 * 2304
+    side: int = 8192
+    streams: int = 8
+    decoded_frames: int = 3000
+    sample_rate: int = 192_000
+
+
+@dataclass(frozen=True)
 class RequestLimits:
     """Limits on one HTTP request.
 

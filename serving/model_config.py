@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
@@ -17,11 +18,13 @@ from tritonclient.grpc.model_config_pb2 import (
 
 from export.contract import TensorSpec
 from serving.errors import ServingError
+from serving.graphs import ServedGraph, as_parameter, graphs_of, has_facade
 from serving.limits import QueueLimits
-from serving.pipelines import Pipeline, Stage
-from serving.published import GRAPH_FILE, GRAPH_HASH_PARAMETER, PARAMETER, published
+from serving.pipelines import Pipeline, Stage, network_inputs
+from serving.published import GRAPH_FILE, GRAPHS_PARAMETER, PARAMETER, published
 from serving.repository import Network
 
+_AS_IT_IS: Mapping[str, str] = {}
 _DATA_TYPES = {"UINT8": "TYPE_UINT8", "INT32": "TYPE_INT32", "FP32": "TYPE_FP32", "BYTES": "TYPE_STRING"}
 
 
@@ -39,16 +42,26 @@ class Runtime(str, Enum):
 def network_config(network: Network, runtime: Runtime) -> ModelConfig:
     """Return the configuration of a network's own model."""
     contract = network.contract
-    parameters = {PARAMETER: published(contract, contract.inputs, contract.outputs, contract.name)}
-    config = _base(contract.name, contract.max_batch_size, contract.inputs, contract.outputs, parameters)
+    inputs = network_inputs(contract)
+    parameters = {PARAMETER: published(contract, inputs, contract.outputs, contract.name)}
+    config = _base(contract.name, contract.max_batch_size, inputs, contract.outputs, parameters)
     _bound_queue(config)
-    if runtime is Runtime.CONTAINER:
-        config.backend = "onnxruntime"
-        config.default_model_filename = GRAPH_FILE
+    if runtime is Runtime.CONTAINER and not has_facade(network):
+        _run_graph(config)
     else:
         config.backend = "python"
-        config.parameters[GRAPH_HASH_PARAMETER].string_value = contract.graph.sha256
+        config.parameters[GRAPHS_PARAMETER].string_value = as_parameter(graphs_of(network))
         config.instance_group.append(_one_process())
+    return config
+
+
+def graph_config(network: Network, graph: ServedGraph) -> ModelConfig:
+    """Return the configuration of one graph's own model behind a façade in the container."""
+    contract = network.contract
+    inputs = [dataclasses.replace(spec, optional=False) for spec in contract.inputs if spec.name in graph.inputs]
+    config = _base(graph.model, contract.max_batch_size, inputs, contract.computed_outputs, {})
+    _bound_queue(config)
+    _run_graph(config)
     return config
 
 
@@ -73,7 +86,7 @@ def ensemble_config(pipeline: Pipeline) -> ModelConfig:
     config.ensemble_scheduling.step.extend(
         [
             _step(before.model, before.inputs, before.outputs),
-            _step(contract.name, contract.inputs, contract.outputs),
+            _step(contract.name, network_inputs(contract), contract.outputs, pipeline.renamed),
             *(_step(stage.model, stage.inputs, stage.outputs) for stage in pipeline.after),
         ]
     )
@@ -134,16 +147,24 @@ def _bound_queue(config: ModelConfig) -> None:
     policy.max_queue_size = QueueLimits().requests
 
 
+def _run_graph(config: ModelConfig) -> None:
+    """Have the native backend run the graph."""
+    config.backend = "onnxruntime"
+    config.default_model_filename = GRAPH_FILE
+
+
 def _one_process() -> ModelInstanceGroup:
     """One python process on the CPU side; the network's session chooses its own device."""
     return ModelInstanceGroup(count=1, kind=ModelInstanceGroup.KIND_CPU)
 
 
-def _step(model: str, inputs: Iterable[TensorSpec], outputs: Iterable[TensorSpec]) -> ModelEnsembling.Step:
-    """Return one ensemble step; every tensor keeps its name."""
+def _step(
+    model: str, inputs: Iterable[TensorSpec], outputs: Iterable[TensorSpec], renamed: Mapping[str, str] = _AS_IT_IS
+) -> ModelEnsembling.Step:
+    """Return one ensemble step; every tensor keeps its name but the outputs that are renamed."""
     return ModelEnsembling.Step(
         model_name=model,
         model_version=-1,
         input_map={spec.name: spec.name for spec in inputs},
-        output_map={spec.name: spec.name for spec in outputs},
+        output_map={spec.name: renamed.get(spec.name, spec.name) for spec in outputs},
     )

@@ -11,7 +11,7 @@ from serving.limits import PictureLimits
 
 PARAMETER = "crosswire"
 GRAPH_FILE = "model.onnx"
-GRAPH_HASH_PARAMETER = "graph_sha256"
+GRAPHS_PARAMETER = "graphs"
 
 
 def published(contract: Contract, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], name: str) -> str:

@@ -15,15 +15,17 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 @dataclass(frozen=True)
 class Network:
-    """One exported network whose graph matches its contract.
+    """One exported network whose graphs match its contract.
 
     Attributes:
         contract: what the network promises.
-        graph: absolute path of the graph file.
+        graph: absolute path of the file of the graph that takes every input.
+        variants: absolute paths of the variants' graph files, in the contract's order.
     """
 
     contract: Contract
     graph: Path
+    variants: tuple[Path, ...] = ()
 
 
 def find_networks(repository: Path, only: Sequence[str] = ()) -> tuple[Network, ...]:
@@ -63,4 +65,5 @@ def _load(folder: Path) -> Network:
         raise ServingError(
             f"network {contract.name!r} is refused: a name is a letter and then at most 63 letters, digits or _"
         )
-    return Network(contract, graph.resolve())
+    variants = tuple((folder / variant.graph.file).resolve() for variant in contract.variants)
+    return Network(contract, graph.resolve(), variants)

@@ -11,12 +11,14 @@ import pytest
 from PIL import Image
 
 from serving.limits import PictureLimits
-from serving.stages.decode_rgbd import check_registered, decode_pair
+from serving.stages.decode_domains import decode_domains
+from serving.stages.depth_warnings import depth_warnings
 from serving.stages.look import Look
-from serving.stages.network import open_session, run_together
+from serving.stages.network import open_session
 from serving.stages.overlay_labels import overlay
 from serving.stages.pictures import PictureError, nearest, open_picture, photo_png_bytes
-from serving.stages.render_labels import depth_warnings, render
+from serving.stages.registered import check_registered
+from serving.stages.render_labels import render
 from tests.servers import depth_png, jpeg, png
 
 LIMITS = PictureLimits()
@@ -29,9 +31,17 @@ def png16(values: Any) -> bytes:
     return file.getvalue()
 
 
+def decode_pair(rgb: bytes, depth: bytes, units: float, height: int, width: int) -> tuple[Any, Any]:
+    """Decode one registered pair."""
+    colour = {"name": "rgb", "dtype": "UINT8", "shape": [height, width, 3], "missing": None}
+    metres = {"name": "depth", "dtype": "FP32", "shape": [height, width], "missing": 0.0}
+    pixels, readings = decode_domains([colour, metres], [units], rgb, depth)
+    return pixels[0], readings[0]
+
+
 def test_a_pair_of_the_networks_size_arrives_unchanged() -> None:
     depth = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)
-    rgb, metres = decode_pair(png(), png16(depth), 1000.0, 48, 64, LIMITS)
+    rgb, metres = decode_pair(png(), png16(depth), 1000.0, 48, 64)
     np.testing.assert_array_equal(rgb, np.asarray(Image.open(io.BytesIO(png()))))
     np.testing.assert_array_equal(metres, depth.astype(np.float32) / np.float32(1000))
     assert (rgb.dtype, metres.dtype) == (np.uint8, np.float32)
@@ -40,13 +50,13 @@ def test_a_pair_of_the_networks_size_arrives_unchanged() -> None:
 def test_holes_in_the_depth_are_never_blended_with_readings() -> None:
     depth = np.full((96, 128), 3000, np.uint16)
     depth[::3, ::2] = 0
-    _, metres = decode_pair(jpeg(128, 96), png16(depth), 1000.0, 31, 47, LIMITS)
+    _, metres = decode_pair(jpeg(128, 96), png16(depth), 1000.0, 31, 47)
     assert set(np.unique(metres)) == {np.float32(0), np.float32(3)}
 
 
 def test_depth_of_another_scale_is_registered_to_the_colour_picture() -> None:
     small = np.arange(12, dtype=np.uint16).reshape(3, 4) * 1000
-    _, metres = decode_pair(jpeg(64, 48), png16(small), 1000.0, 6, 8, LIMITS)
+    _, metres = decode_pair(jpeg(64, 48), png16(small), 1000.0, 6, 8)
     np.testing.assert_array_equal(metres, np.repeat(np.repeat(small / 1000, 2, 0), 2, 1))
 
 
@@ -63,13 +73,13 @@ def test_another_aspect_ratio_is_refused_by_name(size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1"])
 def test_grey_palette_and_transparent_pictures_become_rgb(mode: str) -> None:
-    rgb, _ = decode_pair(png(mode=mode), depth_png(), 1000.0, 24, 32, LIMITS)
+    rgb, _ = decode_pair(png(mode=mode), depth_png(), 1000.0, 24, 32)
     assert rgb.shape == (24, 32, 3)
 
 
 def test_a_large_jpeg_at_reduced_scale_is_nearly_its_full_decoding() -> None:
     data = jpeg(1280, 960)
-    reduced, _ = decode_pair(data, depth_png(), 1000.0, 48, 64, LIMITS)
+    reduced, _ = decode_pair(data, depth_png(), 1000.0, 48, 64)
     full = np.asarray(Image.open(io.BytesIO(data)).resize((64, 48), Image.Resampling.BILINEAR))
     assert np.abs(reduced.astype(int) - full).mean() < 4
 
@@ -77,7 +87,7 @@ def test_a_large_jpeg_at_reduced_scale_is_nearly_its_full_decoding() -> None:
 @pytest.mark.parametrize("units", [0.0, -1.0, float("nan"), float("inf"), 1e9])
 def test_a_unit_that_makes_no_sense_is_refused(units: float) -> None:
     with pytest.raises(PictureError, match="depth_units_per_metre"):
-        decode_pair(jpeg(), depth_png(), units, 48, 64, LIMITS)
+        decode_pair(jpeg(), depth_png(), units, 48, 64)
 
 
 def test_a_picture_over_a_limit_is_refused_from_its_header() -> None:
@@ -98,7 +108,9 @@ def test_rendered_labels_are_class_indices_at_the_size_of_the_picture_sent() -> 
     labels = np.array([[0, 1], [2, 1]], np.uint8)
     confidence = np.full((2, 2), 255, np.uint8)
     depth = np.full((2, 2), 2, np.float32)
-    labels_png, summary = render(labels, confidence, jpeg(640, 480), depth, LOOK, LIMITS)
+    labels_png, summary = render(
+        labels, confidence, ("rgb_image", jpeg(640, 480)), depth, ("rgb", "depth"), LOOK, LIMITS
+    )
     picture = Image.open(io.BytesIO(labels_png))
     assert (picture.mode, picture.size, labels_png[24]) == ("P", (640, 480), 8)
     np.testing.assert_array_equal(np.asarray(picture), np.repeat(np.repeat(labels, 240, 0), 320, 1))
@@ -107,7 +119,7 @@ def test_rendered_labels_are_class_indices_at_the_size_of_the_picture_sent() -> 
     said = json.loads(summary)
     assert (said["network"], said["width"], said["height"], said["mean_confidence"]) == ("net", 640, 480, 1.0)
     assert [(one["name"], one["share"]) for one in said["classes"]] == [("floor", 0.5), ("wall", 0.25), ("lamp", 0.25)]
-    assert said["warnings"] == []
+    assert (said["streams"], said["warnings"]) == (["rgb", "depth"], [])
 
 
 def test_the_overlay_blends_the_picture_with_the_class_colours() -> None:
@@ -128,25 +140,33 @@ def test_the_quick_png_holds_every_pixel(size: tuple[int, int]) -> None:
     np.testing.assert_array_equal(np.asarray(picture), pixels)
 
 
-def test_odd_depth_is_named_in_the_warnings() -> None:
-    metres = np.full((4, 4), 2000, np.float32)
-    (warning,) = depth_warnings(metres, (0.4, 10.0))
-    assert "2e+03 m" in warning and "depth_units_per_metre" in warning
+def test_depth_in_another_unit_is_named_with_the_scale_that_would_fit() -> None:
+    trained = (0.0, 10.0)
+    room = np.full((4, 4), 3, np.float32)
+    assert depth_warnings(room, trained) == []
+    (warning,) = depth_warnings(room * 1000, trained)
+    assert warning.startswith("depth_unit_suspect: the median depth is 3e+03 m, the network was trained on 0 to 10 m")
+    assert "check depth_units_per_metre; 1000 times" in warning
+    (warning,) = depth_warnings(room / 1000, trained)
+    assert warning.startswith("depth_unit_suspect: ") and "0.001 times" in warning
+    (warning,) = depth_warnings(room * 5, trained)
+    assert warning.startswith("depth_unit_suspect: ") and "5 times" in warning
+    assert depth_warnings(room * 1000, None) == []
+
+
+def test_depth_that_is_mostly_holes_is_named() -> None:
+    metres = np.full((4, 4), 3, np.float32)
     metres[:3] = 0
-    assert any("75%" in one for one in depth_warnings(metres, None))
-    assert depth_warnings(np.full((4, 4), 3, np.float32), (0.4, 10.0)) == []
+    assert depth_warnings(metres, (0.0, 10.0)) == ["depth_mostly_holes: 75% of the depth picture has no reading"]
+    assert depth_warnings(np.zeros((4, 4), np.float32), (0.0, 10.0)) == [
+        "depth_mostly_holes: 100% of the depth picture has no reading"
+    ]
 
 
-def test_requests_of_different_sizes_run_together_and_come_apart_again() -> None:
-    class Double:
-        def run(self, outputs: list[str], feed: dict[str, Any]) -> list[Any]:
-            assert len(feed["x"]) == 6
-            return [feed["x"] * 2, feed["x"] + 1]
-
-    requests = [{"x": np.arange(n, dtype=np.float32) + 10 * n} for n in (1, 3, 2)]
-    for request, (double, plus) in zip(requests, run_together(Double(), ["a", "b"], requests), strict=True):
-        np.testing.assert_array_equal(double, request["x"] * 2)
-        np.testing.assert_array_equal(plus, request["x"] + 1)
+def test_a_far_wall_behind_a_window_is_no_other_unit() -> None:
+    metres = np.full((4, 4), 3, np.float32)
+    metres[0] = 40
+    assert depth_warnings(metres, (0.0, 10.0)) == []
 
 
 def test_a_graph_with_another_hash_is_not_opened(tmp_path: Any) -> None:

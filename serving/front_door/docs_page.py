@@ -36,6 +36,7 @@ for (const form of document.forms) form.addEventListener("submit", async event =
   }
 });
 """
+_NEUTRAL = (220, 226, 232)
 POLICY = "default-src 'none'; connect-src 'self'; img-src blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
@@ -59,8 +60,9 @@ def _section(form: Form, base: str) -> str:
     """Return one pipeline's part of the page."""
     name = escape(form.pipeline)
     options = "".join(f"<option>{escape(output)}</option>" for output in (*form.pictures, *form.texts))
-    colours = zip(form.published["classes"], form.published["palette"], strict=True)
-    files = " ".join(f"-F {field.name}=@FILE" for field in form.fields.values() if not field.optional)
+    classes = form.published["classes"]
+    colours = zip(classes, form.published["palette"] or [_NEUTRAL] * len(classes), strict=True)
+    files = form.example
     url = escape(f"{base}/v1/pipelines/{form.pipeline}")
     return (
         f"<h2>{name}</h2><p>{''.join(_swatch(*pair) for pair in colours)}</p>"

@@ -13,6 +13,7 @@ from serving.published import PARAMETER
 
 _PICTURE_INPUT, _PICTURE_OUTPUT = "_image", "_png"
 _DRAWN = "overlay"
+_JSON = "JSON text"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Field:
         dtype: `BYTES` or `FP32`.
         unit: what it holds, in words.
         optional: whether it may be left out.
+        single: whether it is one element rather than a list.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Field:
     dtype: str
     unit: str
     optional: bool
+    single: bool
 
     @property
     def is_file(self) -> bool:
@@ -42,6 +45,11 @@ class Field:
     def is_picture(self) -> bool:
         """Whether an output is a PNG file rather than a text."""
         return self.tensor.endswith(_PICTURE_OUTPUT)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether an output is a JSON text."""
+        return self.unit == _JSON
 
 
 @dataclass(frozen=True)
@@ -68,10 +76,22 @@ class Form:
             return None
         published = json.loads(text)
         fields = [_field(spec, _PICTURE_INPUT) for spec in published["inputs"]]
-        outputs = [_field(spec, _PICTURE_OUTPUT) for spec in published["outputs"]]
+        encoded = (spec for spec in published["outputs"] if spec["dtype"] == "BYTES")  # people cannot use raw tensors
+        outputs = [_field(spec, _PICTURE_OUTPUT) for spec in encoded]
         return cls(
             config.name, published, {field.name: field for field in fields}, {field.name: field for field in outputs}
         )
+
+    @property
+    def example(self) -> str:
+        """The options by which curl sends what the pipeline needs; every file where it needs none of them in itself."""
+        needed = [name for name in self.files if not self.fields[name].optional] or self.files
+        return " ".join(f"-F {name}=@FILE" for name in needed)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The fields that are files."""
+        return tuple(field.name for field in self.fields.values() if field.is_file)
 
     @property
     def pictures(self) -> tuple[str, ...]:
@@ -110,4 +130,5 @@ class Form:
 def _field(spec: Mapping[str, Any], ending: str) -> Field:
     """Return a tensor's field."""
     name = spec["name"]
-    return Field(name.removesuffix(ending), name, spec["dtype"], spec["unit"], spec["optional"])
+    single = spec["shape"] == [1]
+    return Field(name.removesuffix(ending), name, spec["dtype"], spec["unit"], spec["optional"], single)

@@ -54,6 +54,10 @@ class ModelWire:
             raise bad(f"model {self.name!r} got an input twice in {_listed(names)}; send each once")
         if missing := [name for name, wire in self.inputs.items() if not wire.optional and name not in names]:
             raise bad(f"model {self.name!r} needs the input {_listed(missing)} too; it got {_listed(names)}")
+        if self.inputs and not names:
+            raise bad(
+                f"model {self.name!r} got no input at all; it answers when some of these come: {_listed(self.inputs)}"
+            )
         for tensor in tensors:
             self._check_input(tensor)
         if len({tensor.shape[0] for tensor in tensors}) > 1:

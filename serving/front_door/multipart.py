@@ -40,6 +40,8 @@ async def form_tensors(form: Form, body: bytes, headers: Headers, limits: Reques
         raise bad(f"the form has no field {unknown[0][:60]!r}; {form.pipeline} takes {', '.join(form.fields)}")
     if missing := [field.name for field in form.fields.values() if not field.optional and field.name not in parts]:
         raise bad(f"the field {missing[0]!r} is missing; send it: {_example(form)}")
+    if not any(form.fields[name].is_file for name in parts):
+        raise bad(f"the form holds no file; send some of {', '.join(form.files)}: {_example(form)}")
     return [_tensor(form.fields[name], value) for name, value in parts.items()]
 
 
@@ -84,5 +86,4 @@ def _tensor(field: Field, value: bytes) -> RawTensor:
 
 def _example(form: Form) -> str:
     """Return a command that sends what the pipeline needs."""
-    parts = " ".join(f"-F {field.name}=@FILE" for field in form.fields.values() if not field.optional)
-    return f"curl {parts} …/v1/pipelines/{form.pipeline}"
+    return f"curl {form.example} …/v1/pipelines/{form.pipeline}"

@@ -92,12 +92,20 @@ def _answers(form: Form) -> dict[str, Any]:
     """Describe the JSON answer."""
     outputs = {
         field.name: {
-            **({"type": "string", "format": "byte"} if field.is_picture else {"type": "object"}),
+            **_kind(field),
             "description": field.unit,
         }
         for field in form.outputs.values()
     }
     return {"pipeline": {"type": "string"}, "request_id": {"type": "string"}, **outputs}
+
+
+def _kind(field: Field) -> dict[str, Any]:
+    """Describe the type of one JSON value of an answer."""
+    if field.is_picture:
+        return {"type": "string", "format": "byte"}
+    one = {"type": "object"} if field.is_json else {"type": "string"}
+    return one if field.single else {"type": "array", "items": one}
 
 
 def _question(summary: str) -> dict[str, Any]:

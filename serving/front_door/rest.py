@@ -54,7 +54,7 @@ class RestEndpoints:
             return Response(status_code=CLIENT_GONE)
         content = _contents(answer)
         if as_png:
-            return Response(content[chosen[0].tensor], media_type=PNG)
+            return Response(content[chosen[0].tensor][0], media_type=PNG)
         plain = {field.name: _plain(field, content[field.tensor]) for field in chosen}
         return JSONResponse({"pipeline": form.pipeline, "request_id": request.state.request_id, **plain})
 
@@ -92,17 +92,20 @@ def chosen_outputs(form: Form, asked: list[str], as_png: bool) -> list[Field]:
     return [form.outputs[name] for name in names]
 
 
-def _contents(answer: ModelInferResponse) -> dict[str, bytes]:
-    """Return the one element of every output by tensor name."""
+def _contents(answer: ModelInferResponse) -> dict[str, list[bytes]]:
+    """Return the elements of every output by tensor name."""
     outputs = zip(answer.outputs, answer.raw_output_contents, strict=True)
-    return {output.name: unpack_bytes(data)[0] for output, data in outputs}
+    return {output.name: unpack_bytes(data) for output, data in outputs}
 
 
-def _plain(field: Field, content: bytes) -> Any:
-    """Return an output as a JSON value: a picture as base64, JSON text as what it says, other text as it is."""
+def _plain(field: Field, contents: list[bytes]) -> Any:
+    """Return an output as a JSON value: one element as it is, several as a list."""
+    values = [_value(field, content) for content in contents]
+    return values[0] if field.single else values
+
+
+def _value(field: Field, content: bytes) -> Any:
+    """Return one element as a JSON value: a picture as base64, JSON text as what it says, other text as it is."""
     if field.is_picture:
         return base64.b64encode(content).decode()
-    try:
-        return json.loads(content)
-    except ValueError:
-        return content.decode("utf-8", "replace")
+    return json.loads(content) if field.is_json else content.decode("utf-8", "replace")

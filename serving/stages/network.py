@@ -1,16 +1,20 @@
-"""The network of the embedded runtime: an ONNX Runtime session inside Triton's python backend."""
+"""The network of the embedded runtime: ONNX Runtime sessions inside Triton's python backend, one per graph."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from serving.published import GRAPH_FILE, GRAPH_HASH_PARAMETER
+from export.contract import MODALITIES
+from serving.published import GRAPHS_PARAMETER
+from serving.stages.answering import Answering
+from serving.stages.choose import PRESENT, Arrays, Chooser, Run
 from serving.stages.cores import granted_cores
 
 _NUMPY_TYPES = {"TYPE_UINT8": np.uint8, "TYPE_INT32": np.int32, "TYPE_FP32": np.float32}
@@ -45,59 +49,48 @@ def open_session(graph: Path, sha256: str, instances: int = 1) -> Any:
     return onnxruntime.InferenceSession(content, options, providers=[name for name in wanted if name in available])
 
 
-def run_together(
-    session: Any, outputs: list[str], requests: list[dict[str, npt.NDArray[Any]]]
-) -> list[list[npt.NDArray[Any]]]:
-    """Run several requests as one batch.
+def runner(session: Any, outputs: Sequence[str]) -> Run:
+    """Return a function that runs a session on arrays by name.
 
     Args:
         session: from `open_session`.
-        outputs: names of the outputs.
-        requests: per request its input arrays by name, each [n, ...].
-
-    Returns:
-        per request its output arrays in the order of `outputs`, each [n, ...].
+        outputs: names of the outputs, in any order.
     """
-    sizes = [len(next(iter(request.values()))) for request in requests]
-    if len(requests) == 1:
-        feed = requests[0]
-    else:
-        feed = {name: np.concatenate([request[name] for request in requests]) for name in requests[0]}
-    results = session.run(outputs, feed)
-    ends = np.cumsum(sizes)
-    return [[result[end - size : end] for result in results] for size, end in zip(sizes, ends, strict=True)]
+
+    def run(feed: Arrays) -> Arrays:
+        return dict(zip(outputs, session.run(list(outputs), feed), strict=True))
+
+    return run
 
 
 class TritonPythonModel:
     """The network inside Triton."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Open the session and run it once, so that the first request finds it warm."""
+        """Open a session per graph and run it once, so that the first request finds it warm.
+
+        The sessions share the cores: they run one after the other, and their threads do not spin in between.
+        """
         config = json.loads(args["model_config"])
-        graph = Path(args["model_repository"]) / args["model_version"] / GRAPH_FILE
+        folder = Path(args["model_repository"]) / args["model_version"]
         instances = sum(int(group["count"]) for group in config["instance_group"])
-        self._session = open_session(graph, config["parameters"][GRAPH_HASH_PARAMETER]["string_value"], instances)
-        self._inputs = [tensor["name"] for tensor in config["input"]]
-        self._outputs = [tensor["name"] for tensor in config["output"]]
-        zeros = {
-            tensor["name"]: np.zeros([1, *map(int, tensor["dims"])], _NUMPY_TYPES[tensor["data_type"]])
-            for tensor in config["input"]
-        }
-        run_together(self._session, self._outputs, [zeros])
+        tensors = {tensor["name"]: tensor for tensor in config["input"] if tensor["name"] != PRESENT}
+        outputs = [tensor["name"] for tensor in config["output"]]
+        computed = [name for name in outputs if name != MODALITIES]
+        graphs = {}
+        for graph in json.loads(config["parameters"][GRAPHS_PARAMETER]["string_value"]):
+            run = runner(open_session(folder / graph["file"], graph["sha256"], instances), computed)
+            run({name: _zeros(tensors[name]) for name in graph["inputs"]})
+            graphs[tuple(graph["inputs"])] = run
+        self._answering = Answering(
+            Chooser(config["name"], graphs), [tensor["name"] for tensor in config["input"]], outputs
+        )
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Run the requests of a dynamic batch together and give each its share."""
-        import triton_python_backend_utils as pb_utils
+        return self._answering.execute(requests)
 
-        from serving.stages.triton import input_array
 
-        feeds = [{name: input_array(request, name) for name in self._inputs} for request in requests]
-        return [
-            pb_utils.InferenceResponse(
-                [
-                    pb_utils.Tensor(name, np.ascontiguousarray(array))
-                    for name, array in zip(self._outputs, arrays, strict=True)
-                ]
-            )
-            for arrays in run_together(self._session, self._outputs, feeds)
-        ]
+def _zeros(tensor: dict[str, Any]) -> npt.NDArray[Any]:
+    """Return one sample of zeros."""
+    return np.zeros([1, *map(int, tensor["dims"])], _NUMPY_TYPES[tensor["data_type"]])

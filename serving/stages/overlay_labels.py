@@ -12,35 +12,58 @@ from PIL import Image
 from serving.limits import PictureLimits
 from serving.published import PARAMETER
 from serving.stages.look import Look, labels_at, palette_picture
-from serving.stages.pictures import colour_pixels, open_picture, photo_png_bytes, png_bytes
+from serving.stages.pictures import colour_pixels, load_pixels, open_picture, photo_png_bytes, png_bytes
+from serving.stages.registered import open_depth
+from serving.stages.render_labels import pictures_sent
 
 OPACITY = 0.55
 
 
-def overlay(labels: npt.NDArray[np.uint8], rgb_image: bytes, look: Look, limits: PictureLimits) -> bytes:
-    """Blend a colour picture with the class colours of its pixels.
+def overlay(
+    labels: npt.NDArray[np.uint8], picture: bytes, look: Look, limits: PictureLimits, name: str = "rgb_image"
+) -> bytes:
+    """Blend a picture with the class colours of its pixels.
 
     Args:
         labels: uint8 [H, W], class indices.
-        rgb_image: the encoded colour picture that was sent.
+        picture: the encoded colour picture that was sent, or the depth picture where there is none.
         look: what the labels mean.
         limits: what is allowed.
+        name: the picture's tensor.
 
     Returns:
         overlay_png, an RGB PNG file of the size of the picture sent.
     """
-    colour = colour_pixels(open_picture(rgb_image, "rgb_image", limits, ("JPEG", "PNG")), "rgb_image")
+    if name == "rgb_image":
+        colour = colour_pixels(open_picture(picture, name, limits, ("JPEG", "PNG")), name)
+    else:
+        colour = depth_shades(open_depth(picture, name, limits), name)
     labelled = palette_picture(labels_at(labels, colour.size), look)
     return photo_png_bytes(Image.blend(colour, labelled.convert("RGB"), OPACITY))
 
 
-def overlays(palette: list[list[int]], labels: npt.NDArray[np.uint8], *pictures: bytes) -> tuple[bytes, ...]:
+def depth_shades(picture: Image.Image, name: str) -> Image.Image:
+    """Return an opened depth picture as shades of grey, the nearest reading lightest, holes black.
+
+    Raises:
+        PictureError: it is damaged.
+    """
+    load_pixels(picture, name)
+    values = np.asarray(picture).astype(np.float32)
+    readings = values[values > 0]
+    near, far = np.percentile(readings, (1, 99)) if readings.size else (0.0, 1.0)
+    shades = 255 - 200 * np.clip((values - near) / max(far - near, 1.0), 0, 1)
+    return Image.fromarray(np.where(values > 0, shades, 0).astype(np.uint8)).convert("RGB")
+
+
+def overlays(palette: list[list[int]], labels: npt.NDArray[np.uint8], name: str, *pictures: bytes) -> tuple[bytes, ...]:
     """Draw the samples of one request within the ordinary limits; a worker process runs this.
 
     Args:
         palette: RGB colours by index.
         labels: uint8 [N, H, W], class indices.
-        *pictures: the encoded colour pictures that were sent.
+        name: the tensor that the pictures came in.
+        *pictures: the encoded pictures that were sent.
 
     Returns:
         N RGB PNG files.
@@ -49,7 +72,9 @@ def overlays(palette: list[list[int]], labels: npt.NDArray[np.uint8], *pictures:
         PictureError: see `overlay`.
     """
     look = Look("", (), tuple((red, green, blue) for red, green, blue in palette), None)
-    return tuple(overlay(one, rgb, look, PictureLimits()) for one, rgb in zip(labels, pictures, strict=True))
+    return tuple(
+        overlay(one, picture, look, PictureLimits(), name) for one, picture in zip(labels, pictures, strict=True)
+    )
 
 
 class TritonPythonModel:
@@ -74,8 +99,8 @@ class TritonPythonModel:
         """Draw the samples of one request."""
         from serving.stages.triton import input_array
 
-        labels, pictures = input_array(request, "labels"), input_array(request, "rgb_image")
-        drawn = self._workers.call(self._palette, labels, *pictures[:, 0])
+        names, pictures = zip(*pictures_sent(request), strict=True)
+        drawn = self._workers.call(self._palette, input_array(request, "labels"), names[0], *pictures)
         certainty = [png_bytes(Image.fromarray(one)) for one in input_array(request, "confidence")]
         found = {"overlay_png": drawn, "confidence_png": certainty}
         return {name: np.array(files, dtype=np.object_).reshape(-1, 1) for name, files in found.items()}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from export.contract import MODALITIES
 from serving.limits import PictureLimits
 from serving.published import PARAMETER
+from serving.stages.depth_warnings import depth_warnings
 from serving.stages.look import Look, labels_at, palette_picture
-from serving.stages.pictures import open_picture, png_bytes
+from serving.stages.pictures import PictureError, open_picture, png_bytes
 
-MOSTLY_HOLES = 0.5
+DEPTH = "depth"
 
 
 def summarise(
@@ -21,6 +24,7 @@ def summarise(
     network_labels: npt.NDArray[np.uint8],
     confidence: npt.NDArray[np.uint8],
     depth: npt.NDArray[np.float32],
+    streams: Sequence[str],
     look: Look,
 ) -> dict[str, Any]:
     """Say what was found.
@@ -30,11 +34,13 @@ def summarise(
         network_labels: uint8 [H, W], at the network's size.
         confidence: uint8 [H, W], 255 is certain.
         depth: float32 [H, W], metres, 0 is no reading.
+        streams: names of the inputs that the network used.
         look: what the labels mean.
 
     Returns:
-        `network`; `width` and `height` of the picture sent; `mean_confidence` 0..1; `classes`: per class present its
-        `index`, `name`, `share` of the area 0..1 and `mean_confidence` 0..1, largest share first; `warnings`.
+        `network`; `width` and `height` of the picture sent; `streams` that were used; `mean_confidence` 0..1;
+        `classes`: per class present its `index`, `name`, `share` of the area 0..1 and `mean_confidence` 0..1, largest
+        share first; `warnings`.
     """
     height, width = labels.shape
     counts = np.bincount(labels.ravel(), minlength=len(look.classes))
@@ -45,6 +51,7 @@ def summarise(
         "network": look.network,
         "width": width,
         "height": height,
+        "streams": list(streams),
         "mean_confidence": round(float(confidence.mean()) / 255, 4),
         "classes": [
             {
@@ -55,32 +62,16 @@ def summarise(
             }
             for index in order
         ],
-        "warnings": depth_warnings(depth, look.depth_range),
+        "warnings": depth_warnings(depth, look.depth_range) if DEPTH in streams else [],
     }
-
-
-def depth_warnings(depth: npt.NDArray[np.float32], trained: tuple[float, float] | None) -> list[str]:
-    """Name what is odd about a depth map, float32 [H, W] in metres: mostly holes, or another unit."""
-    readings = depth[depth > 0]
-    holes = 1 - readings.size / depth.size
-    warnings = []
-    if holes > MOSTLY_HOLES:
-        warnings.append(f"{holes:.0%} of the depth picture has no reading")
-    if readings.size and trained is not None:
-        middle = float(np.median(readings))
-        if not trained[0] / 2 <= middle <= trained[1] * 2:
-            warnings.append(
-                f"the median depth is {middle:.3g} m, the network was trained on {trained[0]:g} to {trained[1]:g} m: "
-                "check depth_units_per_metre"
-            )
-    return warnings
 
 
 def render(
     labels: npt.NDArray[np.uint8],
     confidence: npt.NDArray[np.uint8],
-    rgb_image: bytes,
+    sent: tuple[str, bytes],
     depth: npt.NDArray[np.float32],
+    streams: Sequence[str],
     look: Look,
     limits: PictureLimits,
 ) -> tuple[bytes, bytes]:
@@ -89,17 +80,29 @@ def render(
     Args:
         labels: uint8 [H, W], class indices.
         confidence: uint8 [H, W].
-        rgb_image: the encoded colour picture that was sent; its header alone is read.
+        sent: tensor name and bytes of an encoded picture that was sent; its header alone is read.
         depth: float32 [H, W], metres.
+        streams: names of the inputs that the network used.
         look: what the labels mean.
         limits: what is allowed.
 
     Returns:
         labels_png and summary (UTF-8 JSON).
     """
-    full = labels_at(labels, open_picture(rgb_image, "rgb_image", limits, ("JPEG", "PNG")).size)
-    summary = summarise(full, labels, confidence, depth, look)
+    name, picture = sent
+    full = labels_at(labels, open_picture(picture, name, limits, ("JPEG", "PNG")).size)
+    summary = summarise(full, labels, confidence, depth, streams, look)
     return png_bytes(palette_picture(full, look)), json.dumps(summary, ensure_ascii=False).encode()
+
+
+def pictures_sent(request: Any) -> list[tuple[str, bytes]]:
+    """Return per sample the picture that its answer looks like: the colour picture, or the depth for want of one."""
+    from serving.stages.triton import input_array
+
+    for name in ("rgb_image", "depth_image"):
+        if (pictures := input_array(request, name)) is not None:
+            return [(name, picture) for picture in pictures[:, 0]]
+    raise PictureError("the request holds neither rgb_image nor depth_image; send at least one of them")
 
 
 class TritonPythonModel:
@@ -121,12 +124,12 @@ class TritonPythonModel:
         """Render the samples of one request."""
         from serving.stages.triton import input_array
 
-        labels, confidence, pictures, depths = (
-            input_array(request, name) for name in ("labels", "confidence", "rgb_image", "depth")
-        )
+        labels, confidence, depths = (input_array(request, name) for name in ("labels", "confidence", "depth"))
+        used = input_array(request, MODALITIES)
+        streams = [["rgb", DEPTH]] * len(labels) if used is None else [one.decode().split("+") for one in used[:, 0]]
         rendered = [
             render(*sample, self._look, self._limits)
-            for sample in zip(labels, confidence, pictures[:, 0], depths, strict=True)
+            for sample in zip(labels, confidence, pictures_sent(request), depths, streams, strict=True)
         ]
         columns = zip(*rendered, strict=True)
         return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,9 @@ MOST_THREADS = 4  # each may hold several copies of a picture of the largest siz
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-def decoder_workers(function: str) -> Workers:
+def decoder_workers(function: str, limits: WorkerLimits | None = None) -> Workers:
     """Start workers for `package.module:name`, as many as `answer_each` has threads."""
-    return Workers(function, WorkerLimits(), min(granted_cores(), MOST_THREADS))
+    return Workers(function, limits or WorkerLimits(), min(granted_cores(), MOST_THREADS))
 
 
 def input_array(request: Any, name: str) -> Any:
@@ -43,17 +44,17 @@ def answer_each(requests: list[Any], answer: Callable[[Any], Arrays]) -> list[An
         one Triton response per request.
     """
     if len(requests) == 1:
-        return [_respond(requests[0], answer)]
+        return [respond(partial(answer, requests[0]))]
     with ThreadPoolExecutor(min(len(requests), granted_cores(), MOST_THREADS)) as pool:
-        return list(pool.map(lambda request: _respond(request, answer), requests))
+        return list(pool.map(lambda request: respond(partial(answer, request)), requests))
 
 
-def _respond(request: Any, answer: Callable[[Any], Arrays]) -> Any:
-    """Answer one request, whatever happens."""
+def respond(answer: Callable[[], Arrays]) -> Any:
+    """Return one Triton response, whatever happens while its arrays are made."""
     import triton_python_backend_utils as pb_utils
 
     try:
-        tensors = [pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in answer(request).items()]
+        tensors = [pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in answer().items()]
         return pb_utils.InferenceResponse(output_tensors=tensors)
     except MediaError as error:
         failure = pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG)

@@ -1,0 +1,22 @@
+"""Ensembles as data: which stages stand before and after a network, and which tensor feeds which."""
+
+from __future__ import annotations
+
+from export.contract import Contract
+from serving.pipelines.clip import clip
+from serving.pipelines.parts import DEPTH_UNITS_PER_METRE, Pipeline, Stage, network_inputs
+from serving.pipelines.segmentation import segmentation
+from serving.pipelines.translation import translation
+
+__all__ = ["DEPTH_UNITS_PER_METRE", "Pipeline", "Stage", "network_inputs", "pipelines_of"]
+
+_BY_TASK = {"segmentation": segmentation, "translation": translation, "classification": clip}
+
+
+def pipelines_of(contract: Contract) -> tuple[Pipeline, ...]:
+    """Return the pipelines that a network is served through.
+
+    Raises:
+        ServingError: the task has a pipeline, but the network's tensors do not fit it.
+    """
+    return (_BY_TASK[contract.task](contract),)

@@ -1,0 +1,38 @@
+"""From Triton's requests to a chooser of graphs, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from serving.stages.choose import Arrays, Chooser
+from serving.stages.pictures import PictureError
+from serving.stages.triton import input_array, respond
+
+
+class Answering:
+    """Answers Triton's requests by a chooser.
+
+    Args:
+        chooser: runs the graphs.
+        inputs: names of the tensors that a request may hold.
+        outputs: names of those that it gets.
+    """
+
+    def __init__(self, chooser: Chooser, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        self._chooser, self._inputs, self._outputs = chooser, inputs, outputs
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Return one response per request; what one of them lacks fails that one alone."""
+        feeds = []
+        for request in requests:
+            arrays = {name: input_array(request, name) for name in self._inputs}
+            feeds.append({name: array for name, array in arrays.items() if array is not None})
+        return [respond(partial(self._settled, answer)) for answer in self._chooser.answer(feeds)]
+
+    def _settled(self, answer: Arrays | PictureError) -> Arrays:
+        """Return the outputs that a response holds, or raise what stands in their place."""
+        if isinstance(answer, PictureError):
+            raise answer
+        return {name: answer[name] for name in self._outputs}

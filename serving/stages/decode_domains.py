@@ -1,0 +1,128 @@
+"""Stage `<name>_decode`: one encoded picture per input domain becomes the network's tensors."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from serving.limits import PictureLimits
+from serving.pipelines import DEPTH_UNITS_PER_METRE
+from serving.published import PARAMETER
+from serving.stages.choose import PRESENT
+from serving.stages.pictures import PictureError, colour_pixels, open_picture
+from serving.stages.registered import check_registered, check_units, metres_of, open_depth
+
+PICTURE = "_image"
+
+
+def decode_domains(specs: list[dict[str, Any]], units: list[float], *pictures: bytes) -> tuple[Any, ...]:
+    """Decode the pictures of one request within the ordinary limits; a worker process runs this.
+
+    Args:
+        specs: the tensors to make, one per domain: `name`, `dtype`, `shape` and `missing`.
+        units: scale of every sample's depth picture.
+        *pictures: per domain the N pictures of the samples.
+
+    Returns:
+        per domain uint8 [N, H, W, 3], [N, H, W, 1] or [N, H, W], or float32 [N, H, W] in metres.
+
+    Raises:
+        PictureError: a picture is damaged, too large or of another kind, or those of a sample cannot be registered.
+    """
+    count, limits = len(units), PictureLimits()
+    samples = [
+        _sample([pictures[place * count + index] for place in range(len(specs))], specs, unit, limits)
+        for index, unit in enumerate(units)
+    ]
+    if count == 1:
+        return tuple(array[None] for array in samples[0])  # the ordinary request: no copy
+    return tuple(np.stack(column) for column in zip(*samples, strict=True))
+
+
+def _sample(
+    pictures: list[bytes], specs: list[dict[str, Any]], unit: float, limits: PictureLimits
+) -> list[npt.NDArray[Any]]:
+    """Decode the pictures of one sample, one array per domain."""
+    names = [f"{spec['name']}{PICTURE}" for spec in specs]
+    opened = [_open(data, spec, unit, limits) for data, spec in zip(pictures, specs, strict=True)]
+    for name, picture in zip(names[1:], opened[1:], strict=True):
+        check_registered(opened[0].size, picture.size, limits.aspect_tolerance, (names[0], name))
+    return [
+        metres_of(picture, name, unit, tuple(spec["shape"][:2]), spec["missing"])
+        if _is_depth(spec)
+        else _values(picture, name, tuple(spec["shape"]))
+        for picture, name, spec in zip(opened, names, specs, strict=True)
+    ]
+
+
+def _open(data: bytes, spec: dict[str, Any], unit: float, limits: PictureLimits) -> Image.Image:
+    """Open the picture of one domain; nothing is decoded yet."""
+    name = f"{spec['name']}{PICTURE}"
+    if not _is_depth(spec):
+        return open_picture(data, name, limits, ("JPEG", "PNG"))
+    check_units(unit, limits)
+    return open_depth(data, name, limits)
+
+
+def _is_depth(spec: dict[str, Any]) -> bool:
+    """Say whether a tensor holds metres."""
+    return bool(spec["dtype"] == "FP32")
+
+
+def _values(picture: Image.Image, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Return the pixels of an 8-bit picture as a network takes them, uint8 [H, W], [H, W, 1] or [H, W, 3]."""
+    colour = colour_pixels(picture, name, (shape[1], shape[0]))
+    return np.asarray(colour if shape[2:] == (3,) else colour.convert("L")).reshape(shape)
+
+
+class TritonPythonModel:
+    """The stage inside Triton."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Read the tensors from the stage's own parameters, and start a decoder."""
+        from serving.stages.triton import decoder_workers
+
+        config = json.loads(args["model_config"])
+        published = json.loads(config["parameters"][PARAMETER]["string_value"])
+        self._specs = [spec for spec in published["outputs"] if spec["name"] != PRESENT]
+        self._tells = len(self._specs) < len(published["outputs"])
+        self._workers = decoder_workers(f"{__name__}:decode_domains")
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Answer every request on its own; a bad picture fails its own request only."""
+        from serving.stages.triton import answer_each
+
+        return answer_each(requests, self._answer)
+
+    def _answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
+        """Decode the samples of one request."""
+        from serving.stages.triton import input_array
+
+        came = {spec["name"]: input_array(request, f"{spec['name']}{PICTURE}") for spec in self._specs}
+        there = [spec for spec in self._specs if came[spec["name"]] is not None]
+        if not there:
+            wanted = ", ".join(f"{name}{PICTURE}" for name in came)
+            raise PictureError(f"the request holds no picture; send some of {wanted}")
+        count = len(came[there[0]["name"]])
+        units = input_array(request, "depth_units_per_metre")
+        scales = [DEPTH_UNITS_PER_METRE] * count if units is None else [float(unit) for unit in units[:, 0]]
+        slim = [{key: spec[key] for key in ("name", "dtype", "shape", "missing")} for spec in there]
+        pictures = [data for spec in there for data in came[spec["name"]][:, 0]]
+        decoded = dict(zip((spec["name"] for spec in there), self._workers.call(slim, scales, *pictures), strict=True))
+        arrays = {spec["name"]: decoded.get(spec["name"], _nothing(spec, count)) for spec in self._specs}
+        if self._tells:
+            arrays[PRESENT] = np.full((count, 1), "+".join(decoded).encode(), np.object_)
+        return arrays
+
+    def finalize(self) -> None:
+        """End the worker processes."""
+        self._workers.close()
+
+
+def _nothing(spec: dict[str, Any], count: int) -> npt.NDArray[Any]:
+    """Return zeros in the place of an absent picture; no network sees them."""
+    return np.zeros((count, *spec["shape"]), np.float32 if _is_depth(spec) else np.uint8)

@@ -1,0 +1,83 @@
+"""Stage `<name>_rank`: probabilities become the likeliest labels and a summary."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from export.contract import MODALITIES
+from serving.published import PARAMETER
+from serving.stages.choose import USED
+from serving.stages.clips import Facts
+from serving.stages.decode_clip import column, facts_of
+
+
+def ranked(probabilities: npt.NDArray[np.float32], classes: Sequence[str], count: int) -> list[tuple[str, float]]:
+    """Return the likeliest classes with their probabilities, float32 [C]; those with equal ones in their own order."""
+    order = np.argsort(-probabilities, kind="stable")[:count]
+    return [(classes[index], float(probabilities[index])) for index in order]
+
+
+def summarise(
+    network: str, classes: Sequence[str], probabilities: npt.NDArray[np.float32], used: str, facts: Facts
+) -> dict[str, Any]:
+    """Say what was heard and seen.
+
+    Args:
+        network: its name.
+        classes: class names by index.
+        probabilities: float32 [C].
+        used: names of the modalities used, joined by `+`.
+        facts: what is known about the clip.
+
+    Returns:
+        `network`; `modalities` that were used; `classes`: every class with its `name` and `probability`, the likeliest
+        first; `clip`: `container`, `seconds`, `pictures`, `sound`; `warnings`.
+    """
+    clip = dataclasses.asdict(facts)
+    warnings = clip.pop("warnings")
+    return {
+        "network": network,
+        "modalities": used.split("+"),
+        "classes": [
+            {"name": name, "probability": round(share, 6)}
+            for name, share in ranked(probabilities, classes, len(classes))
+        ],
+        "clip": clip,
+        "warnings": warnings,
+    }
+
+
+class TritonPythonModel:
+    """The stage inside Triton."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Read class names from the stage's own parameters."""
+        config = json.loads(args["model_config"])
+        published = json.loads(config["parameters"][PARAMETER]["string_value"])
+        self._network, self._classes = published["network"], tuple(published["classes"])
+        self._count = next(spec["shape"][0] for spec in published["outputs"] if spec["name"] == "top_labels")
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Answer every request on its own."""
+        from serving.stages.triton import answer_each
+
+        return answer_each(requests, self._answer)
+
+    def _answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
+        """Rank the samples of one request."""
+        from serving.stages.triton import input_array
+
+        probabilities, used, facts = (input_array(request, name) for name in ("probabilities", USED, "clip_facts"))
+        labels = [[name.encode() for name, _ in ranked(one, self._classes, self._count)] for one in probabilities]
+        summaries = [
+            summarise(self._network, self._classes, one, word.decode(), facts_of(text))
+            for one, word, text in zip(probabilities, used[:, 0], facts[:, 0], strict=True)
+        ]
+        texts = [json.dumps(summary, ensure_ascii=False).encode() for summary in summaries]
+        return {"top_labels": np.array(labels, dtype=np.object_), MODALITIES: used, "summary": column(texts)}
