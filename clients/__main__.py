@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from clients.commands import batch, list_pipelines, predict, stream
+from clients.commands import batch, bench, list_pipelines, predict, stream
 from clients.errors import CrosswireError
 
-COMMANDS = (predict, list_pipelines, batch, stream)
+COMMANDS = (predict, list_pipelines, batch, stream, bench)
 
 
 class OneLineParser(argparse.ArgumentParser):

@@ -1,0 +1,74 @@
+"""What the benchmark sends: the user's files, or pictures that compress like photographs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from clients.batch.items import domain
+from clients.errors import InputError
+from clients.pictures import encode_png, read_source
+from clients.pipelines import Pipeline
+
+SIZE = (640, 480)
+_GREY = ("edge", "texture", "curvature", "occlusion")
+
+
+def bench_inputs(pipeline: Pipeline, files: Mapping[str, Path], size: tuple[int, int]) -> dict[str, NDArray[Any]]:
+    """Return one sample of everything that a pipeline needs.
+
+    Args:
+        pipeline: whom it is for.
+        files: by input, `rgb` or `rgb_image`; for the others pictures are made.
+        size: width and height of pictures that are made.
+
+    Raises:
+        InputError: a file is for no input, cannot be read, or an input can be no picture.
+    """
+    inputs: dict[str, NDArray[Any]] = {}
+    left = dict(files)
+    for tensor in pipeline.inputs:
+        path = left.pop(tensor.name, None) or left.pop(domain(tensor), None)
+        if path is not None:
+            data = read_source(path, tensor.name)[0]
+        elif tensor.optional:
+            continue
+        elif tensor.name.endswith("_image"):
+            data = made_picture(domain(tensor), size)
+        else:
+            raise InputError(f"{tensor.name} cannot be made up; send a file: --input {domain(tensor)}=FILE")
+        inputs[tensor.name] = np.array([[data]], dtype=np.object_)
+    if left:
+        known = ", ".join(domain(tensor) for tensor in pipeline.inputs)
+        raise InputError(f"pipeline {pipeline.name!r} has no input {next(iter(left))!r}; it has: {known}")
+    return inputs
+
+
+def made_picture(kind: str, size: tuple[int, int]) -> bytes:
+    """Return an encoded picture of a room-like scene: smooth shades with edges and a little noise.
+
+    Args:
+        kind: `depth` is a 16-bit PNG in millimetres, anything else an 8-bit JPEG, grey for maps of edges.
+        size: width and height.
+    """
+    generator = np.random.default_rng(0)
+    width, height = size
+    coarse = generator.uniform(0, 1, (6, 8, 3))
+    planes = [Image.fromarray(np.float32(plane)) for plane in coarse.transpose(2, 0, 1)]
+    blocks = np.asarray([plane.resize(size, Image.Resampling.BICUBIC) for plane in planes])
+    blocks += 0.2 * (np.indices((height, width)).sum(axis=0) // 64 % 2)
+    if kind == "depth":
+        millimetres = 1500 + 2500 * np.clip(blocks[0], 0, 1) + generator.normal(0, 4, (height, width))
+        millimetres[generator.uniform(0, 1, (height, width)) < 0.05] = 0
+        return encode_png(Image.fromarray(millimetres.astype(np.uint16))).data
+    noisy = np.clip(200 * blocks.transpose(1, 2, 0) + generator.normal(0, 6, (height, width, 1)), 0, 255)
+    picture = Image.fromarray(noisy.astype(np.uint8))
+    file = io.BytesIO()
+    (picture.convert("L") if kind in _GREY else picture).save(file, "JPEG", quality=90)
+    return file.getvalue()

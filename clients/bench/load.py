@@ -1,0 +1,105 @@
+"""Two ways to load a server, see `clients.bench`."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clients.address import Address
+from clients.bench.figures import Run, Shot
+from clients.errors import ServerError
+from clients.transport import AsyncTransport, Tensors, open_async_transport
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """One request to one pipeline of one server, sent again and again, without retries.
+
+    Attributes:
+        name: how reports call it.
+        url: the server.
+        pipeline: the model.
+        steps: the models inside the pipeline.
+        inputs: arrays by tensor name.
+        outputs: tensors asked for.
+        deadline_s: longest time for one request.
+        transport: the way to the server.
+    """
+
+    name: str
+    url: str
+    pipeline: str
+    steps: tuple[str, ...]
+    inputs: Tensors
+    outputs: tuple[str, ...]
+    deadline_s: float
+    transport: AsyncTransport
+
+    async def shoot(self, due: float) -> Shot:
+        """Send one request that is due now."""
+        sent, error = time.perf_counter(), ""
+        try:
+            await self.transport.infer(self.pipeline, self.inputs, self.outputs, self.deadline_s)
+        except ServerError as problem:
+            error = type(problem).__name__
+        return Shot(due, sent, time.perf_counter(), error)
+
+
+def open_target_transport(url: str) -> AsyncTransport:
+    """Return the way to a server.
+
+    Raises:
+        AddressError: the address cannot be understood.
+    """
+    return open_async_transport(Address.parse(url))
+
+
+async def closed_loop(target: Target, clients: int, seconds: float) -> Run:
+    """Let so many clients send one request after the other for so many seconds."""
+    shots: list[Shot] = []
+    cpu, began = time.process_time(), time.perf_counter()
+
+    async def client() -> None:
+        while (now := time.perf_counter()) < began + seconds:
+            shots.append(await target.shoot(now))
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    spent = time.process_time() - cpu
+    return Run(tuple(shots), began, seconds, spent * seconds / (time.perf_counter() - began))
+
+
+async def open_loop(target: Target, rate: float, seconds: float, seed: int) -> Run:
+    """Send requests at random moments, whatever the server does.
+
+    Args:
+        target: what to send.
+        rate: requests per second on average; the time between two is drawn from the exponential distribution.
+        seconds: for how long.
+        seed: of the draw.
+    """
+    cpu, began = time.process_time(), time.perf_counter()
+    tasks = []
+    for moment in arrivals(rate, seconds, seed):
+        due = began + moment
+        if (pause := due - time.perf_counter()) > 0:
+            await asyncio.sleep(pause)
+        tasks.append(asyncio.create_task(target.shoot(due)))
+    if (rest := began + seconds - time.perf_counter()) > 0:
+        await asyncio.sleep(rest)
+    shots = await asyncio.gather(*tasks)
+    spent = time.process_time() - cpu
+    return Run(tuple(shots), began, seconds, spent * seconds / (time.perf_counter() - began))
+
+
+def arrivals(rate: float, seconds: float, seed: int) -> Sequence[float]:
+    """Return the moments of a Poisson process, seconds after its start."""
+    generator = random.Random(seed)
+    moments = []
+    moment = generator.expovariate(rate)
+    while moment < seconds:
+        moments.append(moment)
+        moment += generator.expovariate(rate)
+    return moments

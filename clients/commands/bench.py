@@ -1,0 +1,163 @@
+"""`bench`: what a server can do, and how long it takes under load."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from clients.bench.figures import figures
+from clients.bench.inputs import SIZE, bench_inputs
+from clients.bench.load import Target, closed_loop, open_target_transport
+from clients.bench.perf_analyzer import VARIABLE, find_perf_analyzer, run_perf_analyzer
+from clients.bench.report import html_report, without_curves
+from clients.bench.session import FEWEST_TURNS, Plan, measure
+from clients.bench.table import as_table
+from clients.commands.connection import add_deadline_option, add_server_options, server_of
+from clients.errors import InputError
+from clients.files import prepare_folder, write_whole
+from clients.predictor import Predictor
+
+
+def add_to(commands: Any) -> None:
+    """Declare the command.
+
+    Args:
+        commands: the collection that `ArgumentParser.add_subparsers` returns.
+    """
+    parser = commands.add_parser(
+        "bench",
+        help="measure capacity and latency of a server",
+        description="Closed loop for capacity, open loop (Poisson) at 50, 70 and 90 % of it for latency. The last line "
+        "is JSON.",
+    )
+    parser.add_argument("--pipeline", metavar="NAME", help="pipeline to ask (default: the only one of the server)")
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("A", "B"),
+        help="measure two in turns; each is a pipeline, a URL, or URL/PIPELINE",
+    )
+    parser.add_argument(
+        "--input", action="append", default=[], metavar="NAME=FILE", help="what to send (default: made-up pictures)"
+    )
+    parser.add_argument("--size", default="x".join(map(str, SIZE)), metavar="WxH", help="of made-up pictures (640x480)")
+    parser.add_argument("--outputs", metavar="A,B", help="tensors to ask for (default: all)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of one turn (default: 10)")
+    parser.add_argument("--turns", type=int, default=FEWEST_TURNS, help="repetitions of every load (default: 5)")
+    parser.add_argument("--warm-up", type=float, default=5.0, metavar="SECONDS", help="before measuring (default: 5)")
+    parser.add_argument("--clients", default="1,2,4,8", help="numbers of clients to try (default: 1,2,4,8)")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a report")
+    parser.add_argument(
+        "--perf-analyzer",
+        type=Path,
+        nargs="?",
+        const=Path(),
+        metavar="FILE",
+        help=f"ask NVIDIA's perf_analyzer, too: the program or the wheel that holds it (default: ${VARIABLE})",
+    )
+    add_server_options(parser)
+    add_deadline_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure, print a table and one JSON line."""
+    try:
+        plan = Plan(options.seconds, options.turns, options.warm_up, tuple(map(int, options.clients.split(","))))
+    except ValueError as error:
+        raise InputError(f"--clients {options.clients!r} is no list of numbers; write it like 1,2,4,8") from error
+    program = None
+    if options.perf_analyzer is not None:
+        program = find_perf_analyzer(options.perf_analyzer if options.perf_analyzer.name else None)
+    named = [_split(word) for word in options.compare] if options.compare else [(None, options.pipeline)]
+    with contextlib.ExitStack() as stack:
+        default = options.url
+        if default is None and any(url is None for url, _ in named):
+            _tell("no --url: starting a server")
+            default = stack.enter_context(server_of(options))
+        found = asyncio.run(_measure([(url or default, pipeline) for url, pipeline in named], plan, program, options))
+    if options.html:
+        prepare_folder(options.html.parent)
+        write_whole(options.html, html_report(found).encode())
+    print(as_table(found))
+    if options.html:
+        print(f"wrote {options.html}")
+    print(json.dumps({"benchmark": "clients.bench", **without_curves(found)}))
+
+
+async def _measure(
+    named: Sequence[tuple[str, str | None]], plan: Plan, program: Path | None, options: argparse.Namespace
+) -> dict[str, Any]:
+    targets = [await asyncio.to_thread(_target, url, pipeline, options) for url, pipeline in named]
+    if len({target.name for target in targets}) < len(targets):
+        targets = [dataclasses.replace(target, name=f"{target.pipeline} at {target.url}") for target in targets]
+    try:
+        found = await measure(targets, plan, _tell)
+        if program is not None:
+            found["perf_analyzer"] = await _second_opinion(program, targets[0], found["targets"][0]["clients"], plan)
+        return found
+    finally:
+        for target in targets:
+            await target.transport.close()
+
+
+def _target(url: str, pipeline: str | None, options: argparse.Namespace) -> Target:
+    """Ask a server about a pipeline and prepare what it gets."""
+    with Predictor(url, deadline_s=options.deadline) as predictor:
+        found = predictor.named_pipeline(pipeline)
+    inputs = bench_inputs(found, _files(options.input), _size(options.size))
+    offered = tuple(tensor.name for tensor in found.outputs)
+    wanted = tuple(options.outputs.split(",")) if options.outputs else offered
+    if unknown := [name for name in wanted if name not in offered]:
+        raise InputError(f"pipeline {found.name!r} has no output {unknown[0]!r}; it has: {', '.join(offered)}")
+    transport = open_target_transport(url)
+    return Target(found.name, url, found.name, found.steps, inputs, wanted, options.deadline, transport)
+
+
+def _files(words: Sequence[str]) -> dict[str, Path]:
+    """Read `NAME=FILE` options."""
+    files = {}
+    for word in words:
+        name, equals, path = word.partition("=")
+        if not equals:
+            raise InputError(f"--input {word!r} is no NAME=FILE; write for example rgb=photo.jpg")
+        files[name] = Path(path)
+    return files
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Read `WxH`."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) >= 8 and int(height) >= 8):
+        raise InputError(f"--size {text!r} is no WIDTHxHEIGHT of 8 pixels or more; write for example 640x480")
+    return int(width), int(height)
+
+
+async def _second_opinion(program: Path, target: Target, clients: int, plan: Plan) -> dict[str, Any]:
+    """Let perf_analyzer and our own closed loop measure the same, ours before and after."""
+    _tell("perf_analyzer")
+    ours = [await closed_loop(target, clients, plan.seconds)]
+    theirs = await asyncio.to_thread(run_perf_analyzer, program, target, clients, plan.seconds)
+    ours.append(await closed_loop(target, clients, plan.seconds))
+    own = figures(ours, 1)["per_second"]
+    return {**theirs, "ours_per_second": own, "ours_over_theirs": round(own / theirs["per_second"], 4)}
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _split(word: str) -> tuple[str | None, str | None]:
+    """Return address and pipeline of `URL/PIPELINE`, `URL` or `PIPELINE`."""
+    if "://" not in word:
+        return None, word
+    scheme, _, rest = word.partition("://")
+    place, _, pipeline = rest.partition("/")
+    return f"{scheme}://{place}", pipeline or None
