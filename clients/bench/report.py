@@ -8,15 +8,17 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from clients.bench.figures import BEYOND
+
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #667; --rule: #d8dbe0; --page: #fff }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8eaee; --soft: #9aa1ad; --rule: #343a44; --page: #14171c } }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem;
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem;
        color: var(--ink); background: var(--page) }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
 p, figcaption { color: var(--soft); max-width: 48rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums } figure { margin: 1rem 0 }
-th, td { text-align: right; padding: .25rem .75rem; border-bottom: 1px solid var(--rule) }
+th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid var(--rule); white-space: nowrap }
 th:first-child, td:first-child { text-align: left } th { font-weight: 600; color: var(--soft) }
 svg { width: 100%; height: auto; font: 12px system-ui, sans-serif } svg text { fill: var(--soft) }
 .grid { stroke: var(--rule); stroke-width: 1 } .line { fill: none; stroke-width: 2 }
@@ -55,13 +57,18 @@ def html_report(found: Mapping[str, Any]) -> str:
 
 
 def distribution(targets: Sequence[Mapping[str, Any]]) -> str:
-    """Return the drawing of the latency distributions: time over share of requests, stretched towards 100 %."""
+    """Return the drawing of the latency distributions: time over share of requests, as far as samples support it."""
     lines = []
     for target in targets:
         for entry in target["open"]:
-            samples = entry["curve_ms"]
-            points = [(_nines(i / (len(samples) - 1)), value) for i, value in enumerate(samples)] if samples else []
-            lines.append((f"{target['name']}, {entry['load']:.0%} load", points, False))
+            curve_ms = entry["curve_ms"]
+            shares = [index / max(len(curve_ms) - 1, 1) for index in range(len(curve_ms))]
+            known = [
+                (_nines(share), value)
+                for share, value in zip(shares, curve_ms, strict=True)
+                if entry["samples"] * (1 - share) >= BEYOND
+            ]
+            lines.append((f"{target['name']}, {entry['load']:.0%} load", known, False))
     ticks = [(_nines(share), f"{share:.1%}".replace(".0%", "%")) for share in (0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995)]
     return _drawing(lines, ticks, "share of requests", "latency, ms")
 
@@ -143,8 +150,8 @@ def _figure(drawing: str, caption: str) -> str:
 
 
 def _load_table(target: Mapping[str, Any]) -> str:
-    rows = [(f"closed, {entry['clients']} clients", None, entry) for entry in target["sweep"]]
-    rows.append((f"capacity, {target['clients']} clients", None, target["capacity"]))
+    rows = [(clients_text("closed", entry["clients"]), None, entry) for entry in target["sweep"]]
+    rows.append((clients_text("capacity", target["clients"]), None, target["capacity"]))
     rows += [(f"open, {entry['load']:.0%} of capacity", entry["offered"], entry) for entry in target["open"]]
     head = "load|offered|answered|spread|p50|p90|p95|p99|samples|errors|client CPU"
     body = ""
@@ -168,6 +175,11 @@ def _step_table(target: Mapping[str, Any]) -> str:
     )
     head = "<tr><th>step, by Triton's statistics at capacity</th><th>waits</th><th>works</th><th>batch</th></tr>"
     return f"<table style='margin-top:1rem'>{head}{body}</table>"
+
+
+def clients_text(load: str, clients: int) -> str:
+    """Return the name of a closed load."""
+    return f"{load}, {clients} client{'s' if clients > 1 else ''}"
 
 
 def without_curves(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from clients.bench.report import clients_text
 from clients.bench.session import FEWEST_TURNS
 
 
@@ -16,8 +17,8 @@ def as_table(found: Mapping[str, Any]) -> str:
         lines.append(
             f"  {'load':<24} {'offered':>9} {'answered':>9} {'p50':>9} {'p90':>9} {'p95':>9} {'p99':>9}  errors"
         )
-        rows = [(f"closed, {one['clients']} clients", one) for one in target["sweep"]]
-        rows.append((f"capacity, {target['clients']} clients", target["capacity"]))
+        rows = [(clients_text("closed", one["clients"]), one) for one in target["sweep"]]
+        rows.append((clients_text("capacity", target["clients"]), target["capacity"]))
         rows += [(f"open, {one['load']:.0%} of capacity", one) for one in target["open"]]
         lines += [_row(name, one) for name, one in rows]
         capacity = target["capacity"]

@@ -24,6 +24,7 @@ from serving.front_door.infer import InferEndpoint
 from serving.front_door.journal import Journal, Journalled
 from serving.front_door.meters import Meters
 from serving.front_door.rest import RestEndpoints
+from serving.front_door.static_page import StaticPage
 from serving.front_door.upstream import Upstream
 from serving.limits import RequestLimits
 
@@ -71,7 +72,10 @@ def _routes(parts: Parts) -> list[Route]:
     describe = DescribeEndpoints(parts.upstream, parts.state, parts.meters)
     infer = InferEndpoint(parts.upstream, parts.admission, parts.limits)
     rest = RestEndpoints(parts.upstream, parts.admission, parts.limits)
+    page = StaticPage()
     routes = [
+        Route("/", page.index),
+        Route("/page/{name:path}", page.file),
         Route("/v2", describe.server),
         Route("/v2/health/live", describe.live),
         Route("/v2/health/ready", describe.ready),

@@ -72,7 +72,7 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
     """Answer an unknown path or method."""
     assert isinstance(error, HTTPException)
     hints = {
-        404: f"there is no {request.url.path[:200]!r} here; served are /docs, /v1/pipelines, /v2, "
+        404: f"there is no {request.url.path[:200]!r} here; served are /, /docs, /v1/pipelines, /v2, "
         "/v2/models/NAME/infer and /metrics",
         405: f"{request.method} is not allowed on {request.url.path[:200]!r}; "
         f"allowed is {(error.headers or {}).get('Allow', 'another method')}",

@@ -1,0 +1,35 @@
+// Any answer that is pictures and texts: what a translation pipeline gives, and what a later one may.
+
+import { bytesOf } from "./api.js";
+import { DEPTH, drawMap, span } from "./colours.js";
+import { make, panel } from "./dom.js";
+import { readPng } from "./png.js";
+
+export async function showPictures({ pipeline, said, inputs }) {
+  const panels = [];
+  for (const [name, file] of inputs.files) {
+    if (file.type.startsWith("image/")) panels.push(panel(name, "sent", await draw(new Uint8Array(await file.arrayBuffer()))));
+  }
+  const texts = [];
+  for (const { output, tensor } of pipeline.outputs) {
+    const value = said[output];
+    if (value === undefined) continue;
+    if (tensor.endsWith("_png")) panels.push(panel(output, "answered", await draw(bytesOf(value))));
+    else texts.push(make("section", { className: "card pad" }, make("h2", {}, output), make("pre", {}, JSON.stringify(value, null, 1))));
+  }
+  return [make("div", { className: "panels" }, ...panels), ...texts];
+}
+
+/** Draw a picture; numbers of 16 bits are drawn as depth. */
+async function draw(bytes) {
+  const png = await readPng(bytes);
+  if (png?.bits === 16) {
+    const [near, far] = span(png.values), canvas = make("canvas", { role: "img" });
+    drawMap(canvas, png, DEPTH, value => value ? (value - near) / (far - near || 1) : null);
+    return canvas;
+  }
+  const bitmap = await createImageBitmap(new Blob([bytes]));
+  const canvas = make("canvas", { width: bitmap.width, height: bitmap.height, role: "img" });
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  return canvas;
+}

@@ -1,0 +1,126 @@
+// The answer of a segmentation pipeline: colours over the picture, a legend, confidence and depth.
+
+import { bytesOf } from "./api.js";
+import { CONFIDENCE, DEPTH, drawMap, gradient, span } from "./colours.js";
+import { make, panel, percent } from "./dom.js";
+import { readPng } from "./png.js";
+
+const OPACITY = 55;
+
+export async function showSegmentation({ pipeline, said, inputs }) {
+  const labels = await readPng(bytesOf(said.labels));
+  const confidence = said.confidence ? await readPng(bytesOf(said.confidence)) : null;
+  const file = inputs.files.get("depth");
+  const depth = file ? await readPng(new Uint8Array(await file.arrayBuffer())).catch(() => null) : null;
+  const rgb = inputs.files.has("rgb") ? await createImageBitmap(inputs.files.get("rgb"), { imageOrientation: "none" }) : null;
+  const view = { labels, confidence, depth, rgb, pipeline, units: inputs.unitsPerMetre(), chosen: null, opacity: OPACITY };
+  const stage = makeStage(view);
+  const panels = make("div", { className: "panels" }, ...confidencePanel(view, said.summary), ...depthPanel(view));
+  return [make("div", { className: "main" }, stage.element, makeLegend(view, said.summary, stage.draw)), panels];
+}
+
+function makeStage(view) {
+  const { labels, pipeline } = view;
+  const canvas = make("canvas", { width: labels.width, height: labels.height, id: "overlay", role: "img" });
+  canvas.setAttribute("aria-label", "The picture with the colours of its classes");
+  const tint = make("canvas", { width: labels.width, height: labels.height });
+  const output = make("output", { htmlFor: "opacity" });
+  const slider = make("input", { type: "range", min: 0, max: 100, value: view.opacity, id: "opacity" });
+  const tip = make("span", { className: "tip", hidden: true });
+
+  const draw = () => {
+    drawTint(tint, labels, pipeline.palette, view.chosen);
+    const context = canvas.getContext("2d");
+    context.globalAlpha = 1;
+    context.fillStyle = "#000";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    if (view.rgb) context.drawImage(view.rgb, 0, 0, canvas.width, canvas.height);
+    context.globalAlpha = view.opacity / 100;
+    context.drawImage(tint, 0, 0);
+    output.textContent = `${view.opacity} %`;
+  };
+  slider.addEventListener("input", () => { view.opacity = Number(slider.value); draw(); });
+  canvas.addEventListener("pointermove", event => showTip(event, canvas, tip, view));
+  canvas.addEventListener("pointerleave", () => { tip.hidden = true; });
+  draw();
+  const tools = make("div", { className: "tools" }, make("label", { htmlFor: "opacity" }, "Opacity"), slider, output);
+  return { element: make("div", {}, make("div", { className: "stage" }, canvas, tip, tools)), draw };
+}
+
+function drawTint(canvas, labels, palette, chosen) {
+  const context = canvas.getContext("2d"), image = context.createImageData(labels.width, labels.height);
+  labels.values.forEach((label, i) => {
+    const seen = chosen === null || chosen === label;
+    image.data.set(seen ? palette[label] ?? [0, 0, 0] : [20, 24, 31], 4 * i);
+    image.data[4 * i + 3] = 255;
+  });
+  context.putImageData(image, 0, 0);
+}
+
+/** The pixel of a map under a place 0..1 of the picture. */
+function sample(map, x, y) {
+  const column = Math.min(Math.floor(x * map.width), map.width - 1), row = Math.min(Math.floor(y * map.height), map.height - 1);
+  return map.values[(row * map.width + column) * map.channels];
+}
+
+function showTip(event, canvas, tip, view) {
+  const box = canvas.getBoundingClientRect();
+  const scale = Math.min(box.width / canvas.width, box.height / canvas.height);
+  const x = (event.clientX - box.left - (box.width - scale * canvas.width) / 2) / (scale * canvas.width);
+  const y = (event.clientY - box.top - (box.height - scale * canvas.height) / 2) / (scale * canvas.height);
+  tip.hidden = x < 0 || y < 0 || x >= 1 || y >= 1;
+  if (tip.hidden) return;
+  const parts = [view.pipeline.classes[sample(view.labels, x, y)]];
+  if (view.confidence) parts.push(`certain ${percent(sample(view.confidence, x, y) / 255, 0)}`);
+  if (view.depth) {
+    const value = sample(view.depth, x, y);
+    parts.push(value ? `${(value / view.units).toFixed(2)} m` : "no reading");
+  }
+  tip.textContent = parts.join(" · ");
+  tip.style.left = `${Math.min(Math.max(event.clientX - box.left, 90), box.width - 90)}px`;
+  tip.style.top = `${Math.max(event.clientY - box.top, 44)}px`;
+}
+
+function makeLegend(view, summary, draw) {
+  const most = Math.max(...summary.classes.map(one => one.share));
+  const rows = summary.classes.map(one => {
+    const colour = `rgb(${view.pipeline.palette[one.index]})`;
+    const swatch = make("i"), bar = make("b");
+    swatch.style.background = bar.style.background = colour;
+    bar.style.width = `${100 * one.share / most}%`;
+    const button = make("button", { type: "button", ariaPressed: "false", title: `certain ${percent(one.mean_confidence, 0)}` },
+      swatch, make("span", {}, one.name), make("data", { value: one.share }, percent(one.share)),
+      make("span", { className: "share" }, bar));
+    button.dataset.label = one.index;
+    button.addEventListener("click", () => {
+      view.chosen = view.chosen === one.index ? null : one.index;
+      for (const other of list.querySelectorAll("button")) other.ariaPressed = String(Number(other.dataset.label) === view.chosen);
+      draw();
+    });
+    return make("li", {}, button);
+  });
+  const list = make("ul", {}, ...rows);
+  const notes = summary.warnings.map(text => make("p", { className: "warnings" }, text));
+  return make("section", { className: "legend card", id: "legend", ariaLabel: "Classes with their share of the area" },
+    make("h2", {}, "Share of the area"), list, ...notes);
+}
+
+function confidencePanel(view, summary) {
+  if (!view.confidence) return [];
+  const canvas = make("canvas", { id: "confidence", role: "img" });
+  drawMap(canvas, view.confidence, CONFIDENCE, value => value / 255);
+  const scale = make("div", { className: "scale" });
+  scale.style.background = gradient(CONFIDENCE);
+  return [panel("Confidence", `${percent(summary.mean_confidence, 0)} on average`, canvas, scale)];
+}
+
+function depthPanel(view) {
+  if (!view.depth) return [];
+  const [near, far] = span(view.depth.values);
+  const canvas = make("canvas", { id: "depth", role: "img" });
+  drawMap(canvas, view.depth, DEPTH, value => value ? (value - near) / (far - near || 1) : null);
+  const scale = make("div", { className: "scale" });
+  scale.style.background = gradient(DEPTH);
+  const metres = value => (value / view.units).toFixed(2);
+  return [panel("Depth", `${metres(near)} m to ${metres(far)} m, holes black`, canvas, scale)];
+}

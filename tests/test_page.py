@@ -1,0 +1,198 @@
+"""The page at `/` in a real Chromium: what people see is what the server said."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from clients import Predictor
+from serving.front_door.static_page import StaticPage
+from tests.servers import PIPELINE, depth_png, jpeg
+
+CHROMIUM = shutil.which("chromium")
+SWITCHES = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+]
+LARGEST_PAGE = 300_000
+in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One browser for all tests."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright drives chromium; it is in the extra `dev`")
+    with api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Any, server: Any) -> Iterator[Any]:
+    """The page, loaded; at the end, nothing was complained about and nobody else was asked."""
+    complaints: list[str] = []
+    strangers: list[str] = []
+    opened = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened.set_default_timeout(30_000)
+    opened.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on(
+        "request",
+        lambda sent: None if sent.url.startswith((server.http_url, "blob:")) else strangers.append(sent.url),
+    )
+    opened.goto(server.http_url)
+    opened.wait_for_selector("#samples button")
+    yield opened
+    opened.close()
+    refused = "Failed to load resource: the server responded with a status of 400 (Bad Request)"
+    assert [text for text in complaints if text != refused] == []
+    assert strangers == []
+
+
+def pixels(page: Any, canvas: str) -> np.ndarray[Any, Any]:
+    """Return what a canvas shows, uint8 [H, W, 3]."""
+    url = page.eval_on_selector(canvas, "canvas => canvas.toDataURL('image/png')")
+    data = base64.b64decode(url.partition(",")[2])
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def slide(page: Any, opacity: int) -> None:
+    """Move the slider as a hand would."""
+    page.eval_on_selector(
+        "#opacity", "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')) }", opacity
+    )
+
+
+def take_sample(page: Any, name: str) -> tuple[bytes, bytes]:
+    """Press a sample's button, wait for its answer and return its two files."""
+    page.click(f"#samples button:has-text('{name}')")
+    page.wait_for_selector("#overlay")
+    page.wait_for_selector("#results[aria-busy=false]")
+    stem = name.replace(" ", "_")
+    base = page.url.rstrip("/")
+    return tuple(httpx.get(f"{base}/page/samples/{stem}.{end}").content for end in ("rgb.jpg", "depth.png"))  # type: ignore[return-value]
+
+
+@in_chromium
+def test_a_sample_is_answered_with_overlay_legend_confidence_and_depth(page: Any, server: Any) -> None:
+    rgb, depth = take_sample(page, "room 0")
+    with Predictor(server.grpc_url) as predictor:
+        result = predictor.segment(rgb, depth)
+    slide(page, 100)
+    shown = pixels(page, "#overlay")
+    assert shown.shape == (*result.labels.shape, 3)
+    assert (shown == result.palette[result.labels]).all(axis=2).mean() > 0.999, "full opacity shows the classes alone"
+    legend = page.eval_on_selector_all(
+        "#legend button",
+        "all => all.map(one => [one.querySelector('span').textContent, one.querySelector('data').value])",
+    )
+    shares = {name: share for name, share in result.shares.items() if share > 0}
+    assert {name: float(value) for name, value in legend} == pytest.approx(shares, abs=1e-3)
+    assert [float(value) for _, value in legend] == sorted((float(value) for _, value in legend), reverse=True)
+    with Image.open(io.BytesIO(depth)) as picture:
+        holes = np.asarray(picture) == 0
+    assert (pixels(page, "#depth")[holes] == 0).all()
+    confidence = pixels(page, "#confidence")
+    assert len(np.unique(confidence.reshape(-1, 3), axis=0)) > 10
+    said = page.inner_text("#latency")
+    assert all(step in said for step in ("round trip", "decode", "network", "render")) and " ms" in said
+
+
+@in_chromium
+def test_the_slider_changes_the_picture_and_a_class_can_be_singled_out(page: Any) -> None:
+    rgb, _ = take_sample(page, "room 0")
+    slide(page, 0)
+    with Image.open(io.BytesIO(rgb)) as picture:
+        sent = np.asarray(picture.convert("RGB")).astype(int)
+    bare = pixels(page, "#overlay").astype(int)
+    assert np.abs(bare - sent).mean() < 2, "without opacity it is the picture that was sent"
+    slide(page, 55)
+    half = pixels(page, "#overlay").astype(int)
+    slide(page, 100)
+    full = pixels(page, "#overlay").astype(int)
+    assert np.abs(half - (0.45 * bare + 0.55 * full)).mean() < 2
+    page.press("#opacity", "ArrowLeft")
+    assert page.inner_text(".tools output") == "99 %"
+    page.click("#legend button >> nth=0")
+    assert page.get_attribute("#legend button >> nth=0", "aria-pressed") == "true"
+    assert np.abs(pixels(page, "#overlay").astype(int) - full).mean() > 5
+
+
+@in_chromium
+def test_files_of_ones_own_are_sent_and_an_invalid_one_shows_what_the_server_says(page: Any, server: Any) -> None:
+    assert page.is_disabled("#run")
+    page.set_input_files("#file-rgb", files=[{"name": "mine.jpg", "mimeType": "image/jpeg", "buffer": jpeg()}])
+    page.set_input_files("#file-depth", files=[{"name": "it's.png", "mimeType": "image/png", "buffer": depth_png()}])
+    snippet = page.inner_text("#snippet")
+    assert "-F rgb=@mine.jpg" in snippet and f"{server.http_url}/v1/pipelines/{PIPELINE}" in snippet
+    assert "'it'\\''s.png'" in snippet, "quoted for a shell"
+    page.click("#run")
+    page.wait_for_selector("#overlay")
+    page.set_input_files("#file-rgb", files=[{"name": "bad.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}])
+    page.click("#run")
+    page.wait_for_selector("#problem:not([hidden])")
+    wrong = httpx.post(
+        f"{server.http_url}/v1/pipelines/{PIPELINE}",
+        files={"rgb": ("bad.jpg", b"no picture"), "depth": ("d.png", depth_png())},
+    )
+    assert page.inner_text("#problem") == wrong.json()["error"]
+    take_sample(page, "real desk")
+    assert page.is_hidden("#problem") and page.input_value("#number-depth_units_per_metre") == "5000"
+
+
+@in_chromium
+def test_the_page_works_from_the_keyboard(page: Any) -> None:
+    page.focus("#pipeline")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent.trim()") == "room 0"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#overlay")
+    names = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        names.append(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
+    for wanted in ("file-rgb", "file-depth", "number-depth_units_per_metre", "run", "opacity", "curl", "snippet"):
+        assert wanted in names, names
+    page.focus("#snippets [aria-selected=true]")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#snippet").startswith("from clients import Predictor")
+
+
+@in_chromium
+def test_the_python_snippet_of_the_page_runs(page: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, data in zip(("room_0.rgb.jpg", "room_0.depth.png"), take_sample(page, "room 0"), strict=True):
+        (tmp_path / name).write_bytes(data)
+    page.click("#snippets button:has-text('Python')")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(page.inner_text("#snippet"), names)
+    with Image.open(tmp_path / "room_0.rgb.jpg") as sent:
+        assert names["result"].labels.shape == (sent.height, sent.width)
+
+
+def test_the_page_is_small_and_loads_from_here_alone(server: Any) -> None:
+    files = StaticPage().files
+    assert sum(map(len, files.values())) < LARGEST_PAGE
+    for name in files:
+        answer = httpx.get(f"{server.http_url}/page/{name}")
+        assert answer.status_code == 200 and answer.content == files[name]
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        if name.endswith((".js", ".css", ".html")):
+            assert not re.search(r"https?://|src=.//", answer.text), f"{name} names another host"
+    index = httpx.get(server.http_url)
+    assert index.headers["Content-Type"].startswith("text/html")
+    again = httpx.get(server.http_url, headers={"If-None-Match": index.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    for name in ("../app.py", "%2e%2e/app.py", "nothing.js", "samples"):
+        gone = httpx.get(f"{server.http_url}/page/{name}")
+        assert gone.status_code == 404 and "error" in gone.json()
