@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks._record import eight_bit_instructions, keep, processor
-from export.build import macs
+from export.cost import macs
 from export.frames import Frames, of_source
 from export.job import Job, job, silent
 from export.latency import interleaved

@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     build.set_defaults(action=_build)
     build.add_argument("run", type=Path, help="run folder written by python -m training train")
     build.add_argument("--name", required=True, help="name of the network on the server")
-    build.add_argument("--size", required=True, type=_size, metavar="HxW", help="size of the pictures: 128x160")
+    build.add_argument("--size", type=_size, metavar="HxW", help="size of the pictures: 128x160; clips have their own")
     build.add_argument("--to", required=True, type=Path, help="model repository to write into")
     build.add_argument("--max-batch", type=int, default=8, help="largest batch a server may form (default 8)")
     build.add_argument("--precision", choices=PRECISIONS, default="fp32", help="arithmetic of the graph (default fp32)")

@@ -10,11 +10,12 @@ from typing import Any
 
 import onnx
 import torch
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor
 
-from export.contract import Contract, Evaluation, ExchangedLayer, Graph, Parity, TensorSpec, sha256_of
+from export.clips import write_clips
+from export.contract import Contract, Evaluation, ExchangedLayer, Graph, Parity, sha256_of
 from export.contract import Run as RunIdentity
+from export.cost import macs
 from export.frames import Frames
 from export.job import Job, Report, job, silent
 from export.onnx_graph import IR_VERSION, LOGITS, OPSET, WEIGHTS_FILE, example
@@ -22,11 +23,12 @@ from export.parity import onnx_runner, prove, torch_runner
 from export.precision import FP32, Precision
 from export.reduce import Reduced, reduce
 from export.score import compare, score
+from training.audio_video.config import AudioVideoConfig
 from training.config import to_plain
 from training.data import frames
 from training.datasets.frames import FrameSource
 from training.evaluate import score as score_run
-from training.run_folder import WEIGHTS, Run, exchange_to_plain, read_metrics
+from training.run_folder import WEIGHTS, Run, RunOf, exchange_to_plain, read_metrics
 
 GRAPH = "1/model.onnx"
 #: Where the graph lies before its precision is reduced, while it is made.
@@ -40,9 +42,9 @@ class BuildError(ValueError):
 
 
 def build(
-    run: Run,
+    run: RunOf[Any, Any],
     name: str,
-    size: tuple[int, int],
+    size: tuple[int, int] | None,
     to: Path,
     *,
     max_batch: int = 8,
@@ -54,7 +56,7 @@ def build(
     Args:
         run: the trained network.
         name: of the network's folder and of its Triton model.
-        size: height and width of the pictures that the graph takes.
+        size: height and width of the pictures that the graph takes; None for clips, whose size the run says.
         to: the model repository.
         max_batch: largest batch that a server may form.
         precision: arithmetic of the graph.
@@ -67,14 +69,22 @@ def build(
         BuildError: a forbidden name or size, a target that cannot be written, or weights that are not finite.
         ContractError: a tolerance is exceeded.
     """
-    _check(name, size, max_batch, to)
+    _check(name, max_batch, to)
+    if isinstance(run.config, AudioVideoConfig):
+        _check_clips(size, precision)
+    else:
+        _check_size(size)
     partial = to / f".{name}.{os.getpid()}.partial"
     try:
         (partial / GRAPH).parent.mkdir(parents=True)
     except OSError as error:
         raise BuildError(f"{to} cannot be written: {error}; choose another folder with --to") from error
     try:
-        contract = _write(_job(run, size, max_batch, precision, report), name, partial)
+        if isinstance(run.config, AudioVideoConfig):
+            contract = write_clips(run, name, partial, max_batch)
+        else:
+            assert size is not None
+            contract = _write(_job(run, size, max_batch, precision, report), name, partial)
         contract.save(partial)
         contract.verify(partial)
         _replace(partial, to / name)
@@ -83,12 +93,26 @@ def build(
     return contract
 
 
-def _check(name: str, size: tuple[int, int], max_batch: int, to: Path) -> None:
+def _check_clips(size: tuple[int, int] | None, precision: Precision) -> None:
+    """Refuse what clips do not take."""
+    if size is not None:
+        raise BuildError("the run says how large its frames are; leave out --size")
+    if precision.name != "fp32":
+        raise BuildError(f"clips are exported in fp32, not in {precision.name}; leave out --precision")
+
+
+def _check_size(size: tuple[int, int] | None) -> None:
+    """Refuse pictures of an impossible size."""
+    if size is None:
+        raise BuildError("say how large the pictures are, for example --size 128x160")
+    if min(size) < 32 or max(size) > 4096:
+        raise BuildError(f"size {size[0]}x{size[1]} is not allowed; height and width are 32 to 4096")
+
+
+def _check(name: str, max_batch: int, to: Path) -> None:
     """Refuse what could only fail later."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise BuildError(f"name {name!r} is not allowed; use small letters, digits and underscores: rooms_cen")
-    if min(size) < 32 or max(size) > 4096:
-        raise BuildError(f"size {size[0]}x{size[1]} is not allowed; height and width are 32 to 4096")
     if not 1 <= max_batch <= 256:
         raise BuildError(f"max batch {max_batch} is not allowed; it is 1 to 256")
     if to.exists() and not to.is_dir():
@@ -198,13 +222,6 @@ def _metrics(run: Run, source: FrameSource) -> dict[str, float]:
     if metrics := read_metrics(run.folder):
         return _flat(metrics)
     return _flat(score_run(run)) if len(source) else {}
-
-
-def macs(servable: nn.Module, inputs: tuple[TensorSpec, ...]) -> int:
-    """Count the multiply-accumulates of convolutions and matrix products for one sample."""
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        servable(*example(inputs, 1, seed=0))
-    return int(counter.get_total_flops()) // 2
 
 
 def _flat(metrics: dict[str, Any]) -> dict[str, float]:

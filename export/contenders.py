@@ -9,12 +9,17 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+from torch import nn
+
+from export.clip_servable import ClipServable
 from export.contract import Contract
 from export.latency import Latency, interleaved
 from export.onnx_graph import example, exported, save
 from export.parity import onnx_runner, torch_runner
 from export.servable import SegmentationServable
-from training.config import TrainConfig, from_plain
+from training.audio_video.config import AudioVideoConfig
+from training.audio_video.network import build_network as build_audio_video
+from training.kinds import config_from_plain
 from training.modalities import modalities
 from training.models import build_network
 
@@ -27,15 +32,22 @@ def compare_latency(contract: Contract, graph: Path, repeats: int) -> dict[str, 
         graph: its file.
         repeats: counted rounds.
     """
-    network = from_plain(contract.run.config, TrainConfig).network
-    live = SegmentationServable(build_network(network), modalities(network)).eval()
+    live = _live(contract).eval()
     sample = example(contract.inputs, 1, seed=0)
     with tempfile.TemporaryDirectory() as folder:
         naive = Path(folder) / "naive.onnx"
-        save(exported(live, contract.inputs, [spec.name for spec in contract.outputs], None), naive)
+        save(exported(live, contract.inputs, [spec.name for spec in contract.computed_outputs], None), naive)
         runners = {
             "eager PyTorch fp32": torch_runner(live),
             "naive ONNX fp32": onnx_runner(naive),
             f"served {contract.precision}": onnx_runner(graph),
         }
         return interleaved({name: partial(run, sample) for name, run in runners.items()}, repeats)
+
+
+def _live(contract: Contract) -> nn.Module:
+    """Rebuild the live network of a contract with fresh weights, with its wire around it."""
+    config = config_from_plain(contract.run.config)
+    if isinstance(config, AudioVideoConfig):
+        return ClipServable(build_audio_video(config.network), config.network.modalities)
+    return SegmentationServable(build_network(config.network), modalities(config.network))

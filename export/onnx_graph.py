@@ -108,7 +108,27 @@ def exported(
     for node in model.graph.node:
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
+    _measure_casts(model)
     return model
+
+
+def _measure_casts(model: onnx.ModelProto) -> None:
+    """Let what reads the shape of an input of bytes read that of its cast, for TensorRT knows no shape of bytes.
+
+    The cast has the input's shape; it is moved to the front, so that it stands before every reader.
+    """
+    nodes = model.graph.node
+    bytes_in = {value.name for value in model.graph.input if value.type.tensor_type.elem_type == onnx.TensorProto.UINT8}
+    casts = [node for node in nodes if node.op_type == "Cast" and node.input[0] in bytes_in]
+    measured = {node.input[0]: node.output[0] for node in reversed(casts)}
+    changed = [node for node in nodes if node.op_type == "Shape" and node.input[0] in measured]
+    for node in changed:
+        node.input[0] = measured[node.input[0]]
+    if changed:
+        ordered = casts + [node for node in nodes if not any(node is cast for cast in casts)]
+        copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in ordered]
+        del nodes[:]
+        nodes.extend(copies)
 
 
 def save(model: onnx.ModelProto, path: Path, *, largest: int = LARGEST_FILE) -> None:

@@ -27,7 +27,9 @@ TENSORRT_OPERATORS: dict[str, frozenset[str]] = {
     **dict.fromkeys(("Conv", "ConvTranspose", "Gemm", "MatMul"), _FLOAT | {"INT8"}),
     **dict.fromkeys(("MaxPool", "AveragePool", "GlobalAveragePool"), _FLOAT | {"INT8"}),
     **dict.fromkeys(("ReduceMax", "ReduceMin", "ReduceMean", "ReduceSum", "ArgMax", "TopK"), _NUMBER),
-    **dict.fromkeys(("Softmax", "InstanceNormalization", "Resize", "ReduceL2", "ReduceLogSumExp"), _FLOAT),
+    **dict.fromkeys(
+        ("Softmax", "InstanceNormalization", "LayerNormalization", "Resize", "ReduceL2", "ReduceLogSumExp"), _FLOAT
+    ),
     **dict.fromkeys(("Concat", "Slice", "Split", "Reshape", "Flatten", "Expand", "Tile", "Identity"), _MOVED),
     **dict.fromkeys(("Transpose", "Squeeze", "Unsqueeze", "Pad", "Gather", "Shape", "Constant"), _MOVED),
     "ConstantOfShape": frozenset({"INT64"}),

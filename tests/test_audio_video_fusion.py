@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from training.__main__ import main
+from training.audio_video.config import DETACH, FUSION_NAMES
 from training.audio_video.fusion import FUSIONS, GMF, Fusion, FusionConfig, build_fusion, count_fusion
-from training.audio_video.fusion.gmf import DETACH
 from training.config import ConfigError
 
 #: Sizes that the contract is run over: equal ones, unequal ones, three modalities.
@@ -32,6 +32,10 @@ def features(dims: tuple[int, ...], batch: int = 3) -> list[Tensor]:
     """Return fixed feature vectors."""
     generator = torch.Generator().manual_seed(1)
     return [torch.randn(batch, size, generator=generator) for size in dims]
+
+
+def test_the_registry_holds_the_fusions_that_a_configuration_may_name() -> None:
+    assert tuple(FUSIONS) == FUSION_NAMES
 
 
 # The contract -------------------------------------------------------------------------------------------------------

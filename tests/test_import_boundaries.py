@@ -28,6 +28,7 @@ BANNED = {
     "serving": ("torch", "lightning", "onnx", "onnxscript", "torchmetrics"),
     "clients": ("torch", "lightning", "onnx", "onnxruntime", "pytriton", "starlette", "uvicorn"),
     "training/datasets/rooms": ("torch", "PIL", "scipy"),
+    "training/datasets/events": ("torch", "PIL", "scipy"),
 }
 STANDARD_LIBRARY_ONLY = "export/contract"
 
@@ -106,10 +107,13 @@ for package in {packages!r}:
         (("serving",), (*BANNED["serving"], "training", "clients", "demo", "benchmarks", "tests")),
         (("clients",), (*BANNED["clients"], "training", "export", "serving", "demo", "benchmarks", "tests")),
         (("export.contract",), ("numpy", "torch", "onnx", "training", "serving", "clients")),
-        (("training.datasets.rooms",), ("torch", "PIL", "scipy", "export", "serving", "clients")),
+        (
+            ("training.datasets.rooms", "training.datasets.events"),
+            ("torch", "PIL", "scipy", "export", "serving", "clients"),
+        ),
         (("demo.__main__",), ("torch", "lightning", "onnx", "onnxscript")),
     ],
-    ids=["serving", "clients", "contract", "rooms", "demo"],
+    ids=["serving", "clients", "contract", "procedural", "demo"],
 )
 def test_a_room_imports_where_the_rest_is_blocked(packages: tuple[str, ...], blocked: tuple[str, ...]) -> None:
     code = BLOCK.format(blocked=set(blocked), packages=packages)

@@ -16,10 +16,11 @@ from training.fit import fit
 from training.losses import task_loss
 from training.models import SegmentationNetwork, build_network
 from training.overrides import override
-from training.presets import PRESETS
+from training.presets import PRESETS as ALL
 from training.run_folder import read_run
 
 FRAMES = 10
+PRESETS = {name: config for name, config in ALL.items() if isinstance(config, TrainConfig)}
 #: The shallowest network with the same parts.
 SHALLOW = {"refinenet": "refinenet14", "pspnet": "pspnet14", "cen-lite": "cen-lite-s"}
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
+from training.audio_video.config import AudioVideoConfig
 from training.config import ConfigError, RuntimeConfig, TrainConfig, from_plain
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from training.run_folder import RunOf
 
 SEGMENTATION = "segmentation"
+AUDIO_VIDEO = "audio-video"
 
 
 class RunConfig(Protocol):
@@ -146,6 +148,7 @@ class _Entry:
 
 KINDS: dict[str, _Entry] = {
     SEGMENTATION: _Entry(TrainConfig, "training.kinds.segmentation"),
+    AUDIO_VIDEO: _Entry(AudioVideoConfig, "training.kinds.audio_video"),
 }
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from training.config import ConfigError
 from training.kinds import RunConfig
+from training.presets.audio_video import AUDIO_VIDEO
 from training.presets.papers import PAPERS
 from training.presets.rooms import ROOMS
 
-_ALL: tuple[RunConfig, ...] = (*ROOMS, *PAPERS)
+_ALL: tuple[RunConfig, ...] = (*ROOMS, *PAPERS, *AUDIO_VIDEO)
 PRESETS = {config.preset: config for config in _ALL}
 
 

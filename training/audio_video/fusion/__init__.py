@@ -9,60 +9,18 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from training.audio_video.config import FusionConfig
 from training.audio_video.fusion.avoid_df import AVoiDDF
 from training.audio_video.fusion.base import Fused, Fusion
 from training.audio_video.fusion.concat import Concat
 from training.audio_video.fusion.drfuse import DrFuse
-from training.audio_video.fusion.gmf import DETACH, GMF, GFront
+from training.audio_video.fusion.gmf import GMF, GFront
 from training.audio_video.fusion.mbt import MBT
 from training.audio_video.fusion.misa import MISA
 from training.audio_video.fusion.perceiver import Perceiver
 from training.audio_video.fusion.uavm import UAVM
-from training.config import ConfigError
 
 __all__ = ["FUSIONS", "GMF", "Fused", "Fusion", "FusionConfig", "GFront", "build_fusion", "count_fusion"]
-
-
-@dataclass(frozen=True)
-class FusionConfig:
-    """Which fusion; what is None is the fusion's own.
-
-    Attributes:
-        name: one of `FUSIONS`; `g-NAME` has GMF as the front end of NAME.
-        expansion: GMF's magnification n; 4 in the paper.
-        boundary: GMF's share of the dissolved elements that become the invariant part; one half in the paper.
-        bias: whether GMF's linear layers have one.
-        detach: one of `DETACH`, what GMF's loss of reconstruction does not reach.
-        width: features of a token of the others; None for the most features that a modality has.
-        depth: layers of the others.
-        bottlenecks: shared tokens of MBT.
-        latents: latents of the Perceiver.
-    """
-
-    name: str = "gmf"
-    expansion: int = 4
-    boundary: float = 0.5
-    bias: bool = True
-    detach: str = "none"
-    width: int | None = None
-    depth: int | None = None
-    bottlenecks: int | None = None
-    latents: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse values that could only fail later."""
-        if self.name not in FUSIONS:
-            raise ConfigError(f"fusion {self.name!r} is unknown; allowed are {', '.join(FUSIONS)}")
-        if self.expansion < 1:
-            raise ConfigError(f"fusion.expansion is {self.expansion}; allowed is 1 or more")
-        if not 0 < self.boundary < 1:
-            raise ConfigError(f"fusion.boundary is {self.boundary:g}; allowed is a share, 0 < boundary < 1")
-        if self.detach not in DETACH:
-            raise ConfigError(f"fusion.detach is {self.detach!r}; allowed are {', '.join(DETACH)}")
-        for name in ("width", "depth", "bottlenecks", "latents"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"fusion.{name} is {value}; allowed is 1 or more")
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,6 @@ from torch import Tensor, nn
 from training.audio_video.fusion.base import Fused, Fusion
 from training.config import ConfigError
 
-DETACH = ("none", "target", "features")
-
 
 class Parts(NamedTuple):
     """The features of one modality, taken apart.
@@ -75,9 +73,9 @@ class GMF(Fusion):
             alone gives the published 119.21 M parameters for 128 and 4096 features; the text says half of l, which is
             `boundary=1 / (2 * expansion)`.
         bias: whether the linear layers have one.
-        detach: one of `DETACH`, what the loss of reconstruction does not reach: nothing (`none`), the features as what
-            is rebuilt (`target`), or the features altogether, so that it moves the fusion alone (`features`). The paper
-            hints at a restricted gradient and gives none.
+        detach: one of `training.audio_video.config.DETACH`, what the loss of reconstruction does not reach: nothing
+            (`none`), the features as what is rebuilt (`target`), or the features altogether, so that it moves the
+            fusion alone (`features`). The paper hints at a restricted gradient and gives none.
 
     Raises:
         ConfigError: fewer than two modalities, or an impossible expansion or boundary.

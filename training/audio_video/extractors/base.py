@@ -1,0 +1,29 @@
+"""What the extractors share."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+STAGES = ("layer1", "layer2", "layer3", "layer4")
+
+
+class Extractor(nn.Module):
+    """Maps pictures or sound to one feature vector.
+
+    Args:
+        out_features: its size, without a classifier.
+    """
+
+    def __init__(self, out_features: int) -> None:
+        super().__init__()
+        self.out_features = out_features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N, C, T, H, W] to [N, out_features]."""
+        raise NotImplementedError
+
+
+def initialise(module: nn.Module) -> None:
+    """Initialise a convolution for the ReLU behind it."""
+    if isinstance(module, nn.Conv2d | nn.Conv3d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

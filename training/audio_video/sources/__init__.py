@@ -1,0 +1,1 @@
+"""Sets of clips, procedural and on disk."""
