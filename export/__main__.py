@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--calibration", type=Path, metavar="DIR", help="int8: real inputs (default: training frames)")
     build.add_argument("--calibration-frames", type=int, default=32, help="int8: how many of them (default 32)")
     build.add_argument("--max-drop", type=float, default=0.5, help="int8: points of mean IoU to lose (default 0.5)")
+    build.add_argument("--absence", action="store_true", help="also answer with one stream alone, if trained for that")
     build.add_argument("--frames", type=int, default=32, help="labelled frames to score on (default 32)")
     inspect = commands.add_parser("inspect", help="print and draw what a contract promises and proves, and time it")
     inspect.set_defaults(action=_inspect)
@@ -81,6 +82,7 @@ def _build(options: argparse.Namespace) -> int:
         options.to,
         max_batch=options.max_batch,
         precision=precision,
+        absence=options.absence,
         report=_report,
     )
     print(describe(contract))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,12 @@ import torch
 from torch import Tensor
 
 from export.clips import write_clips
-from export.contract import Contract, Evaluation, ExchangedLayer, Graph, Parity, sha256_of
+from export.contract import Contract, Evaluation, ExchangedLayer, Parity, Variant, sha256_of, used_spec
 from export.contract import Run as RunIdentity
 from export.cost import macs
 from export.frames import Frames
-from export.job import Job, Report, job, silent
-from export.onnx_graph import IR_VERSION, LOGITS, OPSET, WEIGHTS_FILE, example
+from export.job import Job, Report, job, lone_jobs, silent
+from export.onnx_graph import LOGITS, described, example
 from export.parity import onnx_runner, prove, torch_runner
 from export.precision import FP32, Precision
 from export.reduce import Reduced, reduce
@@ -49,6 +51,7 @@ def build(
     *,
     max_batch: int = 8,
     precision: Precision = FP32,
+    absence: bool = False,
     report: Report = silent,
 ) -> Contract:
     """Export a run into `to/name`, all of it or nothing.
@@ -60,6 +63,8 @@ def build(
         to: the model repository.
         max_batch: largest batch that a server may form.
         precision: arithmetic of the graph.
+        absence: also write a graph per stream, which answers when that stream alone is present; clips always have one
+            per modality that they were trained with alone.
         report: is told what is being measured.
 
     Returns:
@@ -84,7 +89,8 @@ def build(
             contract = write_clips(run, name, partial, max_batch)
         else:
             assert size is not None
-            contract = _write(_job(run, size, max_batch, precision, report), name, partial)
+            whole, *lone = _jobs(run, size, max_batch, precision, absence, report)
+            contract = _write(whole, lone, name, partial)
         contract.save(partial)
         contract.verify(partial)
         _replace(partial, to / name)
@@ -119,23 +125,52 @@ def _check(name: str, max_batch: int, to: Path) -> None:
         raise BuildError(f"{to} is not a folder; choose another one with --to")
 
 
-def _job(run: Run, size: tuple[int, int], max_batch: int, precision: Precision, report: Report) -> Job:
-    """Freeze a run, with an error that names it."""
+def _jobs(
+    run: Run, size: tuple[int, int], max_batch: int, precision: Precision, absence: bool, report: Report
+) -> tuple[Job, ...]:
+    """Freeze a run, and where it is wanted each of its streams alone, with an error that names it."""
     try:
-        return job(run, size, max_batch, precision, report)
+        whole = job(run, size, max_batch, precision, report)
+        return (whole, *(lone_jobs(whole) if absence else ()))
     except ValueError as error:
         raise BuildError(f"{run.folder}: {error}") from error
 
 
-def _write(job: Job, name: str, folder: Path) -> Contract:
-    """Write the graph into a folder, and make the contract from what is measured on it."""
-    path = folder / GRAPH
-    full = path if job.precision.name == "fp32" else folder / FULL_GRAPH
+def _write(job: Job, lone: Sequence[Job], name: str, folder: Path) -> Contract:
+    """Write the graphs into a folder, and make the contract from what is measured on them."""
+    tested = job.labelled("test")
+    proofs, reduced = _write_graph(job, folder / GRAPH, tested)
+    contract = _contract(job, name, folder, proofs, reduced, tested)
+    variants: list[Variant] = []
+    evaluation = contract.evaluation
+    for one in lone:
+        inputs = tuple(spec.name for spec in one.inputs)
+        path = (folder / GRAPH).with_suffix(f".{'+'.join(inputs)}.onnx")
+        seen = one.labelled("test")
+        measured, _ = _write_graph(one, path, seen)
+        variants.append(variant := Variant(inputs, described(path, folder)))
+        proofs += tuple(dataclasses.replace(proof, variant=variant.name) for proof in measured)
+        seen = dataclasses.replace(seen, description=f"{seen.description} with {variant.name} alone")
+        evaluation += _evaluated(one, path, seen)
+    if not variants:
+        return contract
+    return dataclasses.replace(
+        contract,
+        inputs=tuple(dataclasses.replace(spec, optional=True) for spec in contract.inputs),
+        outputs=(*contract.outputs, used_spec()),
+        variants=tuple(variants),
+        parity=proofs,
+        evaluation=evaluation,
+    )
+
+
+def _write_graph(job: Job, path: Path, tested: Frames) -> tuple[tuple[Parity, ...], Reduced]:
+    """Write one graph and prove it; returns the proofs, and what became of its precision."""
+    full = path if job.precision.name == "fp32" else path.parents[1] / FULL_GRAPH
     full.parent.mkdir(exist_ok=True)
     job.write(full)
     live, frozen = job.live(), job.servable()
     outputs = [*(spec.name for spec in job.outputs), LOGITS]
-    tested = job.labelled("test")
     noise = {"noise, batches of 1, 2, 3": [example(job.inputs, n, seed=n) for n in (1, 2, 3) if n <= job.max_batch]}
     runners = {"frozen": torch_runner(frozen)}
     runners["onnx" if full == path else "onnx-fp32"] = onnx_runner(full, (LOGITS,))
@@ -148,7 +183,7 @@ def _write(job: Job, name: str, folder: Path) -> Contract:
         samples = _proof(tested if tested.samples else job.calibration(), job.max_batch)
         runners = {"onnx": onnx_runner(path, (LOGITS,))}
         proofs += prove(torch_runner(live), runners, samples, outputs, tolerances)
-    return _contract(job, name, folder, proofs, reduced, tested)
+    return proofs, reduced
 
 
 def _contract(
@@ -157,13 +192,7 @@ def _contract(
     """Describe a graph that was written and proven."""
     run, path = job.run, folder / GRAPH
     source = frames(run.config.data, "test")
-    weights = path.with_name(WEIGHTS_FILE)
     live, frozen = job.live(), job.servable()
-    evaluation: tuple[Evaluation, ...] = ()
-    if tested.samples:
-        classes = run.config.network.classes
-        scored = score(torch_runner(live), tested, classes), score(onnx_runner(path), tested, classes)
-        evaluation = compare(*scored, tested)
     return Contract(
         name=name,
         task="segmentation",
@@ -173,14 +202,7 @@ def _contract(
         palette=source.palette,
         max_batch_size=job.max_batch,
         precision=job.precision.name,
-        graph=Graph(
-            GRAPH,
-            sha256_of(path),
-            OPSET,
-            IR_VERSION,
-            weights=str(weights.relative_to(folder)) if weights.exists() else "",
-            weights_sha256=sha256_of(weights) if weights.exists() else "",
-        ),
+        graph=described(path, folder),
         tolerances=job.precision.tolerances(),
         parity=proofs,
         exchange=tuple(
@@ -201,9 +223,17 @@ def _contract(
         ),
         target=job.precision.target,
         precisions=reduced.precisions,
-        evaluation=evaluation,
+        evaluation=_evaluated(job, path, tested),
         calibration=reduced.calibration,
     )
+
+
+def _evaluated(job: Job, path: Path, tested: Frames) -> tuple[Evaluation, ...]:
+    """Return the task metrics of a live network and of its graph; none where there are no labelled frames."""
+    if not tested.samples:
+        return ()
+    classes = job.run.config.network.classes
+    return compare(score(torch_runner(job.live()), tested, classes), score(onnx_runner(path), tested, classes), tested)
 
 
 def _proof(frames: Frames, max_batch: int) -> dict[str, list[list[Tensor]]]:

@@ -15,7 +15,7 @@ from export.clip_servable import INPUTS, ClipServable, FrozenClipServable, input
 from export.contract import Contract, Evaluation, Graph, Parity, TensorSpec, Tolerance, Variant, sha256_of
 from export.contract import Run as RunIdentity
 from export.cost import macs
-from export.onnx_graph import IR_VERSION, OPSET, WEIGHTS_FILE, check, example, exported, save
+from export.onnx_graph import check, described, example, exported, save
 from export.parity import Runner, onnx_runner, prove, torch_runner
 from training.audio_video.data import as_tensors, clips
 from training.audio_video.evaluate import Run, availabilities, score
@@ -46,7 +46,7 @@ def write_clips(run: Run, name: str, folder: Path, max_batch: int) -> Contract:
         chosen = [spec for spec, modality in zip(specs, modalities, strict=True) if modality in names]
         path = folder / "1" / (f"model.{INPUTS[variant]}.onnx" if variant else "model.onnx")
         _write_graph(FrozenClipServable(network, names), chosen, outputs[:1], max_batch, path)
-        graphs[variant] = _graph(path, folder)
+        graphs[variant] = described(path, folder)
         kept = [index for index, modality in enumerate(modalities) if modality in names]
         batches = {what: [[batch[i] for i in kept] for batch in some] for what, some in samples.items()}
         noise = [example(chosen, n, seed=n) for n in (1, 2, 3) if n <= max_batch]
@@ -99,19 +99,6 @@ def _write_graph(
     model = exported(servable, inputs, [spec.name for spec in outputs], max_batch)
     check(model, inputs, outputs)
     save(model, path)
-
-
-def _graph(path: Path, folder: Path) -> Graph:
-    """Describe a graph's file, with its weights where they lie in a second one."""
-    weights = path.with_name(WEIGHTS_FILE)
-    return Graph(
-        str(path.relative_to(folder)),
-        sha256_of(path),
-        OPSET,
-        IR_VERSION,
-        weights=str(weights.relative_to(folder)) if weights.exists() else "",
-        weights_sha256=sha256_of(weights) if weights.exists() else "",
-    )
 
 
 def _samples(run: Run, max_batch: int) -> dict[str, Batches]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import fx
+from torch import fx, nn
 
 from export.contract import TensorSpec
 from export.frames import Frames, of_folder, of_source
@@ -18,6 +19,7 @@ from export.precision import Precision
 from export.servable import SegmentationServable, input_spec, output_specs
 from training.data import frames
 from training.modalities import Modality, modalities
+from training.models import single_stream
 from training.run_folder import Run
 
 Report = Callable[[str], None]
@@ -29,10 +31,11 @@ def silent(line: str) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """One export.
+    """One graph to export.
 
     Attributes:
         run: the trained network.
+        network: what becomes the graph: the run's network, or one of its streams alone.
         streams: its modalities.
         inputs: of the graph.
         outputs: of the graph.
@@ -43,6 +46,7 @@ class Job:
     """
 
     run: Run
+    network: nn.Module
     streams: tuple[Modality, ...]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -53,7 +57,7 @@ class Job:
 
     def live(self) -> SegmentationServable:
         """Return the live network as it is served, with its logits."""
-        return SegmentationServable(self.run.network, self.streams, tapped=True).eval()
+        return SegmentationServable(self.network, self.streams, tapped=True).eval()
 
     def servable(self, dtype: torch.dtype = torch.float32) -> SegmentationServable:
         """Return the frozen network as it is served, with its logits, in fp32 or fp16."""
@@ -95,6 +99,7 @@ def job(run: Run, size: tuple[int, int], max_batch: int, precision: Precision, r
     streams = modalities(run.config.network)
     return Job(
         run=run,
+        network=run.network,
         streams=streams,
         inputs=tuple(input_spec(stream, size) for stream in streams),
         outputs=output_specs(size, run.config.network.classes),
@@ -103,3 +108,22 @@ def job(run: Run, size: tuple[int, int], max_batch: int, precision: Precision, r
         precision=precision,
         report=report,
     )
+
+
+def lone_jobs(job: Job) -> tuple[Job, ...]:
+    """Return one export per stream of a network that was trained to decide with that stream alone.
+
+    Raises:
+        ValueError: it was not.
+    """
+    if not job.run.config.modality_dropout:
+        raise ValueError(
+            "the network was trained with every stream present, and would guess if one were absent; leave out "
+            "--absence, or train with --set modality_dropout=0.2"
+        )
+    lone = []
+    for place, (stream, spec) in enumerate(zip(job.streams, job.inputs, strict=True)):
+        network = single_stream(job.run.network, place)
+        frozen = freeze(network)
+        lone.append(dataclasses.replace(job, network=network, streams=(stream,), inputs=(spec,), frozen=frozen))
+    return tuple(lone)

@@ -13,7 +13,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from export.contract import TensorSpec
+from export.contract import Graph, TensorSpec, sha256_of
 from export.operators import LARGEST_FILE, lint
 
 OPSET = 18
@@ -21,9 +21,6 @@ IR_VERSION = 10
 
 #: Name of the logits inside every graph; everything behind them is the tail.
 LOGITS = "logits"
-
-#: Name of the file that holds the weights where they do not fit into the graph's own, which protobuf limits to 2 GB.
-WEIGHTS_FILE = "model.onnx.data"
 
 #: What must not appear in a frozen graph: decisions and look-ups that a constant exchange does not need.
 FORBIDDEN_OPERATORS = frozenset({"Where", "If", "Loop", "Scan", "NonZero", "GatherND", "ScatterND", "ScatterElements"})
@@ -140,7 +137,25 @@ def save(model: onnx.ModelProto, path: Path, *, largest: int = LARGEST_FILE) -> 
         largest: bytes of weights that the graph's own file may hold.
     """
     weights = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
-    onnx.save(model, path, save_as_external_data=weights > largest, location=WEIGHTS_FILE, size_threshold=1024)
+    onnx.save(model, path, save_as_external_data=weights > largest, location=weights_file(path), size_threshold=1024)
+
+
+def weights_file(graph: Path) -> str:
+    """Return the name of the file for weights that do not fit into the graph's own, which protobuf limits to 2 GB."""
+    return f"{graph.name}.data"
+
+
+def described(path: Path, folder: Path) -> Graph:
+    """Describe a graph's file below a network's folder, with its weights where they lie in a second one."""
+    weights = path.with_name(weights_file(path))
+    return Graph(
+        str(path.relative_to(folder)),
+        sha256_of(path),
+        OPSET,
+        IR_VERSION,
+        weights=str(weights.relative_to(folder)) if weights.exists() else "",
+        weights_sha256=sha256_of(weights) if weights.exists() else "",
+    )
 
 
 def check(model: onnx.ModelProto, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
