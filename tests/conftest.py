@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.servers import server  # noqa: F401  (a fixture: one real server for the whole session)
+from tests.small_server import small, small_repository  # noqa: F401  (fixtures: the same for small networks)
 from training.config import DataConfig, TrainConfig
 from training.fit import fit
 from training.presets import preset

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import random
@@ -24,6 +25,8 @@ from clients.batch.progress import Progress
 from clients.errors import InputError
 from clients.pipelines import Pipeline, Tensor
 from tests.servers import PIPELINE, REPOSITORY, depth_png, jpeg, png
+from tests.small_clips import clip
+from tests.small_networks import EVENTS
 
 PAIRS, BROKEN, KILLS = 600, 20, 3
 DAMAGE = {
@@ -168,6 +171,41 @@ def test_items_are_pairs_of_equal_stems_clips_or_lines(tmp_path: Path) -> None:
     listing.write_text("# two\nx/room_0.rgb.jpg x/room_0.depth.png\n\na file.png\tb file.png\n")
     assert [item.stem for item in find_items(listing, pair)] == ["a file", "room_0"]
     assert find_items(listing, pair)[0].files["depth_image"] == tmp_path / "b file.png"
+
+
+def test_an_input_without_a_folder_is_absent_and_one_without_a_file_is_a_mistake(tmp_path: Path) -> None:
+    pair = pipeline("rgb_image", "depth_image")
+    may = dataclasses.replace(pair, inputs=tuple(dataclasses.replace(one, optional=True) for one in pair.inputs))
+    write_pairs(tmp_path, 3, 1)
+    (tmp_path / "depth" / "frame_0002.png").unlink()
+    assert [bool(item.problem) for item in find_items(tmp_path, may)] == [False, False, True]
+    shutil.rmtree(tmp_path / "depth")
+    assert [(list(item.files), item.problem) for item in find_items(tmp_path, may)] == [(["rgb_image"], "")] * 3
+    assert all(item.problem for item in find_items(tmp_path, pair))
+
+
+def test_clips_are_a_batch_too(small: Any, tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    for name, data in (("a.mkv", clip()), ("b.mkv", clip(sounds=0)), ("c.avi", b"no clip")):
+        (tmp_path / "clips" / name).write_bytes(data)
+    words = ["batch", str(tmp_path / "clips"), str(tmp_path / "out"), "--pipeline", "events_small_clip"]
+    assert main([*words, "--url", small.grpc_url]) == 1
+    first, second = lines(tmp_path / "out" / "results.jsonl")
+    assert (first["modalities"], second["modalities"]) == ("frames+waveform", "frames")
+    assert sum(first["probabilities"]) == pytest.approx(1) and sorted(first["top_labels"]) == sorted(EVENTS)
+    assert first["summary"]["classes"][0]["name"] == first["top_labels"][0]
+    (failure,) = lines(tmp_path / "out" / "failures.jsonl")
+    assert failure["stem"] == "c" and "is no MP4" in failure["reason"]
+
+
+def test_a_translation_is_a_batch_too(small: Any, tmp_path: Path) -> None:
+    for name, data in (("texture", png()), ("shade", png()), ("depth", depth_png())):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        (tmp_path / "in" / name / "one.png").write_bytes(data)
+    words = ["batch", str(tmp_path / "in"), str(tmp_path / "out"), "--pipeline", "rooms_small_image"]
+    assert main([*words, "--url", small.http_url]) == 0
+    (only,) = lines(tmp_path / "out" / "results.jsonl")
+    assert "edge" in only["files"] and all((tmp_path / "out" / name).is_file() for name in only["files"].values())
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import re
 import shutil
@@ -16,7 +17,9 @@ from PIL import Image
 
 from clients import Predictor
 from serving.front_door.static_page import StaticPage
-from tests.servers import PIPELINE, depth_png, jpeg
+from tests.servers import PIPELINE, depth_png, jpeg, png
+from tests.small_clips import clip
+from tests.small_networks import EVENTS
 
 CHROMIUM = shutil.which("chromium")
 SWITCHES = [
@@ -37,8 +40,8 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
-@pytest.fixture
-def page(browser: Any, server: Any) -> Iterator[Any]:
+@contextlib.contextmanager
+def opened_page(browser: Any, url: str) -> Iterator[Any]:
     """The page, loaded; at the end, nothing was complained about and nobody else was asked."""
     complaints: list[str] = []
     strangers: list[str] = []
@@ -46,17 +49,22 @@ def page(browser: Any, server: Any) -> Iterator[Any]:
     opened.set_default_timeout(30_000)
     opened.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on(
-        "request",
-        lambda sent: None if sent.url.startswith((server.http_url, "blob:")) else strangers.append(sent.url),
-    )
-    opened.goto(server.http_url)
-    opened.wait_for_selector("#samples button")
+    opened.on("request", lambda sent: None if sent.url.startswith((url, "blob:")) else strangers.append(sent.url))
+    opened.goto(url)
+    opened.wait_for_selector("#pipeline option", state="attached")
     yield opened
     opened.close()
     refused = "Failed to load resource: the server responded with a status of 400 (Bad Request)"
     assert [text for text in complaints if text != refused] == []
     assert strangers == []
+
+
+@pytest.fixture
+def page(browser: Any, server: Any) -> Iterator[Any]:
+    """The page of the server of one network."""
+    with opened_page(browser, server.http_url) as opened:
+        opened.wait_for_selector("#samples button")
+        yield opened
 
 
 def pixels(page: Any, canvas: str) -> np.ndarray[Any, Any]:
@@ -166,6 +174,48 @@ def test_the_page_works_from_the_keyboard(page: Any) -> None:
     page.focus("#snippets [aria-selected=true]")
     page.keyboard.press("ArrowRight")
     assert page.inner_text("#snippet").startswith("from clients import Predictor")
+
+
+def put(page: Any, field: str, data: bytes, name: str, kind: str) -> None:
+    """Choose a file of one's own."""
+    page.set_input_files(f"#file-{field}", files=[{"name": name, "mimeType": kind, "buffer": data}])
+
+
+@in_chromium
+def test_a_clip_shows_frames_spectrogram_and_probabilities(browser: Any, small: Any) -> None:
+    with opened_page(browser, small.http_url) as page:
+        page.select_option("#pipeline", "events_small_clip")
+        put(page, "clip", clip(), "bell.mkv", "video/x-matroska")
+        page.click("#run")
+        page.wait_for_selector("#probabilities")
+        said = page.inner_text("#probabilities")
+        assert all(name in said for name in EVENTS) and "made from frames and waveform" in said
+        assert pixels(page, "#strip").shape[1] == 960
+        assert "-F clip=@bell.mkv" in page.inner_text("#snippet")
+
+
+@in_chromium
+def test_a_translation_shows_what_was_sent_and_every_domain_that_came(browser: Any, small: Any) -> None:
+    with opened_page(browser, small.http_url) as page:
+        page.select_option("#pipeline", "rooms_small_image")
+        for name, data in (("texture", png()), ("shade", png()), ("depth", depth_png())):
+            put(page, name, data, f"{name}.png", "image/png")
+        page.click("#run")
+        page.wait_for_selector("#answer .panel")
+        titles = page.eval_on_selector_all("#answer .panel b", "all => all.map(one => one.textContent)")
+        offered = httpx.get(f"{small.http_url}/v1/pipelines/rooms_small_image").json()["outputs"]
+        drawn = [one["output"] for one in offered if one["tensor"].endswith("_png")]
+        assert titles == ["texture", "shade", "depth", *drawn]
+
+
+@in_chromium
+def test_a_network_that_can_do_without_a_picture_is_shown_without_it(browser: Any, small: Any) -> None:
+    with opened_page(browser, small.http_url) as page:
+        page.select_option("#pipeline", "rooms_absent_image")
+        put(page, "depth", depth_png(), "depth.png", "image/png")
+        page.click("#run")
+        page.wait_for_selector("#overlay")
+        assert "made from depth" in page.inner_text("#legend")
 
 
 @in_chromium

@@ -34,24 +34,6 @@ SHAPE = ClipShape(FRAMES, HEIGHT, WIDTH, small_networks.FRAME_RATE, SAMPLES, sma
 
 
 @pytest.fixture(scope="session")
-def small_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with one small network per task."""
-    folder = tmp_path_factory.mktemp("small")
-    for write in (
-        small_networks.write_classification, small_networks.write_translation, small_networks.write_segmentation,
-    ):  # fmt: skip
-        write(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def small(small_repository: Path) -> Iterator[EmbeddedServer]:
-    """A server of the small networks."""
-    with EmbeddedServer(small_repository) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
 def facade(small_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A server of the repository that a container gets."""
     triton = native_triton(tmp_path_factory.mktemp("native"))

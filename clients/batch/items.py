@@ -5,6 +5,9 @@ Folder layouts, where DOMAIN is the name of a pipeline's input without its endin
     SRC/DOMAIN/STEM.png     one folder per input; files with equal stems belong together
     SRC/STEM.mp4            clips, for a pipeline that takes a clip
 
+An input that the pipeline can do without is absent for the whole batch where its folder is missing; where the folder is
+there, an item without its file in it is a mistake and is listed as a failure.
+
 A list file has one item per line: the files in the order of the pipeline's inputs with tabs (or, without any tab,
 spaces) between them, relative to the list file's folder. Empty lines and lines that begin with `#` are skipped.
 """
@@ -78,6 +81,7 @@ def _clips(source: Path, tensor: Tensor) -> list[Item]:
 
 def _folders(source: Path, inputs: Sequence[Tensor]) -> list[Item]:
     """Return an item per stem that is in any of the folders."""
+    inputs = [tensor for tensor in inputs if not tensor.optional or (source / domain(tensor)).is_dir()]
     files: dict[str, dict[str, Path]] = {}
     double: dict[str, str] = {}
     for tensor in inputs:
@@ -94,7 +98,7 @@ def _folders(source: Path, inputs: Sequence[Tensor]) -> list[Item]:
 def _lacking(stem: str, found: Mapping[str, Path], inputs: Sequence[Tensor]) -> str:
     """Say which input an item lacks."""
     for tensor in inputs:
-        if tensor.name not in found and not tensor.optional:
+        if tensor.name not in found:
             return f"no file {domain(tensor)}/{stem} with the ending {', '.join(_PICTURES)}; add it"
     return ""
 

@@ -1,4 +1,5 @@
 // Any answer that is pictures and texts: what a translation pipeline gives, and what a later one may.
+// Pictures that were sent stand first.
 
 import { bytesOf } from "./api.js";
 import { DEPTH, drawMap, span } from "./colours.js";

@@ -100,9 +100,10 @@ function makeLegend(view, summary, draw) {
     return make("li", {}, button);
   });
   const list = make("ul", {}, ...rows);
+  const used = summary.streams?.length ? [make("p", { className: "key" }, `made from ${summary.streams.join(" and ")}`)] : [];
   const notes = summary.warnings.map(text => make("p", { className: "warnings" }, text));
   return make("section", { className: "legend card", id: "legend", ariaLabel: "Classes with their share of the area" },
-    make("h2", {}, "Share of the area"), list, ...notes);
+    make("h2", {}, "Share of the area"), list, ...used, ...notes);
 }
 
 function confidencePanel(view, summary) {
