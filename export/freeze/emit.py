@@ -143,6 +143,31 @@ class Emitter:
             nodes.append(self.graph.call_method("squeeze", (part, 0)))
         return Parallel(tuple(nodes), (None,) * value.streams)
 
+    def joined(self, values: Sequence[Parallel], widths: Sequence[int]) -> Parallel:
+        """Concatenate the channels of every stream, each part as it lies.
+
+        Args:
+            values: the parts, with as many streams each.
+            widths: live channels of every part.
+        """
+        nodes, positions = [], []
+        for stream in range(len(values[0].nodes)):
+            places: list[int] = []
+            for value, width in zip(values, widths, strict=True):
+                first = len(places)
+                own = value.positions[stream]
+                places += [first + place for place in (range(width) if own is None else own)]
+            nodes.append(self.concatenate([value.nodes[stream] for value in values], 1))
+            moved = any(value.positions[stream] is not None for value in values)
+            positions.append(tuple(places) if moved else None)
+        return Parallel(tuple(nodes), tuple(positions))
+
+    def side_by_side(self, values: Sequence[Stacked | Parallel]) -> Parallel:
+        """Return the streams of several values as one."""
+        parts = [self.parallel(value) for value in values]
+        positions = tuple(position for part in parts for position in part.positions)
+        return Parallel(tuple(node for part in parts for node in part.nodes), positions)
+
     def weighted_sum(self, value: Stacked | Parallel, weights: torch.Tensor) -> fx.Node:
         """Sum streams up with one weight each."""
         if len(weights) == 1:

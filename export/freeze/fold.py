@@ -1,4 +1,4 @@
-"""Arithmetic on weights: a batch norm folded into the convolution before it, filters pruned, inputs permuted."""
+"""Arithmetic on weights: a norm folded into the convolution before it, filters pruned, inputs permuted."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+Conv = nn.Conv2d | nn.ConvTranspose2d
+Norm = nn.BatchNorm2d | nn.InstanceNorm2d
 
-def folded_conv(
-    conv: nn.Conv2d, norm: nn.BatchNorm2d | None, position: Sequence[int] | None, computed: Sequence[int] | None
-) -> nn.Conv2d:
+
+def folded_conv(conv: Conv, norm: Norm | None, position: Sequence[int] | None, computed: Sequence[int] | None) -> Conv:
     """Return one convolution that does the work of several steps.
 
     Args:
-        conv: the live convolution, with one group.
-        norm: the batch norm behind it, with its running statistics, or None.
+        conv: the live convolution, plain or transposed, with one group.
+        norm: the norm behind it, with its running statistics, or None.
         position: per live input channel its place in the tensor that comes in, or None where nothing moved. Places
             may repeat: a tiled channel is read once, with the sum of the weights of its tiles.
         computed: the filters to keep, in their new order, or None for all.
@@ -25,7 +26,7 @@ def folded_conv(
     """
     if conv.groups != 1:
         raise ValueError(f"a convolution with {conv.groups} groups cannot be frozen; only plain ones can")
-    weight, bias = conv.weight.detach().double(), _bias(conv)
+    weight, bias = _turned(conv, conv.weight.detach().double()), _bias(conv)
     if norm is not None:
         assert norm.running_mean is not None and norm.running_var is not None
         scale = norm.weight.detach().double() / (norm.running_var.double() + norm.eps).sqrt()
@@ -43,23 +44,36 @@ def folded_conv(
     return _conv(conv, weight.float(), bias.float() if norm is not None or conv.bias is not None else None)
 
 
-def _bias(conv: nn.Conv2d) -> Tensor:
+def own_norm(norm: nn.InstanceNorm2d, computed: Sequence[int]) -> nn.InstanceNorm2d:
+    """Return an instance norm of some channels that normalises with every picture's own statistics."""
+    pruned = nn.InstanceNorm2d(len(computed), norm.eps, affine=True, track_running_stats=False)
+    pruned.weight = nn.Parameter(norm.weight.detach()[list(computed)].clone(), requires_grad=False)
+    pruned.bias = nn.Parameter(norm.bias.detach()[list(computed)].clone(), requires_grad=False)
+    return pruned
+
+
+def _turned(conv: Conv, weight: Tensor) -> Tensor:
+    """Exchange input and output channels of a weight where the convolution is transposed."""
+    return weight.transpose(0, 1) if isinstance(conv, nn.ConvTranspose2d) else weight
+
+
+def _bias(conv: Conv) -> Tensor:
     """Return the bias of a convolution, zeros where it has none."""
     return torch.zeros(conv.out_channels).double() if conv.bias is None else conv.bias.detach().double()
 
 
-def _conv(like: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
-    """Make a convolution with the geometry of another and given weights."""
-    conv = nn.Conv2d(
+def _conv(like: Conv, weight: Tensor, bias: Tensor | None) -> Conv:
+    """Make a convolution with the geometry of another and given weights [out, in, h, w]."""
+    conv = type(like)(
         weight.shape[1],
         weight.shape[0],
         like.kernel_size,  # type: ignore[arg-type]
         like.stride,  # type: ignore[arg-type]
         like.padding,  # type: ignore[arg-type]
-        like.dilation,  # type: ignore[arg-type]
+        dilation=like.dilation,  # type: ignore[arg-type]
         bias=bias is not None,
     )
-    conv.weight = nn.Parameter(weight, requires_grad=False)
+    conv.weight = nn.Parameter(_turned(like, weight).contiguous(), requires_grad=False)
     if bias is not None:
         conv.bias = nn.Parameter(bias, requires_grad=False)
     return conv

@@ -11,25 +11,28 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
 from export.freeze.emit import Emitter, Parallel, Stacked
-from export.freeze.fold import folded_conv
-from export.freeze.groups import StreamPlan, plan_streams
+from export.freeze.flows import PLAIN_NORMS, conv_of, groups_of, is_conv, is_norm, plans_of, width
+from export.freeze.fold import Conv, Norm, folded_conv, own_norm
+from export.freeze.groups import StreamPlan
 from export.freeze.pooling import BinAverage
-from training.models import Decisions, Ensemble, PrivateNorm2d, SegmentationNetwork, StackStreams, StreamConv2d
+from training.models import Decisions, Ensemble, PrivateNorm2d, StackStreams, StreamConv2d
 from training.models.exchange import Mixing
 from training.models.fusion.decide import ConcatDecision
 from training.models.fusion.gather import StreamFusion
 from training.models.fusion.substitute import Discard
+from training.models.translation import InstanceNorm, Pictures, Runs, StackFlows, TaskMix
 
-_ELEMENTWISE = (F.relu, F.max_pool2d, F.interpolate, operator.add)
+_ELEMENTWISE = (F.relu, F.leaky_relu, F.max_pool2d, F.interpolate, operator.add, torch.tanh)
 _COPIED = (nn.ReLU, nn.MaxPool2d)
-_LEAVES = (StackStreams, StreamConv2d, PrivateNorm2d, StreamFusion, Ensemble, ConcatDecision)
+_STREAMS = (StackStreams, StreamConv2d, PrivateNorm2d, StreamFusion, Ensemble, ConcatDecision)
+_FLOWS = (StackFlows, Runs, InstanceNorm, TaskMix)
 _DROPPED = (nn.Dropout, nn.Identity)
 
 
@@ -41,26 +44,26 @@ class FreezeError(ValueError):
 class _Waiting:
     """A convolution that waits for the norm or the ensemble behind it."""
 
-    conv: nn.Conv2d | StreamConv2d
+    conv: nn.Module
     name: str
     value: Stacked | Parallel
 
-    def of(self, stream: int) -> nn.Conv2d:
-        """Return the convolution of one stream, which may be everybody's."""
-        conv = self.conv.convs[stream] if isinstance(self.conv, StreamConv2d) else self.conv
-        assert isinstance(conv, nn.Conv2d)
-        return conv
+    @property
+    def shared(self) -> Conv | None:
+        """The convolution where it is everybody's, else None."""
+        return None if isinstance(self.conv, StreamConv2d | Runs) else conv_of(self.conv, 0)
 
 
-def freeze(network: SegmentationNetwork) -> fx.GraphModule:
+def freeze(network: nn.Module) -> fx.GraphModule:
     """Rebuild a network for inference with its exchange as a constant.
 
     Args:
         network: the live network; it is not changed. Its masks are read from its scaling factors as they are now.
 
     Returns:
-        A module that maps M normalised inputs [N, c_m, H, W] to the ensemble's logits [N, K, h, w], with no mask,
-        no normalisation layer and no filter whose result is replaced.
+        A module that maps normalised inputs [N, c_m, H, W] to the ensemble's logits [N, K, h, w], or to one picture
+        [N, 3, H, W] per task; with no mask, no normalisation layer that running statistics decide, and no filter whose
+        result is replaced.
 
     Raises:
         FreezeError: a layer that the pass does not know, by name and type.
@@ -107,13 +110,13 @@ class _Tracer(fx.Tracer):
         return _Inputs(node, self) if node.op == "placeholder" else fx.Proxy(node, self)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, _LEAVES) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, (*_STREAMS, *_FLOWS)) or super().is_leaf_module(m, module_qualified_name)
 
 
 class _Freezer:
     """One run of the pass."""
 
-    def __init__(self, network: SegmentationNetwork) -> None:
+    def __init__(self, network: Any) -> None:
         self.modules = dict(network.named_modules())
         streams = len(network.stack.channels)
         self.live = _Tracer(streams).trace(network)
@@ -130,7 +133,7 @@ class _Freezer:
         }
         for node in self.live.nodes:
             if node.op == "output":
-                self.emit.graph.output(self._settled(self.values[node.args[0]]))
+                self.emit.graph.output(self._answer(self.values[node.args[0]]))
                 continue
             if node.op not in rules:
                 raise FreezeError(
@@ -144,21 +147,28 @@ class _Freezer:
         frozen.delete_all_unused_submodules()
         return frozen.eval()
 
+    def _answer(self, value: Any) -> Any:
+        """Return what the frozen network returns: logits, or a picture per task."""
+        value = self._settled(value)
+        return self.emit.parallel(value).nodes if isinstance(value, Stacked | Parallel) else value
+
     def _module(self, node: fx.Node) -> Any:
         """Rewrite the call of a module according to its type."""
         name = str(node.target)
         module = self.modules[name]
-        if isinstance(module, StackStreams):
+        if isinstance(module, StackStreams | StackFlows):
             return self._streams(module)
         value = self.values[node.args[0]]  # type: ignore[index]
-        if isinstance(module, nn.Conv2d | StreamConv2d):
+        if is_conv(module):
             return self._conv(node, name, module, self._settled(value))
-        if isinstance(module, PrivateNorm2d):
-            return self._private_norm(name, module, value)
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, PLAIN_NORMS):
             return self._shared_norm(name, module, value)
+        if is_norm(module):
+            return self._private_norm(name, module, value)
         if isinstance(module, Ensemble):
             return self._ensemble(module, value)
+        if isinstance(module, TaskMix):
+            return self._mix(module, self._settled(value))
         value = self._settled(value)
         if isinstance(module, StreamFusion):
             stacked = self.emit.stacked(value)
@@ -177,19 +187,20 @@ class _Freezer:
             return Parallel(nodes, value.positions)
         raise FreezeError(f"layer {name!r} of type {type(module).__name__} cannot be frozen")
 
-    def _streams(self, module: StackStreams) -> Parallel:
+    def _streams(self, module: StackStreams | StackFlows) -> Parallel:
         """Begin with one input per stream; a tiled channel stays one channel, its filters add up."""
         places = [tuple(i % channels for i in range(module.out_channels)) for channels in module.channels]
-        moved = (None if p == tuple(range(c)) else p for p, c in zip(places, module.channels, strict=True))
-        return Parallel(tuple(self.inputs), tuple(moved))
+        moved = [None if p == tuple(range(c)) else p for p, c in zip(places, module.channels, strict=True)]
+        sources = module.sources if isinstance(module, StackFlows) else range(len(moved))
+        return Parallel(tuple(self.inputs[s] for s in sources), tuple(moved[s] for s in sources))
 
     def _conv(
-        self, node: fx.Node, name: str, conv: nn.Conv2d | StreamConv2d, value: Stacked | Parallel
+        self, node: fx.Node, name: str, conv: nn.Module, value: Stacked | Parallel
     ) -> _Waiting | Stacked | Parallel:
         """Keep a convolution for the norm or ensemble behind it, or run it."""
         users = [self.modules.get(str(user.target)) for user in node.users]
         waiting = _Waiting(conv, name, value)
-        if any(isinstance(user, PrivateNorm2d | nn.BatchNorm2d | Ensemble) for user in users):
+        if any(is_norm(user) or isinstance(user, Ensemble) for user in users):
             return waiting
         return self._run(waiting)
 
@@ -197,68 +208,120 @@ class _Freezer:
         """Run a convolution that nothing folds into."""
         return self._run(value) if isinstance(value, _Waiting) else value
 
-    def _run(self, waiting: _Waiting, norm: nn.BatchNorm2d | None = None) -> Stacked | Parallel:
-        """Run a shared convolution once for all streams, and unshared ones stream by stream, with a shared norm."""
-        if isinstance(waiting.conv, StreamConv2d):
-            parallel = self.emit.parallel(waiting.value)
-            plain = plan_streams([torch.zeros(waiting.of(0).out_channels, dtype=torch.bool)])
+    def _run(self, waiting: _Waiting, norm: Norm | None = None) -> Stacked | Parallel:
+        """Run a shared convolution once for all streams, and unshared ones stream by stream, with a shared norm.
+
+        Streams that are the same picture, or pictures of tiled channels, are taken one by one, each once.
+        """
+        value, shared = waiting.value, waiting.shared
+        tiled = isinstance(value, Parallel) and any(p and len(set(p)) < len(p) for p in value.positions)
+        repeated = isinstance(value, Parallel) and len(set(value.nodes)) < len(value.nodes)
+        if shared is None or tiled or repeated:
+            parallel = self.emit.parallel(value)
             norms = [norm] * len(parallel.nodes)
-            nodes = self._convolved(waiting, parallel, norms, plain * len(parallel.nodes))
+            plain = range(conv_of(waiting.conv, 0).out_channels)
+            nodes = self._convolved(waiting, parallel, norms, [plain] * len(norms))
             return Parallel(tuple(node for node in nodes if node is not None), (None,) * len(nodes))
-        stacked = self.emit.stacked(waiting.value)
-        conv = folded_conv(waiting.conv, norm, None, None)
-        return Stacked(self.emit.module(waiting.name, conv, stacked.node), stacked.streams)
+        stacked = self.emit.stacked(value)
+        node = self._layer(waiting.name, shared, norm, None, range(shared.out_channels), stacked.node)
+        return Stacked(node, stacked.streams)
 
     def _convolved(
         self,
         waiting: _Waiting,
         parallel: Parallel,
-        norms: Sequence[nn.BatchNorm2d | None],
-        plans: Sequence[StreamPlan],
+        norms: Sequence[Norm | None],
+        filters: Sequence[Sequence[int]],
     ) -> list[fx.Node | None]:
-        """Run one folded and pruned convolution per stream; None for a stream that computes nothing."""
+        """Run one folded convolution of chosen filters per stream; None for a stream that computes nothing."""
         nodes: list[fx.Node | None] = []
+        known: dict[Any, fx.Node] = {}
         for stream, (x, position) in enumerate(zip(parallel.nodes, parallel.positions, strict=True)):
-            if not plans[stream].computed:
+            if not filters[stream]:
                 nodes.append(None)
                 continue
-            conv = folded_conv(waiting.of(stream), norms[stream], position, plans[stream].computed)
-            nodes.append(self.emit.module(f"{waiting.name}_{stream}", conv, x))
+            conv = conv_of(waiting.conv, stream)
+            key = (x, position, conv, norms[stream], tuple(filters[stream]))
+            if key not in known:
+                name = f"{waiting.name}_{stream}"
+                known[key] = self._layer(name, conv, norms[stream], position, filters[stream], x)
+            nodes.append(known[key])
         return nodes
 
-    def _shared_norm(self, name: str, norm: nn.BatchNorm2d, value: Any) -> Stacked | Parallel:
+    def _layer(
+        self,
+        name: str,
+        conv: Conv,
+        norm: Norm | None,
+        position: Sequence[int] | None,
+        filters: Sequence[int],
+        x: fx.Node,
+    ) -> fx.Node:
+        """Run one convolution with its norm, folded into it unless it takes every picture's own statistics."""
+        own = isinstance(norm, InstanceNorm) and norm.own_statistics
+        y = self.emit.module(name, folded_conv(conv, None if own else norm, position, filters), x)
+        if isinstance(norm, InstanceNorm) and own:
+            return self.emit.module(f"{name}_norm", own_norm(norm, filters), y)
+        return y
+
+    def _shared_norm(self, name: str, norm: Norm, value: Any) -> Stacked | Parallel:
         """Fold a norm that all streams share into the convolution before it."""
         return self._run(_with_conv(name, value, norm.num_features), norm)
 
-    def _private_norm(self, name: str, norm: PrivateNorm2d, value: Any) -> Stacked | Parallel:
+    def _private_norm(self, name: str, module: nn.Module, value: Any) -> Stacked | Parallel:
         """Fold private norms into the convolution before them, without the filters that are replaced."""
-        waiting = _with_conv(name, value, norm.channels)
-        masks = norm.masks()
-        discards = isinstance(norm.rule, Discard)
-        plans = [plan_streams([mask])[0] for mask in masks] if discards else plan_streams(masks)
-        norms = [cast(nn.BatchNorm2d, private) for private in norm.norms]
-        computed = self._convolved(waiting, self.emit.parallel(waiting.value), norms, plans)
-        if discards:
+        first = groups_of(module, 1)[0][1][0]
+        waiting = _with_conv(name, value, first.num_features)
+        parallel = self.emit.parallel(waiting.value)
+        groups = groups_of(module, len(parallel.nodes))
+        plans = [plans_of(group, norms) for group, norms in groups]
+        norms = [norm for _, own in groups for norm in own]
+        computed = self._convolved(waiting, parallel, norms, [plan.computed for part in plans for plan in part])
+        exchanged: list[Stacked | Parallel] = []
+        for (group, own), part in zip(groups, plans, strict=True):
+            exchanged.append(self._exchange(name, group, computed[: len(own)], part))
+            computed = computed[len(own) :]
+        return exchanged[0] if len(exchanged) == 1 else self.emit.side_by_side(exchanged)
+
+    def _exchange(
+        self, name: str, group: PrivateNorm2d | None, computed: list[fx.Node | None], plans: Sequence[StreamPlan]
+    ) -> Stacked | Parallel:
+        """Let the streams of a group do to each other what its rule says."""
+        rule = group.rule if group else None
+        if isinstance(rule, Discard):
             if any(node is None for node in computed):
                 raise FreezeError(f"a stream discards every channel of {name!r}: nothing of it is left to freeze")
             return self.emit.discard([node for node in computed if node is not None], plans)
         exchanged = self.emit.exchange(computed, plans)
-        if not isinstance(norm.rule, Mixing):
+        if not isinstance(rule, Mixing):
             return exchanged
         stacked = self.emit.stacked(exchanged)
-        return Stacked(self.emit.module(f"{name}_rule", norm.rule, stacked.node), stacked.streams)
+        return Stacked(self.emit.module(f"{name}_rule", rule, stacked.node), stacked.streams)
+
+    def _mix(self, mix: TaskMix, value: Stacked | Parallel) -> Stacked | Parallel:
+        """Sum the flows of every task up."""
+        tasks, streams = mix.scores.shape
+        if streams == 1:
+            return value
+        flows = self.emit.parallel(value)
+        parts = [slice(task * streams, (task + 1) * streams) for task in range(tasks)]
+        sums = [
+            self.emit.weighted_sum(Parallel(flows.nodes[part], flows.positions[part]), alpha)
+            for part, alpha in zip(parts, mix.alpha.detach(), strict=True)
+        ]
+        return Parallel(tuple(sums), (None,) * tasks)
 
     def _ensemble(self, ensemble: Ensemble, value: Any) -> fx.Node:
         """Sum the streams up before a shared linear head, which then runs once."""
         alpha = ensemble.alpha.detach()
-        if not isinstance(value, _Waiting) or isinstance(value.conv, StreamConv2d):
+        if not isinstance(value, _Waiting) or value.shared is None:
             return self.emit.weighted_sum(self._settled(value), alpha)
         summed = self.emit.weighted_sum(value.value, alpha)
-        return self.emit.module(value.name, folded_conv(value.conv, None, None, None), summed)
+        return self.emit.module(value.name, folded_conv(value.shared, None, None, None), summed)
 
     def _function(self, node: fx.Node) -> Any:
         """Rewrite the call of a function that leaves channels where they are."""
-        if node.target is Decisions:  # of which only the ensemble is served
+        if node.target in (Decisions, Pictures):  # of which only the first is served
             return self.values[node.args[0]]  # type: ignore[index]
         if node.target in (getattr, operator.getitem):
             source = self.values[node.args[0]]  # type: ignore[index]
@@ -279,17 +342,22 @@ class _Freezer:
         if all(isinstance(t, Parallel) for t in tensors):
             if len({t.positions for t in tensors}) > 1:
                 tensors = [self.emit.aligned(t) for t in tensors]
-            columns = zip(*(t.nodes for t in tensors), strict=True)
-            nodes = tuple(self.emit.function(node.target, *column, *rest, **kwargs) for column in columns)
-            return Parallel(nodes, tensors[0].positions)
+            columns = list(zip(*(t.nodes for t in tensors), strict=True))
+            made = {column: self.emit.function(node.target, *column, *rest, **kwargs) for column in columns}
+            return Parallel(tuple(made[column] for column in columns), tensors[0].positions)
         stacked = [self.emit.stacked(t) for t in tensors]
         fused = self.emit.function(node.target, *(t.node for t in stacked), *rest, **kwargs)
         return Stacked(fused, stacked[0].streams)
 
-    def _concatenation(self, node: fx.Node) -> Stacked:
-        """Concatenate channels, in the live order."""
+    def _concatenation(self, node: fx.Node) -> Stacked | Parallel:
+        """Concatenate channels: streams that are apart as they lie, a stack in the live order."""
+        parts: Any
         parts, axis = node.args
         if axis != 1:
             raise FreezeError(f"a concatenation along axis {axis!r} cannot be frozen; only along the channels, 1")
-        stacked = [self.emit.stacked(self._settled(self.values[part])) for part in parts]  # type: ignore[union-attr, index]
+        values = [self._settled(self.values[part]) for part in parts]
+        if any(isinstance(value, Parallel) for value in values):
+            widths = [width(part, self.modules) for part in parts]
+            return self.emit.joined([self.emit.parallel(value) for value in values], widths)
+        stacked = [self.emit.stacked(value) for value in values]
         return Stacked(self.emit.concatenate([part.node for part in stacked], 1), stacked[0].streams)

@@ -7,7 +7,7 @@ Source: 001_e1b2dc5bb402bd11.txt, Eq. 5 (private norm), Eq. 6 (exchange) and sec
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -132,7 +132,7 @@ class Mixing(nn.Module):
 
 
 class PrivateNorm2d(nn.Module):
-    """One batch norm per stream over a stacked tensor (Eq. 5), followed by the exchange where it is asked for.
+    """One norm per stream over a stacked tensor (Eq. 5), followed by the exchange where it is asked for.
 
     Args:
         channels: C.
@@ -140,15 +140,22 @@ class PrivateNorm2d(nn.Module):
         rule: what the streams do to each other behind the norms; None for nothing.
         penalise: the scaling factors γ̂ that the L1 term of Eq. 4 reaches: those of the stream's own sub-part
             ("half", the paper), "all" or "none".
+        norm: makes one stream's norm from its channels.
     """
 
     def __init__(
-        self, channels: int, streams: int, *, rule: Substitution | Mixing | None = None, penalise: str = "none"
+        self,
+        channels: int,
+        streams: int,
+        *,
+        rule: Substitution | Mixing | None = None,
+        penalise: str = "none",
+        norm: Callable[[int], nn.Module] = nn.BatchNorm2d,
     ) -> None:
         super().__init__()
         self.channels = channels
         self.streams = streams
-        self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(streams))
+        self.norms = nn.ModuleList(norm(channels) for _ in range(streams))
         self.rule = rule if streams > 1 else None
         self.penalise = penalise if streams > 1 else "none"
 

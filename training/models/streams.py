@@ -62,7 +62,7 @@ class StreamConv2d(nn.Module):
         streams: M.
     """
 
-    def __init__(self, conv: nn.Conv2d, streams: int) -> None:
+    def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d, streams: int) -> None:
         super().__init__()
         self.convs = nn.ModuleList(copy.deepcopy(conv) for _ in range(streams))
 
@@ -85,7 +85,7 @@ def unshare(module: nn.Module, streams: int, *, norms: bool = True) -> None:
         norms: make shared batch norms private too, as those of a decoder are.
     """
     for name, child in module.named_children():
-        if isinstance(child, nn.Conv2d):
+        if isinstance(child, nn.Conv2d | nn.ConvTranspose2d):
             setattr(module, name, StreamConv2d(child, streams))
         elif isinstance(child, nn.BatchNorm2d) and norms:
             setattr(module, name, PrivateNorm2d(child.num_features, streams))

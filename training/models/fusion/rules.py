@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
-from training.config import NetworkConfig
 from training.models.exchange import ChannelExchange, Mixing, Substitution
 from training.models.fusion.conditional import ConditionalNorm
 from training.models.fusion.mix import GatedSum, SumStreams
@@ -16,7 +16,31 @@ Rule = Substitution | Mixing
 RuleMaker = Callable[[int, int], Rule]
 
 
-def rule_maker(config: NetworkConfig) -> RuleMaker | None:
+class RuleConfig(Protocol):
+    """The settings of a rule, which the configurations of all networks with exchange points have."""
+
+    @property
+    def fusion(self) -> str:
+        """One of `training.config.RULES`, or something else for no rule."""
+
+    @property
+    def threshold(self) -> float:
+        """θ of Eq. 6."""
+
+    @property
+    def portion(self) -> float:
+        """Share of a stream's channels that the rules `fixed` and `random` replace."""
+
+    @property
+    def restrict(self) -> bool:
+        """Replace only inside a stream's own sub-part, or anywhere."""
+
+    @property
+    def penalise(self) -> str:
+        """One of `training.config.PENALISED`."""
+
+
+def rule_maker(config: RuleConfig) -> RuleMaker | None:
     """Return what makes the rules of a network; None where nothing happens at its exchange points."""
     makers: dict[str, RuleMaker] = {
         "exchange": partial(ChannelExchange, threshold=config.threshold, restrict=config.restrict),
@@ -30,7 +54,7 @@ def rule_maker(config: NetworkConfig) -> RuleMaker | None:
     return makers.get(config.fusion)
 
 
-def penalty(config: NetworkConfig) -> str:
+def penalty(config: RuleConfig) -> str:
     """Return which γ̂ the L1 term reaches: half, all or none."""
     if config.penalise != "auto":
         return config.penalise

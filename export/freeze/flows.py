@@ -1,0 +1,76 @@
+"""What the pass needs to know about flows: who owns which layer, and how wide a live tensor is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from torch import fx, nn
+
+from export.freeze.fold import Conv, Norm
+from export.freeze.groups import StreamPlan, plan_streams
+from training.models import PrivateNorm2d, StreamConv2d
+from training.models.fusion.substitute import Discard
+from training.models.translation import InstanceNorm, Runs, StackFlows
+
+#: Norms that several flows may share.
+PLAIN_NORMS = (nn.BatchNorm2d, InstanceNorm)
+CONVS = (nn.Conv2d, nn.ConvTranspose2d)
+
+
+def is_conv(module: nn.Module | None) -> bool:
+    """Say whether a module convolves: all flows alike, each on its own, or run by run."""
+    if isinstance(module, Runs):
+        return isinstance(module.parts[0], CONVS)
+    return isinstance(module, (*CONVS, StreamConv2d))
+
+
+def is_norm(module: nn.Module | None) -> bool:
+    """Say whether a module normalises flows."""
+    if isinstance(module, Runs):
+        return not isinstance(module.parts[0], CONVS)
+    return isinstance(module, (*PLAIN_NORMS, PrivateNorm2d))
+
+
+def conv_of(module: nn.Module, flow: int) -> Conv:
+    """Return the convolution of one flow, which may be everybody's."""
+    if isinstance(module, StreamConv2d):
+        module = module.convs[flow]
+    elif isinstance(module, Runs):
+        module = module.parts[module.owners[flow]]
+    assert isinstance(module, CONVS)
+    return module
+
+
+def groups_of(module: nn.Module, flows: int) -> list[tuple[PrivateNorm2d | None, list[Norm]]]:
+    """Return the groups of flows that may exchange behind a norm, each with the norm of every flow."""
+    if isinstance(module, Runs):
+        pairs = zip(module.parts, module.lengths, strict=True)
+        return [group for part, length in pairs for group in groups_of(part, length)]
+    if isinstance(module, PrivateNorm2d):
+        return [(module, [cast(Norm, norm) for norm in module.norms])]
+    return [(None, [cast(Norm, module)] * flows)]
+
+
+def plans_of(group: PrivateNorm2d | None, norms: Sequence[Norm]) -> list[StreamPlan]:
+    """Return the layout of every flow of a group behind its exchange."""
+    if group is None:
+        return plan_streams([torch.zeros(norms[0].num_features, dtype=torch.bool)]) * len(norms)
+    masks = group.masks()
+    return [plan_streams([mask])[0] for mask in masks] if isinstance(group.rule, Discard) else plan_streams(masks)
+
+
+def width(node: Any, modules: Mapping[str, nn.Module]) -> int:
+    """Return the channels of a value of the live graph."""
+    if node.op == "call_module":
+        module = modules[str(node.target)]
+        if isinstance(module, StackFlows):
+            return module.out_channels
+        if is_conv(module):
+            return int(conv_of(module, 0).out_channels)
+    parts = node.args[0]
+    if node.target is torch.cat:
+        return sum(width(part, modules) for part in parts)
+    assert isinstance(parts, fx.Node), f"{node.target} of unknown width"
+    return width(parts, modules)

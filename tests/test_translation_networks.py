@@ -1,0 +1,248 @@
+"""One behavioural contract over every generator, and the sizes that SPEC and papers give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from export.freeze import freeze
+from training.config import ConfigError
+from training.count import count_parameters
+from training.models import PrivateNorm2d, exchanged_share, exchanging_norms
+from training.models.translation import (
+    InstanceNorm,
+    PatchDiscriminator,
+    TranslationNetwork,
+    build_translator,
+)
+from training.translation.config import TranslatorConfig
+from training.translation.domains import domain
+
+INPUTS = ("rgb", "shade", "texture", "depth")
+SIZE = (32, 48)
+
+
+def task(inputs: int, outputs: int, **changes: Any) -> dict[str, Any]:
+    """Return the domains of a network, outputs with a decoder each where there are several."""
+    names = ("normal", "edge", "curvature")[:outputs]
+    return {"inputs": INPUTS[:inputs], "outputs": names, "decoders": tuple(range(outputs)), **changes}
+
+
+def cycle(domains: int, **changes: Any) -> dict[str, Any]:
+    """Return the domains of a cycle."""
+    return {"inputs": INPUTS[:domains], "outputs": INPUTS[:domains], "cycle": True, **changes}
+
+
+#: Every network: what fuses where, how many come in and go out, and who shares what.
+KINDS: dict[str, dict[str, Any]] = {
+    **{f"translation of {m}": task(m, 1) for m in (1, 2, 3, 4)},
+    **{f"multitask to {t}": task(1, t) for t in (2, 3)},
+    **{f"{m} to {t}": task(m, t) for m in (2, 3, 4) for t in (2, 3)},
+    "2 to 2, encoder alone": task(2, 2, place="encoder"),
+    "2 to 2, decoder alone": task(2, 2, place="decoder"),
+    "2 to 2 with one decoder": task(2, 2, decoders=()),
+    "individual": task(1, 2, encoders=(0, 1), fusion="none"),
+    "hard sharing": task(1, 2, fusion="none"),
+    "two encoders for three tasks": task(2, 3, encoders=(0, 0, 1)),
+    "pictures of two tasks": task(2, 2, mix="pictures"),
+    "cycle of 3": cycle(3, decoder_norms="shared"),
+    "cycle of 4": cycle(4),
+    "cycle with a decoder per task": cycle(3, decoders=(0, 1, 2), decoder_norms="shared"),
+    "norms everywhere": task(2, 1, normed="all"),
+    "official": task(2, 1, restrict=False, unused_norms=True),
+    "official statistics": task(2, 1, statistics="instance"),
+    "official statistics of 2 to 2": task(2, 2, statistics="instance"),
+    "batch norms": task(2, 2, norm="batch"),
+    "convolutions of one's own": task(2, 1, share_convs=False),
+    "shared decoder norms": task(3, 1, decoder_norms="shared"),
+    **{rule: task(2, 1, fusion=rule) for rule in ("none", "discard", "random", "fixed", "sum", "gate", "cbn")},
+    **{f"{rule} of 2 to 2": task(2, 2, fusion=rule) for rule in ("discard", "sum")},
+    **{
+        f"{fusion} {where} {setting}": task(2, 1, fusion=fusion, where=where, setting=setting)
+        for fusion in ("concat", "average", "align", "attention")
+        for where in ("early", "middle", "late", "all")
+        for setting in ("same", "common")
+    },
+}
+
+
+def config(kind: str) -> TranslatorConfig:
+    """Return a narrow network of a kind."""
+    return TranslatorConfig(**{"levels": 4, "width": 4, "dropout": 0.1, **KINDS[kind]})
+
+
+def shaken(kind: str) -> TranslationNetwork:
+    """Build a narrow network with random statistics and α that exchanges about half of what it may."""
+    torch.manual_seed(1)
+    network = build_translator(config(kind)).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d):
+            module.weight.data.uniform_(0.5, 1.5)
+            module.bias.data.normal_()
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2.0)
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.kaiming_normal_(module.weight)
+    for norm in exchanging_norms(network).values():
+        for gamma in norm.gammas:
+            gamma.data[torch.rand(norm.channels) < 0.5] = 0.005
+    network.mix.scores.data.normal_()
+    return network
+
+
+def noise(kind: str, batch: int = 2, size: tuple[int, int] = SIZE) -> list[torch.Tensor]:
+    """Return normalised noise for every input."""
+    return [torch.rand(batch, domain(name).channels, *size) * 2 - 1 for name in config(kind).inputs]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_generator_makes_a_picture_per_output_and_flow(kind: str) -> None:
+    network, tasks = shaken(kind), len(config(kind).outputs)
+    with torch.inference_mode():
+        answers, flows, _ = network(*noise(kind))
+    assert answers.shape == (2 * tasks, 3, *SIZE)
+    assert answers.abs().max() <= 1
+    decoded = tasks if config(kind).mixes_features else 1 if config(kind).merges else tasks * config(kind).streams
+    assert flows.shape == (2 * decoded, 3, *SIZE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_parameter_of_every_generator_receives_a_gradient(kind: str) -> None:
+    network = build_translator(config(kind)).train()
+    answers, flows, auxiliary = network(*noise(kind))
+    (answers.square().mean() + flows.mean() + (0 if auxiliary is None else auxiliary)).backward()
+    silent = [key for key, p in network.named_parameters() if p.grad is None and not key.startswith("unused.")]
+    assert silent == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_generator_answers_the_same_after_saving_and_loading(kind: str) -> None:
+    network, other = shaken(kind), build_translator(config(kind)).eval()
+    other.load_state_dict(network.state_dict())
+    x = noise(kind)
+    with torch.inference_mode():
+        torch.testing.assert_close(other(*x).answers, network(*x).answers)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_frozen_generator_answers_as_the_live_one_and_holds_no_mask(kind: str) -> None:
+    network = shaken(kind)
+    if exchanging_norms(network):
+        assert 0.1 < exchanged_share(network)
+    frozen = freeze(network)
+    assert not [m for m in frozen.modules() if isinstance(m, nn.BatchNorm2d | PrivateNorm2d | InstanceNorm)]
+    for batch in (1, 3):
+        x = noise(kind, batch)
+        with torch.inference_mode():
+            live = network(*x).answers.unflatten(0, (-1, batch))
+            answers = frozen(*x)
+        assert len(answers) == len(live)
+        assert max(float((one - other).abs().max()) for one, other in zip(answers, live, strict=True)) < 1e-4
+
+
+@pytest.mark.parametrize("kind", ["translation of 2", "translation of 4", "multitask to 3", "2 to 2", "cycle of 3"])
+def test_a_frozen_generator_computes_no_replaced_filter(kind: str) -> None:
+    network = shaken(kind)
+    frozen = freeze(network)
+    for name, norm in exchanging_norms(network).items():
+        stage, _, part = name.partition(".norm")
+        first = int(part.removeprefix(".parts.") or 0) * norm.streams
+        stem = f"{stage.replace('.', '_')}_conv_"
+        filters = [frozen.get_submodule(f"{stem}{first + stream}").bias.numel() for stream in range(norm.streams)]
+        # What several streams replace is still lent by them where a third one needs it; own parts never overlap.
+        assert filters == [norm.channels - int(mask.sum()) for mask in norm.masks()]
+
+
+@pytest.mark.parametrize(("kind", "streams"), [("cycle of 3", 6), ("cycle of 4", 12), ("2 to 2", 4), ("3 to 2", 6)])
+def test_a_level_of_the_encoder_holds_one_set_of_norms_per_task_and_input(kind: str, streams: int) -> None:
+    network = build_translator(config(kind))
+    private = [m for m in network.encoder.stages[1].norm.modules() if isinstance(m, PrivateNorm2d)]
+    assert sum(len(norm.norms) for norm in private) == streams
+
+
+def test_alpha_weighs_features_and_every_skip_and_learns_from_what_the_decoders_make() -> None:
+    network = build_translator(config("2 to 2")).train()
+    calls: list[int] = []
+    network.mix.register_forward_hook(lambda *_: calls.append(1))
+    network(*noise("2 to 2")).answers.square().mean().backward()
+    assert len(calls) == config("2 to 2").levels
+    assert network.mix.scores.shape == (2, 2)
+    assert network.mix.scores.grad.abs().min() > 0
+
+
+def test_exchanged_channels_reach_the_decoder_through_the_skips() -> None:
+    kind = "translation of 2"
+    network = shaken(kind)
+    x = noise(kind)
+    with torch.inference_mode():
+        before = network(*x).flows[:2]
+        other = network(x[0], -x[1]).flows[:2]
+        for norm in exchanging_norms(network).values():
+            for gamma in norm.gammas:
+                gamma.fill_(1.0)
+        alone = network(*x).flows[:2]
+        still = network(x[0], -x[1]).flows[:2]
+    assert not torch.allclose(before, other)
+    torch.testing.assert_close(alone, still)
+
+
+def test_fixed_statistics_do_not_look_at_the_picture_and_instance_statistics_do() -> None:
+    norm = InstanceNorm(3).train()
+    for _ in range(200):
+        norm(torch.randn(1, 3, 8, 8) * 2 + 1)
+    norm.eval()
+    x = torch.randn(1, 3, 8, 8) * 5
+    torch.testing.assert_close(norm(x), (x - 1) / 2, atol=0.2 * float(x.abs().max()), rtol=0)
+    norm.own_statistics = True
+    torch.testing.assert_close(norm(x).mean((2, 3)), torch.zeros(1, 3), atol=1e-5, rtol=0)
+    assert norm.running_mean.abs().min() > 0.5  # answering changes nothing
+
+
+CYCLE = {"inputs": ("rgb", "shade", "texture"), "outputs": ("rgb", "shade", "texture"), "cycle": True}
+TWO = {"inputs": ("rgb",), "outputs": ("depth", "normal")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "parameters"),
+    [
+        ({"inputs": ("shade",), "unused_norms": True}, 54_420_618),
+        ({"unused_norms": True}, 54_431_633),
+        ({}, 54_429_317),
+        ({**CYCLE, "decoder_norms": "shared"}, 54_443_779 + 6),
+        ({**CYCLE, "decoder_norms": "shared", "unused_norms": True}, 54_450_697 + 6),
+        ({**TWO, "decoders": (0, 1)}, 19_535_808 + 2 * 34_873_795 + 2 * 4_864 + 2 * 4_992 + 2),
+        ({**TWO, "decoders": (0, 1), "encoders": (0, 1)}, 2 * (19_535_808 + 34_873_795 + 4_864 + 4_992) + 2),
+    ],
+)
+def test_generators_have_the_sizes_of_the_official_code(changes: dict[str, Any], parameters: int) -> None:
+    assert count_parameters(TranslatorConfig(**changes), build_translator) == parameters
+
+
+def test_the_discriminator_has_the_published_size_and_judges_30_by_30_patches() -> None:
+    with torch.device("meta"):
+        judge, official = PatchDiscriminator(), PatchDiscriminator(unused_norms=True)
+        picture = torch.empty(1, 3, 256, 256)
+        assert judge(picture, picture).shape == (1, 1, 30, 30)
+    assert sum(p.numel() for p in judge.parameters()) == 2_769_601
+    assert sum(p.numel() for p in official.parameters()) == 2_769_731
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"inputs": ("sound",)}, "allowed are rgb, depth"),
+        ({"inputs": ("rgb",)}, "both in network.inputs and network.outputs"),
+        ({"cycle": True}, "three or four domains"),
+        ({"encoders": (1,)}, "rising from 0"),
+        ({"outputs": ("rgb", "normal"), "fusion": "concat"}, "there are several outputs"),
+        ({"setting": "common"}, "set network.setting=same"),
+        ({"place": "decoder"}, "set network.place=auto"),
+        ({"norm": "batch", "statistics": "instance"}, "set network.norm=instance"),
+    ],
+)
+def test_a_network_that_contradicts_itself_is_refused_with_what_to_do(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        TranslatorConfig(**changes)
