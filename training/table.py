@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,6 +17,8 @@ from training.config import NetworkConfig
 from training.count import count_parameters, with_streams
 from training.modalities import MODALITIES
 from training.models import PrivateNorm2d, SegmentationNetwork, build_network, exchanging_norms
+from training.rows import Row
+from training.translation.sizes import translation_rows
 
 _STAGES = ("early", "middle", "late", "all")
 #: Millions of parameters that the papers print, per fusion and place: the fusion alone, all in setting "common", and
@@ -41,31 +42,8 @@ _REPORTED_FUSIONS: dict[str, dict[str, tuple[float, ...]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Row:
-    """One figure.
-
-    Attributes:
-        item: what is counted.
-        computed: what the network built here has.
-        reported: what the papers print, in millions of parameters; None where they print nothing.
-    """
-
-    item: str
-    computed: int | str
-    reported: float | None = None
-
-    @property
-    def verdict(self) -> str:
-        """`ok` where the computed figure, in hundredths of a million, rounds to the reported one; else how far off."""
-        if self.reported is None or isinstance(self.computed, str):
-            return "-"
-        difference = round(self.computed / 1e6, 2) - self.reported
-        return "ok" if abs(difference) < 0.051 else f"{difference:+.1f}M"
-
-
 def rows() -> Iterator[Row]:
-    """Build the published segmentation networks, one after another, and count them."""
+    """Build the published networks, one after another, and count them."""
     for depth in (50, 101, 152):
         yield from _exchange_rows(depth)
     yield Row("RefineNet decoder, 40 classes", _decoder(40))
@@ -85,6 +63,7 @@ def rows() -> Iterator[Row]:
     for size in ((500, 500), (468, 625)):
         yield Row(f"RefineNet output, {size[0]}x{size[1]} input", _output(size))
     yield from _fusion_rows()
+    yield from translation_rows()
 
 
 def _build(name: str, streams: int = 2, classes: int = 40) -> SegmentationNetwork:

@@ -19,6 +19,12 @@ def add(commands: Commands) -> None:
     evaluate.add_argument(
         "--availability", action="store_true", help="score each stream alone and depth with holes too"
     )
+    evaluate.add_argument(
+        "--inception",
+        type=Path,
+        metavar="FILE",
+        help="translation: measure FID and KID with these Inception v3 weights",
+    )
     evaluate.add_argument("--quiet", action="store_true", help="no progress bars")
     evaluate.set_defaults(function=_evaluate)
 
@@ -41,6 +47,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     run = read_run(options.run)
     kind = kind_of(run.config)
-    print(
-        kind.table(kind.score(run, ScoreOptions(options.scales, options.flip, options.availability, not options.quiet)))
+    scored = ScoreOptions(
+        options.scales, options.flip, options.availability, progress=not options.quiet, inception=options.inception
     )
+    print(kind.table(kind.score(run, scored)))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from training.audio_video.config import AudioVideoConfig
 from training.config import ConfigError, RuntimeConfig, TrainConfig, from_plain
+from training.translation.config import TranslationConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 SEGMENTATION = "segmentation"
 AUDIO_VIDEO = "audio-video"
+TRANSLATION = "translation"
 
 
 class RunConfig(Protocol):
@@ -74,12 +76,14 @@ class ScoreOptions:
         flip: also from mirrored views.
         availability: also with streams absent.
         progress: show bars.
+        inception: file with the weights of Inception v3, to measure FID and KID with.
     """
 
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
     availability: bool = False
     progress: bool = True
+    inception: Path | None = None
 
 
 class Kind(Protocol):
@@ -149,6 +153,7 @@ class _Entry:
 KINDS: dict[str, _Entry] = {
     SEGMENTATION: _Entry(TrainConfig, "training.kinds.segmentation"),
     AUDIO_VIDEO: _Entry(AudioVideoConfig, "training.kinds.audio_video"),
+    TRANSLATION: _Entry(TranslationConfig, "training.kinds.translation"),
 }
 
 

@@ -58,6 +58,8 @@ def lesson(config: TrainConfig, *, fresh: bool) -> Lesson:
 
 def score(run: Run, options: ScoreOptions) -> dict[str, Any]:
     """Score a run on its test frames."""
+    if options.inception:
+        raise ConfigError("--inception belongs to translations; leave it out")
     if options.availability and len(run.config.network.streams) < 2:
         raise ConfigError(f"{run.folder} has one stream, so none can be absent; leave out --availability")
     return evaluate.score(

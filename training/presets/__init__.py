@@ -7,8 +7,9 @@ from training.kinds import RunConfig
 from training.presets.audio_video import AUDIO_VIDEO
 from training.presets.papers import PAPERS
 from training.presets.rooms import ROOMS
+from training.presets.translation import TRANSLATION
 
-_ALL: tuple[RunConfig, ...] = (*ROOMS, *PAPERS, *AUDIO_VIDEO)
+_ALL: tuple[RunConfig, ...] = (*ROOMS, *PAPERS, *TRANSLATION, *AUDIO_VIDEO)
 PRESETS = {config.preset: config for config in _ALL}
 
 

@@ -1,0 +1,156 @@
+"""Taskonomy in its own layout: a folder per domain, and one PNG per view and domain.
+
+    DIR/rgb/point_0_view_0_domain_rgb.png
+    DIR/depth_zbuffer/point_0_view_0_domain_depth_zbuffer.png
+    DIR/rgb/BUILDING/point_0_view_0_domain_rgb.png          the same with a folder per building
+
+Views are named `point_0_view_0` or `BUILDING/point_0_view_0`. `train.txt` and `val.txt` list them, one per line;
+without the lists the first two thirds in alphabetical order train and the rest validates, as 1,000 and 500 do in 003.
+Ranges are those of 003_e01c86a338b7627d.txt as its code has them: depth in 1/512 m, edges up to 11355 and 11584.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from training.datasets.lists import read_lines
+from training.datasets.problems import DataError, Problem, absent, refuse
+from training.translation.config import PicturesConfig
+from training.translation.domains import domain
+from training.translation.pictures import TRUE, Raw
+
+UNITS_PER_METRE = 512.0
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How Taskonomy stores a domain.
+
+    Attributes:
+        folder: and end of the file names.
+        top: stored value that becomes 255; None where metres are stored.
+    """
+
+    folder: str
+    top: float | None = 255.0
+
+
+STORED = {
+    "rgb": Stored("rgb"),
+    "normal": Stored("normal"),
+    "shade": Stored("reshading"),
+    "texture": Stored("edge_texture", 11355.0),
+    "edge": Stored("edge_occlusion", 11584.0),
+    "curvature": Stored("principal_curvature"),
+    "depth": Stored("depth_zbuffer", None),
+    "depth_euclidean": Stored("depth_euclidean", None),
+    "segment2d": Stored("segment_unsup2d"),
+    "segment25d": Stored("segment_unsup25d"),
+}
+
+
+class TaskonomyPictures:
+    """Views read from files each time they are asked for.
+
+    Args:
+        root: the folder with a folder per domain.
+        views: their names.
+        names: of the pictures, see `training.translation.pictures.wanted`.
+    """
+
+    def __init__(self, root: Path, views: Sequence[str], names: Sequence[str]) -> None:
+        self.root = root
+        self.views = tuple(views)
+        self.names = tuple(names)
+
+    def __len__(self) -> int:
+        """Number of views."""
+        return len(self.views)
+
+    def __getitem__(self, index: int) -> dict[str, Raw]:
+        """Read one view.
+
+        Raises:
+            DataError: a file that cannot be used, or pictures of different sizes.
+        """
+        found = {name.removeprefix(TRUE) for name in self.names}
+        read = {name: read_picture(place(self.root, self.views[index], name), name) for name in sorted(found)}
+        sizes = {picture.shape[:2] for picture in read.values()}
+        if len(sizes) > 1:
+            raise DataError(
+                Problem(self.views[index], "has pictures of different sizes", "export all domains of a view alike")
+            )
+        return {name: read[name.removeprefix(TRUE)] for name in self.names}
+
+
+def open_split(config: PicturesConfig, names: Sequence[str], split: str) -> TaskonomyPictures:
+    """Return the views of a split; `test` is `val`, as in the papers.
+
+    Raises:
+        DataError: a list or a file that is missing.
+    """
+    if not config.path:
+        raise DataError("data set 'taskonomy' lies on disk; say where with data.path=DIR")
+    root, lists = Path(config.path), Path(config.splits or config.path)
+    train, val = lists / "train.txt", lists / "val.txt"
+    chosen = train if split == "train" else val
+    if train.exists() or val.exists():
+        views, problems = read_lines(chosen)
+        refuse(problems)
+    else:
+        everything = sorted(_views(root, names))
+        first = -(-2 * len(everything) // 3)
+        views = everything[:first] if split == "train" else everything[first:]
+    if not views:
+        raise DataError(Problem(str(root), f"holds no view to {split} with", "docs/own-data.md shows the layout"))
+    files = [place(root, view, name) for view in views for name in {name.removeprefix(TRUE) for name in names}]
+    refuse([absent(file) for file in files if not file.is_file()])
+    return TaskonomyPictures(root, views, names)
+
+
+def place(root: Path, view: str, name: str) -> Path:
+    """Return where a picture of a view lies."""
+    folder = STORED[name].folder
+    return root / folder / f"{view}_domain_{folder}.png"
+
+
+def read_picture(path: Path, name: str) -> Raw:
+    """Read one picture: bytes [H, W, C] as uint8, edges scaled to them, depth float32 [H, W] in metres.
+
+    Raises:
+        DataError: a file that is no picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            coloured = domain(name).channels == 3
+            stored = np.asarray(picture.convert("RGB") if coloured else picture)
+    except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:
+        raise DataError(Problem(str(path), f"cannot be read ({error})", "copy it again")) from error
+    top = STORED[name].top
+    if top is None:
+        return (stored.astype(np.float32) / UNITS_PER_METRE).astype(np.float32)
+    if coloured:
+        return stored.astype(np.uint8)
+    return _grey(stored, top)
+
+
+def _grey(stored: NDArray[np.generic], top: float) -> NDArray[np.uint8]:
+    """Return a grey picture of any depth as bytes [H, W, 1]; of several channels, which are alike, the first."""
+    plane = stored[..., 0] if stored.ndim == 3 else stored
+    scaled = np.asarray(plane, np.float64) * (255.0 / top)
+    return np.asarray(np.rint(scaled).clip(0, 255)[..., None], np.uint8)
+
+
+def _views(root: Path, names: Sequence[str]) -> Iterator[str]:
+    """Yield the names of all views of which the first domain has a picture."""
+    folder = STORED[names[0].removeprefix(TRUE)].folder
+    ending = f"_domain_{folder}.png"
+    for path in (root / folder).rglob(f"*{ending}"):
+        yield str(path.relative_to(root / folder)).removesuffix(ending)
