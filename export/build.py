@@ -15,13 +15,18 @@ import torch
 from torch import Tensor
 
 from export.clips import write_clips
+<<<<<<< HEAD
 from export.contract import Contract, Evaluation, ExchangedLayer, Parity, Variant, sha256_of, used_spec
+=======
+from export.contract import Contract, ContractError, Evaluation, ExchangedLayer, Graph, Parity, sha256_of
+>>>>>>> b153350 (Translations are exported: frozen, proven and described like every network)
 from export.contract import Run as RunIdentity
 from export.cost import macs
 from export.frames import Frames
 from export.job import Job, Report, job, lone_jobs, silent
 from export.onnx_graph import LOGITS, described, example
 from export.parity import onnx_runner, prove, torch_runner
+from export.pictures import write_pictures
 from export.precision import FP32, Precision
 from export.reduce import Reduced, reduce
 from export.score import compare, score
@@ -31,6 +36,7 @@ from training.data import frames
 from training.datasets.frames import FrameSource
 from training.evaluate import score as score_run
 from training.run_folder import WEIGHTS, Run, RunOf, exchange_to_plain, read_metrics
+from training.translation.config import TranslationConfig
 
 GRAPH = "1/model.onnx"
 #: Where the graph lies before its precision is reduced, while it is made.
@@ -87,6 +93,9 @@ def build(
     try:
         if isinstance(run.config, AudioVideoConfig):
             contract = write_clips(run, name, partial, max_batch)
+        elif isinstance(run.config, TranslationConfig):
+            assert size is not None
+            contract = _write_pictures(run, name, size, partial, max_batch, precision)
         else:
             assert size is not None
             whole, *lone = _jobs(run, size, max_batch, precision, absence, report)
@@ -125,10 +134,29 @@ def _check(name: str, max_batch: int, to: Path) -> None:
         raise BuildError(f"{to} is not a folder; choose another one with --to")
 
 
+<<<<<<< HEAD
 def _jobs(
     run: Run, size: tuple[int, int], max_batch: int, precision: Precision, absence: bool, report: Report
 ) -> tuple[Job, ...]:
     """Freeze a run, and where it is wanted each of its streams alone, with an error that names it."""
+=======
+def _write_pictures(
+    run: RunOf[Any, Any], name: str, size: tuple[int, int], folder: Path, max_batch: int, precision: Precision
+) -> Contract:
+    """Write a translation, with an error that names its run."""
+    if precision.name != "fp32":
+        raise BuildError(f"translations are exported in fp32, not in {precision.name}; leave out --precision")
+    try:
+        return write_pictures(run, name, size, folder, max_batch)
+    except ContractError:
+        raise
+    except ValueError as error:
+        raise BuildError(f"{run.folder}: {error}") from error
+
+
+def _job(run: Run, size: tuple[int, int], max_batch: int, precision: Precision, report: Report) -> Job:
+    """Freeze a run, with an error that names it."""
+>>>>>>> b153350 (Translations are exported: frozen, proven and described like every network)
     try:
         whole = job(run, size, max_batch, precision, report)
         return (whole, *(lone_jobs(whole) if absence else ()))

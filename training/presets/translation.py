@@ -97,18 +97,18 @@ _SMALL: dict[str, Any] = {"levels": 5, "width": 12, "norm": "batch", "dropout": 
 _ROOMS_TRANSLATE = TranslationConfig(
     preset="rooms-translate",
     network=TranslatorConfig(inputs=("texture", "shade"), outputs=("rgb",), **_SMALL),
-    data=PicturesConfig(train_scenes=1000, flip=0.0, batch=4),
+    data=PicturesConfig(train_scenes=1500, flip=0.0, batch=4),
     optimiser=AdversarialConfig(
         lr=1e-3,
         gamma_lr=5e-3,
         discriminator_lr=2e-4,
         adversarial=0.0,
-        sparsity=2e-3,
+        sparsity=1e-3,
         schedule="cosine",
         discriminator_width=16,
     ),
-    steps=2000,
-    val_every=250,
+    steps=3000,
+    val_every=500,
 )
 _ROOMS_MULTITASK = dataclasses.replace(
     _ROOMS_TRANSLATE,

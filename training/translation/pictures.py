@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -15,8 +14,10 @@ from training.datasets.rooms import render
 from training.translation.config import PicturesConfig, TranslatorConfig
 
 Raw = NDArray[np.generic]
-#: Names an output of depth apart from an input of depth: the first is the truth, the second what a sensor reads.
+#: Tells an output from an input of the same domain: the first is the truth, the second what a sensor takes.
 TRUE = "true "
+#: Domains that a sensor takes.
+SENSED = frozenset({"rgb", "depth"})
 
 
 class PictureSource(Protocol):
@@ -32,7 +33,8 @@ class PictureSource(Protocol):
 class RoomPictures:
     """Rooms of one seed, each rendered at its first use and kept in memory.
 
-    Depth comes in as the sensor reads it, with noise and holes, and goes out as it is.
+    Depth and colour come in as the sensors take them, with noise, holes and darkness; they go out as they are, in good
+    light.
 
     Args:
         network: says which domains.
@@ -59,12 +61,25 @@ class RoomPictures:
         """Return one room; depth is rounded to half precision."""
         kept = self._kept[index]
         if kept is None:
-            room = render(self._seed, index, *self._size)
-            kept = {name: room.range if name == f"{TRUE}depth" else room.domain(_plain(name)) for name in self.names}
+            kept = self._render(index)
             for name, picture in kept.items():
                 kept[name] = picture.astype(np.float16) if picture.dtype == np.float32 else np.array(picture)
             self._kept[index] = kept
         return {name: p.astype(np.float32) if p.dtype == np.float16 else p for name, p in kept.items()}
+
+    def _render(self, index: int) -> dict[str, Raw]:
+        """Render one room, once more where what its sensors take in the dark differs from what is there."""
+        there = render(self._seed, index, *self._size, lights_on=True)
+        sensed = there
+        if not SENSED.isdisjoint(self.names):
+            sensed = render(self._seed, index, *self._size)
+        kept: dict[str, Raw] = {}
+        for name in self.names:
+            if name == f"{TRUE}depth":
+                kept[name] = there.range
+            else:
+                kept[name] = (there if name.startswith(TRUE) else sensed).domain(name.removeprefix(TRUE))
+        return kept
 
 
 class NoPictures:
@@ -104,13 +119,3 @@ def pictures(config: PicturesConfig, network: TranslatorConfig, split: str) -> P
         return open_split(config, wanted(network), split)
     scenes = {"train": config.train_scenes, "val": config.val_scenes, "test": config.test_scenes}[split]
     return RoomPictures(network, config.seed + SPLITS.index(split), scenes, (config.height, config.width))
-
-
-def _plain(name: str) -> str:
-    """Return the domain that a picture is of."""
-    return name.removeprefix(TRUE)
-
-
-def only(pictures: dict[str, Raw], names: Sequence[str]) -> list[Raw]:
-    """Return some pictures of a view in an order."""
-    return [pictures[name] for name in names]

@@ -1,0 +1,331 @@
+"""Training generators: every preset learns, a killed run resumes exactly, losses and errors are what they say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from tests.test_resume import finish, kill_after_checkpoint, train
+from training.__main__ import main
+from training.checkpoints import LAST
+from training.config import ConfigError
+from training.fit import fit
+from training.models.translation import Pictures, build_translator
+from training.overrides import override
+from training.presets import PRESETS, preset
+from training.run_folder import read_run
+from training.translation.config import TranslationConfig, TranslatorConfig
+from training.translation.data import ViewDataset, Views, eval_loader, train_transform
+from training.translation.domains import codec, codecs
+from training.translation.inception import Inception
+from training.translation.losses import believed, per_flow
+from training.translation.metrics import FeatureDistances, PictureMetrics
+from training.translation.pictures import TRUE, RoomPictures, pictures
+from training.translation.task import TranslationTask
+from training.translation.taskonomy import STORED
+
+TINY = (
+    "network.levels=4",
+    "network.width=4",
+    "data.height=32",
+    "data.width=48",
+    "data.resize=1.0",
+    "data.train_scenes=4",
+    "data.val_scenes=2",
+    "data.test_scenes=2",
+    "data.batch=2",
+    "optimiser.discriminator_width=4",
+    "steps=20",
+    "val_every=20",
+)
+TRANSLATIONS = {name: c for name, c in PRESETS.items() if isinstance(c, TranslationConfig)}
+
+
+@pytest.fixture(scope="module")
+def taskonomy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write rooms in the layout of Taskonomy, in its own ranges."""
+    root = tmp_path_factory.mktemp("taskonomy")
+    names = ("rgb", "depth", "normal", "shade", "texture", "edge", "curvature")
+    source = RoomPictures(TranslatorConfig(inputs=names[1:], outputs=("rgb",)), 3, 6, (32, 48))
+    for index in range(len(source)):
+        view = source[index]
+        for name in names:
+            stored, picture = STORED[name], view[f"{TRUE}{name}" if name == "rgb" else name]
+            if stored.top is None:
+                picture = np.rint(picture * 512).astype(np.uint16)
+            elif stored.top > 255:
+                picture = np.rint(picture[..., 0] * (stored.top / 255)).astype(np.uint16)
+            path = root / stored.folder / f"point_{index}_view_0_domain_{stored.folder}.png"
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(picture.squeeze()).save(path)
+    return root
+
+
+def shrunk(name: str, path: Path | None = None, *more: str) -> TranslationConfig:
+    """Return a preset at a tiny size."""
+    config = TRANSLATIONS[name]
+    place = [f"data.path={path}"] if config.data.name == "taskonomy" else []
+    return override(config, [*TINY, *place, *more])
+
+
+def error(config: TranslationConfig, network: nn.Module) -> float:
+    """Return the absolute error of a network on what it trains on."""
+    batch = next(iter(eval_loader(override(config, ["data.batch=4"]), pictures(config.data, config.network, "train"))))
+    with torch.no_grad():
+        return float((network.train()(*batch.inputs).answers - batch.targets).abs().mean())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRANSLATIONS)
+def test_the_error_of_every_preset_falls_in_20_steps(name: str, taskonomy: Path, tmp_path: Path) -> None:
+    config = shrunk(name, taskonomy, "network.dropout=0", "optimiser.lr=2e-3", "optimiser.gamma_lr=2e-3")
+    torch.manual_seed(config.seed)
+    before = error(config, build_translator(config.network))
+    fit(config, tmp_path, progress=False)
+    assert error(config, read_run(tmp_path).network) < 0.95 * before
+
+
+def test_an_adversarial_run_killed_and_resumed_ends_in_the_same_weights(tmp_path: Path) -> None:
+    """Order, dropout, the sampled task, both Adams, statistics and the moving rate all have to come back."""
+    more = ("network.inputs=rgb,shade,texture", "network.outputs=rgb,shade,texture", "network.cycle=true")
+    more += ("network.dropout=0.5", "network.norm=instance", "optimiser.adversarial=1", "optimiser.random_task=true")
+    settings = [w for s in (*TINY, *more, "steps=24", "val_every=6") for w in ("--set", s)]
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    finish(train("rooms-translate", "--to", straight, *settings))
+    kill_after_checkpoint(train("rooms-translate", "--to", killed, *settings), killed)
+    finish(train("--resume", killed))
+    one, other = (torch.load(folder / LAST, weights_only=True) for folder in (straight, killed))
+    assert one["global_step"] == other["global_step"] == 48  # two optimisers
+    assert any(key.startswith("judges.") for key in one["state_dict"])
+    assert all(torch.equal(tensor, other["state_dict"][key]) for key, tensor in one["state_dict"].items())
+    for mine, yours in zip(one["optimizer_states"], other["optimizer_states"], strict=True):
+        for first, second in zip(mine["state"].values(), yours["state"].values(), strict=True):
+            assert torch.equal(first["exp_avg_sq"], second["exp_avg_sq"])
+    kept = (torch.load(folder / "weights.pt", weights_only=True) for folder in (straight, killed))
+    first, second = kept
+    assert all(torch.equal(tensor, second[key]) for key, tensor in first.items())
+
+
+def batch_of(config: TranslationConfig) -> Views:
+    """Return a batch of noise."""
+    network = config.network
+    torch.manual_seed(0)
+    inputs = [torch.rand(2, codec(name, network).domain.channels, 32, 48) * 2 - 1 for name in network.inputs]
+    return Views(inputs, torch.rand(2 * len(network.outputs), 3, 32, 48) * 2 - 1)
+
+
+def test_the_objective_is_gan_and_a_hundred_times_l1_of_every_stream_and_the_ensemble() -> None:
+    config = shrunk(
+        "rooms-translate", None, "optimiser.adversarial=1", "optimiser.stream_loss=1", "network.fusion=none"
+    )
+    task = TranslationTask(config).train()
+    batch = batch_of(config)
+    made = task.network(*batch.inputs)
+    first, second = made.flows[:2], made.flows[2:]
+    gan = sum(
+        torch.nn.functional.softplus(-task.judges[0](x.expand(-1, 3, -1, -1), y)).mean()
+        for x, y in zip(batch.inputs, (first, second), strict=True)
+    )
+    l1 = sum((picture - batch.targets).abs().mean() for picture in (first, second, made.answers))
+    torch.testing.assert_close(task.generator_loss(batch, made), gan + 100 * l1, rtol=1e-4, atol=1e-3)
+
+
+def test_a_discriminator_is_asked_for_every_flow_and_the_sum_is_over_flows() -> None:
+    stacked = torch.arange(4.0).view(4, 1)  # two tasks of two samples
+    assert per_flow(stacked, 2, 4).flatten().tolist() == [0, 1, 0, 1, 2, 3, 2, 3]
+    logits = [torch.zeros(2, 1, 3, 3), torch.zeros(2, 1, 3, 3)]
+    assert float(believed(logits, true=True, streams=2)) == pytest.approx(4 * np.log(2))
+
+
+def test_a_detached_ensemble_trains_alpha_alone() -> None:
+    more = ("optimiser.detach_ensemble=true", "optimiser.stream_loss=1e-9")
+    config = shrunk("rooms-translate", None, *more)
+    task = TranslationTask(config).train()
+    batch = batch_of(config)
+    task.network.mix.scores.data[0, 0] += 1
+    task.generator_loss(batch, task.network(*batch.inputs)).backward()
+    assert task.network.mix.scores.grad.abs().min() > 0
+    assert task.network.decoder.stages[-1].conv.weight.grad.abs().max() < 1e-6
+
+
+def test_a_random_task_leaves_the_norms_of_the_others_where_they_are(tmp_path: Path) -> None:
+    more = ("network.inputs=rgb,shade,texture", "network.outputs=rgb,shade,texture", "network.cycle=true")
+    one = ("optimiser.random_task=true", "steps=1", "val_every=1", "optimiser.sparsity=0")
+    config = shrunk("rooms-translate", None, *more, *one)
+    torch.manual_seed(config.seed)
+    before = dict(TranslationTask(config).network.named_parameters())
+    fit(config, tmp_path, progress=False)
+    after = dict(read_run(tmp_path).network.named_parameters())
+    moved = {
+        key.split("parts.")[1][0]
+        for key, parameter in after.items()
+        if ".parts." in key and not torch.equal(parameter, before[key])
+    }
+    assert len(moved) == 1
+
+
+def test_cross_task_consistency_reaches_the_first_task_through_a_trained_network(tmp_path: Path) -> None:
+    tie = shrunk("rooms-translate", None, "network.inputs=depth", "network.outputs=normal", "steps=2", "val_every=2")
+    fit(tie, tmp_path / "tie", progress=False)
+    more = ("optimiser.l1=1", "optimiser.consistency=1", f"optimiser.consistency_run={tmp_path / 'tie'}")
+    config = shrunk("rooms-multitask", None, *more)
+    task, batch = TranslationTask(config).train(), batch_of(config)
+    made = task.network(*batch.inputs)
+    plain = sum((a - b).abs().mean() for a, b in zip(made.answers.chunk(2), batch.targets.chunk(2), strict=True))
+    tied = read_run(tmp_path / "tie").network
+    more_loss = (tied(made.answers[:2].mean(1, keepdim=True)).answers - batch.targets[2:]).abs().mean()
+    torch.testing.assert_close(task.generator_loss(batch, made), plain + more_loss)
+    assert not [key for key in task.state_dict() if key.startswith("_consistent")]
+    with pytest.raises(ConfigError, match="is no translation of normal to depth"):
+        TranslationTask(override(config, ["network.outputs=normal,depth"]))
+
+
+def test_errors_are_mean_absolute_mean_square_and_its_root() -> None:
+    network = TranslatorConfig(levels=4, width=4)
+    metrics = PictureMetrics(network)
+    truth = torch.zeros(2, 3, 4, 4)
+    flows = torch.cat([truth + 0.5, truth - 0.1])
+    metrics.update(Pictures((truth + 0.2), flows), truth)
+    scores = metrics.compute()
+    assert scores["rgb"] == pytest.approx({"mae": 0.2, "mse": 0.04, "rmse": 0.2})
+    assert scores["rgb from shade"]["mae"] == pytest.approx(0.5)
+    assert scores["rgb from texture"]["rmse"] == pytest.approx(0.1)
+
+
+class Colours(nn.Module):
+    """Random features of a picture's colours."""
+
+    num_features = 4
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Map uint8 [N, 3, H, W] to [N, 4]."""
+        generator = torch.Generator().manual_seed(0)
+        return (pictures.float() / 255).mean((2, 3)) @ torch.randn(3, 4, generator=generator)
+
+
+@pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance`")
+def test_fid_and_kid_of_the_truth_are_nothing_and_grow_with_the_distance() -> None:
+    torch.manual_seed(0)
+    truth = torch.rand(40, 3, 8, 8) * 2 - 1 + torch.randn(40, 3, 1, 1) * 0.2
+    found = []
+    for shift in (0.0, 0.2, 0.5):
+        distances = FeatureDistances(("rgb",), Colours(), 40)
+        distances.update(Pictures((truth + shift).clamp(-1, 1), truth), truth.clamp(-1, 1))
+        found.append(distances.compute()["rgb"])
+    assert abs(found[0]["fid"]) < 1e-3
+    assert found[0]["fid"] < found[1]["fid"] < found[2]["fid"]
+    assert found[0]["kid"] < found[1]["kid"] < found[2]["kid"]
+
+
+def test_the_inception_network_has_the_published_size_and_reads_its_weights_from_a_file(tmp_path: Path) -> None:
+    with torch.device("meta"):
+        network = Inception().eval()
+        assert network(torch.empty(1, 3, 64, 64, dtype=torch.uint8)).shape == (1, 2048)
+    assert sum(p.numel() for p in network.parameters()) == 21_785_568
+    assert "Mixed_7c.branch3x3dbl_3b.conv.weight" in network.state_dict()
+    (tmp_path / "other.pth").write_bytes(b"nothing")
+    from training.translation.inception import load_inception
+
+    with pytest.raises(ConfigError, match="no state dict of Inception v3"):
+        load_inception(tmp_path / "other.pth")
+
+
+@pytest.mark.parametrize("name", ["rgb", "shade", "depth"])
+@pytest.mark.parametrize("metres", [{}, {"depth_gain": 1.0, "depth_top": 2.3978952727983707}])
+def test_a_domain_decodes_to_what_was_encoded(name: str, metres: dict[str, Any]) -> None:
+    code = codec(name, TranslatorConfig(**metres))
+    if code.domain.is_depth:
+        raw: Any = np.linspace(0, 10, 48, dtype=np.float32).reshape(6, 8)
+    else:
+        raw = np.arange(48 * code.domain.channels, dtype=np.uint8).reshape(6, 8, -1)
+    coded = code.encode(raw)
+    assert coded.min() >= -1 and coded.max() <= 1 and coded.shape == (code.domain.channels, 6, 8)
+    decoded = code.decode(np.broadcast_to(coded, (3, 6, 8)))
+    np.testing.assert_allclose(decoded, raw, rtol=1e-4, atol=1e-4)
+    assert decoded.dtype == raw.dtype
+
+
+def test_taskonomy_is_read_in_its_ranges_and_split_two_to_one(taskonomy: Path) -> None:
+    config = override(TRANSLATIONS["taskonomy-rgb-edge-depth"], [f"data.path={taskonomy}"])
+    train_views, val_views = (pictures(config.data, config.network, split) for split in ("train", "val"))
+    assert (len(train_views), len(val_views)) == (4, 2)
+    rooms = RoomPictures(TranslatorConfig(inputs=("depth", "edge", "texture"), outputs=("rgb",)), 3, 6, (32, 48))
+    view, truth = train_views[0], rooms[0]
+    np.testing.assert_array_equal(view["edge"], truth["edge"])
+    np.testing.assert_allclose(view["true depth"], truth["depth"], atol=1 / 512)
+    (taskonomy / "edge_occlusion" / "point_5_view_0_domain_edge_occlusion.png").rename(taskonomy / "away.png")
+    with pytest.raises(ConfigError, match=r"point_5_view_0_domain_edge_occlusion\.png: is missing"):
+        pictures(config.data, config.network, "val")
+    (taskonomy / "away.png").rename(taskonomy / "edge_occlusion" / "point_5_view_0_domain_edge_occlusion.png")
+
+
+def test_a_view_is_cropped_and_mirrored_as_a_whole_and_normals_turn_round() -> None:
+    network = TranslatorConfig(inputs=("normal", "shade"), outputs=("rgb",))
+    view = RoomPictures(network, 1, 1, (36, 54))[0]
+    config = override(TRANSLATIONS["rooms-translate"], [*TINY, "data.resize=1.125", "data.flip=1"]).data
+    changed = train_transform(config, 0)(view, 5)
+    assert {picture.shape[:2] for picture in changed.values()} == {(32, 48)}
+    again = train_transform(config, 0)(view, 5)
+    assert all(np.array_equal(picture, again[name]) for name, picture in changed.items())
+    plain = train_transform(
+        override(TRANSLATIONS["rooms-translate"], [*TINY, "data.resize=1.125", "data.flip=0"]).data, 0
+    )
+    straight = plain(view, 5)
+    np.testing.assert_array_equal(changed["shade"], straight["shade"][:, ::-1])
+    np.testing.assert_array_equal(changed["normal"][..., 0], 255 - straight["normal"][:, ::-1, 0])
+
+
+def test_rooms_come_in_as_sensors_take_them_and_go_out_as_they_are() -> None:
+    network = TranslatorConfig(inputs=("rgb", "depth", "shade"), outputs=("rgb", "depth", "shade"), cycle=True)
+    source = RoomPictures(network, 1, 12, (32, 40))
+    views = [source[index] for index in range(12)]
+    assert any((view["depth"] == 0).any() for view in views)
+    assert all((view["true depth"] > 0).all() for view in views)
+    assert any(view["true rgb"].mean() > 1.5 * view["rgb"].mean() for view in views)  # a dark room
+    dataset = ViewDataset(source, codecs(network.inputs, network), codecs(network.outputs, network), lambda v, _: v)
+    inputs, targets = dataset[0]
+    assert [tuple(x.shape) for x in inputs] == [(3, 32, 40), (1, 32, 40), (1, 32, 40)]
+    assert {tuple(x.shape) for x in targets} == {(3, 32, 40)}
+
+
+def test_the_commands_train_score_infer_and_report_a_translation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    settings = [w for s in (*TINY, "steps=2", "val_every=2") for w in ("--set", s)]
+    assert main(["train", "rooms-multitask", "--to", str(run), "--quiet", *settings]) == 0
+    assert "a constant colour: mae" in capsys.readouterr().out
+    assert main(["evaluate", str(run), "--flip", "--quiet"]) == 2
+    assert "belong to segmentation" in capsys.readouterr().err
+    np.savez(tmp_path / "in.npz", rgb=np.zeros((2, 3, 32, 48), np.float32))
+    assert main(["infer", str(run), "--tensors", str(tmp_path / "in.npz"), "--out", str(tmp_path / "out.npz")]) == 0
+    with np.load(tmp_path / "out.npz") as made:
+        assert {name: made[name].shape for name in made.files} == dict.fromkeys(
+            ("predicted_depth", "predicted_normal"), (2, 3, 32, 48)
+        )
+    assert main(["report", str(run)]) == 0
+    page = (run / "report" / "index.html").read_text(encoding="utf-8")
+    assert "Translated test views" in page and (run / "report" / "pictures.png").stat().st_size > 1000
+    scores = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["scores"]
+    assert set(scores["depth"]) == {"mae", "mse", "rmse", "constant_mae"}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("data.height=100", "set network.levels=2"),
+        ("network.inputs=shade,segment2d", "the rooms have no domain 'segment2d'"),
+        ("optimiser.consistency=1", "go together"),
+        ("data.name=cityscapes", "allowed are rooms, taskonomy, none"),
+    ],
+)
+def test_a_run_that_cannot_be_is_refused_with_what_to_do(assignment: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        fit(override(preset("rooms-translate"), [assignment]), tmp_path, progress=False)
