@@ -15,11 +15,16 @@ import torch
 from torch import Tensor
 
 from export.clips import write_clips
-<<<<<<< HEAD
-from export.contract import Contract, Evaluation, ExchangedLayer, Parity, Variant, sha256_of, used_spec
-=======
-from export.contract import Contract, ContractError, Evaluation, ExchangedLayer, Graph, Parity, sha256_of
->>>>>>> b153350 (Translations are exported: frozen, proven and described like every network)
+from export.contract import (
+    Contract,
+    ContractError,
+    Evaluation,
+    ExchangedLayer,
+    Parity,
+    Variant,
+    sha256_of,
+    used_spec,
+)
 from export.contract import Run as RunIdentity
 from export.cost import macs
 from export.frames import Frames
@@ -134,12 +139,6 @@ def _check(name: str, max_batch: int, to: Path) -> None:
         raise BuildError(f"{to} is not a folder; choose another one with --to")
 
 
-<<<<<<< HEAD
-def _jobs(
-    run: Run, size: tuple[int, int], max_batch: int, precision: Precision, absence: bool, report: Report
-) -> tuple[Job, ...]:
-    """Freeze a run, and where it is wanted each of its streams alone, with an error that names it."""
-=======
 def _write_pictures(
     run: RunOf[Any, Any], name: str, size: tuple[int, int], folder: Path, max_batch: int, precision: Precision
 ) -> Contract:
@@ -154,9 +153,10 @@ def _write_pictures(
         raise BuildError(f"{run.folder}: {error}") from error
 
 
-def _job(run: Run, size: tuple[int, int], max_batch: int, precision: Precision, report: Report) -> Job:
-    """Freeze a run, with an error that names it."""
->>>>>>> b153350 (Translations are exported: frozen, proven and described like every network)
+def _jobs(
+    run: Run, size: tuple[int, int], max_batch: int, precision: Precision, absence: bool, report: Report
+) -> tuple[Job, ...]:
+    """Freeze a run, and where it is wanted each of its streams alone, with an error that names it."""
     try:
         whole = job(run, size, max_batch, precision, report)
         return (whole, *(lone_jobs(whole) if absence else ()))
