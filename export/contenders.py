@@ -16,12 +16,15 @@ from export.contract import Contract
 from export.latency import Latency, interleaved
 from export.onnx_graph import example, exported, save
 from export.parity import onnx_runner, torch_runner
+from export.picture_servable import PictureServable
 from export.servable import SegmentationServable
 from training.audio_video.config import AudioVideoConfig
 from training.audio_video.network import build_network as build_audio_video
 from training.kinds import config_from_plain
 from training.modalities import modalities
 from training.models import build_network
+from training.models.translation import build_translator
+from training.translation.config import TranslationConfig
 
 
 def compare_latency(contract: Contract, graph: Path, repeats: int) -> dict[str, Latency]:
@@ -50,4 +53,6 @@ def _live(contract: Contract) -> nn.Module:
     config = config_from_plain(contract.run.config)
     if isinstance(config, AudioVideoConfig):
         return ClipServable(build_audio_video(config.network), config.network.modalities)
+    if isinstance(config, TranslationConfig):
+        return PictureServable(build_translator(config.network), config.network)
     return SegmentationServable(build_network(config.network), modalities(config.network))
