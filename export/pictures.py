@@ -10,12 +10,12 @@ import onnx
 import torch
 from torch import Tensor
 
-from export.contract import Contract, Evaluation, ExchangedLayer, Graph, TensorSpec, Tolerance, sha256_of
+from export.contract import Contract, Evaluation, ExchangedLayer, TensorSpec, Tolerance, sha256_of
 from export.contract import Run as RunIdentity
 from export.cost import macs
 from export.frames import resized
 from export.freeze import freeze
-from export.onnx_graph import IR_VERSION, OPSET, WEIGHTS_FILE, example, write_onnx
+from export.onnx_graph import described, example, write_onnx
 from export.parity import Runner, onnx_runner, prove, torch_runner
 from export.picture_servable import PREDICTED, PictureServable, input_specs, output_specs
 from training.config import to_plain
@@ -51,7 +51,6 @@ def write_pictures(run: TranslationRun, name: str, size: tuple[int, int], folder
     runners = {"frozen": torch_runner(frozen), "onnx": onnx_runner(path)}
     tolerances = [tolerance for spec in outputs for tolerance in _tolerances(spec)]
     proofs = prove(torch_runner(live), runners, samples, [spec.name for spec in outputs], tolerances)
-    weights = path.with_name(WEIGHTS_FILE)
     return Contract(
         name=name,
         task="translation",
@@ -61,14 +60,7 @@ def write_pictures(run: TranslationRun, name: str, size: tuple[int, int], folder
         palette=(),
         max_batch_size=max_batch,
         precision="fp32",
-        graph=Graph(
-            GRAPH,
-            sha256_of(path),
-            OPSET,
-            IR_VERSION,
-            weights=str(weights.relative_to(folder)) if weights.exists() else "",
-            weights_sha256=sha256_of(weights) if weights.exists() else "",
-        ),
+        graph=described(path, folder),
         tolerances=tuple(tolerances),
         parity=proofs,
         exchange=tuple(
