@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from serving.errors import ServingError
+
+if TYPE_CHECKING:
+    from serving.settings import Settings
 
 _ORDERS = {
     "load": "serve one more network of the repository, without a restart",
@@ -29,33 +34,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _up(options: argparse.Namespace) -> int:
     """Serve until a signal."""
-    from serving.model_config import Runtime
-    from serving.supervisor import Settings, serve
+    from serving.supervisor import serve
 
-    serve(
-        Settings(
-            repository=options.repository,
-            networks=tuple(options.network),
-            http_port=options.http_port,
-            grpc_port=options.grpc_port,
-            host=options.host,
-            runtime=Runtime(options.runtime),
-            triton=options.triton,
-            parent=options.parent,
-            json_line=options.json,
-            access_log=options.access_log,
-        )
-    )
+    serve(_settings(options))
     return 0
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """Return what the configuration file and the options choose together."""
+    from serving.settings import Settings, choose
+
+    given = vars(options)
+    flags = {one.name: given[one.name] for one in dataclasses.fields(Settings) if one.name in given}
+    if "network" in flags:
+        flags["network"] = tuple(flags["network"])
+    if "runtime" in flags:
+        from serving.model_config import Runtime
+
+        flags["runtime"] = Runtime(flags["runtime"])
+    return choose(given.get("config"), flags)
 
 
 def _doctor(options: argparse.Namespace) -> int:
     """Say what a start would find."""
-    from serving.doctor import Plan, Verdict, examine
+    from serving.doctor import Verdict, examine
 
     broken = 0
-    plan = Plan(options.repository, tuple(options.network), options.http_port, options.grpc_port)
-    for finding in examine(plan):
+    for finding in examine(_settings(options)):
         broken += finding.verdict is Verdict.BROKEN
         print(f"{finding.verdict.value:<6}  {finding.subject}: {finding.text}", flush=True)
         if finding.cure:
@@ -87,11 +92,12 @@ def _order(options: argparse.Namespace) -> int:
 def _assemble(options: argparse.Namespace) -> int:
     """Write a Triton repository."""
     from serving.assemble import assemble
-    from serving.model_config import Runtime
     from serving.repository import find_networks
+    from serving.tuning import Tuning
 
-    networks = find_networks(options.repository, options.network)
-    assembled = assemble(networks, Runtime(options.runtime), options.to, copy_graphs=True)
+    settings = _settings(options)
+    networks = find_networks(settings.repository, settings.network)
+    assembled = assemble(networks, settings.runtime, options.to, copy_graphs=True, tuning=Tuning.of(settings))
     print(f"{options.to}: {', '.join(assembled.configs)}")
     return 0
 
@@ -100,19 +106,18 @@ def _parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(prog="python -m serving", description="Serve exported networks from Triton.")
     commands = parser.add_subparsers(dest="command", required=True)
-    up = commands.add_parser("up", help="start the server and keep it answering until Ctrl-C or SIGTERM")
+    up = _settings_parser(commands, "up", "start the server and keep it answering until Ctrl-C or SIGTERM")
     up.set_defaults(run=_up)
     _add_source(up)
     _add_runtime(up)
     _add_ports(up)
-    up.add_argument(
-        "--host", default="127.0.0.1", help="address to bind to (default: 127.0.0.1; others are for containers)"
-    )
+    _add_door(up)
     up.add_argument("--triton", type=Path, help="an installed tritonserver binary (default: the embedded one)")
     up.add_argument("--parent", type=int, metavar="PID", help="stop when this process ends")
     up.add_argument("--json", action="store_true", help="announce the server as one line of JSON")
     up.add_argument("--access-log", metavar="FILE", help="append one line of JSON per request to FILE, - for stderr")
-    doctor = commands.add_parser("doctor", help="check everything that a start depends on, and name the cures")
+    up.add_argument("--traces", metavar="URL", help="send OpenTelemetry traces to this OTLP/HTTP address")
+    doctor = _settings_parser(commands, "doctor", "check everything that a start depends on, and name the cures")
     doctor.set_defaults(run=_doctor)
     _add_source(doctor)
     _add_ports(doctor)
@@ -125,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         parsed.set_defaults(run=_order)
         parsed.add_argument("name", metavar="NETWORK", help="name of a network in the server's repository")
         parsed.add_argument("--http-port", type=_port, help="the server on this HTTP port (default: the only one)")
-    assemble = commands.add_parser("assemble", help="write the Triton repository and stop")
+    assemble = _settings_parser(commands, "assemble", "write the Triton repository and stop")
     assemble.set_defaults(run=_assemble)
     _add_source(assemble)
     _add_runtime(assemble)
@@ -133,23 +138,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _settings_parser(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    """Add a command that settings belong to; what is not given is left to the file and the defaults."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, argument_default=argparse.SUPPRESS)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with any of these settings and more")
+    return parser
+
+
 def _add_ports(parser: argparse.ArgumentParser) -> None:
     """Add the two ports."""
-    parser.add_argument("--http-port", type=_port, default=8000, help="HTTP port, 0 for a free one (default: 8000)")
-    parser.add_argument("--grpc-port", type=_port, default=8001, help="gRPC port, 0 for a free one (default: 8001)")
+    parser.add_argument("--http-port", type=_port, help="HTTP port, 0 for a free one (default: 8000)")
+    parser.add_argument("--grpc-port", type=_port, help="gRPC port, 0 for a free one (default: 8001)")
+
+
+def _add_door(parser: argparse.ArgumentParser) -> None:
+    """Add where the front door is and who may come in."""
+    parser.add_argument("--host", help="address to bind to (default: 127.0.0.1; others are for containers)")
+    parser.add_argument("--api-keys", type=Path, metavar="FILE", help="ask every request for one of the keys in FILE")
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="PEM certificate chain: HTTPS, and gRPC over TLS")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="PEM private key of the certificate")
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
     """Add where networks come from."""
-    parser.add_argument(
-        "--repository",
-        type=Path,
-        default=Path("model_repository"),
-        help="folder of exported networks (default: model_repository)",
-    )
-    parser.add_argument(
-        "--network", action="append", default=[], metavar="NAME", help="serve this network only; may be repeated"
-    )
+    parser.add_argument("--repository", type=Path, help="folder of exported networks (default: model_repository)")
+    parser.add_argument("--network", action="append", metavar="NAME", help="serve this network only; may be repeated")
 
 
 def _add_runtime(parser: argparse.ArgumentParser) -> None:
@@ -157,7 +170,6 @@ def _add_runtime(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runtime",
         choices=("embedded", "container"),
-        default="embedded",
         help="who runs the graph: ONNX Runtime in a python model, or Triton's own backend (default: embedded)",
     )
 

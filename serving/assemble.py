@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig
@@ -15,6 +16,7 @@ from serving.model_config import Runtime, ensemble_config, graph_config, network
 from serving.pipelines import Pipeline, pipelines_of
 from serving.published import GRAPH_FILE
 from serving.repository import Network
+from serving.tuning import Role, Tuning
 
 _NETWORK_MODULE = "network"
 _FACADE_MODULE = "facade"
@@ -46,7 +48,9 @@ class Assembled:
     networks: tuple[Network, ...]
 
 
-def assemble(networks: Sequence[Network], runtime: Runtime, to: Path, *, copy_graphs: bool) -> Assembled:
+def assemble(
+    networks: Sequence[Network], runtime: Runtime, to: Path, *, copy_graphs: bool, tuning: Tuning | None = None
+) -> Assembled:
     """Write configuration, stages and version folders of every network and pipeline.
 
     Args:
@@ -54,6 +58,7 @@ def assemble(networks: Sequence[Network], runtime: Runtime, to: Path, *, copy_gr
         runtime: who runs the graphs; decides the network's backend and nothing on the wire.
         to: folder to create; it must be missing or empty.
         copy_graphs: copy the graphs, so that the folder can travel, instead of linking to them.
+        tuning: how the models run, or None for the defaults.
 
     Raises:
         ServingError: the folder is in use, or two models would have one name.
@@ -62,13 +67,14 @@ def assemble(networks: Sequence[Network], runtime: Runtime, to: Path, *, copy_gr
         raise ServingError(f"--to {to} is not an empty folder; name a new one or empty it first")
     configs: dict[str, ModelConfig] = {}
     pipelines: list[Pipeline] = []
+    add = partial(_add, configs, to, tuning or Tuning())
     for network in networks:
-        _add_network(configs, to, network, runtime, copy_graphs)
+        _add_network(add, to, network, runtime, copy_graphs)
         for pipeline in pipelines_of(network.contract):
             for stage in (pipeline.before, *pipeline.after):
-                _add(configs, to, stage_config(pipeline, stage))
+                add(stage_config(pipeline, stage), Role.STAGE)
                 _write_shim(to / stage.model / _VERSION, stage.module)
-            _add(configs, to, ensemble_config(pipeline))
+            add(ensemble_config(pipeline), Role.PIPELINE)
             pipelines.append(pipeline)
     return Assembled(to, configs, tuple(pipelines), tuple(networks))
 
@@ -108,28 +114,29 @@ def without(whole: Assembled, network: str) -> Assembled:
 
 
 def _add_network(
-    configs: dict[str, ModelConfig], to: Path, network: Network, runtime: Runtime, copy_graphs: bool
+    add: Callable[[ModelConfig, Role], None], to: Path, network: Network, runtime: Runtime, copy_graphs: bool
 ) -> None:
     """Write a network's own model, and behind a façade those of its graphs."""
     own = to / network.contract.name / _VERSION
     if runtime is Runtime.CONTAINER and has_facade(network):
         for graph in graphs_of(network):
-            _add(configs, to, graph_config(network, graph))
+            add(graph_config(network, graph), Role.NETWORK)
             _place(graph.source, to / graph.model / _VERSION / GRAPH_FILE, copy_graphs)
-        _add(configs, to, network_config(network, runtime))
+        add(network_config(network, runtime), Role.STAGE)
         _write_shim(own, _FACADE_MODULE)
         return
-    _add(configs, to, network_config(network, runtime))
+    add(network_config(network, runtime), Role.NETWORK)
     for graph in graphs_of(network):
         _place(graph.source, own / graph.file, copy_graphs)
     if runtime is Runtime.EMBEDDED:
         _write_shim(own, _NETWORK_MODULE)
 
 
-def _add(configs: dict[str, ModelConfig], to: Path, config: ModelConfig) -> None:
-    """Write one model's configuration and version folder."""
+def _add(configs: dict[str, ModelConfig], to: Path, tuning: Tuning, config: ModelConfig, role: Role) -> None:
+    """Write one model's tuned configuration and version folder."""
     if config.name in configs:
         raise ServingError(f"two models would be named {config.name!r}; rename one network and export it again")
+    tuning.apply(config, role)
     configs[config.name] = config
     (to / config.name / _VERSION).mkdir(parents=True)
     (to / config.name / "config.pbtxt").write_text(to_text(config), encoding="utf-8")

@@ -14,8 +14,9 @@ from serving.assemble import Assembled, assemble, replaced, without
 from serving.canary import TritonLink, canaries_of
 from serving.control import Order
 from serving.errors import ServingError
-from serving.model_config import Runtime
 from serving.repository import find_networks
+from serving.settings import Settings
+from serving.tuning import Tuning
 
 Wait = Callable[[Any], Any]
 
@@ -27,9 +28,9 @@ class Change:
     load, or does not pass its canaries, is taken back.
     """
 
-    def __init__(self, link: TritonLink, whole: Assembled, source: Path, runtime: Runtime, wait: Wait) -> None:
-        """Take what is served now, where exported networks are, and how to wait for a call's future."""
-        self._link, self._whole, self._source, self._runtime, self._wait = link, whole, source, runtime, wait
+    def __init__(self, link: TritonLink, whole: Assembled, settings: Settings, wait: Wait) -> None:
+        """Take what is served now, the server's settings, and how to wait for a call's future."""
+        self._link, self._whole, self._settings, self._wait = link, whole, settings, wait
 
     def carry_out(self, order: Order) -> Assembled:
         """Return what is served afterwards.
@@ -42,6 +43,11 @@ class Change:
             raise ServingError(f"network {order.network!r} is served already; reload it")
         if order.verb in ("unload", "reload") and order.network not in served:
             raise ServingError(f"network {order.network!r} is not served; served are {', '.join(served)}")
+        if order.verb == "reload" and self._settings.models.cache_bytes:
+            raise ServingError(
+                "the response cache would answer for the old network after a reload; start the server anew, or serve "
+                "without models.cache_bytes"
+            )
         if order.verb == "unload":
             return self._unload(order.network)
         if order.verb in ("load", "reload"):
@@ -52,7 +58,8 @@ class Change:
         """Put a network's models in the place of those that are there, if any."""
         staged, kept = (self._whole.folder.with_name(f"repository-{what}") for what in ("new", "old"))
         try:
-            part = assemble(find_networks(self._source, [name]), self._runtime, staged, copy_graphs=False)
+            networks, tuning = find_networks(self._settings.repository, [name]), Tuning.of(self._settings)
+            part = assemble(networks, self._settings.runtime, staged, copy_graphs=False, tuning=tuning)
             whole = replaced(self._whole, part)
             shm.check_room(part.configs.values())
             _move(part.configs, self._whole.folder, kept)

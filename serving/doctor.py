@@ -20,6 +20,7 @@ from serving.graphs import graphs_of
 from serving.model_config import Runtime
 from serving.ports import LOOPBACK, listen
 from serving.repository import Network, find_networks
+from serving.settings import Settings
 from serving.stages.cores import granted_cores
 from serving.stages.network import open_session
 from serving.triton_wheel import wheel_triton
@@ -53,17 +54,7 @@ class Finding:
     cure: str = ""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What somebody wants to start: repository, names of the networks (empty for all) and the two ports."""
-
-    repository: Path
-    networks: tuple[str, ...]
-    http_port: int
-    grpc_port: int
-
-
-def examine(plan: Plan) -> Iterator[Finding]:
+def examine(plan: Settings) -> Iterator[Finding]:
     """Yield one finding after the other; none of them changes anything."""
     yield from (_python(), _numpy(), _stack(), _cores(), *_onnxruntime())
     for option, port in (("--http-port", plan.http_port), ("--grpc-port", plan.grpc_port)):
@@ -152,10 +143,10 @@ def _port(port: int, option: str) -> Finding:
     return Finding(f"port {port}", Verdict.FINE, "free")
 
 
-def _artefacts(plan: Plan) -> Iterator[Finding]:
+def _artefacts(plan: Settings) -> Iterator[Finding]:
     """Whether every network is what its contract says and opens, and whether /dev/shm holds them all."""
     try:
-        networks = find_networks(plan.repository, plan.networks)
+        networks = find_networks(plan.repository, plan.network)
     except ServingError as error:
         found, _, cure = str(error).partition("; ")
         yield Finding(str(plan.repository), Verdict.BROKEN, found, cure)

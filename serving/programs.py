@@ -21,8 +21,8 @@ _STUB_START_SECONDS = 120
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def triton_program(triton: Triton, state: RunState, run: Run, models: Iterable[str]) -> Program:
-    """Return Triton's command line.
+def triton_program(triton: Triton, state: RunState, run: Run, models: Iterable[str], cache_bytes: int) -> Program:
+    """Return Triton's command line; `cache_bytes` above 0 gives it a response cache of that size.
 
     The secret stands on it, because Triton takes it in no other way: other users of this machine can read it while the
     server runs.
@@ -47,6 +47,10 @@ def triton_program(triton: Triton, state: RunState, run: Run, models: Iterable[s
     ]
     if triton.backends is not None:
         arguments.append(f"--backend-directory={triton.backends}")
+    if cache_bytes:
+        arguments.append(f"--cache-config=local,size={cache_bytes}")
+    if cache_bytes and triton.caches is not None:
+        arguments.append(f"--cache-directory={triton.caches}")
     return Program("Triton", arguments, state.log("triton"), _triton_environment(triton), ends_with_helpers=True)
 
 

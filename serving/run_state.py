@@ -34,6 +34,7 @@ class Run:
         triton_port: Triton's gRPC port, loopback only.
         metrics_port: Triton's metrics port, loopback only.
         secret: opens Triton's restricted calls for this start.
+        tls: whether the front door speaks TLS.
     """
 
     host: str
@@ -42,6 +43,7 @@ class Run:
     triton_port: int
     metrics_port: int
     secret: str
+    tls: bool = False
 
     @property
     def triton_target(self) -> str:
@@ -66,12 +68,12 @@ class Run:
     @property
     def http_url(self) -> str:
         """Where HTTP clients connect."""
-        return f"http://{self.host}:{self.http_port}"
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.http_port}"
 
     @property
     def grpc_url(self) -> str:
         """Where gRPC clients connect."""
-        return f"grpc://{self.host}:{self.grpc_port}"
+        return f"{'grpcs' if self.tls else 'grpc'}://{self.host}:{self.grpc_port}"
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,14 @@ class Health:
         reason: why it is not ready.
         restarts: how often each part was started again.
         canaries: per pipeline the seconds of its last canary, or None if that failed.
+        pipelines: names of the pipelines that are served.
     """
 
     ready: bool
     reason: str
     restarts: dict[str, int] = field(default_factory=dict)
     canaries: dict[str, float | None] = field(default_factory=dict)
+    pipelines: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ def new_secret() -> str:
 
 def write_run(folder: Path, run: Run) -> None:
     """Write what the front door must know, readable by this user alone."""
-    _write(folder / _RUN, json.dumps(asdict(run)))
+    write_private(folder / _RUN, json.dumps(asdict(run)))
 
 
 def read_run(folder: Path) -> Run:
@@ -135,7 +139,7 @@ def read_run(folder: Path) -> Run:
 
 def write_health(folder: Path, health: Health) -> None:
     """Publish the health, all of it or nothing."""
-    _write(folder / _HEALTH, json.dumps(asdict(health)))
+    write_private(folder / _HEALTH, json.dumps(asdict(health)))
 
 
 def read_health(folder: Path) -> Health:
@@ -246,7 +250,7 @@ def _is_locked(folder: Path) -> bool:
     return False
 
 
-def _write(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """Write a file for this user alone, all of it or nothing."""
     temporary = path.with_suffix(".tmp")
     descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ from serving.errors import ServingError
 from serving.run_state import Health, Run, living_folders, read_health, read_run
 
 _ORDER_SECONDS = 300.0
-_QUICK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -65,13 +62,7 @@ def order(verb: str, network: str, http_port: int | None) -> str:
 
 def describe(server: Running) -> dict[str, Any]:
     """Return everything that is known about a server, ready for JSON."""
-    said = {key: value for key, value in asdict(server.health).items()}
-    return {
-        "http_url": server.run.http_url,
-        "grpc_url": server.run.grpc_url,
-        **said,
-        "pipelines": _pipelines(server.run.http_target),
-    }
+    return {"http_url": server.run.http_url, "grpc_url": server.run.grpc_url, **asdict(server.health)}
 
 
 def as_prose(server: dict[str, Any]) -> str:
@@ -84,15 +75,3 @@ def as_prose(server: dict[str, Any]) -> str:
         canary = "failed" if seconds is None else seconds if isinstance(seconds, str) else f"{seconds * 1e3:.0f} ms"
         lines.append(f"  {name}: last canary {canary}")
     return "\n".join(lines)
-
-
-def _pipelines(target: str) -> list[str]:
-    """Return the names of the pipelines, or none while the front door does not answer."""
-    connection = http.client.HTTPConnection(target, timeout=_QUICK_SECONDS)
-    try:
-        connection.request("GET", "/v1/pipelines")
-        return [one["name"] for one in json.loads(connection.getresponse().read())["pipelines"]]
-    except (OSError, http.client.HTTPException, ValueError, KeyError):
-        return []
-    finally:
-        connection.close()

@@ -7,10 +7,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from serving import shm
@@ -19,56 +17,24 @@ from serving.assemble import Assembled, assemble
 from serving.canary import Canary, TritonLink, answers_http, canaries_of
 from serving.change import Change
 from serving.control import ControlSocket, Order
+from serving.door import door_of, write_door
 from serving.errors import ServingError
 from serving.launch import Child, is_running
-from serving.limits import RequestLimits
-from serving.model_config import Runtime
 from serving.ports import LOOPBACK, listen, reserve
 from serving.programs import front_door_program, triton_program
 from serving.repository import find_networks
 from serving.run_state import Health, Run, RunState, new_secret, open_log, run_state, write_health, write_run
+from serving.settings import Settings
 from serving.triton_wheel import installed_triton, wheel_triton
-from serving.watch import Pace, Watch, stub_count, stubs_of
+from serving.tuning import Tuning
+from serving.watch import Watch, stub_count, stubs_of
 
 _TICK_SECONDS = 0.1
 _STOP_SECONDS = 2.0
-_DRAIN_SECONDS = RequestLimits().drain_seconds + 2.0
+_CLOSE_SECONDS = 2.0
 _FRONT_DOOR_PAUSE_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _SETTLED_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What to serve and where.
-
-    Attributes:
-        repository: source repository of exported networks.
-        networks: which of them; all if empty.
-        http_port: HTTP port of the front door, 0 for a free one.
-        grpc_port: gRPC port of the front door, 0 for a free one.
-        host: address for both; anything but loopback is for a container's own network.
-        runtime: who runs the graphs.
-        triton: an installed `tritonserver` to start, or None for the one in the wheel.
-        parent: process whose end stops the server, or None.
-        json_line: announce the server as one line of JSON on standard output instead of prose.
-        access_log: file that gets one line of JSON per request, `-` for standard error, or None.
-        start_seconds: longest time until every canary has passed.
-        pace: how often to probe.
-    """
-
-    repository: Path
-    networks: Sequence[str] = ()
-    http_port: int = 8000
-    grpc_port: int = 8001
-    host: str = LOOPBACK
-    runtime: Runtime = Runtime.EMBEDDED
-    triton: Path | None = None
-    parent: int | None = None
-    json_line: bool = False
-    access_log: str | None = None
-    start_seconds: float = 180.0
-    pace: Pace = field(default_factory=Pace)
 
 
 class _Stop(Exception):
@@ -81,10 +47,9 @@ def serve(settings: Settings) -> None:
     Raises:
         ServingError: the settings cannot be served, or the server does not start.
     """
-    if settings.http_port == settings.grpc_port != 0:
-        raise ServingError(f"--http-port and --grpc-port are both {settings.http_port}; choose two ports")
     began = time.monotonic()
-    networks = find_networks(settings.repository, settings.networks)
+    door = door_of(settings)
+    networks = find_networks(settings.repository, settings.network)
     with (
         _set_by_signals() as stop,
         listen(settings.host, settings.http_port, "--http-port") as listener,
@@ -93,7 +58,10 @@ def serve(settings: Settings) -> None:
         run_state() as state,
     ):
         run = _choose_ports(settings, listener, reserved)
-        assembled = assemble(networks, settings.runtime, state.triton_repository, copy_graphs=False)
+        write_door(state.folder, door)
+        assembled = assemble(
+            networks, settings.runtime, state.triton_repository, copy_graphs=False, tuning=Tuning.of(settings)
+        )
         shm.check_room(assembled.configs.values())
         supervisor = Supervisor(settings, state, run, assembled, listener, access_log, stop)
         try:
@@ -127,7 +95,8 @@ def _choose_ports(settings: Settings, http: socket.socket, grpc: socket.socket) 
         http_port, grpc_port, triton_port, metrics_port = (
             probe.getsockname()[1] for probe in (http, grpc, triton, metrics)
         )
-    return Run(settings.host, http_port, grpc_port, triton_port, metrics_port, new_secret())
+    tls = settings.tls_cert is not None
+    return Run(settings.host, http_port, grpc_port, triton_port, metrics_port, new_secret(), tls)
 
 
 class Supervisor:
@@ -165,7 +134,7 @@ class Supervisor:
         self._front_door = Child(self._front_door_program)
         self._wait_for_triton()
         deadline = time.monotonic() + self._settings.start_seconds
-        while not answers_http(self._run.http_target):
+        while not answers_http(self._run.http_target, self._run.tls):
             self._check_start(self._front_door, deadline)
             self._pause_briefly()
         self._publish(True, "")
@@ -173,7 +142,7 @@ class Supervisor:
     def announce(self, seconds: float) -> None:
         """Print where the server is and what to do next."""
         assert self._triton is not None and self._front_door is not None
-        if self._settings.json_line:
+        if self._settings.json:
             text = as_json(self._run, self._assembled, seconds, self._triton.pid, self._front_door.pid)
         else:
             text = as_prose(self._run, self._assembled, seconds, self._kind.label)
@@ -205,7 +174,7 @@ class Supervisor:
         if self._front_door is not None:
             self._front_door.ask_to_stop()
             self._listener.close()  # who comes after the front door has gone is refused, not kept waiting
-            self._front_door.stop(time.monotonic() + _DRAIN_SECONDS)
+            self._front_door.stop(time.monotonic() + self._settings.limits.drain_seconds + _CLOSE_SECONDS)
         self._link.close()
         if self._triton is not None:
             self._triton.ask_to_stop()
@@ -236,7 +205,7 @@ class Supervisor:
         assert self._triton is not None and self._front_door is not None and self._watch is not None
         if not self._watch.ready:
             raise ServingError(f"the server is not ready: {self._watch.reason}; try again when it is")
-        change = Change(self._link, self._assembled, self._settings.repository, self._settings.runtime, self._wait_for)
+        change = Change(self._link, self._assembled, self._settings, self._wait_for)
         before = self._watch
         try:
             self._assembled = change.carry_out(order)
@@ -258,7 +227,7 @@ class Supervisor:
     def _wait_for_stubs(self) -> None:
         """Wait until the python stubs of replaced models have answered their last request and are gone."""
         assert self._triton is not None
-        deadline = time.monotonic() + RequestLimits().infer_seconds
+        deadline = time.monotonic() + self._settings.limits.infer_seconds
         while time.monotonic() < deadline and len(stubs_of(self._triton)) > stub_count(
             self._assembled.configs.values()
         ):
@@ -266,7 +235,8 @@ class Supervisor:
 
     def _start_triton(self) -> None:
         """Start Triton with an empty log."""
-        program = triton_program(self._kind, self._state, self._run, self._assembled.configs)
+        cache = self._settings.models.cache_bytes
+        program = triton_program(self._kind, self._state, self._run, self._assembled.configs, cache)
         program.log.unlink(missing_ok=True)
         self._triton = Child(program)
 
@@ -318,7 +288,8 @@ class Supervisor:
     def _publish(self, ready: bool, reason: str) -> None:
         """Tell the front door what has changed."""
         canaries = {} if self._watch is None else dict(self._watch.canaries)
-        health = Health(ready, reason, dict(self._restarts), canaries)
+        pipelines = [pipeline.name for pipeline in self._assembled.pipelines]
+        health = Health(ready, reason, dict(self._restarts), canaries, pipelines)
         if health != self._published:
             write_health(self._state.folder, health)
             self._published = health

@@ -20,12 +20,14 @@ class Triton:
     Attributes:
         executable: the `tritonserver` binary.
         backends: folder for `--backend-directory`, or None for the binary's own default.
+        caches: folder for `--cache-directory`, or None for the binary's own default.
         libraries: folders for LD_LIBRARY_PATH.
         label: what to call it in messages.
     """
 
     executable: Path
     backends: Path | None
+    caches: Path | None
     libraries: tuple[Path, ...]
     label: str
 
@@ -38,7 +40,7 @@ def installed_triton(executable: Path) -> Triton:
     """
     if not executable.is_file():
         raise ServingError(f"--triton {executable} is no file; NVIDIA's image has /opt/tritonserver/bin/tritonserver")
-    return Triton(executable, None, (), str(executable))
+    return Triton(executable, None, None, (), str(executable))
 
 
 def wheel_triton(to: Path) -> Triton:
@@ -70,4 +72,4 @@ def wheel_triton(to: Path) -> Triton:
             (backend / file.name).symlink_to(file)
     (backend / _STUB).symlink_to(stubs / version / _STUB)
     libraries = (package.parent / "nvidia_pytriton.libs", Path(sysconfig.get_config_var("LIBDIR")))
-    return Triton(home / "bin" / "tritonserver", to, libraries, "the embedded Triton 2.51")
+    return Triton(home / "bin" / "tritonserver", to, home / "caches", libraries, "the embedded Triton 2.51")

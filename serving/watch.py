@@ -5,34 +5,15 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from serving.canary import Canary, Probe, TritonLink
 from serving.launch import Child, is_running
+from serving.settings import Pace
 
 _STUB_NAME = "triton_python_b"  # the kernel keeps 15 characters
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How often to probe, and how patiently.
-
-    Attributes:
-        seconds: shortest pause between two rounds of canaries.
-        share: largest share of the time that canaries may take; a slow network is probed less often.
-        patience_seconds: shortest time before an unanswered canary counts as failed.
-        patience_factor: the same, as a multiple of the slowest answer at the start.
-        failures: failed rounds in a row that mean the server is broken.
-    """
-
-    seconds: float = 2.0
-    share: float = 0.02
-    patience_seconds: float = 10.0
-    patience_factor: float = 20.0
-    failures: int = 2
 
 
 class Watch:

@@ -18,13 +18,14 @@ from typing import IO
 
 import uvicorn
 
+from serving.door import Door, read_door
 from serving.front_door.admission import Admission
 from serving.front_door.app import Parts, make_app
-from serving.front_door.grpc_door import make_grpc_server
+from serving.front_door.grpc_door import make_grpc_server, open_port
+from serving.front_door.guard import Guard
 from serving.front_door.journal import Journal
 from serving.front_door.meters import Meters
 from serving.front_door.upstream import Upstream
-from serving.limits import RequestLimits
 from serving.run_state import read_run
 
 _KEEP_ALIVE_SECONDS = 75
@@ -56,15 +57,17 @@ def main() -> None:
 
 async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> None:
     """Serve until SIGTERM, then answer what was taken."""
-    run, limits, meters = read_run(state), RequestLimits(), Meters()
-    parts = Parts(Upstream(run), state, limits, Admission(limits), meters, Journal(meters, log))
+    run, door, meters = read_run(state), read_door(state), Meters()
+    limits = door.limits
+    guard = Guard(door.key_hashes)
+    parts = Parts(Upstream(run), state, limits, Admission(limits), meters, Journal(meters, log), guard)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, parts.upstream.forget)
-    http = _Http(_http_config(parts))
+    http = _Http(_http_config(parts, door))
     grpc_server = make_grpc_server(parts)
-    grpc_server.add_insecure_port(run.grpc_target)
+    open_port(grpc_server, run.grpc_target, door)
     await grpc_server.start()
     serving = asyncio.create_task(http.serve(sockets=[listener]))
     await asyncio.wait({serving, asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -77,7 +80,7 @@ async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> N
     os._exit(0)
 
 
-def _http_config(parts: Parts) -> uvicorn.Config:
+def _http_config(parts: Parts, door: Door) -> uvicorn.Config:
     """Return how HTTP is served."""
     return uvicorn.Config(
         make_app(parts),
@@ -90,6 +93,8 @@ def _http_config(parts: Parts) -> uvicorn.Config:
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_CLOSE_SECONDS,
+        ssl_certfile=door.tls_cert,
+        ssl_keyfile=door.tls_key,
     )
 
 

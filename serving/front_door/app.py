@@ -20,6 +20,7 @@ from serving.front_door.errors import (
     answer_rpc_error,
     answer_wire_error,
 )
+from serving.front_door.guard import Guard, Guarded
 from serving.front_door.infer import InferEndpoint
 from serving.front_door.journal import Journal, Journalled
 from serving.front_door.meters import Meters
@@ -43,6 +44,7 @@ class Parts:
         admission: how many requests are held.
         meters: what is counted.
         journal: what is remembered of requests.
+        guard: who may come in.
     """
 
     upstream: Upstream
@@ -51,6 +53,7 @@ class Parts:
     admission: Admission
     meters: Meters
     journal: Journal
+    guard: Guard
 
 
 def make_app(parts: Parts) -> ASGIApp:
@@ -64,7 +67,7 @@ def make_app(parts: Parts) -> ASGIApp:
             Exception: answer_any_error,
         },
     )
-    return Journalled(app, parts.journal)
+    return Journalled(Guarded(app, parts.guard), parts.journal)
 
 
 def _routes(parts: Parts) -> list[Route]:

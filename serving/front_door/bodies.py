@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import anyio
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from serving.front_door.admission import REFUSAL_SECONDS, Admission, Slot
 from serving.front_door.errors import WireError
@@ -26,14 +27,19 @@ async def admit(admission: Admission, request: Request) -> Slot:
     try:
         slot = admission.take()
     except WireError:
-        with anyio.move_on_after(_DISCARD_SECONDS):
-            async for _ in request.stream():
-                pass
+        await discard(request)
         if admission.closed:
             await anyio.sleep(REFUSAL_SECONDS)
         raise
     request.state.answered = slot.let_go
     return slot
+
+
+async def discard(request: Request) -> None:
+    """Read the body of a request that is refused, or some of it, so that its sender sees the answer."""
+    with anyio.move_on_after(_DISCARD_SECONDS), contextlib.suppress(ClientDisconnect):
+        async for _ in request.stream():
+            pass
 
 
 async def read_body(request: Request, limits: RequestLimits, grow: Callable[[int], None]) -> bytes:

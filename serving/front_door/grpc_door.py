@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import grpc
 from tritonclient.grpc.service_pb2 import ModelStreamInferResponse, ServerLiveResponse
 
+from serving.door import Door
 from serving.front_door.admission import REFUSAL_SECONDS, Slot
 from serving.front_door.app import Parts
 from serving.front_door.errors import WireError, from_rpc
@@ -24,6 +26,7 @@ _QUICK_SECONDS = 5.0
 _QUESTIONS = ("ServerMetadata", "ModelMetadata", "ModelConfig", "ModelStatistics", "RepositoryIndex")
 _READINESS = ("ServerReady", "ModelReady")
 _HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+_OPEN = (_HEALTH_CHECK, f"/{SERVICE}/ServerLive", f"/{SERVICE}/ServerReady")
 _NOT_SERVING = b"\x08\x02"  # HealthCheckResponse: status NOT_SERVING
 _NOT_READY = b""  # `ready` is left at false
 _CALLS_PER_SLOT = 4  # questions beside inferences
@@ -63,6 +66,15 @@ def make_grpc_server(parts: Parts) -> grpc.aio.Server:
     )
 
 
+def open_port(server: grpc.aio.Server, target: str, door: Door) -> None:
+    """Give a server its port, with TLS if the door has a certificate."""
+    if door.tls_cert is None or door.tls_key is None:
+        server.add_insecure_port(target)
+        return
+    pair = (Path(door.tls_key).read_bytes(), Path(door.tls_cert).read_bytes())
+    server.add_secure_port(target, grpc.ssl_server_credentials([pair]))
+
+
 class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Answers every method there is, by name."""
 
@@ -89,7 +101,7 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def _unary(self, details: Any, handler: Handler) -> Any:
         """Return a handler that journals the call and turns errors into statuses."""
-        metadata = {key: value for key, value in details.invocation_metadata if isinstance(value, str)}
+        metadata = _metadata(details)
         ident = request_id(metadata.get(REQUEST_ID.lower()))
 
         async def answer(data: bytes, context: Any) -> bytes:
@@ -97,6 +109,8 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
             began = self._parts.journal.began("grpc")
             status, problem = "CANCELLED", None
             try:
+                if details.method not in _OPEN:
+                    self._parts.guard.check(metadata)
                 reply = await handler(data, call)
                 status = "OK"
                 context.set_trailing_metadata(((REQUEST_ID.lower(), ident),))
@@ -135,6 +149,10 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     async def _stream(self, details: Any, requests: Any, context: Any) -> Any:
         """Answer the inferences of a stream one after the other; an error ends its own inference only."""
+        try:
+            self._parts.guard.check(_metadata(details))
+        except WireError as error:
+            await context.abort(error.code, str(error))
         async for data in requests:
             with ExitStack() as place:
                 yield await self._reply(data, _Call(details.method, "", context), place)
@@ -170,6 +188,11 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
     async def _refuse(self, _: bytes, call: _Call) -> bytes:
         """Refuse what changes the server."""
         raise WireError(403, f"{call.method} is restricted: this server takes questions and inferences only")
+
+
+def _metadata(details: Any) -> dict[str, str]:
+    """Return what a call carries beside its message, without binary values."""
+    return {key: value for key, value in details.invocation_metadata if isinstance(value, str)}
 
 
 def _as_status(error: Exception) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from tritonclient.grpc.service_pb2 import (
     ModelConfigRequest,
     ModelInferRequest,
+    ModelInferResponse,
     ModelMetadataRequest,
     ModelMetadataResponse,
     ModelReadyRequest,
@@ -77,6 +78,7 @@ class Upstream:
         """
         seconds = seconds_allowed(request, seconds)
         request.parameters["timeout"].int64_param = int(seconds * 1e6)
+        chosen = self._ask_for_all(request)
         work = asyncio.ensure_future(self._ask_triton(request))
         slot.hold_until_done(work)
         done, _ = await asyncio.wait({work}, timeout=seconds)
@@ -85,7 +87,19 @@ class Upstream:
         answer = work.result()
         if isinstance(answer, grpc.RpcError):
             raise answer
-        return answer
+        return only(answer, chosen) if chosen else answer
+
+    def _ask_for_all(self, request: ModelInferRequest) -> list[str]:
+        """Ask a model with a response cache for every output; returns the names that were asked for, if any.
+
+        Triton's cache does not know which outputs an answer of its was asked for: it gives the same few to everybody.
+        """
+        config = self._configs.get(f"{request.model_name}:{request.model_version}")
+        if config is None or not config.response_cache.enable:
+            return []
+        names = [output.name for output in request.outputs]
+        del request.outputs[:]
+        return names
 
     async def _ask_triton(self, request: ModelInferRequest) -> bytes | grpc.RpcError:
         """Return Triton's answer or error."""
@@ -184,3 +198,15 @@ class Upstream:
             return connection.getresponse().read()
         finally:
             connection.close()
+
+
+def only(answer: bytes, names: list[str]) -> bytes:
+    """Return an encoded `ModelInferResponse` with these outputs alone, in this order."""
+    response = ModelInferResponse.FromString(answer)
+    places = {output.name: index for index, output in enumerate(response.outputs)}
+    outputs = [response.outputs[places[name]] for name in names]
+    contents = [response.raw_output_contents[places[name]] for name in names]
+    del response.outputs[:], response.raw_output_contents[:]
+    response.outputs.extend(outputs)
+    response.raw_output_contents.extend(contents)
+    return bytes(response.SerializeToString())

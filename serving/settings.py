@@ -1,0 +1,149 @@
+"""Everything that can be chosen for a server, typed; from a TOML file, from the command line, or as it comes."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from serving.errors import ServingError
+from serving.limits import QueueLimits, RequestLimits
+from serving.model_config import Runtime
+from serving.ports import LOOPBACK
+from serving.typed_table import typed
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often to probe, and how patiently.
+
+    Attributes:
+        seconds: shortest pause between two rounds of canaries.
+        share: largest share of the time that canaries may take; a slow network is probed less often.
+        patience_seconds: shortest time before an unanswered canary counts as failed.
+        patience_factor: the same, as a multiple of the slowest answer at the start.
+        failures: failed rounds in a row that mean the server is broken.
+    """
+
+    seconds: float = 2.0
+    share: float = 0.02
+    patience_seconds: float = 10.0
+    patience_factor: float = 20.0
+    failures: int = 2
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """How Triton runs the models.
+
+    Attributes:
+        instances: sessions of every network that run side by side; each has its own copy of the weights.
+        threads: processor threads of every session; 0 shares the granted cores among the instances.
+        stage_instances: processes of every stage that stands before or after a network.
+        batch_delay_microseconds: how long a request may wait for others to share a batch with.
+        cache_bytes: memory for the answers of pipelines, found again by the very bytes that were sent; 0 for none.
+        priority_levels: classes of requests, by their parameter `priority`, 1 first; 0 for none. Who gives none is in
+            the middle.
+    """
+
+    instances: int = 1
+    threads: int = 0
+    stage_instances: int = 1
+    batch_delay_microseconds: int = 0
+    cache_bytes: int = 0
+    priority_levels: int = 0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to serve, where, and how. The fields above `start_seconds` are options of `serving up` by the same names.
+
+    Attributes:
+        repository: source repository of exported networks.
+        network: which of them; all if empty.
+        http_port: HTTP port of the front door, 0 for a free one.
+        grpc_port: gRPC port of the front door, 0 for a free one.
+        host: address for both; anything but loopback is for a container's own network.
+        runtime: who runs the graphs.
+        triton: an installed `tritonserver` to start, or None for the one in the wheel.
+        parent: process whose end stops the server, or None.
+        json: announce the server as one line of JSON on standard output instead of prose.
+        access_log: file that gets one line of JSON per request, `-` for standard error, or None.
+        api_keys: file with one key per line, one of which every request but health questions must carry; None for no
+            keys.
+        tls_cert: PEM file with the certificate chain for HTTPS and gRPC, or None for no TLS.
+        tls_key: PEM file with its private key.
+        traces: OTLP/HTTP address that gets a trace of every request, or None.
+        start_seconds: longest time until every canary has passed.
+        limits: on one request, and on all together.
+        queue: on what waits before one model.
+        models: how Triton runs them.
+        pace: how often to probe.
+    """
+
+    repository: Path = Path("model_repository")
+    network: tuple[str, ...] = ()
+    http_port: int = 8000
+    grpc_port: int = 8001
+    host: str = LOOPBACK
+    runtime: Runtime = Runtime.EMBEDDED
+    triton: Path | None = None
+    parent: int | None = None
+    json: bool = False
+    access_log: str | None = None
+    api_keys: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    traces: str | None = None
+    start_seconds: float = 180.0
+    limits: RequestLimits = field(default_factory=RequestLimits)
+    queue: QueueLimits = field(default_factory=QueueLimits)
+    models: ModelSettings = field(default_factory=ModelSettings)
+    pace: Pace = field(default_factory=Pace)
+
+
+def choose(config: Path | None, flags: dict[str, Any]) -> Settings:
+    """Return the settings of a file with those of the command line in their place.
+
+    Args:
+        config: TOML file, or None.
+        flags: fields of `Settings` that the command line gave.
+
+    Raises:
+        ServingError: the file cannot be read, names something that there is not, or two settings contradict.
+    """
+    settings = replace(Settings() if config is None else read(config), **flags)
+    if settings.http_port == settings.grpc_port != 0:
+        raise ServingError(f"--http-port and --grpc-port are both {settings.http_port}; choose two ports")
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise ServingError("TLS needs both --tls-cert and --tls-key; give the PEM files of a certificate and its key")
+    for name, part in (("limits", settings.limits), ("queue", settings.queue), ("pace", settings.pace)):
+        if zeros := [key for key, value in asdict(part).items() if not value]:
+            raise ServingError(f"{name}.{zeros[0]} is 0; nothing would be served: give more")
+    if not settings.models.instances or not settings.models.stage_instances:
+        raise ServingError("models.instances or models.stage_instances is 0; every model needs at least 1")
+    return settings
+
+
+def read(path: Path) -> Settings:
+    """Read a TOML file; paths in it are relative to its folder.
+
+    Raises:
+        ServingError: it cannot be read, or holds a key or a value that is not allowed.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ServingError(f"--config {path} cannot be read: {error}; name a TOML file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ServingError(f"--config {path} is no TOML: {error}; see docs/serving.toml for an example") from error
+    try:
+        return typed(Settings, table, path.parent)
+    except ValueError as error:
+        raise ServingError(f"--config {path}: {error}") from error

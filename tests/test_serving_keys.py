@@ -1,0 +1,192 @@
+"""API keys and TLS: whoever has no key gets in nowhere but to the health questions, over HTTP and over gRPC."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+import tritonclient.grpc
+from tritonclient.grpc.service_pb2 import ModelStreamInferResponse, ServerReadyResponse
+from tritonclient.utils import InferenceServerException
+
+from serving.__main__ import main
+from serving.embedded import EmbeddedServer
+from serving.errors import ServingError
+from tests.servers import NETWORK, PIPELINE, REPOSITORY, bytes_input, depth_png, jpeg
+
+KEY, OTHER = "first-key-0123456789", "second-key-0123456789"
+FORM = {"rgb": jpeg(), "depth": depth_png()}
+SERVICE = "/inference.GRPCInferenceService"
+PATHS = (
+    "/v2",
+    "/docs",
+    "/openapi.json",
+    "/metrics",
+    "/v1/pipelines",
+    f"/v1/pipelines/{PIPELINE}",
+    f"/v2/models/{NETWORK}",
+    f"/v2/models/{NETWORK}/config",
+    f"/v2/models/{NETWORK}/ready",
+    "/v2/models/stats",
+    "/nothing",
+)
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate for this machine, its key, and two API keys."""
+    made = tmp_path_factory.mktemp("secrets")
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    files = ["-keyout", str(made / "key.pem"), "-out", str(made / "cert.pem")]
+    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    subprocess.run(["openssl", "req", *kind, *names, *files], check=True, capture_output=True)
+    (made / "keys.txt").write_text(f"# of the tests\n{KEY}\n\n{OTHER}\n")
+    return made
+
+
+@pytest.fixture(scope="module")
+def own(folder: Path) -> Iterator[EmbeddedServer]:
+    """A server with both, chosen by a configuration file; it has a response cache, too."""
+    (folder / "serving.toml").write_text(
+        'api_keys = "keys.txt"\ntls_cert = "cert.pem"\ntls_key = "key.pem"\n'
+        "[limits]\nbody_bytes = 1_000_000\n[models]\ncache_bytes = 33_554_432\npriority_levels = 3\n"
+    )
+    with EmbeddedServer(REPOSITORY, networks=[NETWORK], options=["--config", str(folder / "serving.toml")]) as running:
+        yield running
+
+
+@pytest.fixture
+def web(own: EmbeddedServer, folder: Path) -> Iterator[httpx.Client]:
+    """An HTTPS client that trusts the certificate."""
+    trusted = ssl.create_default_context(cafile=str(folder / "cert.pem"))
+    with httpx.Client(base_url=own.http_url, verify=trusted, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def channel(own: EmbeddedServer, folder: Path) -> Iterator[grpc.Channel]:
+    """A gRPC channel over TLS that trusts the certificate."""
+    trust = grpc.ssl_channel_credentials((folder / "cert.pem").read_bytes())
+    with grpc.secure_channel(own.grpc_url.removeprefix("grpcs://"), trust) as opened:
+        yield opened
+
+
+def test_the_server_says_that_it_speaks_tls(own: EmbeddedServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert own.http_url.startswith("https://") and own.grpc_url.startswith("grpcs://")
+    main(["status"])
+    assert f"{own.http_url}  {own.grpc_url}  ready" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"x-api-key": "wrong"}, {"authorization": "Bearer"}, {"authorization": "Basic !"}]
+)
+def test_without_a_key_every_path_but_health_is_closed(headers: dict[str, str], web: httpx.Client) -> None:
+    for path in PATHS:
+        answer = web.get(path, headers=headers)
+        assert answer.status_code == 401 and "API key" in answer.json()["error"], path
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert web.post(f"/v1/pipelines/{PIPELINE}", files=FORM, headers=headers).status_code == 401
+    assert web.post(f"/v2/models/{NETWORK}/infer", content=bytes(900_000), headers=headers).status_code == 401
+    assert [web.get(f"/v2/health/{kind}", headers=headers).status_code for kind in ("live", "ready")] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-api-key": KEY},
+        {"Authorization": f"Bearer {OTHER}"},
+        {"Authorization": "Basic " + base64.b64encode(f"me:{KEY}".encode()).decode()},
+    ],
+)
+def test_a_key_opens_every_path(headers: dict[str, str], web: httpx.Client) -> None:
+    assert {web.get(path, headers=headers).status_code for path in PATHS[:-1]} == {200}
+    answer = web.post(f"/v1/pipelines/{PIPELINE}", files=FORM, headers=headers)
+    assert answer.status_code == 200 and answer.json()["summary"]["classes"]
+
+
+def test_without_a_key_every_grpc_call_but_health_is_closed(channel: grpc.Channel) -> None:
+    for method in ("ModelInfer", "ModelMetadata", "ModelConfig", "ModelStatistics", "RepositoryIndex", "ModelReady"):
+        with pytest.raises(grpc.RpcError) as refused:
+            channel.unary_unary(f"{SERVICE}/{method}")(b"")
+        assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED and "API key" in refused.value.details()
+    with pytest.raises(grpc.RpcError) as refused:
+        list(channel.stream_stream(f"{SERVICE}/ModelStreamInfer")(iter([b""])))
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert ServerReadyResponse.FromString(channel.unary_unary(f"{SERVICE}/ServerReady")(b"")).ready
+    assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"") == b"\x08\x01"
+
+
+def test_a_key_opens_grpc_and_its_streams(own: EmbeddedServer, channel: grpc.Channel, folder: Path) -> None:
+    with secure_client(own, folder) as client:
+        inputs = [bytes_input("rgb_image", [jpeg()]), bytes_input("depth_image", [depth_png()])]
+        with pytest.raises(InferenceServerException, match="API key"):
+            client.infer(PIPELINE, inputs)
+        for priority in (0, 1, 3):
+            answer = client.infer(PIPELINE, inputs, headers={"x-api-key": KEY}, priority=priority)
+            assert answer.as_numpy("labels_png").shape == (1, 1)
+    stream = channel.stream_stream(f"{SERVICE}/ModelStreamInfer")
+    (reply,) = stream(iter([b""]), metadata=(("authorization", f"Bearer {KEY}"),))
+    assert "no model" in ModelStreamInferResponse.FromString(reply).error_message
+
+
+def secure_client(server: EmbeddedServer, folder: Path) -> Any:
+    """Return tritonclient's own client over TLS."""
+    return tritonclient.grpc.InferenceServerClient(
+        server.grpc_url.removeprefix("grpcs://"), ssl=True, root_certificates=str(folder / "cert.pem")
+    )
+
+
+def test_the_same_bytes_are_answered_from_the_cache_and_canaries_are_not(
+    own: EmbeddedServer, web: httpx.Client
+) -> None:
+    headers = {"x-api-key": KEY}
+    form = {"rgb": jpeg(80, 60), "depth": depth_png(80, 60)}
+    answers = [web.post(f"/v1/pipelines/{PIPELINE}", files=form, headers=headers).json()["summary"] for _ in range(3)]
+    assert answers[0] == answers[1] == answers[2]
+    png = web.post(f"/v1/pipelines/{PIPELINE}", files=form, headers={**headers, "Accept": "image/png"})
+    assert png.status_code == 200, "an output that nobody asked for before"
+    lines = web.get("/metrics", headers=headers).text.splitlines()
+    hits = [line for line in lines if line.startswith(f'nv_cache_num_hits_per_model{{model="{PIPELINE}"')]
+    assert float(hits[0].split()[-1]) >= 2
+    assert main(["reload", NETWORK, "--http-port", own.http_url.rpartition(":")[2]]) == 2
+
+
+def test_the_limits_of_the_configuration_file_hold(web: httpx.Client) -> None:
+    form = {"rgb": bytes(1_000_001), "depth": depth_png()}
+    answer = web.post(f"/v1/pipelines/{PIPELINE}", files=form, headers={"x-api-key": KEY})
+    assert answer.status_code == 413 and "1000000" in answer.json()["error"]
+
+
+def test_plain_http_gets_nowhere_on_a_port_with_tls(own: EmbeddedServer) -> None:
+    with pytest.raises(httpx.TransportError):
+        httpx.get(own.http_url.replace("https", "http") + "/v2/health/live")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--api-keys", "nothing.txt"], "--api-keys nothing.txt cannot be read"),
+        (["--api-keys", "empty.txt"], "holds no key; write one per line"),
+        (["--api-keys", "short.txt"], "the key in line 2 has fewer than 16 characters"),
+        (["--tls-cert", "cert.pem"], "TLS needs both"),
+        (["--tls-cert", "cert.pem", "--tls-key", "short.txt"], "cannot be used: .*give a PEM certificate chain"),
+    ],
+)
+def test_keys_and_certificates_that_cannot_be_used_are_named(
+    options: list[str], said: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    Path("empty.txt").write_text("# nothing\n")
+    Path("short.txt").write_text("# short\nabc\n")
+    with pytest.raises(ServingError, match=said):
+        EmbeddedServer(REPOSITORY, options=options).start()
