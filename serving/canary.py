@@ -145,12 +145,12 @@ class TritonLink:
         self._channel.close()
 
 
-def answers_http(target: str, tls: bool) -> bool:
-    """Say whether the front door at `host:port` answers at all; whose certificate it shows is no matter here."""
+def answers_http(target: str, tls: bool, seconds: float = 1.0) -> bool:
+    """Say whether the front door at `host:port` answers in time; whose certificate it shows is no matter here."""
     connection = (
-        http.client.HTTPSConnection(target, timeout=1, context=_any_certificate())
+        http.client.HTTPSConnection(target, timeout=seconds, context=_any_certificate())
         if tls
-        else http.client.HTTPConnection(target, timeout=1)
+        else http.client.HTTPConnection(target, timeout=seconds)
     )
     try:
         connection.request("GET", "/v2/health/live")

@@ -18,6 +18,7 @@ from serving.canary import Canary, TritonLink, answers_http, canaries_of
 from serving.change import Change
 from serving.control import ControlSocket, Order
 from serving.door import door_of, write_door
+from serving.door_watch import DoorWatch
 from serving.errors import ServingError
 from serving.launch import Child, is_running
 from serving.ports import LOOPBACK, listen, reserve
@@ -123,6 +124,7 @@ class Supervisor:
         self._triton: Child | None = None
         self._front_door: Child | None = None
         self._watch: Watch | None = None
+        self._door_watch: DoorWatch | None = None
         self._restarts = {"triton": 0, "front_door": 0}
         self._published: Health | None = None
 
@@ -151,11 +153,16 @@ class Supervisor:
     def watch(self) -> None:
         """Keep the server answering until somebody asks to stop."""
         pause, settled, front_door_due = 0.0, time.monotonic(), 0.0
+        self._door_watch = DoorWatch(self._run)
         while not self._asked_to_stop(_TICK_SECONDS):
             assert self._watch is not None and self._front_door is not None
+            if self._door_watch.hung:
+                _say("the front door does not answer; ending it")
+                self._front_door.kill()
             if self._front_door.exit_status is not None and time.monotonic() > front_door_due:
                 _say(f"the front door ended with status {self._front_door.exit_status}; starting it again")
                 self._front_door = Child(self._front_door_program)
+                self._door_watch.renew()
                 self._restarts["front_door"] += 1
                 front_door_due = time.monotonic() + _FRONT_DOOR_PAUSE_SECONDS
             self._control.answer(self._obey)
@@ -171,6 +178,8 @@ class Supervisor:
         """Let the front door answer what it took, then stop everything within seconds, whatever state it is in."""
         self._publish(False, "the server is stopping")
         self._control.close()
+        if self._door_watch is not None:
+            self._door_watch.close()
         if self._front_door is not None:
             self._front_door.ask_to_stop()
             self._listener.close()  # who comes after the front door has gone is refused, not kept waiting

@@ -6,16 +6,28 @@ import hashlib
 import threading
 import time
 from collections import Counter
+from typing import Protocol
 
 import httpx
 from tritonclient.utils import InferenceServerException
 
-from serving.embedded import EmbeddedServer
 from tests.servers import PIPELINE, depth_png, infer_pictures, jpeg
 
 RGB, DEPTH = jpeg(320, 240), depth_png(320, 240)
 _RETRY_SECONDS = 60.0
 _PAUSE_SECONDS = 0.05
+
+
+class Served(Protocol):
+    """Where a server is, or several behind one address."""
+
+    @property
+    def http_url(self) -> str:
+        """`http://host:port`."""
+
+    @property
+    def grpc_url(self) -> str:
+        """`grpc://host:port`."""
 
 
 class Load:
@@ -27,7 +39,7 @@ class Load:
         lost: requests that were never answered although they were sent again and again.
     """
 
-    def __init__(self, server: EmbeddedServer) -> None:
+    def __init__(self, server: Served) -> None:
         """Prepare; nothing is sent yet."""
         self.outcomes: Counter[str] = Counter()
         self.answers: set[str] = set()

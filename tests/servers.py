@@ -59,7 +59,7 @@ def depth_png(width: int = 64, height: int = 48, millimetres: int = 2000) -> byt
     return _encoded(Image.fromarray(slope.astype(np.uint16)), "PNG")
 
 
-def infer_pictures(server: EmbeddedServer, rgb: list[bytes], depth: list[bytes], **options: Any) -> Any:
+def infer_pictures(server: Any, rgb: list[bytes], depth: list[bytes], **options: Any) -> Any:
     """Send pictures through the pipeline by gRPC and return the client's result; `units` are optional."""
     units = options.pop("units", None)
     inputs = [bytes_input("rgb_image", rgb), bytes_input("depth_image", depth)]

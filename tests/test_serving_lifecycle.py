@@ -174,6 +174,28 @@ def test_a_stub_that_hangs_is_noticed_by_the_canary() -> None:
         assert_answers(server)
 
 
+def test_a_front_door_that_hangs_is_noticed_and_replaced(own: EmbeddedServer) -> None:
+    (before,) = (pid for pid in descendants(own.pid) if b"front_door" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(before, signal.SIGSTOP)
+    wait_until(lambda: not is_running(before))
+    wait_until(lambda: "starting it again" in own.said)
+    assert "the front door does not answer; ending it" in own.said
+    assert_answers_soon(own)
+
+
+def assert_answers_soon(server: EmbeddedServer) -> None:
+    """Wait until the front door listens again, then fail unless it answers."""
+
+    def listens() -> bool:
+        try:
+            return ready(server)
+        except OSError:
+            return False
+
+    wait_until(listens)
+    assert_answers(server)
+
+
 def test_a_server_with_a_stopped_triton_still_stops_in_time(runtime: Path) -> None:
     server = EmbeddedServer(REPOSITORY, networks=[NETWORK]).start()
     pids = descendants(server.pid)
