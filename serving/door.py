@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import ssl
 from dataclasses import asdict, dataclass, field
@@ -42,6 +43,7 @@ def door_of(settings: Settings) -> Door:
     Raises:
         ServingError: a key or a certificate cannot be used.
     """
+    _check_traces(settings.traces)
     hashes = () if settings.api_keys is None else _key_hashes(settings.api_keys)
     if settings.tls_cert is None or settings.tls_key is None:
         return Door(settings.limits, hashes, traces=settings.traces)
@@ -53,6 +55,16 @@ def door_of(settings: Settings) -> Door:
             f"--tls-cert {cert} and --tls-key {key} cannot be used: {error}; give a PEM certificate chain and its key"
         ) from error
     return Door(settings.limits, hashes, str(cert), str(key), settings.traces)
+
+
+def _check_traces(url: str | None) -> None:
+    """Raise `ServingError` if traces are asked for that cannot be sent."""
+    if url is None:
+        return
+    if not url.startswith(("http://", "https://")):
+        raise ServingError(f"--traces {url!r} is no address; give one like http://127.0.0.1:4318/v1/traces")
+    if importlib.util.find_spec("opentelemetry") is None:
+        raise ServingError("--traces needs OpenTelemetry; install it with: pip install 'crosswire[traces]'")
 
 
 def hash_of(key: str) -> str:

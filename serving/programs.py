@@ -21,8 +21,12 @@ _STUB_START_SECONDS = 120
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def triton_program(triton: Triton, state: RunState, run: Run, models: Iterable[str], cache_bytes: int) -> Program:
-    """Return Triton's command line; `cache_bytes` above 0 gives it a response cache of that size.
+def triton_program(
+    triton: Triton, state: RunState, run: Run, models: Iterable[str], cache_bytes: int, traces: str | None
+) -> Program:
+    """Return Triton's command line.
+
+    `cache_bytes` above 0 gives it a response cache of that size, `traces` an address that it sends spans to.
 
     The secret stands on it, because Triton takes it in no other way: other users of this machine can read it while the
     server runs.
@@ -51,6 +55,11 @@ def triton_program(triton: Triton, state: RunState, run: Run, models: Iterable[s
         arguments.append(f"--cache-config=local,size={cache_bytes}")
     if cache_bytes and triton.caches is not None:
         arguments.append(f"--cache-directory={triton.caches}")
+    if traces is not None:
+        arguments += [f"--trace-config={one}" for one in ("mode=opentelemetry", "level=TIMESTAMPS", "rate=1")]
+        arguments += [
+            f"--trace-config=opentelemetry,{one}" for one in (f"url={traces}", "resource=service.name=triton")
+        ]
     return Program("Triton", arguments, state.log("triton"), _triton_environment(triton), ends_with_helpers=True)
 
 

@@ -12,6 +12,7 @@ from serving.limits import PictureLimits
 PARAMETER = "crosswire"
 GRAPH_FILE = "model.onnx"
 GRAPHS_PARAMETER = "graphs"
+THREADS_PARAMETER = "threads"
 
 
 def published(contract: Contract, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], name: str) -> str:

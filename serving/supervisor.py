@@ -244,8 +244,8 @@ class Supervisor:
 
     def _start_triton(self) -> None:
         """Start Triton with an empty log."""
-        cache = self._settings.models.cache_bytes
-        program = triton_program(self._kind, self._state, self._run, self._assembled.configs, cache)
+        cache, traces = self._settings.models.cache_bytes, self._settings.traces
+        program = triton_program(self._kind, self._state, self._run, self._assembled.configs, cache, traces)
         program.log.unlink(missing_ok=True)
         self._triton = Child(program)
 

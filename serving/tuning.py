@@ -8,9 +8,8 @@ from enum import Enum
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from serving.limits import QueueLimits
+from serving.published import THREADS_PARAMETER
 from serving.settings import ModelSettings, Settings
-
-THREADS_PARAMETER = "threads"
 
 
 class Role(Enum):

@@ -15,10 +15,13 @@ from export.contract import Contract, Graph, sha256_of
 from serving.__main__ import main
 from serving.assemble import assemble
 from serving.errors import ServingError
+from serving.limits import QueueLimits
 from serving.model_config import Runtime, from_text, network_config, to_text
 from serving.pipelines import pipelines_of
 from serving.repository import Network, find_networks
+from serving.settings import ModelSettings
 from serving.shm import bytes_needed, check_room
+from serving.tuning import Tuning
 from tests.servers import NETWORK, PIPELINE, REPOSITORY, contract
 
 
@@ -202,3 +205,22 @@ def test_a_graph_file_may_have_another_name_in_the_source(source: Path, tmp_path
     write(source, replace(meant, graph=Graph("net.onnx", graph.sha256, graph.opset, graph.ir_version)))
     assemble(find_networks(source), Runtime.EMBEDDED, tmp_path / "out", copy_graphs=False)
     assert (tmp_path / "out" / NETWORK / "1" / "model.onnx").resolve() == (source / NETWORK / "net.onnx").resolve()
+
+
+def test_what_is_chosen_for_models_stands_in_their_configurations(tmp_path: Path) -> None:
+    models = ModelSettings(
+        instances=2, threads=3, stage_instances=4, batch_delay_microseconds=500, cache_bytes=1, priority_levels=3
+    )
+    tuning = Tuning(models, QueueLimits(requests=5, seconds=1.5))
+    networks = find_networks(REPOSITORY, [NETWORK])
+    made = assemble(networks, Runtime.EMBEDDED, tmp_path / "out", copy_graphs=False, tuning=tuning)
+    network, decode, pipeline = (made.configs[name] for name in (NETWORK, f"{NETWORK}_decode", PIPELINE))
+    assert (network.instance_group[0].count, decode.instance_group[0].count) == (2, 4)
+    assert network.parameters["threads"].string_value == "3" and "threads" not in decode.parameters
+    for config in (network, decode):
+        batching = config.dynamic_batching
+        assert (batching.max_queue_delay_microseconds, batching.priority_levels) == (500, 3)
+        assert batching.default_priority_level == 2
+        policy = batching.default_queue_policy
+        assert (policy.max_queue_size, policy.default_timeout_microseconds) == (5, 1_500_000)
+    assert pipeline.response_cache.enable and not network.response_cache.enable

@@ -25,6 +25,7 @@ from serving.front_door.grpc_door import make_grpc_server, open_port
 from serving.front_door.guard import Guard
 from serving.front_door.journal import Journal
 from serving.front_door.meters import Meters
+from serving.front_door.tracing import NoTracing, Tracing
 from serving.front_door.upstream import Upstream
 from serving.run_state import read_run
 
@@ -32,6 +33,7 @@ _KEEP_ALIVE_SECONDS = 75
 _TICK_SECONDS = 0.02
 _FLUSH_SECONDS = 1.0
 _CLOSE_SECONDS = 1
+_TRACE_SECONDS = 1.0
 _UNSENT = 0x5411  # SIOCOUTQ
 
 
@@ -59,8 +61,9 @@ async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> N
     """Serve until SIGTERM, then answer what was taken."""
     run, door, meters = read_run(state), read_door(state), Meters()
     limits = door.limits
-    guard = Guard(door.key_hashes)
-    parts = Parts(Upstream(run), state, limits, Admission(limits), meters, Journal(meters, log), guard)
+    tracing = NoTracing() if door.traces is None else Tracing(door.traces)
+    journal, guard = Journal(meters, log, tracing), Guard(door.key_hashes)
+    parts = Parts(Upstream(run, tracing), state, limits, Admission(limits), meters, journal, guard)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -75,6 +78,7 @@ async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> N
     http.should_exit = True
     await serving
     await _flush()
+    await asyncio.wait({asyncio.create_task(asyncio.to_thread(tracing.close))}, timeout=_TRACE_SECONDS)
     # Not `grpc_server.stop`: it answers calls that come just then with CANCELLED, which clients do not try again. The
     # end of the process closes their connections, which is UNAVAILABLE.
     os._exit(0)

@@ -106,7 +106,7 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
 
         async def answer(data: bytes, context: Any) -> bytes:
             call = _Call(details.method, ident, context)
-            began = self._parts.journal.began("grpc")
+            began = self._parts.journal.began("grpc", metadata)
             status, problem = "CANCELLED", None
             try:
                 if details.method not in _OPEN:
@@ -159,7 +159,7 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     async def _reply(self, data: bytes, call: _Call, place: ExitStack) -> bytes:
         """Answer one inference of a stream; its place is given back with `place`, when the answer is sent."""
-        began, status = self._parts.journal.began("grpc"), "OK"
+        began, status = self._parts.journal.began("grpc", {}), "OK"
         reply = ModelStreamInferResponse()
         try:
             await self._pause_if_stopping()

@@ -8,6 +8,8 @@ import json
 import re
 import time
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import IO, Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,27 +17,37 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.front_door.errors import CLIENT_GONE
 from serving.front_door.meters import Meters
+from serving.front_door.tracing import NoTracing, Traced
 
 REQUEST_ID = "X-Request-Id"
 _GOOD_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A request that is being answered: when it came (monotonic seconds), and its trace."""
+
+    came: float
+    traced: Traced | None
+
+
 class Journal:
-    """Meters every request and, if asked to, writes one line of JSON about it."""
+    """Meters every request, traces it and writes one line of JSON about it, as far as that is asked for."""
 
-    def __init__(self, meters: Meters, log: IO[str] | None) -> None:
-        """Take the meters and where to write."""
-        self._meters, self._log = meters, log
+    def __init__(self, meters: Meters, log: IO[str] | None, tracing: NoTracing) -> None:
+        """Take the meters, where to write, and where traces go."""
+        self._meters, self._log, self._tracing = meters, log, tracing
 
-    def began(self, protocol: str) -> float:
-        """Note that a request came; returns when."""
+    def began(self, protocol: str, headers: Mapping[str, str]) -> Entry:
+        """Note that a request came, with these headers or this gRPC metadata."""
         self._meters.began(protocol)
-        return time.monotonic()
+        return Entry(time.monotonic(), self._tracing.start(protocol, headers))
 
-    def ended(self, protocol: str, route: str, status: str, began: float, **more: Any) -> None:
-        """Note that it was answered; `more` goes into the line, without what is None."""
-        seconds = time.monotonic() - began
+    def ended(self, protocol: str, route: str, status: str, entry: Entry, **more: Any) -> None:
+        """Note that it was answered; `more` goes into line and trace, without what is None."""
+        seconds = time.monotonic() - entry.came
         self._meters.ended(protocol, route, status, seconds)
+        self._tracing.end(entry.traced, f"{more.get('method', protocol)} {route}", status, more)
         if self._log is not None:
             now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
             line = {"time": now, "protocol": protocol, "route": route, "status": status, "ms": round(seconds * 1e3, 1)}
@@ -78,7 +90,7 @@ class Journalled:
                 size += len(message.get("body", b""))
             await send(message)
 
-        began = self._journal.began("http")
+        began = self._journal.began("http", headers)
         try:
             await self._app(scope, receive, note)
         except asyncio.CancelledError:

@@ -28,6 +28,7 @@ from serving.front_door.admission import Slot
 from serving.front_door.errors import WireError
 from serving.front_door.forms import Form
 from serving.front_door.model_wire import ModelWire
+from serving.front_door.tracing import NoTracing
 from serving.ports import LOOPBACK
 from serving.run_state import Run
 from serving.wire import CHANNEL_OPTIONS, SECRET_HEADER, SERVICE, seconds_allowed
@@ -38,13 +39,14 @@ _QUICK_SECONDS = 5.0
 class Upstream:
     """Calls to one Triton. What its models take and give is read once, until `forget`."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, tracing: NoTracing) -> None:
         """Prepare a connection; it is made with the first call."""
         self._channel = grpc.aio.insecure_channel(run.triton_target, options=CHANNEL_OPTIONS)
         self._infer = self._channel.unary_unary(
             f"/{SERVICE}/ModelInfer", request_serializer=ModelInferRequest.SerializeToString
         )
         self._stub = GRPCInferenceServiceStub(self._channel)
+        self._tracing = tracing
         self._secret = ((SECRET_HEADER, run.secret),)
         self._metrics_port = run.metrics_port
         self._configs: dict[str, ModelConfig] = {}
@@ -104,7 +106,7 @@ class Upstream:
     async def _ask_triton(self, request: ModelInferRequest) -> bytes | grpc.RpcError:
         """Return Triton's answer or error."""
         try:
-            answer: bytes = await self._infer(request)
+            answer: bytes = await self._infer(request, metadata=self._tracing.carried())
             return answer
         except grpc.RpcError as error:
             return error

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from export.contract import MODALITIES
-from serving.published import GRAPHS_PARAMETER
+from serving.published import GRAPHS_PARAMETER, THREADS_PARAMETER
 from serving.stages.answering import Answering
 from serving.stages.choose import PRESENT, Arrays, Chooser, Run
 from serving.stages.cores import granted_cores
@@ -20,13 +20,13 @@ from serving.stages.cores import granted_cores
 _NUMPY_TYPES = {"TYPE_UINT8": np.uint8, "TYPE_INT32": np.int32, "TYPE_FP32": np.float32}
 
 
-def open_session(graph: Path, sha256: str, instances: int = 1) -> Any:
+def open_session(graph: Path, sha256: str, threads: int = 0) -> Any:
     """Open an ONNX Runtime session on a graph whose bytes have the expected hash.
 
     Args:
         graph: the `.onnx` file.
         sha256: hash that the file must have, hexadecimal.
-        instances: how many such sessions share the granted cores.
+        threads: how many threads it may have, 0 for one per granted core.
 
     Returns:
         an `onnxruntime.InferenceSession` on CUDA if this ONNX Runtime has it, else on the CPU.
@@ -40,13 +40,20 @@ def open_session(graph: Path, sha256: str, instances: int = 1) -> Any:
     if (found := hashlib.sha256(content).hexdigest()) != sha256:
         raise ValueError(f"{graph} has sha256 {found[:12]}…, expected {sha256[:12]}…; export the run again")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = max(1, granted_cores() // instances)
+    options.intra_op_num_threads = threads or granted_cores()
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # decoding shares the cores
     wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
     available = onnxruntime.get_available_providers()
     return onnxruntime.InferenceSession(content, options, providers=[name for name in wanted if name in available])
+
+
+def threads_of(config: dict[str, Any]) -> int:
+    """Return the threads of one instance of a model: those that were chosen, or its share of the granted cores."""
+    chosen = config["parameters"].get(THREADS_PARAMETER)
+    instances = sum(int(group["count"]) for group in config["instance_group"])
+    return int(chosen["string_value"]) if chosen else max(1, granted_cores() // instances)
 
 
 def runner(session: Any, outputs: Sequence[str]) -> Run:
@@ -73,13 +80,13 @@ class TritonPythonModel:
         """
         config = json.loads(args["model_config"])
         folder = Path(args["model_repository"]) / args["model_version"]
-        instances = sum(int(group["count"]) for group in config["instance_group"])
+        threads = threads_of(config)
         tensors = {tensor["name"]: tensor for tensor in config["input"] if tensor["name"] != PRESENT}
         outputs = [tensor["name"] for tensor in config["output"]]
         computed = [name for name in outputs if name != MODALITIES]
         graphs = {}
         for graph in json.loads(config["parameters"][GRAPHS_PARAMETER]["string_value"]):
-            run = runner(open_session(folder / graph["file"], graph["sha256"], instances), computed)
+            run = runner(open_session(folder / graph["file"], graph["sha256"], threads), computed)
             run({name: _zeros(tensors[name]) for name in graph["inputs"]})
             graphs[tuple(graph["inputs"])] = run
         self._answering = Answering(
