@@ -2,8 +2,8 @@
 
 The same JPEG and 16-bit PNG pair (640x480) goes through the same decode, the same ONNX Runtime session settings and the
 same rendering on the same cores. *Bare* is threads in this process that share one session: no server, no wire. *Served*
-is threads in this process that ask a server of its own through gRPC: client, front door and Triton all count. Both are
-measured in turns, so that a busy neighbour disturbs both; reported are medians over the turns, the median of their
+is threads in this process that ask a server of its own through gRPC: client, front door and Triton all count. *Direct*
+leaves out the front door. All are measured in turns, so that a busy neighbour disturbs all; reported are medians over the turns, the median of their
 ratios, and the processor time per request of all processes together, which a neighbour hardly changes.
 
 The network is a stand-in: convolutions on 480x640 that take about 45 ms on two cores, with random weights and the
@@ -30,16 +30,19 @@ import numpy as np
 import onnx
 import tritonclient.grpc
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from export.contract import Contract, TensorSpec, sha256_of
 from serving.embedded import EmbeddedServer
 from serving.limits import PictureLimits
 from serving.published import published
+from serving.running import running_servers
 from serving.stages.cores import granted_cores
 from serving.stages.decode_domains import decode_domains
 from serving.stages.look import Look
 from serving.stages.network import open_session
 from serving.stages.overlay_labels import overlay
+from serving.stages.pictures import png_bytes
 from serving.stages.render_labels import render
 
 _PAIR = (Path("demo/real/redwood_livingroom.rgb.jpg"), Path("demo/real/redwood_livingroom.depth.png"))
@@ -115,6 +118,7 @@ def bare_work(folder: Path, rgb: bytes, depth: bytes) -> Work:
         labels, confidence = session.run(["labels", "confidence"], {"rgb": pixels, "depth": metres})
         render(labels[0], confidence[0], ("rgb_image", rgb), metres[0], ("rgb", "depth"), look, limits)
         overlay(labels[0], rgb, look, limits)
+        png_bytes(Image.fromarray(confidence[0]))
 
     return work
 
@@ -138,6 +142,12 @@ def served_work(url: str, pipeline: str, rgb: bytes, depth: bytes, stack: ExitSt
         local.client.infer(pipeline, inputs)
 
     return work
+
+
+def triton_url(server: EmbeddedServer) -> str:
+    """Return where Triton itself answers, behind the front door of a server of this user."""
+    (found,) = (one for one in running_servers() if one.run.grpc_url == server.grpc_url)
+    return f"grpc://{found.run.triton_target}"
 
 
 def pace(work: Work, clients: int, seconds: float) -> tuple[float, list[float]]:
@@ -218,6 +228,7 @@ def main() -> None:
         server = stack.enter_context(EmbeddedServer(repository, networks=[network]))
         works = {
             "bare": bare_work(repository / network, rgb, depth),
+            "direct": served_work(triton_url(server), f"{network}_image", rgb, depth, stack),
             "served": served_work(server.grpc_url, f"{network}_image", rgb, depth, stack),
         }
         for work in works.values():
@@ -226,6 +237,7 @@ def main() -> None:
         for clients in (1, 4):
             compared = compare(works, server, clients, wanted.rounds, wanted.seconds)
             figures[f"clients_{clients}"] = compared
+            figures[f"door_p50_{clients}"] = round(compared["served"]["p50_ms"] / compared["direct"]["p50_ms"], 3)
             for name, one in compared.items():
                 print(
                     f"  {clients} clients  {name:<7} {one['per_second']:7.2f} per second  p50 {one['p50_ms']:6.1f} ms  "

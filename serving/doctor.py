@@ -13,7 +13,7 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 
-from serving import shm
+from serving import plans, shm
 from serving.assemble import assemble
 from serving.errors import ServingError
 from serving.graphs import graphs_of
@@ -54,12 +54,12 @@ class Finding:
     cure: str = ""
 
 
-def examine(plan: Settings) -> Iterator[Finding]:
+def examine(wanted: Settings) -> Iterator[Finding]:
     """Yield one finding after the other; none of them changes anything."""
     yield from (_python(), _numpy(), _stack(), _cores(), *_onnxruntime())
-    for option, port in (("--http-port", plan.http_port), ("--grpc-port", plan.grpc_port)):
+    for option, port in (("--http-port", wanted.http_port), ("--grpc-port", wanted.grpc_port)):
         yield _guarded(f"port {port}", partial(_port, port, option))
-    yield from _artefacts(plan)
+    yield from _artefacts(wanted)
 
 
 def _guarded(subject: str, look: Callable[[], Finding]) -> Finding:
@@ -143,16 +143,18 @@ def _port(port: int, option: str) -> Finding:
     return Finding(f"port {port}", Verdict.FINE, "free")
 
 
-def _artefacts(plan: Settings) -> Iterator[Finding]:
+def _artefacts(wanted: Settings) -> Iterator[Finding]:
     """Whether every network is what its contract says and opens, and whether /dev/shm holds them all."""
     try:
-        networks = find_networks(plan.repository, plan.network)
+        networks = find_networks(wanted.repository, wanted.network)
     except ServingError as error:
         found, _, cure = str(error).partition("; ")
-        yield Finding(str(plan.repository), Verdict.BROKEN, found, cure)
+        yield Finding(str(wanted.repository), Verdict.BROKEN, found, cure)
         return
     for network in networks:
         yield _opens(network)
+        if plans.has_plan(network.graph):
+            yield _plan(network)
     with tempfile.TemporaryDirectory() as folder:
         yield _guarded("/dev/shm", lambda: _room(networks, Path(folder) / "repository"))
 
@@ -168,6 +170,20 @@ def _opens(network: Network) -> Finding:
         return Finding(contract.name, Verdict.BROKEN, f"its graph does not open: {error}", cure)
     parity = ", ".join(f"{one.output} {one.measure} {one.value:g}" for one in contract.parity if one.stage == "onnx")
     return Finding(contract.name, Verdict.FINE, f"opset {contract.graph.opset}, measured parity: {parity}")
+
+
+def _plan(network: Network) -> Finding:
+    """Whether the TensorRT plan beside a graph is for this graph and this machine."""
+    subject, host = f"{network.contract.name} plan", plans.this_host()
+    if found := plans.faults(network.graph, network.contract.graph.sha256, host):
+        cure = f"build it anew on the machine that serves it: python -m export plan-script {network.contract.name}"
+        return Finding(subject, Verdict.BROKEN, "; ".join(found), cure)
+    if host.tensorrt is None or host.compute_capability is None:
+        text = "fits its graph; this machine has no GPU or no TensorRT, so it was not tried"
+        return Finding(subject, Verdict.NOTE, text)
+    return Finding(
+        subject, Verdict.FINE, f"for TensorRT {host.tensorrt} and compute capability {host.compute_capability}"
+    )
 
 
 def _room(networks: tuple[Network, ...], to: Path) -> Finding:

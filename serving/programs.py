@@ -11,6 +11,7 @@ from serving.errors import ServingError
 from serving.launch import Program
 from serving.ports import LOOPBACK
 from serving.run_state import Run, RunState
+from serving.stages.killable import KEEP_HEAP
 from serving.triton_wheel import Triton
 from serving.wire import SECRET_KEY
 
@@ -81,6 +82,7 @@ def _triton_environment(triton: Triton) -> Mapping[str, str]:
     libraries = ":".join(map(str, triton.libraries))
     return {
         **os.environ,
+        **KEEP_HEAP,
         "PATH": _joined(str(python), os.environ.get("PATH", "")),
         "LD_LIBRARY_PATH": _joined(libraries, os.environ.get("LD_LIBRARY_PATH", "")),
     }

@@ -32,7 +32,7 @@ _KEPT_BYTES = 8 << 20
 _ROOT = str(Path(__file__).resolve().parents[2])
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 # Memory that one picture gave back is kept for the next one: fetching it anew costs a quarter of the decoding.
-_KEEP_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
+KEEP_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
 
 
 class MediaError(ValueError):
@@ -109,7 +109,7 @@ class _Worker:
                 [*command, str(there.fileno()), str(memory), *map(str, limits)],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(there.fileno(), memory),
-                env={**os.environ, **_ONE_THREAD, **_KEEP_HEAP, "PYTHONPATH": _ROOT},
+                env={**os.environ, **_ONE_THREAD, **KEEP_HEAP, "PYTHONPATH": _ROOT},
             )
         finally:
             there.close()
