@@ -3,8 +3,9 @@
 The same JPEG and 16-bit PNG pair (640x480) goes through the same decode, the same ONNX Runtime session settings and the
 same rendering on the same cores. *Bare* is threads in this process that share one session: no server, no wire. *Served*
 is threads in this process that ask a server of its own through gRPC: client, front door and Triton all count. *Direct*
-leaves out the front door. All are measured in turns, so that a busy neighbour disturbs all; reported are medians over the turns, the median of their
-ratios, and the processor time per request of all processes together, which a neighbour hardly changes.
+leaves out the front door. All are measured in turns, so that a busy neighbour disturbs all; reported are medians over
+the turns, the median of their ratios, and the processor time per request of all processes together, which a neighbour
+hardly changes.
 
 The network is a stand-in: convolutions on 480x640 that take about 45 ms on two cores, with random weights and the
 tensors of a segmentation network, because the time of the network decides how much the rest matters. ``--network``

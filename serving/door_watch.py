@@ -6,18 +6,20 @@ import threading
 
 from serving.canary import answers_http
 from serving.run_state import Run
+from serving.settings import Pace
 
-_PAUSE_SECONDS = 2.0
-_PATIENCE_SECONDS = 4.0
+_MOST_PATIENCE_SECONDS = 4.0
 _FAILURES = 2
 
 
 class DoorWatch:
     """Asks the front door whether it lives, again and again."""
 
-    def __init__(self, run: Run) -> None:
-        """Start asking the front door of a server that answers already."""
+    def __init__(self, run: Run, pace: Pace) -> None:
+        """Start asking the front door of a server that answers already, at this pace."""
         self._run, self._failures, self._over = run, 0, threading.Event()
+        self._pause = pace.seconds
+        self._patience = min(pace.patience_seconds, _MOST_PATIENCE_SECONDS)
         threading.Thread(target=self._ask, daemon=True).start()
 
     @property
@@ -35,6 +37,6 @@ class DoorWatch:
 
     def _ask(self) -> None:
         """Ask until `close`."""
-        while not self._over.wait(_PAUSE_SECONDS):
-            alive = answers_http(self._run.http_target, self._run.tls, _PATIENCE_SECONDS)
+        while not self._over.wait(self._pause):
+            alive = answers_http(self._run.http_target, self._run.tls, self._patience)
             self._failures = 0 if alive else self._failures + 1

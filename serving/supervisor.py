@@ -153,7 +153,7 @@ class Supervisor:
     def watch(self) -> None:
         """Keep the server answering until somebody asks to stop."""
         pause, settled, front_door_due = 0.0, time.monotonic(), 0.0
-        self._door_watch = DoorWatch(self._run)
+        self._door_watch = DoorWatch(self._run, self._settings.pace)
         while not self._asked_to_stop(_TICK_SECONDS):
             assert self._watch is not None and self._front_door is not None
             if self._door_watch.hung:

@@ -23,6 +23,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent / "model_repository"
 NETWORK = "rooms_cen"
 PIPELINE = f"{NETWORK}_image"
 PATIENCE_SECONDS = 60.0
+BRISK = "[pace]\nseconds = 0.5\npatience_seconds = 2\n"  # for tests that wait until something is noticed
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +31,13 @@ def server() -> Iterator[EmbeddedServer]:
     """One server for all tests that leave it as they found it."""
     with EmbeddedServer(REPOSITORY, networks=[NETWORK]) as running:
         yield running
+
+
+def configured(folder: Path, text: str) -> list[str]:
+    """Write a configuration file and return the options that name it."""
+    path = folder / "serving.toml"
+    path.write_text(text)
+    return ["--config", str(path)]
 
 
 def contract() -> Contract:

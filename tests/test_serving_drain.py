@@ -22,13 +22,13 @@ from tritonclient.utils import InferenceServerException
 
 from serving.embedded import EmbeddedServer
 from serving.launch import is_running
-from serving.limits import RequestLimits
 from tests.servers import (
     NETWORK,
     PIPELINE,
     REPOSITORY,
     assert_answers,
     bytes_input,
+    configured,
     depth_png,
     descendants,
     infer_body,
@@ -40,6 +40,7 @@ from tests.servers import (
 
 URL = f"/v1/pipelines/{PIPELINE}"
 RGB, DEPTH = jpeg(640, 480), depth_png(640, 480)
+CONCURRENT = 6
 SLOW = jpeg(4000, 3000)  # takes the render stage about a second
 
 
@@ -142,7 +143,8 @@ def in_flight(server: EmbeddedServer) -> float:
 
 
 def test_a_stop_does_not_wait_for_ever_for_a_request_that_hangs(runtime: Path) -> None:
-    server = EmbeddedServer(REPOSITORY, networks=[NETWORK]).start()
+    options = configured(runtime, "[limits]\ndrain_seconds = 1.5\n")
+    server = EmbeddedServer(REPOSITORY, networks=[NETWORK], options=options).start()
     os.kill(stub_of(server, NETWORK), signal.SIGSTOP)
     thread = threading.Thread(target=grpc_outcome, args=(server,))
     thread.start()
@@ -157,9 +159,10 @@ def test_a_stop_does_not_wait_for_ever_for_a_request_that_hangs(runtime: Path) -
 
 
 @pytest.fixture(scope="module")
-def own() -> Iterator[EmbeddedServer]:
-    """A server of this file's own, because its tests stop parts of it."""
-    with EmbeddedServer(REPOSITORY, networks=[NETWORK]) as running:
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server of this file's own that holds few requests at a time."""
+    options = configured(tmp_path_factory.mktemp("own"), f"[limits]\nconcurrent = {CONCURRENT}\n")
+    with EmbeddedServer(REPOSITORY, networks=[NETWORK], options=options) as running:
         yield running
 
 
@@ -172,9 +175,9 @@ async def flood(server: EmbeddedServer, count: int) -> list[httpx.Response]:
 
 
 def test_more_requests_than_are_held_are_refused_at_once_over_http(own: EmbeddedServer) -> None:
-    answers = asyncio.run(flood(own, 3 * RequestLimits().concurrent))
+    answers = asyncio.run(flood(own, 3 * CONCURRENT))
     statuses = Counter(answer.status_code for answer in answers)
-    assert set(statuses) == {200, 503} and statuses[200] >= RequestLimits().concurrent
+    assert set(statuses) == {200, 503} and statuses[200] >= CONCURRENT
     for answer in answers:
         if answer.status_code == 503:
             assert answer.headers["retry-after"] == "1" and "requests are being answered" in answer.json()["error"]
@@ -184,7 +187,7 @@ def test_more_requests_than_are_held_are_refused_at_once_over_http(own: Embedded
 def test_more_requests_than_are_held_are_refused_at_once_over_grpc(own: EmbeddedServer) -> None:
     answers: list[Any] = []
     finished = threading.Semaphore(0)
-    count = 3 * RequestLimits().concurrent
+    count = 3 * CONCURRENT
 
     def take(result: Any, error: Any) -> None:
         answers.append(error)
@@ -196,15 +199,15 @@ def test_more_requests_than_are_held_are_refused_at_once_over_grpc(own: Embedded
             client.async_infer(PIPELINE, inputs, take)
         assert all(finished.acquire(timeout=60) for _ in range(count))
     statuses = Counter("OK" if error is None else error.status() for error in answers)
-    assert set(statuses) == {"OK", "StatusCode.RESOURCE_EXHAUSTED"} and statuses["OK"] >= RequestLimits().concurrent
+    assert set(statuses) == {"OK", "StatusCode.RESOURCE_EXHAUSTED"} and statuses["OK"] >= CONCURRENT
     assert_answers(own)
 
 
 def test_a_deadline_is_kept_and_what_is_late_leaves_the_queues(own: EmbeddedServer) -> None:
-    slow = [threading.Thread(target=grpc_outcome, args=(own, SLOW)) for _ in range(4)]
+    slow = [threading.Thread(target=grpc_outcome, args=(own, SLOW)) for _ in range(3)]
     for thread in slow:
         thread.start()
-    wait_for_requests(own, 4)
+    wait_for_requests(own, 3)
     for _ in range(3):
         with pytest.raises(InferenceServerException, match="DEADLINE_EXCEEDED"):
             infer_pictures(own, [RGB], [DEPTH], client_timeout=0.1)

@@ -15,7 +15,17 @@ import pytest
 from serving.embedded import EmbeddedServer
 from serving.launch import is_running
 from tests.load import Load
-from tests.servers import NETWORK, REPOSITORY, assert_answers, descendants, leftovers, stub_of, wait_until
+from tests.servers import (
+    BRISK,
+    NETWORK,
+    REPOSITORY,
+    assert_answers,
+    configured,
+    descendants,
+    leftovers,
+    stub_of,
+    wait_until,
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +34,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     with pytest.MonkeyPatch.context() as patch:
         runtime = tmp_path_factory.mktemp("runtime")
         patch.setenv("XDG_RUNTIME_DIR", str(runtime))
-        with EmbeddedServer(REPOSITORY, networks=[NETWORK]) as running:
+        with EmbeddedServer(REPOSITORY, networks=[NETWORK], options=configured(runtime, BRISK)) as running:
             yield running
         assert leftovers(running.pid, runtime) == []
 

@@ -25,12 +25,14 @@ from serving.errors import ServingError
 from serving.launch import is_running
 from serving.run_state import read_run
 from tests.servers import (
+    BRISK,
     NETWORK,
     PIPELINE,
     REPOSITORY,
     assert_answers,
     bytes_input,
     call,
+    configured,
     contract,
     depth_png,
     descendants,
@@ -48,7 +50,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     with pytest.MonkeyPatch.context() as patch:
         runtime = tmp_path_factory.mktemp("runtime")
         patch.setenv("XDG_RUNTIME_DIR", str(runtime))
-        with EmbeddedServer(REPOSITORY, networks=[NETWORK]) as running:
+        with EmbeddedServer(REPOSITORY, networks=[NETWORK], options=configured(runtime, BRISK)) as running:
             yield running
         assert leftovers(running.pid, runtime) == []
 
@@ -164,14 +166,13 @@ def test_a_cancelled_grpc_call_leaves_the_server_answering(own: EmbeddedServer) 
     assert_answers(own)
 
 
-def test_a_stub_that_hangs_is_noticed_by_the_canary() -> None:
-    with EmbeddedServer(REPOSITORY, networks=[NETWORK]) as server:
-        os.kill(stub_of(server, f"{NETWORK}_render"), signal.SIGSTOP)
-        wait_until(lambda: not ready(server))
-        status, body = call(server, "GET", "/v2/health/ready")
-        assert status == 503 and f"canary {PIPELINE}" in json.loads(body)["error"]
-        wait_until(lambda: ready(server))
-        assert_answers(server)
+def test_a_stub_that_hangs_is_noticed_by_the_canary(own: EmbeddedServer) -> None:
+    os.kill(stub_of(own, f"{NETWORK}_render"), signal.SIGSTOP)
+    wait_until(lambda: not ready(own))
+    status, body = call(own, "GET", "/v2/health/ready")
+    assert status == 503 and f"canary {PIPELINE}" in json.loads(body)["error"]
+    wait_until(lambda: ready(own))
+    assert_answers(own)
 
 
 def test_a_front_door_that_hangs_is_noticed_and_replaced(own: EmbeddedServer) -> None:
