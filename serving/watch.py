@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -33,6 +34,7 @@ class Watch:
         self._probe: Probe | None = None
         self._late = 0
         self._successes = 0
+        self._fastest = math.inf  # what a canary costs by itself, not what it waited for others
         self._failures = 0
         self._due = time.monotonic() + pace.seconds
         self.reason = ""
@@ -78,7 +80,8 @@ class Watch:
             self._failures = 0
             self.reason = ""
             self.canaries[probe.canary.model] = round(probe.seconds, 4)
-            wait = 0.0 if self._queue else max(self._pace.seconds, probe.seconds / self._pace.share)
+            self._fastest = min(self._fastest, probe.seconds)
+            wait = 0.0 if self._queue else max(self._pace.seconds, self._fastest / self._pace.share)
         else:
             self._fail(probe, f"{error.code().name}: {error.details()}")
             self._queue.appendleft(probe.canary)

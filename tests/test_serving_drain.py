@@ -40,7 +40,7 @@ from tests.servers import (
 
 URL = f"/v1/pipelines/{PIPELINE}"
 RGB, DEPTH = jpeg(640, 480), depth_png(640, 480)
-CONCURRENT = 6
+CONCURRENT = 12
 SLOW = jpeg(4000, 3000)  # takes the render stage about a second
 
 

@@ -180,7 +180,7 @@ def test_a_compressed_body_is_refused(encoding: str, server: EmbeddedServer) -> 
         ("POST", f"/v2/models/{NETWORK}/versions/x/infer", 404, "no number"),
         ("GET", "/v2/models/nope/config", 404, "no model 'nope'"),
         ("GET", "/v2/models/nope/ready", 404, "no model 'nope'"),
-        ("GET", "/", 404, "served are /docs"),
+        ("GET", "/nothing", 404, "served are /, /docs"),
         ("GET", INFER, 405, "GET is not allowed"),
         ("DELETE", "/v2", 405, "DELETE is not allowed"),
         ("POST", f"/v2/repository/models/{NETWORK}/unload", 404, "there is no"),
@@ -212,7 +212,7 @@ def raw(server: EmbeddedServer, request: bytes) -> bytes:
     "request_bytes",
     [
         b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + bytes(64),
-        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /nothing HTTP/9.9\r\n\r\n",
         b"POST " + INFER.encode() + b" HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
         b"POST " + INFER.encode() + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
         b"POST " + INFER.encode() + b" HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",

@@ -1,9 +1,7 @@
-"""API keys: every request but a question about health carries one, where the server asks for any."""
+"""API keys: every request carries one, where the server asks for any, but a question about health or for the page."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 from collections.abc import Mapping
 
@@ -16,9 +14,10 @@ from serving.front_door.bodies import discard
 from serving.front_door.errors import WireError, error_response
 
 API_KEY = "x-api-key"
-_OPEN_PATHS = frozenset(("/v2/health/live", "/v2/health/ready"))
-_CHALLENGE = 'Bearer realm="crosswire", Basic realm="crosswire"'
-_HOW = f"send one as `Authorization: Bearer KEY` or `{API_KEY}: KEY`; browsers may send it as the password"
+_OPEN_PATHS = frozenset(("/", "/v2/health/live", "/v2/health/ready"))
+_OPEN_FOLDER = "/page/"  # the same files on every server; the page asks its user for the key
+_CHALLENGE = 'Bearer realm="crosswire"'
+_HOW = f"send one as `Authorization: Bearer KEY` or `{API_KEY}: KEY`"
 
 
 class Guard:
@@ -52,12 +51,12 @@ def _key(headers: Mapping[str, str]) -> str:
     kind, _, rest = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
         return rest.strip()
-    if kind.lower() == "basic":
-        try:
-            return base64.b64decode(rest, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
-            return ""
     return headers.get(API_KEY, "")
+
+
+def _is_open(path: str) -> bool:
+    """Say whether a path is for everybody."""
+    return path in _OPEN_PATHS or path.startswith(_OPEN_FOLDER)
 
 
 class Guarded:
@@ -69,7 +68,7 @@ class Guarded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and scope["path"] not in _OPEN_PATHS:
+        if scope["type"] == "http" and not _is_open(scope["path"]):
             try:
                 self._guard.check(Headers(scope=scope))
             except WireError as error:
