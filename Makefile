@@ -45,7 +45,7 @@ test: $(VENV)/.all
 	$(PY) -m pytest
 
 soak: $(VENV)/.all
-	$(PY) -m pytest tests/soak_serving.py
+	$(PY) -m pytest tests/soak_serving.py tests/soak_clients.py
 
 check: $(VENV)/.all
 	$(PY) -m ruff check .

@@ -74,8 +74,8 @@ class AsyncPredictor:
 
     async def segment(
         self,
-        rgb: Source,
-        depth: Source,
+        rgb: Source | None = None,
+        depth: Source | None = None,
         *,
         depth_units_per_metre: float | None = None,
         pipeline: str | None = None,

@@ -34,3 +34,12 @@ def colour_depth(metres: NDArray[Any], *, percentiles: tuple[float, float] = (1.
         channels = [np.interp(place, np.arange(len(_STOPS)), _STOPS[:, channel]) for channel in range(3)]
         colours[readings] = np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
     return Image.fromarray(colours)
+
+
+def shade_depth(values: NDArray[Any]) -> Image.Image:
+    """Return a depth picture, [H, W] in any unit, as RGB shades of grey: near is light, holes (0) are black."""
+    plain = values.astype(np.float32)
+    readings = plain[plain > 0]
+    near, far = np.percentile(readings, (1, 99)) if readings.size else (0.0, 1.0)
+    shades = 255 - 200 * np.clip((plain - near) / max(far - near, 1.0), 0, 1)
+    return Image.fromarray(np.where(plain > 0, shades, 0).astype(np.uint8)).convert("RGB")

@@ -112,8 +112,8 @@ class Predictor:
 
     def segment(
         self,
-        rgb: Source,
-        depth: Source,
+        rgb: Source | None = None,
+        depth: Source | None = None,
         *,
         depth_units_per_metre: float | None = None,
         pipeline: str | None = None,
@@ -126,14 +126,16 @@ class Predictor:
             rgb: path or bytes of a JPEG or PNG, a Pillow image, or an array uint8 [H, W, 3].
             depth: path or bytes of a 16-bit PNG, a Pillow image (I;16, I or F), or an array uint16 [H, W] in units of
                 `depth_units_per_metre` or floating point [H, W] in metres; 0 is no reading. It must be registered to
-                the colour picture: same size, or the same scaled evenly.
+                the colour picture: same size, or the same scaled evenly. One of the two may be None where the network
+                was trained with it absent; `streams` of the result says what was used.
             depth_units_per_metre: what one metre counts in integer depth; None means 1000 (millimetres).
             pipeline: name of the pipeline, or None for the only segmentation pipeline of the server.
             overlay: whether the server draws its overlay; without it the answer is smaller and comes sooner.
             confidence: whether the certainty of every label travels too.
 
         Returns:
-            Labels at the size of the colour picture, with shares, summary and overlay.
+            Labels at the size of the colour picture (without one, of the depth picture), with shares, summary and
+            overlay.
 
         Raises:
             InputError: a picture cannot be sent; the server was not asked.

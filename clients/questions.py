@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from clients.answers import CONFIDENCE, OVERLAY, SEGMENTATION_OUTPUTS, SegmentationAnswer, read_segmentation
 from clients.depth import depth_picture
-from clients.errors import PipelineUnknown
-from clients.pictures import Picture, Source, check_registered, colour_picture
+from clients.errors import InputError, PipelineUnknown
+from clients.pictures import Source, check_registered, colour_picture
 from clients.pipelines import Pipeline
 from clients.results import Segmentation, Timings, area_shares
 
@@ -48,8 +48,16 @@ class Question(Generic[Answer]):
         """Return the tensors to ask a pipeline for.
 
         Raises:
-            PipelineUnknown: it lacks one that is needed.
+            InputError: the pipeline cannot do without an input that was not given.
+            PipelineUnknown: it lacks an output that is needed.
         """
+        for tensor in pipeline.inputs:
+            if not tensor.optional and tensor.name not in self.inputs:
+                name = tensor.name.removesuffix("_image")
+                raise InputError(
+                    f"{name}: pipeline {pipeline.name!r} cannot do without; send it, or name a pipeline whose network "
+                    "was trained with it absent"
+                )
         offered = {tensor.name for tensor in pipeline.outputs}
         if lacking := [name for name in self.needed if name not in offered]:
             raise PipelineUnknown(f"pipeline {pipeline.name!r} does not answer with {lacking[0]!r}; name another one")
@@ -57,8 +65,8 @@ class Question(Generic[Answer]):
 
 
 def segmentation_question(
-    rgb: Source,
-    depth: Source,
+    rgb: Source | None = None,
+    depth: Source | None = None,
     *,
     depth_units_per_metre: float | None = None,
     pipeline: str | None = None,
@@ -71,20 +79,28 @@ def segmentation_question(
         InputError: a picture cannot be sent.
     """
     started = time.perf_counter()
-    colour = colour_picture(rgb)
-    found = depth_picture(depth, depth_units_per_metre)
-    check_registered(colour, found.picture)
-    inputs: dict[str, NDArray[Any]] = {
-        "rgb_image": np.array([[colour.data]], dtype=np.object_),
-        "depth_image": np.array([[found.picture.data]], dtype=np.object_),
-    }
-    if found.units_per_metre is not None:
-        inputs["depth_units_per_metre"] = np.array([[found.units_per_metre]], dtype=np.float32)
+    colour = None if rgb is None else colour_picture(rgb)
+    found = None if depth is None else depth_picture(depth, depth_units_per_metre)
+    if colour is not None:
+        picture = colour
+    elif found is not None:
+        picture = found.picture
+    else:
+        raise InputError("neither rgb nor depth came; send one of them or both")
+    inputs: dict[str, NDArray[Any]] = {}
+    if colour is not None:
+        inputs["rgb_image"] = np.array([[colour.data]], dtype=np.object_)
+    if found is not None:
+        check_registered(picture, found.picture)
+        inputs["depth_image"] = np.array([[found.picture.data]], dtype=np.object_)
+        if found.units_per_metre is not None:
+            inputs["depth_units_per_metre"] = np.array([[found.units_per_metre]], dtype=np.float32)
+    sent = (None if colour is None else colour.data, None if found is None else found.picture.data)
 
     def read(chosen: Pipeline, tensors: Arrays, timings: Callable[[], Timings]) -> Segmentation:
-        answer = read_segmentation(tensors, len(chosen.classes), colour)
+        answer = read_segmentation(tensors, len(chosen.classes), picture)
         shares = area_shares(answer.labels, chosen.classes)
-        return _segmentation(chosen, colour, answer, shares, timings())
+        return _segmentation(chosen, sent, answer, shares, timings())
 
     wished = (*((OVERLAY,) if overlay else ()), *((CONFIDENCE,) if confidence else ()))
     taken = 1e3 * (time.perf_counter() - started)
@@ -92,7 +108,11 @@ def segmentation_question(
 
 
 def _segmentation(
-    pipeline: Pipeline, rgb: Picture, answer: SegmentationAnswer, shares: Mapping[str, float], timings: Timings
+    pipeline: Pipeline,
+    sent: tuple[bytes | None, bytes | None],
+    answer: SegmentationAnswer,
+    shares: Mapping[str, float],
+    timings: Timings,
 ) -> Segmentation:
     """Put an answer together with what is known about its pipeline."""
     return Segmentation(
@@ -106,8 +126,15 @@ def _segmentation(
         warnings=answer.warnings,
         summary=answer.summary,
         timings=timings,
-        rgb=rgb.data,
+        rgb=sent[0],
+        depth=sent[1],
+        streams=tuple(answer.summary.get("streams", [])) or tuple(_names(sent)),
         labels_png=answer.labels_png,
         overlay_png=answer.overlay_png,
         confidence=answer.confidence,
     )
+
+
+def _names(sent: tuple[bytes | None, bytes | None]) -> list[str]:
+    """Return which of colour and depth were sent."""
+    return [name for name, data in zip(("rgb", "depth"), sent, strict=True) if data is not None]

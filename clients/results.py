@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from clients.depth_colours import shade_depth
 from clients.files import prepare_folder, write_whole
 from clients.overlays import blend_labels
 from clients.pictures import encode_png
@@ -64,11 +65,13 @@ class Segmentation:
         warnings: what the server found odd about the pictures.
         summary: everything that the server said, as it came.
         timings: where the time went.
-        rgb: the encoded colour picture that was sent.
+        rgb: the encoded colour picture that was sent, or None without one.
         labels_png: the labels as the server encoded them, an 8-bit palette PNG.
         overlay_png: the colours over the picture, as the server drew them, or None if it was not asked for them.
         confidence: how certain each label is, uint8 [H, W], 255 is certain, at the size of the colour picture; None if
             the server was not asked or does not say.
+        depth: the encoded depth picture that was sent, or None without one.
+        streams: what the network used: `("rgb", "depth")`, or one of them.
     """
 
     pipeline: str
@@ -81,10 +84,12 @@ class Segmentation:
     warnings: tuple[str, ...]
     summary: Mapping[str, Any]
     timings: Timings
-    rgb: bytes = field(repr=False)
+    rgb: bytes | None = field(repr=False)
     labels_png: bytes = field(repr=False)
     overlay_png: bytes | None = field(repr=False)
     confidence: NDArray[np.uint8] | None = field(default=None, repr=False)
+    depth: bytes | None = field(default=None, repr=False)
+    streams: tuple[str, ...] = ("rgb", "depth")
 
     def overlay(self, opacity: float | None = None) -> Image.Image:
         """Return the class colours over the picture.
@@ -98,8 +103,13 @@ class Segmentation:
         """
         if opacity is None and self.overlay_png is not None:
             return Image.open(io.BytesIO(self.overlay_png)).convert("RGB")
-        picture = Image.open(io.BytesIO(self.rgb))
-        return blend_labels(picture, self.labels, self.palette, OPACITY if opacity is None else opacity)
+        return blend_labels(self._picture(), self.labels, self.palette, OPACITY if opacity is None else opacity)
+
+    def _picture(self) -> Image.Image:
+        """Return the colour picture, or the depth picture in shades of grey where there is no colour."""
+        if self.rgb is not None:
+            return Image.open(io.BytesIO(self.rgb))
+        return shade_depth(np.asarray(Image.open(io.BytesIO(self.depth or b""))))
 
     def save(self, folder: str | os.PathLike[str], stem: str) -> SavedFiles:
         """Write `<stem>.labels.png`, `<stem>.overlay.png` and `<stem>.summary.json`, each whole or not at all.

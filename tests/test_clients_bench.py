@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import statistics
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from clients.__main__ import main
 from clients.bench.figures import Run, Shot, figures, latencies_ms, percentiles, quantile, supported
 from clients.bench.inputs import bench_inputs, made_picture
 from clients.bench.load import Target, arrivals, closed_loop, open_loop, open_target_transport
-from clients.bench.perf_analyzer import VARIABLE, find_perf_analyzer, run_perf_analyzer
 from clients.bench.report import html_report
 from clients.bench.steps import Step, steps_between
 from tests.servers import NETWORK, PIPELINE, stub_of
@@ -31,14 +29,13 @@ STALL_S = 0.2
 
 
 @contextlib.asynccontextmanager
-async def target_of(server: Any, outputs: tuple[str, ...] = ("summary",)) -> AsyncIterator[Target]:
-    """One small pair of pictures for the running server; no name of an output asks for all."""
+async def target_of(server: Any) -> AsyncIterator[Target]:
+    """One small pair of pictures for the running server."""
     with Predictor(server.grpc_url) as predictor:
         pipeline = await asyncio.to_thread(predictor.pipeline)
     inputs = bench_inputs(pipeline, {}, (64, 48))
     transport = open_target_transport(server.grpc_url)
-    wanted = outputs or tuple(tensor.name for tensor in pipeline.outputs)
-    yield Target("one", server.grpc_url, pipeline.name, pipeline.steps, inputs, wanted, 30.0, transport)
+    yield Target("one", server.grpc_url, pipeline.name, pipeline.steps, inputs, ("summary",), 30.0, transport)
     await transport.close()
 
 
@@ -191,26 +188,3 @@ def test_made_up_pictures_are_taken_by_the_server(server: Any) -> None:
 def test_an_empty_report_says_that_there_is_too_little_to_draw() -> None:
     nothing = {"targets": [], "plan": {"turns": 1, "seconds": 1.0}, "cores": 2}
     assert html_report(nothing).count("too few samples for a drawing") == 2
-
-
-@pytest.mark.slow
-def test_perf_analyzer_finds_the_same_throughput(server: Any) -> None:
-    """Run in quiet: CROSSWIRE_PERF_ANALYZER names the program, or the wheel tritonclient 2.51.0."""
-    if VARIABLE not in os.environ:
-        pytest.skip(f"{VARIABLE} does not name perf_analyzer")
-    program = find_perf_analyzer(None)
-
-    async def measure() -> tuple[float, float]:
-        async with target_of(server, ()) as target:
-            await closed_loop(target, 2, 2.0)
-            runs = [await closed_loop(target, 2, 5.0)]
-            theirs = await asyncio.to_thread(run_perf_analyzer, program, target, 2, 5.0)
-            runs.append(await closed_loop(target, 2, 5.0))
-            return statistics.mean(run.per_second for run in runs), float(theirs["per_second"])
-
-    for last in (False, False, True):
-        ours, theirs = asyncio.run(measure())
-        if abs(ours / theirs - 1) <= 0.05:
-            return
-        time.sleep(1.0)
-        assert not last, f"ours {ours:.1f}/s, perf_analyzer {theirs:.1f}/s"

@@ -16,6 +16,7 @@ from PIL import Image
 from clients import (
     CrosswireError,
     DeadlineExceeded,
+    InputError,
     PipelineUnknown,
     Predictor,
     RequestRefused,
@@ -92,6 +93,22 @@ def test_an_answer_holds_only_what_was_asked_for(url: str) -> None:
         whole = predictor.segment(ROOM.rgb, ROOM.depth)
     assert result.overlay_png is None and result.confidence is None
     assert np.array_equal(np.asarray(result.overlay()), np.asarray(whole.overlay())), "it is drawn here, equally"
+
+
+def test_a_network_that_can_do_without_a_picture_says_what_it_used(small: Any) -> None:
+    with Predictor(small.http_url) as predictor:
+        for given in ({"rgb": ROOM.rgb, "depth": ROOM.depth}, {"rgb": ROOM.rgb}, {"depth": ROOM.depth}):
+            drawn = predictor.segment(**given, pipeline="rooms_absent_image")
+            assert drawn.streams == tuple(given) and drawn.labels.shape == ROOM.labels.shape
+            bare = predictor.segment(**given, pipeline="rooms_absent_image", overlay=False)
+            assert np.array_equal(np.asarray(bare.overlay()), np.asarray(drawn.overlay())), "drawn here, equally"
+        with pytest.raises(InputError, match="neither rgb nor depth came"):
+            predictor.segment()
+
+
+def test_a_picture_that_a_network_cannot_do_without_is_asked_for(url: str) -> None:
+    with Predictor(url) as predictor, pytest.raises(InputError, match=r"depth: pipeline '.*' cannot do without"):
+        predictor.segment(ROOM.rgb)
 
 
 def test_both_protocols_bring_the_same_bytes(server: Any) -> None:
