@@ -95,7 +95,8 @@ export class Inputs {
     zone.querySelector(".clear").hidden = !file;
     const canvas = zone.querySelector("canvas"), context = canvas.getContext("2d");
     context.clearRect(0, 0, canvas.width, canvas.height);
-    if (!file || isClip(name)) return;
+    if (!file) return;
+    if (isClip(name)) return drawPlay(context, canvas);
     try {
       const png = name === "depth" ? await readPng(new Uint8Array(await file.arrayBuffer())) : null;
       let picture;
@@ -111,6 +112,16 @@ export class Inputs {
       // no picture: the server will say so
     }
   }
+}
+
+function drawPlay(context, canvas) {
+  const x = canvas.width / 2, y = canvas.height / 2;
+  context.fillStyle = "#d9762b";
+  context.beginPath();
+  context.moveTo(x - 14, y - 20);
+  context.lineTo(x + 22, y);
+  context.lineTo(x - 14, y + 20);
+  context.fill();
 }
 
 async function readHeader(file) {

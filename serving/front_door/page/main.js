@@ -24,7 +24,7 @@ function choose(name) {
   state.inputs = new Inputs(at("#fields"), pipeline, update);
   at("#fields").oninput = () => showSnippets(at("#snippets"), pipeline, state.inputs);
   const metric = Object.entries(pipeline.metrics ?? {}).find(([name, value]) => value > 0 && value <= 1 && /iou|accuracy|score/i.test(name));
-  const words = [pipeline.task, pipeline.data && `trained on ${pipeline.data}`,
+  const words = [pipeline.task, pipeline.data && pipeline.data !== "none" && `trained on ${pipeline.data}`,
     metric && `${metric[0].replaceAll("_", " ")} ${metric[1].toFixed(3)}`, pipeline.classes?.length && `${pipeline.classes.length} classes`];
   at("#about").textContent = words.filter(Boolean).join(" · ");
   complain("");

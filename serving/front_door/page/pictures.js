@@ -11,14 +11,18 @@ export async function showPictures({ pipeline, said, inputs }) {
   for (const [name, file] of inputs.files) {
     if (file.type.startsWith("image/")) panels.push(panel(name, "sent", await draw(new Uint8Array(await file.arrayBuffer()))));
   }
-  const texts = [];
+  const texts = {};
   for (const { output, tensor } of pipeline.outputs) {
-    const value = said[output];
-    if (value === undefined) continue;
-    if (tensor.endsWith("_png")) panels.push(panel(output, "answered", await draw(bytesOf(value))));
-    else texts.push(make("section", { className: "card pad" }, make("h2", {}, output), make("pre", {}, JSON.stringify(value, null, 1))));
+    if (said[output] === undefined) continue;
+    if (tensor.endsWith("_png")) panels.push(panel(output, "answered", await draw(bytesOf(said[output]))));
+    else texts[output] = said[output];
   }
-  return [make("div", { className: "panels" }, ...panels), ...texts];
+  const used = texts.summary?.streams ?? [], warnings = texts.summary?.warnings ?? [];
+  const words = make("section", { className: "card pad" }, make("h2", {}, "In words"),
+    ...(used.length ? [make("p", { className: "key" }, `made from ${used.join(", ")}`)] : []),
+    ...warnings.map(text => make("p", { className: "warnings" }, text)),
+    make("details", {}, make("summary", {}, "everything"), make("pre", {}, JSON.stringify(texts, null, 1))));
+  return [make("div", { className: "panels" }, ...panels), make("div", { className: "panels" }, words)];
 }
 
 /** Draw a picture; numbers of 16 bits are drawn as depth. */
