@@ -7,7 +7,7 @@ divides its 1/5000 m pictures by 5000) and is repeated over three channels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def import_cen(file: Path, network: str, folder: Path, assignments: Sequence[str
     with torch.device("meta"):
         shapes = build_network(config.network).state_dict()
     try:
-        state = _translate(official, shapes, prefix)
+        state = renamed(official, shapes, lambda key: prefix + official_key(key))
     except CheckpointError as error:
         raise CheckpointError(f"{file} does not fit {network}: {error}") from None
     model = build_network(config.network)
@@ -162,15 +162,20 @@ def _classes(head: Tensor | None) -> int:
     return max(int(head.shape[0]), 1) if head is not None and head.ndim else 1
 
 
-def _translate(official: dict[str, Tensor], shapes: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def renamed(
+    official: dict[str, Tensor], shapes: dict[str, Tensor], official_name: Callable[[str], str]
+) -> dict[str, Tensor]:
     """Give official tensors our names, after a check that they are all there, no more, of the right shape and finite.
 
     Args:
         official: tensors by official name.
         shapes: our state dict; only its keys and shapes matter.
-        prefix: in front of every official name.
+        official_name: returns the official name of one of our keys.
+
+    Raises:
+        CheckpointError: says what does not fit.
     """
-    names = {key: prefix + official_key(key) for key in shapes}
+    names = {key: official_name(key) for key in shapes}
     expected = set(names.values())
     faults = [
         _listed("missing keys", sorted(expected - official.keys())),

@@ -11,8 +11,8 @@ from training.commands.arguments import Commands
 def add(commands: Commands) -> None:
     """Describe `import-cen`."""
     importer = commands.add_parser("import-cen", help="turn a checkpoint of the official CEN code into a run")
-    importer.add_argument("file", type=Path, help="official segmentation checkpoint (.pth.tar)")
-    importer.add_argument("--network", required=True, help="refinenet50, refinenet101 or refinenet152")
+    importer.add_argument("file", type=Path, help="official checkpoint: segmentation (.pth.tar) or generator (.pkl)")
+    importer.add_argument("--network", required=True, help="refinenet50, refinenet101, refinenet152 or unet256")
     importer.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder to write")
     importer.add_argument(
         "--set",
@@ -28,8 +28,20 @@ def add(commands: Commands) -> None:
 def _import_cen(options: argparse.Namespace) -> None:
     """Import a checkpoint and say what it was."""
     from training.import_cen import import_cen
+    from training.import_translation import NETWORK, import_translation
     from training.models import exchanged_share
 
+    if options.network == NETWORK:
+        translation = import_translation(options.file, options.out, options.assignments)
+        domains = translation.config.network
+        print(
+            f"{domains.name}, {' + '.join(domains.inputs)} to {' + '.join(domains.outputs)}, "
+            f"{exchanged_share(translation.network):.1%} of the channels exchanged; "
+            "name other domains with --set network.inputs=A,B --set network.outputs=C"
+        )
+        print(f"written: {options.out}")
+        print(f"next: python -m export build {options.out} --name my_network --size 256x256 --to my_repository")
+        return
     run = import_cen(options.file, options.network, options.out, options.assignments)
     network = run.config.network
     print(

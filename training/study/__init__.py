@@ -12,6 +12,8 @@ STUDIES = {
     "exchange": "training.study.segmentation:EXCHANGE",
     "fusion": "training.study.segmentation:FUSION",
     "sensitivity": "training.study.segmentation:SENSITIVITY",
+    "translation": "training.study.translation:TRANSLATION",
+    "multitask": "training.study.translation:MULTITASK",
 }
 
 
