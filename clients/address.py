@@ -1,4 +1,4 @@
-"""Server addresses: `grpc://host:port` or `http://host:port`."""
+"""Server addresses: `grpc://host:port` or `http://host:port`, with TLS `grpcs://` or `https://`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from clients.errors import AddressError
 
-DEFAULT_PORTS: Final = {"grpc": 8001, "http": 8000}
+DEFAULT_PORTS: Final = {"grpc": 8001, "http": 8000, "grpcs": 8001, "https": 8000}
 _EXAMPLE = "write grpc://127.0.0.1:8001 or http://127.0.0.1:8000"
 
 
@@ -50,6 +50,16 @@ class Address:
         if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
             raise AddressError(f"address {url!r} holds more than scheme, host and port; {_EXAMPLE}")
         return cls(scheme, host, port or DEFAULT_PORTS[scheme])
+
+    @property
+    def is_grpc(self) -> bool:
+        """Whether gRPC is spoken rather than HTTP."""
+        return self.scheme.startswith("grpc")
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether TLS is spoken below it."""
+        return self.scheme.endswith("s")
 
     @property
     def target(self) -> str:

@@ -8,10 +8,12 @@ Example:
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
+from clients.access import Access
 from clients.balance import Retries
 from clients.errors import CrosswireError
 from clients.pictures import Source
@@ -33,12 +35,19 @@ class AsyncPredictor:
     """
 
     def __init__(
-        self, url: str | Sequence[str], *, deadline_s: float = DEADLINE_S, retries: Retries | None = None
+        self,
+        url: str | Sequence[str],
+        *,
+        deadline_s: float = DEADLINE_S,
+        retries: Retries | None = None,
+        api_key: str | None = None,
+        ca: str | os.PathLike[str] | None = None,
     ) -> None:
         """Remember the servers; arguments and errors are those of `Predictor`."""
         self._talks = Talks(url, deadline_s, retries)
+        access = Access.of(api_key, ca)
         addresses = self._talks.addresses
-        self._transports: list[AsyncTransport] | None = [open_async_transport(address) for address in addresses]
+        self._transports: list[AsyncTransport] | None = [open_async_transport(address, access) for address in addresses]
 
     async def __aenter__(self) -> AsyncPredictor:
         """Return the predictor itself."""

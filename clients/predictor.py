@@ -9,11 +9,13 @@ Example:
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
+from clients.access import Access
 from clients.balance import Retries
 from clients.errors import CrosswireError
 from clients.pictures import Source
@@ -35,22 +37,34 @@ class Predictor:
     """
 
     def __init__(
-        self, url: str | Sequence[str], *, deadline_s: float = DEADLINE_S, retries: Retries | None = None
+        self,
+        url: str | Sequence[str],
+        *,
+        deadline_s: float = DEADLINE_S,
+        retries: Retries | None = None,
+        api_key: str | None = None,
+        ca: str | os.PathLike[str] | None = None,
     ) -> None:
         """Remember the servers; nothing is sent before the first question.
 
         Args:
-            url: `grpc://host:port` or `http://host:port`, or several that serve the same, as a sequence or with commas
-                between them: each request goes to the healthy one with the fewest requests in flight.
+            url: `grpc://host:port` or `http://host:port` (`grpcs://`, `https://` with TLS), or several that serve the
+                same, as a sequence or with commas between them: each request goes to the healthy one with the fewest
+                requests in flight.
             deadline_s: seconds that one request may take, all attempts together.
             retries: how often a request is sent again when a server is full or gone; None takes the defaults.
+            api_key: for a server that asks for one; None takes the variable `CROSSWIRE_API_KEY`.
+            ca: PEM file of the certificates to trust with TLS; None trusts those of this machine.
 
         Raises:
             AddressError: an address cannot be understood.
-            InputError: the deadline is not above 0, or no address came.
+            InputError: the deadline is not above 0, no address came, or the key or certificates are of no use.
         """
         self._talks = Talks(url, deadline_s, retries)
-        self._transports: list[Transport] | None = [open_transport(address) for address in self._talks.addresses]
+        access = Access.of(api_key, ca)
+        self._transports: list[Transport] | None = [
+            open_transport(address, access) for address in self._talks.addresses
+        ]
 
     def __enter__(self) -> Predictor:
         """Return the predictor itself."""

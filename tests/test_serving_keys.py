@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import ssl
 import subprocess
@@ -16,6 +17,8 @@ import tritonclient.grpc
 from tritonclient.grpc.service_pb2 import ModelStreamInferResponse, ServerReadyResponse
 from tritonclient.utils import InferenceServerException
 
+from clients import AsyncPredictor, InputError, Predictor, RequestRefused, Retries, ServerUnreachable
+from clients.__main__ import main as clients_main
 from serving.__main__ import main
 from serving.embedded import EmbeddedServer
 from serving.errors import ServingError
@@ -189,3 +192,43 @@ def test_keys_and_certificates_that_cannot_be_used_are_named(
     Path("short.txt").write_text("# short\nabc\n")
     with pytest.raises(ServingError, match=said):
         EmbeddedServer(REPOSITORY, options=options).start()
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_our_clients_show_a_key_and_trust_a_certificate(
+    protocol: str, own: EmbeddedServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = own.grpc_url if protocol == "grpc" else own.http_url
+    trust = folder / "cert.pem"
+
+    async def ask() -> tuple[int, ...]:
+        async with AsyncPredictor(url, api_key=OTHER, ca=trust) as predictor:
+            return (await predictor.segment(FORM["rgb"], FORM["depth"])).labels.shape
+
+    with Predictor(url, api_key=KEY, ca=trust) as predictor:
+        assert predictor.segment(FORM["rgb"], FORM["depth"]).labels.shape == asyncio.run(ask())
+        assert predictor.health() == {url: True}
+    with Predictor(url, ca=trust) as predictor, pytest.raises(RequestRefused, match="asks for an API key"):
+        predictor.pipelines()
+    with Predictor(url, api_key=KEY, retries=Retries(attempts=1)) as predictor, pytest.raises(ServerUnreachable):
+        predictor.pipelines()
+    monkeypatch.setenv("CROSSWIRE_API_KEY", KEY)
+    with Predictor(url, ca=trust) as predictor:
+        assert predictor.pipelines()
+    with pytest.raises(InputError, match="cannot be used as certificates"):
+        Predictor(url, ca=folder / "keys.txt")
+    with pytest.raises(InputError, match="holds more than printable ASCII"):
+        Predictor(url, api_key="two\nlines")
+
+
+def test_the_commands_read_a_key_from_a_file(
+    own: EmbeddedServer, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "one-key.txt").write_text(f"{KEY}\n")
+    words = ["list", "--url", own.grpc_url, "--ca", str(folder / "cert.pem")]
+    assert clients_main([*words, "--api-key-file", str(folder / "one-key.txt")]) == 0
+    assert PIPELINE in capsys.readouterr().out
+    assert clients_main(words) == 2
+    assert "asks for an API key" in capsys.readouterr().err
+    assert clients_main([*words, "--api-key-file", str(folder / "none.txt")]) == 2
+    assert "none.txt cannot be read" in capsys.readouterr().err

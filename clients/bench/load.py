@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from clients.access import Access
 from clients.address import Address
 from clients.bench.figures import Run, Shot
 from clients.errors import ServerError
@@ -48,13 +49,13 @@ class Target:
         return Shot(due, sent, time.perf_counter(), error)
 
 
-def open_target_transport(url: str) -> AsyncTransport:
+def open_target_transport(url: str, access: Access | None = None) -> AsyncTransport:
     """Return the way to a server.
 
     Raises:
         AddressError: the address cannot be understood.
     """
-    return open_async_transport(Address.parse(url))
+    return open_async_transport(Address.parse(url), access)
 
 
 async def closed_loop(target: Target, clients: int, seconds: float) -> Run:

@@ -9,8 +9,7 @@ from typing import Any
 
 from clients.balance import Retries
 from clients.batch.run import FAILURES, WINDOW, BatchOptions, Outcome, run_batch
-from clients.commands.connection import add_deadline_option, add_server_options, server_of
-from clients.predictor import Predictor
+from clients.commands.connection import add_deadline_option, add_server_options, connect, server_of
 
 _PATIENT = Retries(attempts=1_000_000, first_pause_s=0.2, longest_pause_s=2.0)  # until the deadline
 
@@ -49,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     wanted = BatchOptions(options.overlay, options.depth_units_per_metre, options.window)
     with (
         server_of(options) as url,
-        Predictor(url, deadline_s=options.deadline, retries=_PATIENT) as predictor,
+        connect(options, url, _PATIENT) as predictor,
     ):
         pipeline = predictor.named_pipeline(options.pipeline)
         outcome = run_batch(predictor, pipeline, options.source, options.folder, wanted, sys.stderr)

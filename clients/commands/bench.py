@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from clients.access import Access
 from clients.bench.figures import figures
 from clients.bench.inputs import SIZE, bench_inputs
 from clients.bench.load import Target, closed_loop, open_target_transport
@@ -19,10 +20,9 @@ from clients.bench.perf_analyzer import VARIABLE, find_perf_analyzer, run_perf_a
 from clients.bench.report import html_report, without_curves
 from clients.bench.session import FEWEST_TURNS, Plan, measure
 from clients.bench.table import as_table
-from clients.commands.connection import add_deadline_option, add_server_options, server_of
+from clients.commands.connection import access_of, add_deadline_option, add_server_options, connect, server_of
 from clients.errors import InputError
 from clients.files import prepare_folder, write_whole
-from clients.predictor import Predictor
 
 
 def add_to(commands: Any) -> None:
@@ -110,14 +110,14 @@ async def _measure(
 
 def _target(url: str, pipeline: str | None, options: argparse.Namespace) -> Target:
     """Ask a server about a pipeline and prepare what it gets."""
-    with Predictor(url, deadline_s=options.deadline) as predictor:
+    with connect(options, url) as predictor:
         found = predictor.named_pipeline(pipeline)
     inputs = bench_inputs(found, _files(options.input), _size(options.size))
     offered = tuple(tensor.name for tensor in found.outputs)
     wanted = tuple(options.outputs.split(",")) if options.outputs else offered
     if unknown := [name for name in wanted if name not in offered]:
         raise InputError(f"pipeline {found.name!r} has no output {unknown[0]!r}; it has: {', '.join(offered)}")
-    transport = open_target_transport(url)
+    transport = open_target_transport(url, Access.of(**access_of(options)))
     return Target(found.name, url, found.name, found.steps, inputs, wanted, options.deadline, transport)
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 from pathlib import Path
+from typing import Any
 
+from clients.access import VARIABLE
+from clients.balance import Retries
+from clients.errors import InputError
 from clients.own_server import REPOSITORY, own_server
 from clients.predictor import DEADLINE_S, Predictor
 
@@ -32,7 +36,7 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_deadline_option(parser: argparse.ArgumentParser) -> None:
-    """Declare `--deadline`."""
+    """Declare `--deadline`, and how to be let in."""
     parser.add_argument(
         "--deadline",
         type=float,
@@ -40,11 +44,26 @@ def add_deadline_option(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="longest time for one request (default: %(default)g)",
     )
+    parser.add_argument(
+        "--api-key-file", type=Path, metavar="FILE", help=f"file that holds an API key (default: ${VARIABLE})"
+    )
+    parser.add_argument("--ca", type=Path, metavar="FILE", help="PEM certificates to trust with grpcs:// and https://")
 
 
-def connect(options: argparse.Namespace) -> Predictor:
-    """Return the predictor that the options describe."""
-    return Predictor(options.url, deadline_s=options.deadline)
+def connect(options: argparse.Namespace, url: str | None = None, retries: Retries | None = None) -> Predictor:
+    """Return the predictor that the options describe, for another address if one is given."""
+    return Predictor(url or options.url, deadline_s=options.deadline, retries=retries, **access_of(options))
+
+
+def access_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return how the options let a predictor in: its arguments `api_key` and `ca`."""
+    key = None
+    if options.api_key_file is not None:
+        try:
+            key = options.api_key_file.read_text(encoding="ascii").strip()
+        except (OSError, ValueError) as error:
+            raise InputError(f"{options.api_key_file} cannot be read ({error}); name a file with one key") from error
+    return {"api_key": key, "ca": options.ca}
 
 
 def server_of(options: argparse.Namespace) -> contextlib.AbstractContextManager[str]:

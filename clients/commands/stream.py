@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from clients.async_predictor import AsyncPredictor
-from clients.commands.connection import add_deadline_option, add_server_options, server_of
+from clients.commands.connection import access_of, add_deadline_option, add_server_options, connect, server_of
 from clients.files import prepare_folder, write_whole
-from clients.predictor import Predictor
 from clients.results import Segmentation
 from clients.stream.frames import LONGEST_GAP_S, Frame, Recording, read_sequence
 from clients.stream.run import Deliver, Mode, Seen, StreamOptions, run_stream
@@ -64,7 +63,7 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Play the sequence; return 0, or 1 if a frame failed."""
     with server_of(options) as url:
-        with Predictor(url, deadline_s=options.deadline) as asking:
+        with connect(options, url) as asking:
             pipeline = asking.pipeline(options.pipeline)
         recording = read_sequence(options.source, pipeline, options.longest_gap / 1e3)
         wanted = StreamOptions(
@@ -79,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
             if options.video:
                 prepare_folder(options.video.parent)
                 deliver = _to_video(stack.enter_context(VideoWriter(options.video, recording.rate)))
-            seen = asyncio.run(_play(url, options.deadline, pipeline.name, recording, wanted, deliver))
+            seen = asyncio.run(_play(url, options, pipeline.name, recording, wanted, deliver))
     if options.report:
         prepare_folder(options.report.parent)
         write_whole(options.report, "".join(json.dumps(as_line(one)) + "\n" for one in seen).encode())
@@ -90,11 +89,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _play(
-    url: str, deadline_s: float, pipeline: str, recording: Recording, options: StreamOptions, deliver: Deliver
+    url: str,
+    options: argparse.Namespace,
+    pipeline: str,
+    recording: Recording,
+    wanted: StreamOptions,
+    deliver: Deliver,
 ) -> list[Seen]:
-    async with AsyncPredictor(url, deadline_s=deadline_s) as predictor:
+    async with AsyncPredictor(url, deadline_s=options.deadline, **access_of(options)) as predictor:
         await predictor.pipeline(pipeline)
-        return await run_stream(predictor, pipeline, recording.frames, options, deliver)
+        return await run_stream(predictor, pipeline, recording.frames, wanted, deliver)
 
 
 def _nothing(frame: Frame, result: Segmentation) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clients.access import Access
 from clients.address import Address
 from clients.transport.base import AsyncTransport, Tensors, Transport
 from clients.transport.grpc import AsyncGrpcTransport, GrpcTransport
@@ -10,11 +11,13 @@ from clients.transport.http import AsyncHttpTransport, HttpTransport
 __all__ = ["AsyncTransport", "Tensors", "Transport", "open_async_transport", "open_transport"]
 
 
-def open_transport(address: Address) -> Transport:
+def open_transport(address: Address, access: Access | None = None) -> Transport:
     """Return the transport for an address; nothing is sent before the first request."""
-    return GrpcTransport(address) if address.scheme == "grpc" else HttpTransport(address)
+    kind = GrpcTransport if address.is_grpc else HttpTransport
+    return kind(address, access or Access())
 
 
-def open_async_transport(address: Address) -> AsyncTransport:
+def open_async_transport(address: Address, access: Access | None = None) -> AsyncTransport:
     """Return the same for an event loop."""
-    return AsyncGrpcTransport(address) if address.scheme == "grpc" else AsyncHttpTransport(address)
+    kind = AsyncGrpcTransport if address.is_grpc else AsyncHttpTransport
+    return kind(address, access or Access())

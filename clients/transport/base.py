@@ -104,10 +104,10 @@ def with_numbers(value: Any) -> Any:
 
 def unreachable(address: Address, reason: object) -> ServerUnreachable:
     """Return the error for a server that nobody hears."""
-    other = "HTTP" if address.scheme == "grpc" else "gRPC"
+    other = "HTTP" if address.is_grpc else "gRPC"
     return ServerUnreachable(
-        f"no server answers at {address} ({one_line(reason)}); check that it runs and that the port is not its "
-        f"{other} port"
+        f"no server answers at {address} ({one_line(reason)}); check that it runs, that the port is not its "
+        f"{other} port, and whether it speaks TLS"
     )
 
 

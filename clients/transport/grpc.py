@@ -11,6 +11,7 @@ import tritonclient.grpc.aio as triton_aio
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
+from clients.access import Access
 from clients.address import Address
 from clients.errors import PipelineUnknown, RequestRefused, ServerError, ServerOverloaded
 from clients.transport.base import (
@@ -39,10 +40,10 @@ _CHANNEL: Final = (
 class GrpcTransport:
     """One channel to one server; safe to share between threads."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, access: Access) -> None:
         """Prepare the channel; it connects with the first request."""
-        self._address = address
-        self._client = triton.InferenceServerClient(address.target, channel_args=list(_CHANNEL))
+        self._address, self._headers = address, access.headers
+        self._client = triton.InferenceServerClient(**_client_arguments(address, access))
 
     def infer(self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float) -> dict[str, NDArray[Any]]:
         """Run a model; see `Transport.infer`."""
@@ -74,14 +75,14 @@ class GrpcTransport:
 
     def _call(self, verb: Callable[..., Any], deadline_s: float, **arguments: Any) -> Any:
         try:
-            return verb(client_timeout=deadline_s, **arguments)
+            return verb(client_timeout=deadline_s, headers=self._headers, **arguments)
         except InferenceServerException as error:
             alive = not _may_be_gone(error) or self._yes(self._client.is_server_live, PROBE_S)
             raise _translated(error, self._address, deadline_s, alive) from error
 
     def _yes(self, verb: Callable[..., Any], seconds: float) -> bool:
         try:
-            return bool(verb(client_timeout=seconds))
+            return bool(verb(client_timeout=seconds, headers=self._headers))
         except InferenceServerException:
             return False
 
@@ -89,15 +90,15 @@ class GrpcTransport:
 class AsyncGrpcTransport:
     """One channel to one server, for one event loop."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, access: Access) -> None:
         """Remember the address; the channel is made by the first request, in its event loop."""
-        self._address = address
+        self._address, self._access, self._headers = address, access, access.headers
         self._made: Any = None
 
     @property
     def _client(self) -> Any:
         if self._made is None:
-            self._made = triton_aio.InferenceServerClient(self._address.target, channel_args=list(_CHANNEL))
+            self._made = triton_aio.InferenceServerClient(**_client_arguments(self._address, self._access))
         return self._made
 
     async def infer(
@@ -134,16 +135,25 @@ class AsyncGrpcTransport:
 
     async def _call(self, verb: Callable[..., Any], deadline_s: float, **arguments: Any) -> Any:
         try:
-            return await verb(client_timeout=deadline_s, **arguments)
+            return await verb(client_timeout=deadline_s, headers=self._headers, **arguments)
         except InferenceServerException as error:
             alive = not _may_be_gone(error) or await self._yes(self._client.is_server_live, PROBE_S)
             raise _translated(error, self._address, deadline_s, alive) from error
 
     async def _yes(self, verb: Callable[..., Any], seconds: float) -> bool:
         try:
-            return bool(await verb(client_timeout=seconds))
+            return bool(await verb(client_timeout=seconds, headers=self._headers))
         except InferenceServerException:
             return False
+
+
+def _client_arguments(address: Address, access: Access) -> dict[str, Any]:
+    """Return the arguments of the library's clients."""
+    arguments: dict[str, Any] = {"url": address.target, "channel_args": list(_CHANNEL)}
+    if address.has_tls:
+        arguments["ssl"] = True
+        arguments["root_certificates"] = None if access.ca is None else str(access.ca)
+    return arguments
 
 
 def _request(model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import concurrent.futures
 import io
 import json
 import os
+import ssl
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -17,6 +18,7 @@ import tritonclient.http as triton
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
+from clients.access import Access
 from clients.address import Address
 from clients.errors import CrosswireError, PipelineUnknown, RequestRefused, ServerError, ServerOverloaded
 from clients.transport.base import (
@@ -40,9 +42,9 @@ Answer = TypeVar("Answer")
 class AsyncHttpTransport:
     """Connections that are kept and used again, for one event loop."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, access: Access) -> None:
         """Remember the address; nothing is sent yet."""
-        self._address = address
+        self._address, self._access = address, access
         self._made: aiohttp.ClientSession | None = None
 
     async def infer(
@@ -98,8 +100,9 @@ class AsyncHttpTransport:
     @property
     def _session(self) -> aiohttp.ClientSession:
         if self._made is None:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S)
-            self._made = aiohttp.ClientSession(connector=connector)
+            trusted: ssl.SSLContext | bool = self._access.context() if self._address.has_tls else True
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=trusted)
+            self._made = aiohttp.ClientSession(connector=connector, headers=self._access.headers)
         return self._made
 
     async def _json(self, path: str, deadline_s: float) -> dict[str, Any]:
@@ -117,7 +120,7 @@ class AsyncHttpTransport:
     ) -> tuple[bytes, Mapping[str, str]]:
         """Ask and read the whole answer before the deadline; returns body and headers."""
         limit = aiohttp.ClientTimeout(total=deadline_s)
-        url = f"http://{self._address.target}{path}"
+        url = f"{self._address}{path}"
         sent = None if body is None else io.BytesIO(body)  # sent in pieces, so that the loop goes on meanwhile
         try:
             async with self._session.request(method, url, data=sent, headers=headers, timeout=limit) as answer:
@@ -142,9 +145,9 @@ class AsyncHttpTransport:
 class HttpTransport:
     """The same for threads: the connections live in an event loop of their own."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, access: Access) -> None:
         """Remember the address; the loop starts with the first request."""
-        self._within = AsyncHttpTransport(address)
+        self._within = AsyncHttpTransport(address, access)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

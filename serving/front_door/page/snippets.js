@@ -11,7 +11,8 @@ function curl(pipeline, names, numbers) {
 }
 
 function python(pipeline, names, numbers) {
-  const given = [...names].map(([field, name]) => (pipeline.task === "segmentation" ? JSON.stringify(name) : `${field}=${JSON.stringify(name)}`));
+  const files = [...names].map(([field, name]) => (pipeline.task === "translation" ? `"${field}": ` : pipeline.task === "segmentation" ? `${field}=` : "") + JSON.stringify(name));
+  const given = pipeline.task === "translation" ? [`{${files.join(", ")}}`] : files;
   given.push(...[...numbers].map(([field, value]) => `${field}=${value}`), `pipeline=${JSON.stringify(pipeline.name)}`);
   return `from clients import Predictor
 
