@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from clients.async_predictor import AsyncPredictor
 from clients.balance import Retries
+from clients.classifications import Classification, clip_question, tensors_question
 from clients.contact_sheet import Row, contact_sheet
 from clients.errors import (
     AddressError,
@@ -31,10 +32,12 @@ from clients.predictor import Predictor
 from clients.questions import Question, segmentation_question
 from clients.results import SavedFiles, Segmentation, Timings
 from clients.score import mean_iou
+from clients.translations import Translation, translation_question
 
 __all__ = [
     "AddressError",
     "AsyncPredictor",
+    "Classification",
     "CrosswireError",
     "DeadlineExceeded",
     "InputError",
@@ -54,8 +57,12 @@ __all__ = [
     "ServerUnreachable",
     "Tensor",
     "Timings",
+    "Translation",
     "blend_labels",
+    "clip_question",
     "contact_sheet",
     "mean_iou",
     "segmentation_question",
+    "tensors_question",
+    "translation_question",
 ]

@@ -56,7 +56,7 @@ def read_segmentation(tensors: Mapping[str, NDArray[Any]], classes: int, rgb: Pi
     Raises:
         ServerFailed: a tensor is not what its name promises.
     """
-    labels_png, summary = (_only(tensors[name], name) for name in SEGMENTATION_OUTPUTS)
+    labels_png, summary = (only(tensors[name], name) for name in SEGMENTATION_OUTPUTS)
     labels = read_labels(labels_png, classes)
     if labels.shape != (rgb.height, rgb.width):
         raise ServerFailed(f"the server's labels are {labels.shape[1]} x {labels.shape[0]}, the picture is {rgb}")
@@ -66,8 +66,8 @@ def read_segmentation(tensors: Mapping[str, NDArray[Any]], classes: int, rgb: Pi
         return SegmentationAnswer(
             labels=labels,
             labels_png=labels_png,
-            overlay_png=_only(tensors[OVERLAY], OVERLAY) if OVERLAY in tensors else None,
-            confidence=read_confidence(_only(tensors[CONFIDENCE], CONFIDENCE), rgb) if CONFIDENCE in tensors else None,
+            overlay_png=only(tensors[OVERLAY], OVERLAY) if OVERLAY in tensors else None,
+            confidence=read_confidence(only(tensors[CONFIDENCE], CONFIDENCE), rgb) if CONFIDENCE in tensors else None,
             confidences={entry["name"]: float(entry["mean_confidence"]) for entry in found},
             mean_confidence=None if (mean := said.get("mean_confidence")) is None else float(mean),
             warnings=tuple(str(warning) for warning in said.get("warnings", ())),
@@ -138,7 +138,7 @@ def read_summary(data: bytes) -> dict[str, Any]:
     return parsed
 
 
-def _only(tensor: NDArray[Any], name: str) -> bytes:
+def only(tensor: NDArray[Any], name: str) -> bytes:
     """Return the one value of a BYTES tensor."""
     if tensor.size != 1 or not isinstance(tensor.reshape(-1)[0], bytes):
         raise ServerFailed(f"the server's {name} is {tensor.dtype} {list(tensor.shape)}, not one BYTES value")

@@ -11,18 +11,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from clients.access import Access
 from clients.balance import Retries
-from clients.errors import CrosswireError
+from clients.classifications import Classification, clip_question, tensors_question
+from clients.errors import CrosswireError, InputError
 from clients.pictures import Source
 from clients.pipelines import Pipeline
 from clients.questions import Question, segmentation_question
 from clients.results import Segmentation
 from clients.talk import Call, Pause, Step, Talk, Talks
+from clients.translations import Translation, translation_question
 from clients.transport import Transport, open_transport
 
 DEADLINE_S = 60.0
@@ -165,6 +170,52 @@ class Predictor:
                 confidence=confidence,
             )
         )
+
+    def translate(
+        self, inputs: Mapping[str, Source], *, depth_units_per_metre: float | None = None, pipeline: str | None = None
+    ) -> Translation:
+        """Make pictures of some domains into pictures of others.
+
+        Args:
+            inputs: per input domain of the pipeline a picture as in `segment`, for example `{"texture": "t.png"}`;
+                grey ones may be arrays uint8 [H, W], `"depth"` is as in `segment`. All show the same view.
+            depth_units_per_metre: what one metre counts in integer depth; None means 1000 (millimetres).
+            pipeline: name of the pipeline, or None for the only translation pipeline of the server.
+
+        Raises:
+            InputError: a picture cannot be sent; the server was not asked.
+            ServerError: the server was asked and there is no result.
+        """
+        return self.ask(translation_question(inputs, depth_units_per_metre=depth_units_per_metre, pipeline=pipeline))
+
+    def classify(
+        self,
+        clip: str | os.PathLike[str] | bytes | None = None,
+        *,
+        frames: NDArray[np.uint8] | None = None,
+        waveform: NDArray[np.float32] | None = None,
+        pipeline: str | None = None,
+        strip: bool = True,
+    ) -> Classification:
+        """Say what happens in a clip.
+
+        Args:
+            clip: path or bytes of an MP4, WebM, MKV or AVI file; its sound or its pictures may be missing.
+            frames: in the place of a clip, pictures of the network's own size and number, uint8 [T, H, W, 3].
+            waveform: in the place of a clip, alone or beside frames, samples of the network's own number, mono, -1..1,
+                float32 [S].
+            pipeline: name of the pipeline, or None for the only classification pipeline of the server.
+            strip: whether the server draws what it saw and heard; only of a clip.
+
+        Raises:
+            InputError: nothing, or something that cannot be sent, came; the server was not asked.
+            ServerError: the server was asked and there is no result.
+        """
+        if clip is None:
+            return self.ask(tensors_question(frames, waveform, pipeline=pipeline))
+        if frames is not None or waveform is not None:
+            raise InputError("a clip came beside frames or a waveform; send the one or the other")
+        return self.ask(clip_question(clip, pipeline=pipeline, strip=strip))
 
     def ask(self, question: Question[Answer], *, deadline_s: float | None = None) -> Answer:
         """Ask a prepared question.

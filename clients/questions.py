@@ -30,19 +30,21 @@ class Question(Generic[Answer]):
         pipeline: its name, or None for the only one with this task.
         inputs: arrays by tensor name, batch axis included.
         needed: output tensors without which there is no answer.
-        wished: output tensors that are asked for where the pipeline has them.
+        wished: output tensors that are asked for where the pipeline has them; None for every one that it has.
         read: makes the answer from the pipeline, the output tensors, and a function that returns the timings when
             everything is read.
         prepare_ms: how long the preparation took.
+        direct: whether the inputs are those of the network itself, past the pipeline's stages.
     """
 
     task: str
     pipeline: str | None
     inputs: Arrays
     needed: tuple[str, ...]
-    wished: tuple[str, ...]
+    wished: tuple[str, ...] | None
     read: Callable[[Pipeline, Arrays, Callable[[], Timings]], Answer]
     prepare_ms: float
+    direct: bool = False
 
     def outputs(self, pipeline: Pipeline) -> tuple[str, ...]:
         """Return the tensors to ask a pipeline for.
@@ -51,7 +53,7 @@ class Question(Generic[Answer]):
             InputError: the pipeline cannot do without an input that was not given.
             PipelineUnknown: it lacks an output that is needed.
         """
-        for tensor in pipeline.inputs:
+        for tensor in () if self.direct else pipeline.inputs:
             if not tensor.optional and tensor.name not in self.inputs:
                 name = tensor.name.removesuffix("_image")
                 raise InputError(
@@ -61,7 +63,8 @@ class Question(Generic[Answer]):
         offered = {tensor.name for tensor in pipeline.outputs}
         if lacking := [name for name in self.needed if name not in offered]:
             raise PipelineUnknown(f"pipeline {pipeline.name!r} does not answer with {lacking[0]!r}; name another one")
-        return (*self.needed, *(name for name in self.wished if name in offered))
+        wished = offered - set(self.needed) if self.wished is None else self.wished
+        return (*self.needed, *(name for name in sorted(wished) if name in offered))
 
 
 def segmentation_question(

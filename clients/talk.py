@@ -162,7 +162,8 @@ class Talks:
         chosen = yield from self.pipeline(question.pipeline, question.task)
         asked = time.perf_counter()
         outputs = question.outputs(chosen)
-        tensors, attempts = yield from self._send("infer", (chosen.name, question.inputs, outputs), limit)
+        model = chosen.network if question.direct else chosen.name
+        tensors, attempts = yield from self._send("infer", (model, question.inputs, outputs), limit)
         answered = time.perf_counter()
 
         def timings() -> Timings:

@@ -50,7 +50,11 @@ def complaint_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> st
     [
         ([], "the following arguments are required: COMMAND"),
         (["paint"], "invalid choice: 'paint'"),
-        (["predict", "{rgb}", "--out", "{out}"], "the following arguments are required: DEPTH"),
+        (["predict", "{rgb}", "--out", "{out}"], "came alone; name its DEPTH too, or say what it is: --input rgb="),
+        (["predict", "--out", "{out}"], "0 files came; name RGB and DEPTH, or one CLIP, or --input DOMAIN=FILE"),
+        (["predict", "{rgb}", "--input", "rgb={rgb}", "--out", "{out}"], "came beside --input"),
+        (["predict", "--input", "texture", "--out", "{out}"], "'texture' is no DOMAIN=FILE"),
+        (["predict", "missing.mp4", "--out", "{out}"], "cannot read missing.mp4"),
         (["predict", "{rgb}", "{depth}"], "the following arguments are required: --out"),
         (["predict", "{rgb}", "{depth}", "--out", "{out}", "--deadline", "soon"], "invalid float value: 'soon'"),
         (["predict", "{rgb}", "{depth}", "--out", "{out}", "--deadline", "0"], "deadline is 0.0 s"),
