@@ -71,7 +71,7 @@ class FrozenClipServable(nn.Module):
             self.decide: nn.Module = _Decision(frozen)
             if is_linear(frozen.fusion):
                 sizes = [branch.out_features for branch in frozen.branches.values()]
-                self.decide = _Linear(self.decide, sizes)  # type: ignore[arg-type]
+                self.decide = affine(self.decide, sizes)  # type: ignore[arg-type]
 
     def forward(self, *raw: Tensor) -> tuple[Tensor]:
         """Map the inputs that are present to probabilities [N, C]."""
@@ -99,28 +99,39 @@ class _Decision(nn.Module):
         return logits
 
 
-class _Linear(nn.Module):
-    """An affine map of all features, read off from one that is affine but written in several layers.
+class Affine(nn.Module):
+    """One linear layer over all features.
 
     Args:
-        decide: the map, from one vector per modality.
-        sizes: features of each modality.
+        layer: the layer.
     """
 
-    def __init__(self, decide: nn.Module, sizes: Sequence[int]) -> None:
+    def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
-        exact = copy.deepcopy(decide).double()
-        ones = torch.eye(sum(sizes), dtype=torch.float64)
+        self.layer = layer
+
+    def forward(self, *raw: Tensor) -> Tensor:
+        """Map one vector [N, F] per modality to what the layer makes of them side by side."""
+        result: Tensor = self.layer(torch.cat(raw, 1))
+        return result
+
+
+def affine(module: nn.Module, sizes: Sequence[int]) -> Affine:
+    """Return as one layer what an affine map writes in several.
+
+    Args:
+        module: takes one vector [N, sizes[j]] per modality; it is left as it is.
+        sizes: features of each modality.
+    """
+    exact = copy.deepcopy(module).double()
+    ones = torch.eye(sum(sizes), dtype=torch.float64)
+    with torch.no_grad():
         bias = exact(*torch.split(ones.new_zeros(1, sum(sizes)), list(sizes), 1))[0]
         weight = (exact(*torch.split(ones, list(sizes), 1)) - bias).T
-        self.layer = nn.Linear(sum(sizes), len(bias))
-        self.layer.weight.copy_(weight)
-        self.layer.bias.copy_(bias)
-
-    def forward(self, *features: Tensor) -> Tensor:
-        """Map features to logits."""
-        logits: Tensor = self.layer(torch.cat(features, 1))
-        return logits
+        layer = nn.Linear(sum(sizes), len(bias))
+        layer.weight.copy_(weight)
+        layer.bias.copy_(bias)
+    return Affine(layer)
 
 
 def is_linear(fusion: nn.Module) -> bool:

@@ -30,7 +30,7 @@ from serving.triton_wheel import installed_triton, wheel_triton
 from serving.tuning import Tuning
 from serving.watch import Watch, stub_count, stubs_of
 
-_TICK_SECONDS = 0.1
+_TICK_SECONDS = 0.25
 _STOP_SECONDS = 2.0
 _CLOSE_SECONDS = 2.0
 _FRONT_DOOR_PAUSE_SECONDS = 2.0

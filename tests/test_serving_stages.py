@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,12 @@ from serving.limits import PictureLimits
 from serving.stages.decode_domains import decode_domains
 from serving.stages.depth_warnings import depth_warnings
 from serving.stages.look import Look
-from serving.stages.network import open_session
+from serving.stages.network import open_session, runner, side_by_side
 from serving.stages.overlay_labels import overlay
 from serving.stages.pictures import PictureError, nearest, open_picture, photo_png_bytes
 from serving.stages.registered import check_registered
 from serving.stages.render_labels import render
-from tests.servers import depth_png, jpeg, png
+from tests.servers import NETWORK, REPOSITORY, contract, depth_png, jpeg, network_inputs, png
 
 LIMITS = PictureLimits()
 LOOK = Look("net", ("wall", "floor", "lamp"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)), (0.4, 10.0))
@@ -173,3 +174,28 @@ def test_a_graph_with_another_hash_is_not_opened(tmp_path: Any) -> None:
     (tmp_path / "model.onnx").write_bytes(b"other")
     with pytest.raises(ValueError, match="export the run again"):
         open_session(tmp_path / "model.onnx", "0" * 64)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_a_full_batch_runs_side_by_side_and_gives_what_it_gives_together(count: int) -> None:
+    sizes: list[tuple[str, int]] = []
+
+    def doubled(how: str, feed: dict[str, Any]) -> dict[str, Any]:
+        sizes.append((how, len(feed["x"])))
+        return {"y": 2 * feed["x"]}
+
+    run = side_by_side(partial(doubled, "together"), partial(doubled, "alone"), 2)
+    batch = np.arange(count * 3.0).reshape(count, 3)
+    np.testing.assert_array_equal(run({"x": batch})["y"], 2 * batch)
+    alone = count - count % 2
+    assert sorted(sizes) == [("alone", 1)] * alone + [("together", 1)] * (count - alone)
+
+
+def test_one_thread_for_each_sample_gives_the_very_labels_that_all_threads_give() -> None:
+    graph = REPOSITORY / NETWORK / contract().graph.file
+    outputs = [spec.name for spec in contract().computed_outputs]
+    together, alone = (runner(open_session(graph, contract().graph.sha256, threads), outputs) for threads in (2, 1))
+    batch = network_inputs(batch=3)
+    found, meant = side_by_side(together, alone, 2)(batch), together(batch)
+    assert (found["labels"] == meant["labels"]).mean() > 0.9999
+    assert np.abs(found["confidence"].astype(int) - meant["confidence"]).max() <= 1

@@ -107,6 +107,8 @@ def run_batch(
         try:
             if left:
                 crew.work(left, options.window, Progress(len(items), len(items) - len(left), stream))
+        except ServerUnreachable as error:
+            raise ServerUnreachable(f"{error}; what was answered is kept, the same command goes on") from error
         finally:
             _write_lines(folder / RESULTS, [journal.done[item.stem] for item in items if item.stem in journal.done])
             failed = [journal.failed[item.stem] for item in items if item.stem in journal.failed]

@@ -11,6 +11,7 @@ from training.study.study import Study
 STUDIES = {
     "exchange": "training.study.segmentation:EXCHANGE",
     "fusion": "training.study.segmentation:FUSION",
+    "missing": "training.study.audio_video:MISSING",
     "sensitivity": "training.study.segmentation:SENSITIVITY",
     "translation": "training.study.translation:TRANSLATION",
     "multitask": "training.study.translation:MULTITASK",
