@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from training.audio_video.config import AudioVideoConfig
 from training.config import ConfigError, RuntimeConfig, TrainConfig, from_plain
+from training.retrieval.config import RetrievalConfig
 from training.translation.config import TranslationConfig
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SEGMENTATION = "segmentation"
 AUDIO_VIDEO = "audio-video"
+RETRIEVAL = "retrieval"
 TRANSLATION = "translation"
 
 
@@ -153,6 +155,7 @@ class _Entry:
 KINDS: dict[str, _Entry] = {
     SEGMENTATION: _Entry(TrainConfig, "training.kinds.segmentation"),
     AUDIO_VIDEO: _Entry(AudioVideoConfig, "training.kinds.audio_video"),
+    RETRIEVAL: _Entry(RetrievalConfig, "training.kinds.retrieval"),
     TRANSLATION: _Entry(TranslationConfig, "training.kinds.translation"),
 }
 

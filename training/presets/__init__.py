@@ -6,10 +6,11 @@ from training.config import ConfigError
 from training.kinds import RunConfig
 from training.presets.audio_video import AUDIO_VIDEO
 from training.presets.papers import PAPERS
+from training.presets.retrieval import RETRIEVAL
 from training.presets.rooms import ROOMS
 from training.presets.translation import TRANSLATION
 
-_ALL: tuple[RunConfig, ...] = (*ROOMS, *PAPERS, *TRANSLATION, *AUDIO_VIDEO)
+_ALL: tuple[RunConfig, ...] = (*ROOMS, *PAPERS, *TRANSLATION, *AUDIO_VIDEO, *RETRIEVAL)
 PRESETS = {config.preset: config for config in _ALL}
 
 

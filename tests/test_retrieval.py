@@ -1,0 +1,118 @@
+"""Retrieval of videos by images: features on disk, the loss, and that the invariant parts come to agree."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from training.__main__ import main
+from training.config import ConfigError
+from training.overrides import override
+from training.presets import PRESETS
+from training.retrieval.config import RetrievalConfig
+from training.retrieval.data import ANNOTATIONS, IMAGES, VIDEOS, features
+from training.retrieval.network import RetrievalNetwork
+from training.retrieval.task import contrast, score_retrieval
+from training.run_folder import read_run
+
+RUNS = {name: config for name, config in PRESETS.items() if isinstance(config, RetrievalConfig)}
+ACTIVITIES, VIDEO, IMAGE = 6, 24, 12
+
+
+@pytest.fixture(scope="module")
+def activitynet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write features of 90 videos with two images each: a common centre per activity, seen through two random maps."""
+    folder = tmp_path_factory.mktemp("activitynet")
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(ACTIVITIES, 8))
+    maps = random.normal(size=(8, VIDEO)), random.normal(size=(8, IMAGE))
+    database = {}
+    with h5py.File(folder / VIDEOS, "w") as videos, h5py.File(folder / IMAGES, "w") as images:
+        for index in range(90):
+            name, activity = f"v_{index:03d}", index % ACTIVITIES
+            subset = "training" if index < 60 else "validation"
+            database[name] = {"subset": subset, "annotations": [{"label": f"activity {activity}", "segment": [0, 1]}]}
+            here = centres[activity] + 0.3 * random.normal(size=8)
+            videos[name] = (here @ maps[0] + 0.1 * random.normal(size=(3, VIDEO))).astype(np.float32)
+            images[name] = (here @ maps[1] + 0.1 * random.normal(size=(2, IMAGE))).astype(np.float32)
+    database["v_test"] = {"subset": "testing", "annotations": []}
+    (folder / ANNOTATIONS).write_text(json.dumps({"database": database}))
+    return folder
+
+
+def small(name: str, folder: Path, *more: str) -> RetrievalConfig:
+    """Return a preset at the size of those features."""
+    common = {"activitynet-gmf-128": 10, "activitynet-gmf-4096": 24, "activitynet-gmf-128-4096": 0}[name]
+    sizes = [f"network.video={VIDEO}", f"network.image={IMAGE}", f"network.common={common}"]
+    return override(RUNS[name], [*sizes, f"data.path={folder}", "data.batch=20", *more])
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_preset_learns_to_find_videos_of_the_same_activity(
+    name: str, activitynet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = small(name, activitynet)
+    torch.manual_seed(config.seed)
+    source = features(config, "test")
+    before = score_retrieval(RetrievalNetwork(config.network), source)["mAP@10"]
+    settings = [f"network.video={VIDEO}", f"network.image={IMAGE}", f"network.common={config.network.common}"]
+    settings += [f"data.path={activitynet}", "data.batch=20", "steps=40", "val_every=20"]
+    words = [word for setting in settings for word in ("--set", setting)]
+    assert main(["train", name, "--to", str(tmp_path / "run"), "--quiet", *words]) == 0
+    assert "mAP@100" in capsys.readouterr().out
+    scores = json.loads((tmp_path / "run" / "metrics.json").read_text())["scores"]
+    assert scores["mAP@10"] > max(0.8, before + 0.1)
+    run = read_run(tmp_path / "run")
+    np.savez(tmp_path / "in.npz", image=np.concatenate(source.images))
+    arrays = ["--tensors", str(tmp_path / "in.npz"), "--out", str(tmp_path / "out.npz")]
+    assert main(["infer", str(tmp_path / "run"), *arrays]) == 0
+    vectors = np.load(tmp_path / "out.npz")["image_embedding"]
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert vectors.shape == (60, config.network.common or IMAGE) and run.config.preset == name
+
+
+def test_presets_have_the_sizes_of_table_3() -> None:
+    counts = {"128": 329_472, "4096": 335_601_664, "128-4096": 119_202_816}
+    for suffix, params in counts.items():
+        config = RUNS[f"activitynet-gmf-{suffix}"]
+        with torch.device("meta"):
+            network = RetrievalNetwork(config.network)
+        assert sum(p.numel() for p in network.gmf.parameters()) == params
+        assert (config.optimiser.lr, config.data.batch, config.steps // config.val_every) == (0.01, 64, 20)
+
+
+def test_the_splits_are_activitynets_and_clips_of_a_video_are_averaged(activitynet: Path) -> None:
+    config = small("activitynet-gmf-128", activitynet)
+    train, test = features(config, "train"), features(config, "test")
+    assert (len(train), len(test)) == (60, 30)
+    assert test.classes == tuple(f"activity {index}" for index in range(ACTIVITIES))
+    with h5py.File(activitynet / VIDEOS) as file:
+        np.testing.assert_allclose(test.videos[0], file["v_060"][()].mean(0), rtol=1e-6)
+
+
+def test_pairs_of_the_same_activity_belong_together() -> None:
+    labels = torch.tensor([0, 0, 1])
+    together = torch.tensor([[9.0, 9, 0], [9, 9, 0], [0, 0, 9]])
+    apart = torch.tensor([[9.0, 0, 9], [0, 9, 9], [9, 9, 0]])
+    assert contrast(together, labels) < contrast(apart, labels)
+    assert contrast(torch.zeros(3, 3), labels).item() == pytest.approx(np.log(3))
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("data.path=/nowhere", "cannot be read as the annotations"),
+        ("network.video=7", r"set network.video=24, network.image=12"),
+        ("network.fusion.name=mbt", "invariant parts of gmf"),
+        ("data.batch=1", "2 or more"),
+        ("temperature=0.0", "more than 0"),
+    ],
+)
+def test_what_does_not_fit_is_refused(setting: str, message: str, activitynet: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        features(small("activitynet-gmf-128-4096", activitynet, setting), "train")
