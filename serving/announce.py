@@ -8,6 +8,7 @@ from pathlib import Path
 
 from serving.assemble import Assembled
 from serving.run_state import Run
+from serving.settings import Settings
 
 _RGB, _DEPTH = Path("demo/real/tum_desk.rgb.png"), Path("demo/real/tum_desk.depth.png")
 _UNITS_PER_METRE = 5000  # of that depth picture
@@ -29,14 +30,16 @@ def as_json(run: Run, assembled: Assembled, seconds: float, triton_pid: int, fro
     )
 
 
-def as_prose(run: Run, assembled: Assembled, seconds: float, triton: str) -> str:
+def as_prose(run: Run, assembled: Assembled, seconds: float, triton: str, settings: Settings) -> str:
     """Return lines for a person: what is served, where, and the next command."""
+    key = "" if settings.api_keys is None else "--api-key-file KEY_FILE "
+    trust = "" if settings.tls_cert is None else f"--ca {settings.tls_cert} "
     return (
         f"{', '.join(_networks(assembled))} ready after {seconds:.1f} s on {triton}\n"
-        f"  HTTP  {run.http_url}   (KServe v2, plain REST: /docs, /metrics)\n"
+        f"  HTTP  {run.http_url}   (a page to try it on; KServe v2, plain REST: /docs, /metrics)\n"
         f"  gRPC  {run.grpc_url}\n"
         f"next: python -m clients predict {_pair()} --pipeline {_pipelines(assembled)[0]} --url {run.grpc_url} "
-        "--out predictions"
+        f"{key}{trust}--out predictions"
     )
 
 

@@ -147,7 +147,7 @@ class Supervisor:
         if self._settings.json:
             text = as_json(self._run, self._assembled, seconds, self._triton.pid, self._front_door.pid)
         else:
-            text = as_prose(self._run, self._assembled, seconds, self._kind.label)
+            text = as_prose(self._run, self._assembled, seconds, self._kind.label, self._settings)
         print(text, flush=True)
 
     def watch(self) -> None:
