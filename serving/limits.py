@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import os
+from dataclasses import asdict, dataclass, field
+
+MEDIA_VARIABLE = "CROSSWIRE_MEDIA_LIMITS"
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,30 @@ class ClipLimits:
     streams: int = 8
     decoded_frames: int = 3000
     sample_rate: int = 192_000
+
+
+@dataclass(frozen=True)
+class MediaLimits:
+    """Limits on what is decoded, as the supervisor hands them to stages and their workers: by `MEDIA_VARIABLE`."""
+
+    pictures: PictureLimits = field(default_factory=PictureLimits)
+    clips: ClipLimits = field(default_factory=ClipLimits)
+
+    @classmethod
+    def chosen(cls) -> MediaLimits:
+        """Return what the environment of this process says, the defaults if it says nothing."""
+        text = os.environ.get(MEDIA_VARIABLE)
+        if text is None:
+            return cls()
+        table = json.loads(text)
+        smallest, largest = table["pictures"].pop("units_per_metre")
+        return cls(
+            PictureLimits(**table["pictures"], units_per_metre=(smallest, largest)), ClipLimits(**table["clips"])
+        )
+
+    def as_variable(self) -> str:
+        """Return the text for `MEDIA_VARIABLE`."""
+        return json.dumps(asdict(self))
 
 
 @dataclass(frozen=True)

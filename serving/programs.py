@@ -9,8 +9,10 @@ from pathlib import Path
 
 from serving.errors import ServingError
 from serving.launch import Program
+from serving.limits import MEDIA_VARIABLE, MediaLimits
 from serving.ports import LOOPBACK
 from serving.run_state import Run, RunState
+from serving.settings import Settings
 from serving.stages.killable import KEEP_HEAP
 from serving.triton_wheel import Triton
 from serving.wire import SECRET_KEY
@@ -22,12 +24,10 @@ _STUB_START_SECONDS = 120
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def triton_program(
-    triton: Triton, state: RunState, run: Run, models: Iterable[str], cache_bytes: int, traces: str | None
-) -> Program:
+def triton_program(triton: Triton, state: RunState, run: Run, models: Iterable[str], settings: Settings) -> Program:
     """Return Triton's command line.
 
-    `cache_bytes` above 0 gives it a response cache of that size, `traces` an address that it sends spans to.
+    The settings give it a response cache, an address for its spans, and what its stages may decode.
 
     The secret stands on it, because Triton takes it in no other way: other users of this machine can read it while the
     server runs.
@@ -52,16 +52,18 @@ def triton_program(
     ]
     if triton.backends is not None:
         arguments.append(f"--backend-directory={triton.backends}")
-    if cache_bytes:
-        arguments.append(f"--cache-config=local,size={cache_bytes}")
-    if cache_bytes and triton.caches is not None:
+    if settings.models.cache_bytes:
+        arguments.append(f"--cache-config=local,size={settings.models.cache_bytes}")
+    if settings.models.cache_bytes and triton.caches is not None:
         arguments.append(f"--cache-directory={triton.caches}")
-    if traces is not None:
+    if settings.traces is not None:
         arguments += [f"--trace-config={one}" for one in ("mode=opentelemetry", "level=TIMESTAMPS", "rate=1")]
         arguments += [
-            f"--trace-config=opentelemetry,{one}" for one in (f"url={traces}", "resource=service.name=triton")
+            f"--trace-config=opentelemetry,{one}" for one in (f"url={settings.traces}", "resource=service.name=triton")
         ]
-    return Program("Triton", arguments, state.log("triton"), _triton_environment(triton), ends_with_helpers=True)
+    return Program(
+        "Triton", arguments, state.log("triton"), _triton_environment(triton, settings), ends_with_helpers=True
+    )
 
 
 def front_door_program(state: RunState, listener: int, access_log: int | None) -> Program:
@@ -74,7 +76,7 @@ def front_door_program(state: RunState, listener: int, access_log: int | None) -
     return Program("the front door", arguments, state.log("front_door"), environment, pass_fds=descriptors)
 
 
-def _triton_environment(triton: Triton) -> Mapping[str, str]:
+def _triton_environment(triton: Triton, settings: Settings) -> Mapping[str, str]:
     """Return an environment in which the stubs find this Python: they take the first `python3` on PATH."""
     python = Path(sys.executable).parent
     if not (python / "python3").exists():
@@ -83,6 +85,7 @@ def _triton_environment(triton: Triton) -> Mapping[str, str]:
     return {
         **os.environ,
         **KEEP_HEAP,
+        MEDIA_VARIABLE: MediaLimits(settings.pictures, settings.clips).as_variable(),
         "PATH": _joined(str(python), os.environ.get("PATH", "")),
         "LD_LIBRARY_PATH": _joined(libraries, os.environ.get("LD_LIBRARY_PATH", "")),
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.errors import ServingError
-from serving.limits import QueueLimits, RequestLimits
+from serving.limits import ClipLimits, PictureLimits, QueueLimits, RequestLimits
 from serving.model_config import Runtime
 from serving.ports import LOOPBACK
 from serving.typed_table import typed
@@ -50,6 +50,7 @@ class ModelSettings:
         cache_bytes: memory for the answers of pipelines, found again by the very bytes that were sent; 0 for none.
         priority_levels: classes of requests, by their parameter `priority`, 1 first; 0 for none. Who gives none is in
             the middle.
+        warm_up: sizes of batches that every network answers once before it counts as loaded.
     """
 
     instances: int = 1
@@ -58,6 +59,7 @@ class ModelSettings:
     batch_delay_microseconds: int = 0
     cache_bytes: int = 0
     priority_levels: int = 0
+    warm_up: tuple[int, ...] = (1,)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class Settings:
         traces: OTLP/HTTP address that gets a trace of every request, or None.
         start_seconds: longest time until every canary has passed.
         limits: on one request, and on all together.
+        pictures: on one encoded picture.
+        clips: on one encoded clip.
         queue: on what waits before one model.
         models: how Triton runs them.
         pace: how often to probe.
@@ -103,6 +107,8 @@ class Settings:
     traces: str | None = None
     start_seconds: float = 180.0
     limits: RequestLimits = field(default_factory=RequestLimits)
+    pictures: PictureLimits = field(default_factory=PictureLimits)
+    clips: ClipLimits = field(default_factory=ClipLimits)
     queue: QueueLimits = field(default_factory=QueueLimits)
     models: ModelSettings = field(default_factory=ModelSettings)
     pace: Pace = field(default_factory=Pace)
@@ -123,7 +129,8 @@ def choose(config: Path | None, flags: dict[str, Any]) -> Settings:
         raise ServingError(f"--http-port and --grpc-port are both {settings.http_port}; choose two ports")
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise ServingError("TLS needs both --tls-cert and --tls-key; give the PEM files of a certificate and its key")
-    for name, part in (("limits", settings.limits), ("queue", settings.queue), ("pace", settings.pace)):
+    for name in ("limits", "pictures", "clips", "queue", "pace"):
+        part = getattr(settings, name)
         if zeros := [key for key, value in asdict(part).items() if not value]:
             raise ServingError(f"{name}.{zeros[0]} is 0; nothing would be served: give more")
     if not settings.models.instances or not settings.models.stage_instances:

@@ -244,8 +244,7 @@ class Supervisor:
 
     def _start_triton(self) -> None:
         """Start Triton with an empty log."""
-        cache, traces = self._settings.models.cache_bytes, self._settings.traces
-        program = triton_program(self._kind, self._state, self._run, self._assembled.configs, cache, traces)
+        program = triton_program(self._kind, self._state, self._run, self._assembled.configs, self._settings)
         program.log.unlink(missing_ok=True)
         self._triton = Child(program)
 

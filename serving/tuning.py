@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from serving.limits import QueueLimits
-from serving.published import THREADS_PARAMETER
+from serving.limits import PictureLimits, QueueLimits
+from serving.published import PARAMETER, THREADS_PARAMETER
 from serving.settings import ModelSettings, Settings
 
 
@@ -27,18 +28,21 @@ class Tuning:
     Attributes:
         models: instances, threads, batches, cache and priorities.
         queue: limits on what waits before one model.
+        pictures: limits on an encoded picture, which clients learn from the configuration.
     """
 
     models: ModelSettings = field(default_factory=ModelSettings)
     queue: QueueLimits = field(default_factory=QueueLimits)
+    pictures: PictureLimits = field(default_factory=PictureLimits)
 
     @classmethod
     def of(cls, settings: Settings) -> Tuning:
         """Take it from the settings of a server."""
-        return cls(settings.models, settings.queue)
+        return cls(settings.models, settings.queue, settings.pictures)
 
     def apply(self, config: ModelConfig, role: Role) -> None:
         """Write it into one model's configuration."""
+        self._publish_limits(config)
         if role is Role.PIPELINE:
             if self.models.cache_bytes:
                 config.response_cache.enable = True
@@ -51,6 +55,27 @@ class Tuning:
             group.count = count
         if role is Role.NETWORK and self.models.threads:
             config.parameters[THREADS_PARAMETER].string_value = str(self.models.threads)
+        if role is Role.NETWORK:
+            self._warm_up(config)
+
+    def _publish_limits(self, config: ModelConfig) -> None:
+        """Tell clients what a picture may be."""
+        if PARAMETER in config.parameters:
+            published = json.loads(config.parameters[PARAMETER].string_value)
+            text = json.dumps({**published, "limits": asdict(self.pictures)}, ensure_ascii=False)
+            config.parameters[PARAMETER].string_value = text
+
+    def _warm_up(self, config: ModelConfig) -> None:
+        """Have Triton send batches of zeros; the python network answers a batch of one by itself when it is loaded."""
+        for size in self.models.warm_up:
+            if size > config.max_batch_size or (size == 1 and config.backend == "python"):
+                continue
+            sample = config.model_warmup.add(name=f"batch of {size}", batch_size=size)
+            for tensor in config.input:
+                if not tensor.optional:
+                    zeros = sample.inputs[tensor.name]
+                    zeros.data_type, zeros.zero_data = tensor.data_type, True
+                    zeros.dims.extend(tensor.dims)
 
     def _set_queue(self, config: ModelConfig) -> None:
         """Bound what waits, and say in which order it is served."""

@@ -224,3 +224,16 @@ def test_what_is_chosen_for_models_stands_in_their_configurations(tmp_path: Path
         policy = batching.default_queue_policy
         assert (policy.max_queue_size, policy.default_timeout_microseconds) == (5, 1_500_000)
     assert pipeline.response_cache.enable and not network.response_cache.enable
+
+
+def test_networks_are_warmed_up_with_the_batches_that_were_chosen(tmp_path: Path) -> None:
+    networks, tuning = find_networks(REPOSITORY, [NETWORK]), Tuning(ModelSettings(warm_up=(1, 2, 999)))
+    inputs = {spec.name: list(spec.shape) for spec in contract().inputs}
+    for runtime, sizes in ((Runtime.EMBEDDED, [2]), (Runtime.CONTAINER, [1, 2])):
+        made = assemble(networks, runtime, tmp_path / runtime.value, copy_graphs=False, tuning=tuning)
+        samples = made.configs[NETWORK].model_warmup
+        assert [sample.batch_size for sample in samples] == sizes
+        for sample in samples:
+            assert {name: list(zeros.dims) for name, zeros in sample.inputs.items()} == inputs
+            assert all(zeros.zero_data for zeros in sample.inputs.values())
+        assert not made.configs[f"{NETWORK}_decode"].model_warmup

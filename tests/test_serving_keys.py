@@ -61,7 +61,8 @@ def own(folder: Path) -> Iterator[EmbeddedServer]:
     """A server with both, chosen by a configuration file; it has a response cache, too."""
     (folder / "serving.toml").write_text(
         'api_keys = "keys.txt"\ntls_cert = "cert.pem"\ntls_key = "key.pem"\n'
-        "[limits]\nbody_bytes = 1_000_000\n[models]\ncache_bytes = 33_554_432\npriority_levels = 3\n"
+        "[limits]\nbody_bytes = 1_000_000\n[pictures]\npixels = 20_000\n"
+        "[models]\ncache_bytes = 33_554_432\npriority_levels = 3\nwarm_up = [1, 2]\n"
     )
     with EmbeddedServer(REPOSITORY, networks=[NETWORK], options=["--config", str(folder / "serving.toml")]) as running:
         yield running
@@ -167,6 +168,11 @@ def test_the_limits_of_the_configuration_file_hold(web: httpx.Client) -> None:
     form = {"rgb": bytes(1_000_001), "depth": depth_png()}
     answer = web.post(f"/v1/pipelines/{PIPELINE}", files=form, headers={"x-api-key": KEY})
     assert answer.status_code == 413 and "1000000" in answer.json()["error"]
+    form = {"rgb": jpeg(200, 150), "depth": depth_png(200, 150)}
+    answer = web.post(f"/v1/pipelines/{PIPELINE}", files=form, headers={"x-api-key": KEY})
+    assert answer.status_code == 400 and "allowed are 20000 pixels" in answer.json()["error"]
+    described = web.get(f"/v1/pipelines/{PIPELINE}", headers={"x-api-key": KEY}).json()
+    assert described["limits"]["pixels"] == 20_000
 
 
 def test_plain_http_gets_nowhere_on_a_port_with_tls(own: EmbeddedServer) -> None:

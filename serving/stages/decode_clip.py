@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from serving.limits import ClipLimits, WorkerLimits
+from serving.limits import MediaLimits, WorkerLimits
 from serving.published import PARAMETER
 from serving.stages.choose import PRESENT
 from serving.stages.clips import NAME, SILENCE, Clip, ClipShape, Facts, read_clip
@@ -38,7 +38,7 @@ def decode_clips(shape: dict[str, Any], optional: list[str], *clips: bytes) -> t
     waveform = np.zeros((len(clips), wanted.samples), np.float32)
     present, facts = [], []
     for index, data in enumerate(clips):
-        clip = read_clip(data, wanted, ClipLimits())
+        clip = read_clip(data, wanted, MediaLimits.chosen().clips)
         there = modalities(clip, optional)
         if FRAMES in there:
             frames[index] = clip.frames

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from serving.limits import PictureLimits
+from serving.limits import MediaLimits, PictureLimits
 from serving.pipelines import DEPTH_UNITS_PER_METRE
 from serving.published import PARAMETER
 from serving.stages.choose import PRESENT
@@ -33,7 +33,7 @@ def decode_domains(specs: list[dict[str, Any]], units: list[float], *pictures: b
     Raises:
         PictureError: a picture is damaged, too large or of another kind, or those of a sample cannot be registered.
     """
-    count, limits = len(units), PictureLimits()
+    count, limits = len(units), MediaLimits.chosen().pictures
     samples = [
         _sample([pictures[place * count + index] for place in range(len(specs))], specs, unit, limits)
         for index, unit in enumerate(units)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from serving.limits import PictureLimits
+from serving.limits import MediaLimits, PictureLimits
 from serving.published import PARAMETER
 from serving.stages.look import Look, labels_at, palette_picture
 from serving.stages.pictures import colour_pixels, load_pixels, open_picture, photo_png_bytes, png_bytes
@@ -71,10 +71,9 @@ def overlays(palette: list[list[int]], labels: npt.NDArray[np.uint8], name: str,
     Raises:
         PictureError: see `overlay`.
     """
+    limits = MediaLimits.chosen().pictures
     look = Look("", (), tuple((red, green, blue) for red, green, blue in palette), None)
-    return tuple(
-        overlay(one, picture, look, PictureLimits(), name) for one, picture in zip(labels, pictures, strict=True)
-    )
+    return tuple(overlay(one, picture, look, limits, name) for one, picture in zip(labels, pictures, strict=True))
 
 
 class TritonPythonModel:

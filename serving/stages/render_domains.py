@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from export.contract import MODALITIES
-from serving.limits import PictureLimits
+from serving.limits import MediaLimits
 from serving.pipelines.translation import LABELS, PREDICTED
 from serving.published import PARAMETER
 from serving.stages.decode_clip import column
@@ -69,7 +69,7 @@ class TritonPythonModel:
         self._outputs = [spec for spec in inputs if spec["name"].startswith(PREDICTED)]
         self._pictures = [spec["name"] for spec in inputs if spec["name"].endswith(PICTURE)]
         self._depths = [spec for spec in inputs if spec["dtype"] == "FP32" and spec not in self._outputs]
-        self._limits = PictureLimits()
+        self._limits = MediaLimits.chosen().pictures
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer every request on its own."""

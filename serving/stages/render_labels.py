@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from export.contract import MODALITIES
-from serving.limits import PictureLimits
+from serving.limits import MediaLimits, PictureLimits
 from serving.published import PARAMETER
 from serving.stages.depth_warnings import depth_warnings
 from serving.stages.look import Look, labels_at, palette_picture
@@ -112,7 +112,7 @@ class TritonPythonModel:
         """Read class names and palette from the stage's own parameters."""
         config = json.loads(args["model_config"])
         self._look = Look.from_published(config["parameters"][PARAMETER]["string_value"])
-        self._limits = PictureLimits()
+        self._limits = MediaLimits.chosen().pictures
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer every request on its own."""
