@@ -165,7 +165,7 @@ def test_text_that_is_no_configuration_is_refused() -> None:
     [
         (["assemble", "--repository", "missing", "--to", "out"], "is not a folder"),
         (["assemble", "--repository", ".", "--to", "out"], "holds no <network>/contract.json"),
-        (["assemble", "--repository", str(REPOSITORY), "--network", "nope", "--to", "out"], f"it holds {NETWORK}"),
+        (["assemble", "--repository", str(REPOSITORY), "--network", "nope", "--to", "out"], "nope; it holds "),
         (["assemble", "--repository", str(REPOSITORY), "--to", "full"], "is not an empty folder"),
         (["up", "--repository", str(REPOSITORY), "--triton", "missing"], "is no file"),
         (["up", "--repository", str(REPOSITORY), "--http-port", "9", "--grpc-port", "9"], "choose two ports"),

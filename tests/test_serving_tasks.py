@@ -19,10 +19,10 @@ from tritonclient.utils import InferenceServerException
 from export.contract import sha256_of
 from serving.assemble import assemble
 from serving.embedded import EmbeddedServer
+from serving.limits import ClipLimits
 from serving.model_config import Runtime
 from serving.repository import find_networks
 from serving.stages.clips import ClipShape, read_clip
-from serving.stages.decode_clip import ClipLimits
 from tests import small_networks
 from tests.native_backend import native_triton
 from tests.servers import depth_png, jpeg, png
