@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clients import CrosswireError, Predictor
+from demo.others import NETWORKS, ask_others
 from demo.scenes import ROOT, foreign_scenes, rooms
 from demo.show import ask, draw_sheet, pooled_mean_iou, table, write_report
 from serving.embedded import EmbeddedServer
 from serving.errors import ServingError
 
-PIPELINE = "rooms_cen_image"
+NETWORK = "rooms_cen"
+PIPELINE = f"{NETWORK}_image"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,14 +47,18 @@ def run(repository: Path, out: Path) -> float:
     scenes = [*rooms(), *foreign_scenes()]
     print("starting NVIDIA Triton ...", flush=True)
     begin = time.perf_counter()
-    with EmbeddedServer(repository) as server, Predictor(server.grpc_url) as predictor:
+    served = [NETWORK, *(name for name in NETWORKS if (repository / name).is_dir())]
+    with EmbeddedServer(repository, networks=served) as server, Predictor(server.grpc_url) as predictor:
         print(f"ready after {time.perf_counter() - begin:.1f} s; sending {len(scenes)} RGB-D pairs ...\n", flush=True)
         answers = ask(predictor, PIPELINE, scenes, out)
-    write_report(answers, PIPELINE, out / "report.json")
-    draw_sheet(answers, out / "contact_sheet.png")
+        others = ask_others(predictor, out)
+    write_report(answers, PIPELINE, out / "report.json", [entry for _, entry in others])
+    draw_sheet(answers, [panel for panel, _ in others], out / "contact_sheet.png")
     mean = pooled_mean_iou(answers)
     shown = out.relative_to(ROOT) if out.is_relative_to(ROOT) else out
     print(table(answers))
+    for panel, _ in others:
+        print(f"{panel.title}: {panel.facts}")
     print(f"\nmIoU over the {len(rooms())} rooms: {mean:.3f}")
     print(f"look at: {shown}/contact_sheet.png    all figures: {shown}/report.json")
     print(

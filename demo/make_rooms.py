@@ -13,10 +13,12 @@ FOLDER = Path(__file__).resolve().parent / "rooms"
 SEED = 20_261_120
 SIZE = (256, 320)
 COUNT = 8
+#: The room whose other domains are shown too, and which.
+OTHER, DOMAINS = 6, ("texture", "shade", "normal")
 
 
 def main() -> None:
-    """Write colour (JPEG), depth (16-bit PNG, millimetres) and labels (palette PNG) of every room."""
+    """Write colour (JPEG), depth (16-bit PNG, millimetres) and labels (palette PNG) of every room, and more of one."""
     FOLDER.mkdir(exist_ok=True)
     for index in range(COUNT):
         room = render(SEED, index, *SIZE)
@@ -28,6 +30,8 @@ def main() -> None:
         labels.putdata(room.labels.ravel().tolist())
         labels.putpalette([channel for colour in PALETTE for channel in colour])
         labels.save(stem.with_suffix(".labels.png"))
+        for name in DOMAINS if index == OTHER else ():
+            Image.fromarray(np.squeeze(room.domain(name))).save(stem.with_suffix(f".{name}.png"))
 
 
 if __name__ == "__main__":

@@ -60,3 +60,9 @@ def foreign_scenes(folder: Path = HERE / "real") -> list[Scene]:
             notice=f"rendered by others, {outside}",
         ),
     ]
+
+
+def relative(path: Path) -> str:
+    """Return a path relative to the repository, or as it is where it lies elsewhere."""
+    path = Path(path).resolve()
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from clients import Predictor, Row, SavedFiles, Segmentation, blend_labels, contact_sheet, mean_iou
-from demo.scenes import ROOT, Scene
+from demo.panels import Panel, with_panels
+from demo.scenes import Scene, relative
 
 REPEATS = 5
 TRUTH_OPACITY = 0.55
@@ -69,8 +70,8 @@ def pooled_mean_iou(answers: Sequence[Answer]) -> float:
     return mean_iou(predicted, truth, len(answers[0].result.class_names))
 
 
-def draw_sheet(answers: Sequence[Answer], path: Path) -> None:
-    """Draw the contact sheet of all answers."""
+def draw_sheet(answers: Sequence[Answer], panels: Sequence[Panel], path: Path) -> None:
+    """Draw the contact sheet of all answers, and panels of the other networks below it."""
     palette = answers[0].result.palette
     rows = []
     for answer in answers:
@@ -92,29 +93,30 @@ def draw_sheet(answers: Sequence[Answer], path: Path) -> None:
         )
     colours = [tuple(int(channel) for channel in colour) for colour in palette]
     legend = list(zip(answers[0].result.class_names, colours, strict=True))
-    contact_sheet(rows, legend).save(path)  # type: ignore[arg-type]
+    with_panels(contact_sheet(rows, legend), panels).save(path)  # type: ignore[arg-type]
 
 
-def report(answers: Sequence[Answer], pipeline: str) -> dict[str, Any]:
-    """Return the report: one entry per request, paths relative to the repository."""
+def report(answers: Sequence[Answer], pipeline: str, others: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """Return the report: one entry per request, paths relative to the repository; the other networks' apart."""
     return {
+        "others": list(others),
         "requests": [
             {
                 "pipeline": pipeline,
-                "input": _relative(answer.scene.rgb),
+                "input": relative(answer.scene.rgb),
                 "p50_ms": round(answer.p50_ms, 2),
-                "overlay": _relative(answer.files.overlay),
-                "labels": _relative(answer.files.labels),
+                "overlay": relative(answer.files.overlay),
+                "labels": relative(answer.files.labels),
                 "mean_iou": None if answer.mean_iou is None else round(answer.mean_iou, 4),
             }
             for answer in answers
-        ]
+        ],
     }
 
 
-def write_report(answers: Sequence[Answer], pipeline: str, path: Path) -> None:
+def write_report(answers: Sequence[Answer], pipeline: str, path: Path, others: Sequence[dict[str, Any]] = ()) -> None:
     """Write the report as JSON."""
-    path.write_text(json.dumps(report(answers, pipeline), indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(report(answers, pipeline, others), indent=1) + "\n", encoding="utf-8")
 
 
 def table(answers: Sequence[Answer]) -> str:
@@ -129,9 +131,3 @@ def table(answers: Sequence[Answer]) -> str:
             + (f"  ({answer.scene.notice})" if answer.scene.notice else "")
         )
     return "\n".join(lines)
-
-
-def _relative(path: Path) -> str:
-    """Return a path relative to the repository, or as it is where it lies elsewhere."""
-    path = Path(path).resolve()
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from demo import __main__ as demo
 from demo import train as demo_train
+from demo.others import ASKED, NETWORKS
 from demo.scenes import ROOT, foreign_scenes, rooms
 from serving.embedded import EmbeddedServer
 from tests.servers import REPOSITORY
@@ -42,6 +43,17 @@ def test_the_report_holds_one_entry_per_scene(out: Path) -> None:
         assert (ROOT / entry["input"]).is_file() and Path(entry["overlay"]).is_file()
         assert size(entry["labels"]) == size(entry["overlay"]) == size(ROOT / entry["input"])
         assert (entry["mean_iou"] is None) == ("demo/real" in entry["input"])
+
+
+def test_a_real_clip_and_the_other_networks_are_in_the_report_and_on_the_sheet(out: Path) -> None:
+    others = json.loads((out / "report.json").read_text())["others"]
+    served = {f"{name}_{kind}" for name in NETWORKS for kind in ("clip", "image") if (REPOSITORY / name).is_dir()}
+    assert {entry["pipeline"] for entry in others} == {name for name in served if name in ASKED}
+    clip = next(entry for entry in others if entry["pipeline"] == "events_gmf_clip")
+    assert clip["modalities"] == ["frames", "waveform"] and size(clip["files"]["strip"])[0] == 960
+    for entry in others:
+        assert (ROOT / entry["input"]).is_file() and entry["ms"] > 0
+        assert all(Path(file).is_file() for file in entry["files"].values())
 
 
 def test_the_rooms_are_segmented_well(out: Path) -> None:
