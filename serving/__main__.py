@@ -121,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
     _add_source(doctor)
     _add_ports(doctor)
+    _add_door(doctor)
     status = commands.add_parser("status", help="show the running servers of this user")
     status.set_defaults(run=_status)
     status.add_argument("--http-port", type=_port, help="only the server on this HTTP port")

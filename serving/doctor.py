@@ -15,6 +15,7 @@ from pathlib import Path
 
 from serving import plans, shm
 from serving.assemble import assemble
+from serving.door import door_of
 from serving.errors import ServingError
 from serving.graphs import graphs_of
 from serving.model_config import Runtime
@@ -59,6 +60,7 @@ def examine(wanted: Settings) -> Iterator[Finding]:
     yield from (_python(), _numpy(), _stack(), _cores(), *_onnxruntime())
     for option, port in (("--http-port", wanted.http_port), ("--grpc-port", wanted.grpc_port)):
         yield _guarded(f"port {port}", partial(_port, port, option))
+    yield _guarded("front door", partial(_door, wanted))
     yield from _artefacts(wanted)
 
 
@@ -141,6 +143,17 @@ def _port(port: int, option: str) -> Finding:
     """Whether a port is free."""
     listen(LOOPBACK, port, option).close()
     return Finding(f"port {port}", Verdict.FINE, "free")
+
+
+def _door(wanted: Settings) -> Finding:
+    """Whether keys, certificate and the address for traces can be used, and who may come in."""
+    door = door_of(wanted)
+    keys = f"{len(door.key_hashes)} API keys" if door.key_hashes else "no API keys"
+    text = f"{wanted.host}, {keys}, {'TLS' if door.tls_cert else 'no TLS'}"
+    if wanted.host != LOOPBACK and not door.key_hashes:
+        cure = "give it keys: --api-keys FILE, or let only a gateway reach it"
+        return Finding("front door", Verdict.NOTE, f"{text}: whoever reaches this address may ask", cure)
+    return Finding("front door", Verdict.FINE, text)
 
 
 def _artefacts(wanted: Settings) -> Iterator[Finding]:

@@ -237,3 +237,14 @@ def test_the_doctor_names_the_cure_for_a_plan_that_is_out_of_date(
     text = said(capsys, "doctor", "--repository", str(tmp_path), "--http-port", "0", "--grpc-port", "0", code=1)
     assert f"BROKEN  {NETWORK} plan: it was built from another graph" in text
     assert f"python -m export plan-script {NETWORK}" in text
+
+
+def test_the_doctor_looks_at_keys_and_at_a_door_that_is_open_to_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "keys.txt").write_text("short\n")
+    common = ("doctor", "--repository", str(REPOSITORY), "--network", NETWORK, "--http-port", "0", "--grpc-port", "0")
+    text = said(capsys, *common, "--api-keys", str(tmp_path / "keys.txt"), code=1)
+    assert "BROKEN  front door: --api-keys" in text and "-> take a longer one" in text
+    text = said(capsys, *common, "--host", "0.0.0.0")
+    assert "note    front door: 0.0.0.0, no API keys, no TLS" in text and "-> give it keys" in text
