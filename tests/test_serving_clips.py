@@ -15,6 +15,7 @@ from serving.stages.clips import ClipShape, read_clip
 from serving.stages.decode_clip import decode_clips, modalities
 from serving.stages.killable import MediaError
 from tests.small_clips import SAMPLE_RATE, brightness, clip
+from training.audio_video import clips as training_clips
 
 SHAPE = ClipShape(frames=4, height=24, width=32, rate=2.0, samples=16000, sample_rate=8000)
 LIMITS = ClipLimits()
@@ -39,6 +40,26 @@ def test_every_listed_container_gives_the_frames_at_their_times_and_the_sound(co
     assert facts.pictures is not None and facts.sound is not None
     np.testing.assert_allclose(facts.pictures["at"], [0, 0.5, 1, 1.5], atol=0.01)
     assert facts.warnings == []
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"container": "mp4"}, {"container": "webm", "sound_first": True}, {"seconds": 0.7}, {"seconds": 3.1},
+        {"sounds": 0}, {"pictures": 0}, {"container": "avi", "pictures": 2, "sounds": 2},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("rate", [2.0, 7.3, None])
+def test_the_server_sees_and_hears_what_training_does(made: dict[str, Any], rate: float | None) -> None:
+    data, wanted = clip(**made), dataclasses.replace(SHAPE, rate=rate)
+    theirs = training_clips.read_clip(
+        data, training_clips.ClipShape(4, 24, 32, rate or 0.0, SHAPE.samples, SHAPE.sample_rate)
+    )
+    ours = read_clip(data, wanted, LIMITS)
+    for here, there in ((ours.frames, theirs.frames), (ours.waveform, theirs.waveform)):
+        assert (here is None) == (there is None)
+        if here is not None and there is not None:
+            np.testing.assert_array_equal(here, there)
 
 
 def test_a_rate_above_that_of_the_clip_repeats_the_frame_before() -> None:
