@@ -45,7 +45,7 @@ def write_pictures(run: TranslationRun, name: str, size: tuple[int, int], folder
     live = PictureServable(run.network.eval(), network).eval()
     frozen = PictureServable(freeze(run.network), network).eval()
     write_onnx(frozen, inputs, outputs, max_batch, path)
-    views = _views(run, inputs)
+    views = views_of(run, inputs, EVALUATED)
     noise = [example(inputs, n, seed=n) for n in (1, 2, 3) if n <= max_batch]
     samples = {"noise, batches of 1, 2, 3": noise} | _proof(run, views, max_batch)
     runners = {"frozen": torch_runner(frozen), "onnx": onnx_runner(path)}
@@ -90,11 +90,20 @@ def _tolerances(spec: TensorSpec) -> tuple[Tolerance, ...]:
     return (Tolerance(spec.name, "max_abs", 1.0), Tolerance(spec.name, "agreement", 0.99))
 
 
-def _views(run: TranslationRun, inputs: Sequence[TensorSpec]) -> list[View]:
-    """Return raw inputs, each with a batch axis of 1, and raw truths of some test views at the size of the graph."""
+def views_of(run: TranslationRun, inputs: Sequence[TensorSpec], count: int) -> list[View]:
+    """Return test views, spread over all there are, at the size of a graph.
+
+    Args:
+        run: says which views.
+        inputs: of the graph.
+        count: how many at most.
+
+    Returns:
+        per view the raw inputs, each with a batch axis of 1, and the raw truths.
+    """
     network, size = run.config.network, (inputs[0].shape[0], inputs[0].shape[1])
     source = pictures(run.config.data, network, "test")
-    count = min(EVALUATED, len(source))
+    count = min(count, len(source))
     views = []
     for index in (place * len(source) // count for place in range(count)):
         view = {name: resized(picture, size) for name, picture in source[index].items()}

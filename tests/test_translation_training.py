@@ -22,6 +22,7 @@ from training.models.translation import Pictures, build_translator
 from training.overrides import override
 from training.presets import PRESETS, preset
 from training.run_folder import read_run
+from training.translation.config import DOMAINS as ALL_DOMAINS
 from training.translation.config import TranslationConfig, TranslatorConfig
 from training.translation.data import ViewDataset, Views, eval_loader, train_transform
 from training.translation.domains import codec, codecs
@@ -249,6 +250,12 @@ def test_a_domain_decodes_to_what_was_encoded(name: str, metres: dict[str, Any])
     decoded = code.decode(np.broadcast_to(coded, (3, 6, 8)))
     np.testing.assert_allclose(decoded, raw, rtol=1e-4, atol=1e-4)
     assert decoded.dtype == raw.dtype
+
+
+def test_every_domain_has_a_code_and_a_place_in_taskonomy() -> None:
+    for name in ALL_DOMAINS:
+        assert codec(name, TranslatorConfig()).domain.name == name
+    assert set(STORED) == set(ALL_DOMAINS)
 
 
 def test_taskonomy_is_read_in_its_ranges_and_split_two_to_one(taskonomy: Path) -> None:

@@ -18,6 +18,8 @@ Raw = NDArray[np.generic]
 TRUE = "true "
 #: Domains that a sensor takes.
 SENSED = frozenset({"rgb", "depth"})
+#: What looks different in good light; all else is geometry.
+LIT = frozenset({f"{TRUE}rgb", "texture", f"{TRUE}texture"})
 
 
 class PictureSource(Protocol):
@@ -69,16 +71,15 @@ class RoomPictures:
 
     def _render(self, index: int) -> dict[str, Raw]:
         """Render one room, once more where what its sensors take in the dark differs from what is there."""
-        there = render(self._seed, index, *self._size, lights_on=True)
-        sensed = there
-        if not SENSED.isdisjoint(self.names):
-            sensed = render(self._seed, index, *self._size)
+        lit, sensed = not LIT.isdisjoint(self.names), not SENSED.isdisjoint(self.names)
+        taken = render(self._seed, index, *self._size, lights_on=not sensed)
+        there = render(self._seed, index, *self._size, lights_on=True) if lit and sensed else taken
         kept: dict[str, Raw] = {}
         for name in self.names:
             if name == f"{TRUE}depth":
                 kept[name] = there.range
             else:
-                kept[name] = (there if name.startswith(TRUE) else sensed).domain(name.removeprefix(TRUE))
+                kept[name] = (taken if name in SENSED else there).domain(name.removeprefix(TRUE))
         return kept
 
 

@@ -108,7 +108,9 @@ def open_split(config: PicturesConfig, names: Sequence[str], split: str) -> Task
         first = -(-2 * len(everything) // 3)
         views = everything[:first] if split == "train" else everything[first:]
     if not views:
-        raise DataError(Problem(str(root), f"holds no view to {split} with", "docs/own-data.md shows the layout"))
+        raise DataError(
+            Problem(str(root), f"holds no view to {split} with", "docs/guides/own-data.md shows the layout")
+        )
     files = [place(root, view, name) for view in views for name in {name.removeprefix(TRUE) for name in names}]
     refuse([absent(file) for file in files if not file.is_file()])
     return TaskonomyPictures(root, views, names)
