@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from clients.access import Access
 from clients.balance import Retries
+from clients.classifications import Classification, classification_question
 from clients.errors import CrosswireError
 from clients.pictures import Source
 from clients.pipelines import Pipeline
@@ -22,6 +26,7 @@ from clients.predictor import DEADLINE_S
 from clients.questions import Question, segmentation_question
 from clients.results import Segmentation
 from clients.talk import Call, Pause, Step, Talk, Talks
+from clients.translations import Translation, translation_question
 from clients.transport import AsyncTransport, open_async_transport
 
 Answer = TypeVar("Answer")
@@ -77,6 +82,10 @@ class AsyncPredictor:
         """Return one pipeline; see `Predictor.pipeline`."""
         return await self._hold(self._talks.pipeline(name, task))
 
+    async def named_pipeline(self, name: str | None = None) -> Pipeline:
+        """Return the pipeline with a name, or the only one; see `Predictor.named_pipeline`."""
+        return await self._hold(self._talks.named_pipeline(name))
+
     async def statistics(self) -> list[dict[str, Any]]:
         """Return Triton's statistics; see `Predictor.statistics`."""
         return await self._hold(self._talks.statistics())
@@ -101,6 +110,28 @@ class AsyncPredictor:
                 overlay=overlay,
                 confidence=confidence,
             )
+        )
+
+    async def translate(
+        self, inputs: Mapping[str, Source], *, depth_units_per_metre: float | None = None, pipeline: str | None = None
+    ) -> Translation:
+        """Make pictures of some domains into pictures of others; see `Predictor.translate`."""
+        return await self._prepared(
+            lambda: translation_question(inputs, depth_units_per_metre=depth_units_per_metre, pipeline=pipeline)
+        )
+
+    async def classify(
+        self,
+        clip: str | os.PathLike[str] | bytes | None = None,
+        *,
+        frames: NDArray[np.uint8] | None = None,
+        waveform: NDArray[np.float32] | None = None,
+        pipeline: str | None = None,
+        strip: bool = True,
+    ) -> Classification:
+        """Say what happens in a clip; see `Predictor.classify`."""
+        return await self._prepared(
+            lambda: classification_question(clip, frames, waveform, pipeline=pipeline, strip=strip)
         )
 
     async def ask(self, question: Question[Answer], *, deadline_s: float | None = None) -> Answer:

@@ -85,6 +85,26 @@ class Classification:
         return files
 
 
+def classification_question(
+    clip: str | os.PathLike[str] | bytes | None,
+    frames: NDArray[np.uint8] | None,
+    waveform: NDArray[np.float32] | None,
+    *,
+    pipeline: str | None,
+    strip: bool,
+) -> Question[Classification]:
+    """Prepare a clip, or bare tensors in its place; the arguments are those of `Predictor.classify`.
+
+    Raises:
+        InputError: nothing came, both came, or something that cannot be sent.
+    """
+    if clip is None:
+        return tensors_question(frames, waveform, pipeline=pipeline)
+    if frames is not None or waveform is not None:
+        raise InputError("a clip came beside frames or a waveform; send the one or the other")
+    return clip_question(clip, pipeline=pipeline, strip=strip)
+
+
 def clip_question(
     clip: str | os.PathLike[str] | bytes, *, pipeline: str | None = None, strip: bool = True
 ) -> Question[Classification]:

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from clients.access import Access
 from clients.balance import Retries
-from clients.classifications import Classification, clip_question, tensors_question
-from clients.errors import CrosswireError, InputError
+from clients.classifications import Classification, classification_question
+from clients.errors import CrosswireError
 from clients.pictures import Source
 from clients.pipelines import Pipeline
 from clients.questions import Question, segmentation_question
@@ -211,11 +211,7 @@ class Predictor:
             InputError: nothing, or something that cannot be sent, came; the server was not asked.
             ServerError: the server was asked and there is no result.
         """
-        if clip is None:
-            return self.ask(tensors_question(frames, waveform, pipeline=pipeline))
-        if frames is not None or waveform is not None:
-            raise InputError("a clip came beside frames or a waveform; send the one or the other")
-        return self.ask(clip_question(clip, pipeline=pipeline, strip=strip))
+        return self.ask(classification_question(clip, frames, waveform, pipeline=pipeline, strip=strip))
 
     def ask(self, question: Question[Answer], *, deadline_s: float | None = None) -> Answer:
         """Ask a prepared question.

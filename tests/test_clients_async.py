@@ -26,6 +26,8 @@ from clients import (
     ServerUnreachable,
     segmentation_question,
 )
+from tests.servers import depth_png, png
+from tests.small_clips import clip
 from training.datasets.rooms import render
 
 ROOM = render(23, 4)
@@ -55,6 +57,23 @@ def test_many_at_once_are_what_one_after_the_other_is(url: str) -> None:
             assert other.timings.total_ms > other.timings.request_ms > 0
         with pytest.raises(CrosswireError, match="was closed; make a new one"):
             await predictor.segment(ROOM.rgb, ROOM.depth)
+
+    asyncio.run(ask())
+
+
+def test_clips_and_translations_are_answered_as_to_the_blocking_predictor(small: Any) -> None:
+    pictures = {"texture": png(), "shade": png(), "depth": depth_png()}
+    bell = clip()
+
+    async def ask() -> None:
+        async with AsyncPredictor(small.grpc_url) as predictor:
+            heard, seen = await asyncio.gather(predictor.classify(bell), predictor.translate(pictures))
+            assert (await predictor.named_pipeline("events_small_clip")).task == "classification"
+            with pytest.raises(InputError, match="nothing came"):
+                await predictor.classify()
+        with Predictor(small.grpc_url) as blocking:
+            assert dict(blocking.classify(bell).top()) == pytest.approx(dict(heard.top()))
+            assert set(blocking.translate(pictures).pictures) == set(seen.pictures)
 
     asyncio.run(ask())
 
