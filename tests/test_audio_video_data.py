@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
+from training.__main__ import main
 from training.audio_video.clips import Clip, read_clip
 from training.audio_video.config import AudioVideoConfig, ClipShape
 from training.audio_video.data import ClipDataset, clips
@@ -197,6 +198,25 @@ def test_a_data_set_that_is_nowhere_is_refused() -> None:
         clips(override(AudioVideoConfig(), ["data.name=kinetics"]), "train")
     with pytest.raises(ConfigError, match=r"data.path=DIR"):
         clips(override(AudioVideoConfig(), ["data.name=clips"]), "train")
+
+
+@pytest.mark.parametrize("layout", ["clips", "vggsound"])
+def test_written_clips_are_found_sound_and_bad_ones_are_named(
+    layout: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make = ["make-data", "events", "--layout", layout, "--to", str(tmp_path / "data"), "--count", "25"]
+    assert main([*make, "--size", "32x40"]) == 0
+    check = ["check-data", str(tmp_path / "data"), "--quiet"]
+    assert main(check) == 0
+    printed = capsys.readouterr().out
+    assert CLIP_LAYOUTS[layout].title in printed and "nothing wrong" in printed and f"data.name={layout}" in printed
+    broken, mute = sorted((tmp_path / "data").rglob("*.mp4"))[:2]
+    broken.write_bytes(b"no clip")
+    write_clip(Clip(EventClips(0, 1, SHAPE)[0].clip.frames, None), mute, SHAPE)
+    assert main(check) == 2
+    said = capsys.readouterr()
+    assert f"{broken}: cannot be read as a clip" in said.out and f"{mute}: has no sound" in said.out
+    assert "2 problems in" in said.err
 
 
 # Absence ------------------------------------------------------------------------------------------------------------

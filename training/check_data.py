@@ -7,7 +7,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from training.config import ConfigError
+from training.audio_video.config import ClipShape
+from training.audio_video.sources.clip_files import ClipFiles
+from training.audio_video.sources.layouts import CLIP_LAYOUTS
+from training.config import ConfigError, DataConfig
 from training.datasets.layouts import LAYOUTS
 from training.datasets.problems import Problem, Survey
 
@@ -20,13 +23,35 @@ def recognised(path: Path) -> str:
     """
     if not path.exists():
         raise ConfigError(f"{path} does not exist")
-    for name, layout in LAYOUTS.items():
-        if layout.recognise(path):
+    recognises = {name: layout.recognise for name, layout in LAYOUTS.items()}
+    recognises |= {name: layout.recognise for name, layout in CLIP_LAYOUTS.items()}
+    for name, recognise in recognises.items():
+        if recognise(path):
             return name
     raise ConfigError(
-        f"{path} looks like none of {', '.join(LAYOUTS)}; say which it is with --layout, "
+        f"{path} looks like none of {', '.join((*LAYOUTS, *CLIP_LAYOUTS))}; say which it is with --layout, "
         "or write manifest.json for frames of your own (docs/guides/own-data.md)"
     )
+
+
+def survey_of(layout: str, config: DataConfig) -> tuple[str, Survey]:
+    """Return the title of a layout, and a data set laid open for a check.
+
+    Args:
+        layout: name of a layout of pictures or of clips.
+        config: where the data set lies.
+
+    Raises:
+        ConfigError: an unknown layout, or clips of which the list or the folders are broken.
+    """
+    if layout in LAYOUTS:
+        return LAYOUTS[layout].title, LAYOUTS[layout].survey(config)
+    if layout not in CLIP_LAYOUTS:
+        names = ", ".join((*LAYOUTS, *CLIP_LAYOUTS))
+        raise ConfigError(f"layout {layout!r} is unknown; allowed are {names}")
+    splits = [CLIP_LAYOUTS[layout].open(Path(config.path), split, ClipShape()) for split in ("train", "test")]
+    every = ClipFiles([file for split in splits for file in split.files], splits[0].classes, ClipShape())
+    return CLIP_LAYOUTS[layout].title, Survey((), every)
 
 
 def problems(survey: Survey, *, progress: bool = True) -> Iterator[Problem]:

@@ -24,13 +24,11 @@ def _check(options: argparse.Namespace) -> None:
     """Print every problem; raise where there is one."""
     from tqdm import tqdm
 
-    from training.check_data import problems, recognised
+    from training.audio_video.sources.layouts import CLIP_LAYOUTS
+    from training.check_data import problems, recognised, survey_of
     from training.config import ConfigError, DataConfig
-    from training.datasets.layouts import LAYOUTS
 
     layout = options.layout or recognised(options.path)
-    if layout not in LAYOUTS:
-        raise ConfigError(f"layout {layout!r} is unknown; allowed are {', '.join(LAYOUTS)}")
     config = DataConfig(
         name=layout,
         path=str(options.path),
@@ -38,15 +36,16 @@ def _check(options: argparse.Namespace) -> None:
         mapping=options.mapping,
         depth_folder=options.depth_folder,
     )
-    survey = LAYOUTS[layout].survey(config)
+    title, survey = survey_of(layout, config)
+    what = "clips" if layout in CLIP_LAYOUTS else "frames"
     frames = len(survey.frames)
-    print(f"{options.path}: {LAYOUTS[layout].title}, {frames} frames")
+    print(f"{options.path}: {title}, {frames} {what}")
     count = 0
     for problem in problems(survey, progress=not options.quiet):
         tqdm.write(str(problem))
         count += 1
     if count:
-        raise ConfigError(f"{count} {'problem' if count == 1 else 'problems'} in {frames} frames")
+        raise ConfigError(f"{count} {'problem' if count == 1 else 'problems'} in {frames} {what}")
     print(
         f"nothing wrong; train with --set data.name={layout} --set data.path={options.path} "
         f"--set network.classes={len(survey.frames.classes)}"

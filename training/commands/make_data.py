@@ -10,29 +10,55 @@ from training.commands.arguments import Commands, size
 
 def add(commands: Commands) -> None:
     """Describe `make-data`."""
-    make = commands.add_parser("make-data", help="write procedural frames in the layout of a real data set")
-    make.add_argument("source", choices=["rooms"], help="what is drawn")
-    make.add_argument("--layout", default="folder", metavar="NAME", help="how it is laid out (default folder)")
+    make = commands.add_parser("make-data", help="write procedural frames or clips in the layout of a real data set")
+    make.add_argument("source", choices=["rooms", "events"], help="what is drawn: frames of rooms, clips of events")
+    make.add_argument("--layout", metavar="NAME", help="how it is laid out (default folder; of events clips)")
     make.add_argument("--to", type=Path, required=True, metavar="DIR", help="new folder to write into")
-    make.add_argument("--count", type=int, default=20, metavar="N", help="number of frames, 3 or more (default 20)")
-    make.add_argument("--size", type=size, default=(128, 160), metavar="HxW", help="of a picture (default 128x160)")
+    make.add_argument("--count", type=int, default=20, metavar="N", help="how many, 3 or more (default 20)")
+    make.add_argument("--size", type=size, metavar="HxW", help="of a picture (default 128x160; of events 48x64)")
     make.add_argument("--seed", type=int, default=0, help="of what is drawn (default 0)")
     make.set_defaults(function=_make)
 
 
 def _make(options: argparse.Namespace) -> None:
     """Write a data set."""
+    from training.audio_video.sources.write import WRITERS
     from training.config import ConfigError
     from training.datasets.layouts import LAYOUTS
-    from training.datasets.rooms_frames import RoomsFrames
-    from training.datasets.write import split_evenly
 
-    if options.layout not in LAYOUTS:
-        raise ConfigError(f"layout {options.layout!r} is unknown; allowed are {', '.join(LAYOUTS)}")
+    layouts = tuple(LAYOUTS if options.source == "rooms" else WRITERS)
+    layout = options.layout or ("folder" if options.source == "rooms" else "clips")
+    if layout not in layouts:
+        raise ConfigError(f"layout {layout!r} is unknown for {options.source}; allowed are {', '.join(layouts)}")
     if options.count < 3:
         raise ConfigError(f"--count is {options.count}; allowed is 3 or more, one for each split")
     if options.to.exists() and (not options.to.is_dir() or any(options.to.iterdir())):
         raise ConfigError(f"{options.to} exists and is not an empty folder; choose another one")
-    source = RoomsFrames(options.seed, options.count, *options.size)
-    LAYOUTS[options.layout].write(source, options.to, split_evenly(options.count))
+    if options.source == "rooms":
+        _make_rooms(options, layout)
+    else:
+        _make_events(options, layout)
     print(f"written: {options.to}\nnext: python -m training check-data {options.to}")
+
+
+def _make_rooms(options: argparse.Namespace, layout: str) -> None:
+    """Write frames of procedural rooms."""
+    from training.datasets.layouts import LAYOUTS
+    from training.datasets.rooms_frames import RoomsFrames
+    from training.datasets.write import split_evenly
+
+    source = RoomsFrames(options.seed, options.count, *(options.size or (128, 160)))
+    LAYOUTS[layout].write(source, options.to, split_evenly(options.count))
+
+
+def _make_events(options: argparse.Namespace, layout: str) -> None:
+    """Write procedural clips."""
+    from training.audio_video.config import ClipShape
+    from training.audio_video.sources.events_clips import EventClips
+    from training.audio_video.sources.write import WRITERS
+
+    height, width = options.size or (48, 64)
+    if height % 2 or width % 2:
+        raise ValueError(f"--size is {height}x{width}; clips have even numbers of rows and columns, for example 48x64")
+    shape = ClipShape(height=height, width=width)
+    WRITERS[layout](EventClips(options.seed, options.count, shape), options.to, shape)

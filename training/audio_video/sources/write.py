@@ -49,6 +49,7 @@ def _write_frames(av, container, frames: NDArray[np.uint8], rate: Fraction):  # 
     stream = container.add_stream("libx264", rate=rate, options={"crf": "12", "preset": "veryfast"})
     stream.height, stream.width = frames.shape[1:3]
     stream.pix_fmt = "yuv420p"
+    stream.codec_context.thread_count = 1  # pictures of this size are not worth a second one
 
     def packets():  # type: ignore[no-untyped-def]
         for picture in frames:
