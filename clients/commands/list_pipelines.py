@@ -30,10 +30,12 @@ def run(options: argparse.Namespace) -> None:
 
 def as_text(pipeline: Pipeline) -> str:
     """Return one pipeline as a few lines."""
+    count = len(pipeline.classes)
+    classes = f", {count} classes: {', '.join(pipeline.classes)}" if count else ""
     return "\n".join(
         (
             pipeline.name,
-            f"  task     {pipeline.task}, {len(pipeline.classes)} classes: {', '.join(pipeline.classes)}",
+            f"  task     {pipeline.task}{classes}",
             f"  inputs   {_tensors(pipeline.inputs)}",
             f"  outputs  {_tensors(pipeline.outputs)}",
         )
