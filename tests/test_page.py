@@ -8,6 +8,7 @@ import io
 import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -92,7 +93,9 @@ def take_sample(page: Any, name: str) -> tuple[bytes, bytes]:
 
 
 @in_chromium
-def test_a_sample_is_answered_with_overlay_legend_confidence_and_depth(page: Any, server: Any) -> None:
+def test_a_sample_is_answered_with_overlay_legend_confidence_and_depth(
+    page: Any, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rgb, depth = take_sample(page, "room 0")
     with Predictor(server.grpc_url) as predictor:
         result = predictor.segment(rgb, depth)
@@ -114,6 +117,8 @@ def test_a_sample_is_answered_with_overlay_legend_confidence_and_depth(page: Any
     assert len(np.unique(confidence.reshape(-1, 3), axis=0)) > 10
     said = page.inner_text("#latency")
     assert all(step in said for step in ("round trip", "decode", "network", "render")) and " ms" in said
+    again = run_snippet(page, tmp_path, {"room_0.rgb.jpg": rgb, "room_0.depth.png": depth}, monkeypatch)
+    assert again.shares == pytest.approx(result.shares, abs=1e-3)
 
 
 @in_chromium
@@ -181,24 +186,43 @@ def put(page: Any, field: str, data: bytes, name: str, kind: str) -> None:
     page.set_input_files(f"#file-{field}", files=[{"name": name, "mimeType": kind, "buffer": data}])
 
 
+def run_snippet(page: Any, folder: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run the page's Python in a folder that holds the files; return its result."""
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    page.click("#snippets button:has-text('Python')")
+    monkeypatch.chdir(folder)
+    names: dict[str, Any] = {}
+    exec(page.inner_text("#snippet"), names)
+    return names["result"]
+
+
 @in_chromium
-def test_a_clip_shows_frames_spectrogram_and_probabilities(browser: Any, small: Any) -> None:
+def test_a_clip_shows_frames_spectrogram_and_probabilities(
+    browser: Any, small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with opened_page(browser, small.http_url) as page:
         page.select_option("#pipeline", "events_small_clip")
-        put(page, "clip", clip(), "bell.mkv", "video/x-matroska")
+        bell = clip()
+        put(page, "clip", bell, "bell.mkv", "video/x-matroska")
         page.click("#run")
         page.wait_for_selector("#probabilities")
         said = page.inner_text("#probabilities")
         assert all(name in said for name in EVENTS) and "made from frames and waveform" in said
         assert pixels(page, "#strip").shape[1] == 960
         assert "-F clip=@bell.mkv" in page.inner_text("#snippet")
+        ((name, share), *_) = run_snippet(page, tmp_path, {"bell.mkv": bell}, monkeypatch).top()
+        assert name == said.splitlines()[1] and f"{share:.1%}".replace("%", " %") in said
 
 
 @in_chromium
-def test_a_translation_shows_what_was_sent_and_every_domain_that_came(browser: Any, small: Any) -> None:
+def test_a_translation_shows_what_was_sent_and_every_domain_that_came(
+    browser: Any, small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with opened_page(browser, small.http_url) as page:
         page.select_option("#pipeline", "rooms_small_image")
-        for name, data in (("texture", png()), ("shade", png()), ("depth", depth_png())):
+        pictures = {"texture": png(), "shade": png(), "depth": depth_png()}
+        for name, data in pictures.items():
             put(page, name, data, f"{name}.png", "image/png")
         page.click("#run")
         page.wait_for_selector("#answer .panel")
@@ -206,28 +230,21 @@ def test_a_translation_shows_what_was_sent_and_every_domain_that_came(browser: A
         offered = httpx.get(f"{small.http_url}/v1/pipelines/rooms_small_image").json()["outputs"]
         drawn = [one["output"] for one in offered if one["tensor"].endswith("_png")]
         assert titles == ["texture", "shade", "depth", *drawn]
+        files = {f"{name}.png": data for name, data in pictures.items()}
+        assert sorted(run_snippet(page, tmp_path, files, monkeypatch).pictures) == sorted(drawn)
 
 
 @in_chromium
-def test_a_network_that_can_do_without_a_picture_is_shown_without_it(browser: Any, small: Any) -> None:
+def test_a_network_that_can_do_without_a_picture_is_shown_without_it(
+    browser: Any, small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with opened_page(browser, small.http_url) as page:
         page.select_option("#pipeline", "rooms_absent_image")
         put(page, "depth", depth_png(), "depth.png", "image/png")
         page.click("#run")
         page.wait_for_selector("#overlay")
         assert "made from depth" in page.inner_text("#legend")
-
-
-@in_chromium
-def test_the_python_snippet_of_the_page_runs(page: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, data in zip(("room_0.rgb.jpg", "room_0.depth.png"), take_sample(page, "room 0"), strict=True):
-        (tmp_path / name).write_bytes(data)
-    page.click("#snippets button:has-text('Python')")
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {}
-    exec(page.inner_text("#snippet"), names)
-    with Image.open(tmp_path / "room_0.rgb.jpg") as sent:
-        assert names["result"].labels.shape == (sent.height, sent.width)
+        assert run_snippet(page, tmp_path, {"depth.png": depth_png()}, monkeypatch).streams == ("depth",)
 
 
 def test_the_page_is_small_and_loads_from_here_alone(server: Any) -> None:

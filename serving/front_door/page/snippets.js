@@ -11,7 +11,8 @@ function curl(pipeline, names, numbers) {
 }
 
 function python(pipeline, names, numbers) {
-  const files = [...names].map(([field, name]) => (pipeline.task === "translation" ? `"${field}": ` : pipeline.task === "segmentation" ? `${field}=` : "") + JSON.stringify(name));
+  const before = { translation: field => `"${field}": `, segmentation: field => `${field}=` }[pipeline.task] ?? (() => "");
+  const files = [...names].map(([field, name]) => before(field) + JSON.stringify(name));
   const given = pipeline.task === "translation" ? [`{${files.join(", ")}}`] : files;
   given.push(...[...numbers].map(([field, value]) => `${field}=${value}`), `pipeline=${JSON.stringify(pipeline.name)}`);
   return `from clients import Predictor
