@@ -117,6 +117,13 @@ def test_a_key_opens_every_path(headers: dict[str, str], web: httpx.Client) -> N
     assert answer.status_code == 200 and answer.json()["summary"]["classes"]
 
 
+def test_the_openapi_document_says_that_a_key_is_asked_for(web: httpx.Client) -> None:
+    document = web.get("/openapi.json", headers={"x-api-key": KEY}).json()
+    (scheme,) = document["security"]
+    assert document["components"]["securitySchemes"][next(iter(scheme))] == {"type": "http", "scheme": "bearer"}
+    assert document["paths"]["/v2/health/ready"]["get"]["security"] == []
+
+
 def test_without_a_key_every_grpc_call_but_health_is_closed(channel: grpc.Channel) -> None:
     for method in ("ModelInfer", "ModelMetadata", "ModelConfig", "ModelStatistics", "RepositoryIndex", "ModelReady"):
         with pytest.raises(grpc.RpcError) as refused:

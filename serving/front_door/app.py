@@ -72,7 +72,7 @@ def make_app(parts: Parts) -> ASGIApp:
 
 def _routes(parts: Parts) -> list[Route]:
     """Return every path with its endpoint."""
-    describe = DescribeEndpoints(parts.upstream, parts.state, parts.meters)
+    describe = DescribeEndpoints(parts.upstream, parts.state, parts.meters, parts.guard)
     infer = InferEndpoint(parts.upstream, parts.admission, parts.limits)
     rest = RestEndpoints(parts.upstream, parts.admission, parts.limits)
     page = StaticPage()

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from serving.front_door.bodies import read_body
 from serving.front_door.docs_page import POLICY, docs_page
 from serving.front_door.errors import error_response
+from serving.front_door.guard import Guard
 from serving.front_door.json_text import parse_object
 from serving.front_door.meters import Meters
 from serving.front_door.openapi import openapi
@@ -28,9 +29,9 @@ _SMALL_BODY = RequestLimits(body_bytes=64 << 10, json_bytes=64 << 10, read_secon
 class DescribeEndpoints:
     """Answers questions about the server and its models."""
 
-    def __init__(self, upstream: Upstream, state: Path, meters: Meters) -> None:
-        """Take the connection to Triton, the run-state folder that holds the supervisor's verdict, and the meters."""
-        self._upstream, self._state, self._meters = upstream, state, meters
+    def __init__(self, upstream: Upstream, state: Path, meters: Meters, guard: Guard) -> None:
+        """Take the connection to Triton, the run-state folder of the server, the meters and the guard."""
+        self._upstream, self._state, self._meters, self._guard = upstream, state, meters, guard
 
     async def live(self, _: Request) -> Response:
         """Whether this process answers."""
@@ -87,7 +88,7 @@ class DescribeEndpoints:
     async def openapi(self, _: Request) -> Response:
         """The OpenAPI document."""
         metadata = await self._upstream.server_metadata()
-        return JSONResponse(openapi(await self._upstream.forms(), metadata.version))
+        return JSONResponse(openapi(await self._upstream.forms(), metadata.version, keys=self._guard.asks))
 
     async def docs(self, request: Request) -> Response:
         """A page to try the pipelines on."""

@@ -9,6 +9,7 @@ from serving.front_door.accept import JSON, PNG
 from serving.front_door.forms import Field, Form
 
 _ERRORS = {
+    "401": "the server asks for an API key, and the request carries none that it knows",
     "400": "the request or a picture in it cannot be used; the error names the problem",
     "413": "the body is too large",
     "503": "overloaded, starting or stopping; try again after Retry-After seconds",
@@ -16,12 +17,13 @@ _ERRORS = {
 }
 
 
-def openapi(forms: Sequence[Form], version: str) -> dict[str, Any]:
+def openapi(forms: Sequence[Form], version: str, *, keys: bool) -> dict[str, Any]:
     """Return the document, OpenAPI 3.1.
 
     Args:
         forms: the pipelines.
         version: version of the server behind them.
+        keys: whether requests must carry an API key.
     """
     description = (
         "Pictures in, pictures out. Beside these paths the server speaks KServe v2, at /v2 and over gRPC, "
@@ -29,8 +31,8 @@ def openapi(forms: Sequence[Form], version: str) -> dict[str, Any]:
     )
     paths: dict[str, Any] = {
         "/v1/pipelines": {"get": _question("Every pipeline: its inputs, outputs, classes and colours.")},
-        "/v2/health/live": {"get": _question("Whether the server runs.")},
-        "/v2/health/ready": {"get": _question("Whether every pipeline answers.")},
+        "/v2/health/live": {"get": {**_question("Whether the server runs."), "security": []}},
+        "/v2/health/ready": {"get": {**_question("Whether every pipeline answers."), "security": []}},
     }
     for form in forms:
         paths[f"/v1/pipelines/{form.pipeline}"] = {
@@ -41,6 +43,8 @@ def openapi(forms: Sequence[Form], version: str) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Crosswire", "version": version, "description": description},
         "paths": paths,
+        "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}} if keys else {}},
+        "security": [{"key": []}] if keys else [],
     }
 
 
