@@ -24,5 +24,6 @@ def _presets(options: argparse.Namespace) -> None:
         return
     wide = max(map(len, PRESETS))
     for name, config in PRESETS.items():
-        inputs = "+".join(config.inputs)
-        print(f"{name:{wide}}  {config.network.name:12} {inputs:10} {config.data.name:8} {config.steps:6} steps")
+        made = "+".join(getattr(config.network, "outputs", ()))
+        inputs = "+".join(config.inputs) + (f" to {made}" if made else "")
+        print(f"{name:{wide}}  {config.network.name:12} {inputs:28} {config.data.name:8} {config.steps:6} steps")

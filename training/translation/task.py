@@ -133,7 +133,7 @@ class TranslationTask(RunTask):
         chosen = self._chosen()
         tasks, flows = (1, network.streams) if chosen is not None else (len(network.outputs), len(network.flows))
         answers = pictures.answers
-        if settings.detach_ensemble and not network.mixes_features:
+        if settings.detach_ensemble and pictures.flows.shape[0] > pictures.answers.shape[0]:
             answers = self.network.mix(pictures.flows.detach())
         targets = batch.targets
         given, made, _ = self._pairs(batch, pictures)
