@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from serving.limits import ClipLimits
+from serving.stages.clip_header import NAME, Facts, check_header
 from serving.stages.containers import CONTAINERS, claimed_seconds, container_of
 from serving.stages.pictures import PictureError
 
-NAME = "clip"
 #: Quieter than one step of 16-bit sound: there is nothing in it.
 SILENCE = 2.0**-15
 #: Seconds that a time stamp may be off by rounding.
@@ -45,26 +45,6 @@ class ClipShape:
     rate: float | None
     samples: int
     sample_rate: int
-
-
-@dataclass
-class Facts:
-    """What is known about one clip.
-
-    Attributes:
-        container: its name for people.
-        seconds: how long its header says that it lasts, or None.
-        pictures: `codec`, `width`, `height` of the first video stream and `at`, the seconds of the frames taken; or
-            None.
-        sound: `codec`, `rate`, `channels` of the first audio stream; or None.
-        warnings: what is odd about it, each a name, a colon and words.
-    """
-
-    container: str
-    seconds: float | None = None
-    pictures: dict[str, Any] | None = None
-    sound: dict[str, Any] | None = None
-    warnings: list[str] = field(default_factory=list)
 
 
 class Clip(NamedTuple):
@@ -93,7 +73,7 @@ def read_clip(data: bytes, shape: ClipShape, limits: ClipLimits) -> Clip:
     facts = Facts(CONTAINERS[kind], claimed_seconds(data, kind))
     frames = waveform = None
     with _opened(data, kind, limits) as container:
-        _check_header(container, facts, limits)
+        check_header(container, facts, limits)
         if container.streams.video:
             frames = _read(lambda: _frames(container, shape, facts, limits), "pictures")
     if facts.sound is not None:
@@ -131,45 +111,6 @@ def _words(error: Exception) -> str:
     """Return what FFmpeg says, without its number and the place."""
     said = getattr(error, "strerror", None) or str(error)
     return str(said).splitlines()[0][:200] if said else type(error).__name__
-
-
-def _check_header(container: Any, facts: Facts, limits: ClipLimits) -> None:
-    """Hold what the header claims against the limits, and note it.
-
-    Raises:
-        PictureError: it claims too much, or has neither pictures nor sound.
-    """
-    import av
-
-    if len(container.streams) > limits.streams:
-        raise PictureError(f"{NAME} has {len(container.streams)} streams; allowed are {limits.streams}")
-    lengths = [facts.seconds] if facts.seconds else []
-    lengths += [container.duration / av.time_base] if container.duration else []
-    lengths += [float(one.duration * one.time_base) for one in container.streams if one.duration and one.time_base]
-    if lengths:
-        facts.seconds = round(max(lengths), 3)
-    if facts.seconds is not None and facts.seconds > limits.seconds:
-        raise PictureError(
-            f"{NAME} lasts {facts.seconds:.0f} s by its header; allowed are {limits.seconds:g} s: cut it"
-        )
-    for stream in container.streams.video:
-        width, height = stream.codec_context.width, stream.codec_context.height
-        if not 0 < width * height <= limits.pixels or max(width, height) > limits.side:
-            size = f"{width} x {height}" if width * height else "a size that cannot be read or is not allowed"
-            raise PictureError(
-                f"{NAME} has pictures of {size}; allowed are {limits.pixels} pixels and {limits.side} a "
-                "side: scale it down first"
-            )
-    if video := container.streams.video[:1]:
-        codec = video[0].codec_context
-        facts.pictures = {"codec": codec.name, "width": codec.width, "height": codec.height}
-    if audio := container.streams.audio[:1]:
-        codec = audio[0].codec_context
-        facts.sound = {"codec": codec.name, "rate": codec.sample_rate, "channels": codec.channels}
-    if not (facts.pictures or facts.sound):
-        raise PictureError(f"{NAME} holds neither pictures nor sound; send a clip with one of them at least")
-    if max(len(container.streams.video), len(container.streams.audio)) > 1:
-        facts.warnings.append("clip_several_streams: the first pictures and the first sound were taken")
 
 
 def _frames(container: Any, shape: ClipShape, facts: Facts, limits: ClipLimits) -> npt.NDArray[np.uint8] | None:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from serving.limits import MediaLimits, WorkerLimits
 from serving.published import PARAMETER
 from serving.stages.choose import PRESENT
-from serving.stages.clips import NAME, SILENCE, Clip, ClipShape, Facts, read_clip
+from serving.stages.clip_header import NAME, Facts
+from serving.stages.clips import SILENCE, Clip, ClipShape, read_clip
 from serving.stages.pictures import PictureError
 
 FRAMES, WAVEFORM = "frames", "waveform"

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from serving.published import PARAMETER
 from serving.stages.choose import USED
-from serving.stages.clips import Facts
+from serving.stages.clip_header import Facts
 from serving.stages.decode_clip import FRAMES, WAVEFORM, column, facts_of
 from serving.stages.pictures import png_bytes
 from serving.stages.rank_labels import ranked

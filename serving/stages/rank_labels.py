@@ -13,7 +13,7 @@ import numpy.typing as npt
 from export.contract import MODALITIES
 from serving.published import PARAMETER
 from serving.stages.choose import USED
-from serving.stages.clips import Facts
+from serving.stages.clip_header import Facts
 from serving.stages.decode_clip import column, facts_of
 
 
