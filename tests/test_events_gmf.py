@@ -81,15 +81,16 @@ def test_served_tensors_are_answered_as_pytorch_does(served: EmbeddedServer, run
         assert answer["modalities"].ravel()[0] == used
 
 
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
 @pytest.mark.parametrize("missing", [None, "frames", "waveform"])
 def test_a_served_clip_is_answered_as_pytorch_answers_what_training_reads_of_it(
-    served: EmbeddedServer, run: Run, missing: str | None, tmp_path: Path
+    served: EmbeddedServer, run: Run, missing: str | None, protocol: str, tmp_path: Path
 ) -> None:
     shape = run.config.network.clip
     clip, _ = EventClips(6, 2, shape)[1]
     path = tmp_path / "clip.mp4"
     write_clip(clip._replace(**{missing: None}) if missing else clip, path, shape)
-    answer = ask(served, f"{NAME}_clip", clip=[path.read_bytes()])
+    answer = ask(served, f"{NAME}_clip", protocol, clip=[path.read_bytes()])
     np.testing.assert_allclose(answer["probabilities"][0], live(run, read_clip(path, shape)), atol=1e-4)
     assert answer["modalities"].ravel()[0] == b"+".join(
         name for name in (b"frames", b"waveform") if name.decode() != missing
