@@ -244,11 +244,13 @@ class _Positional(torch.nn.Module):
 @pytest.mark.parametrize("name", ["gmf", "g-mbt", "g-perceiver"])
 def test_a_fusion_answers_in_onnx_runtime_as_in_pytorch_at_any_batch(name: str, tmp_path: Path) -> None:
     from export.contract import TensorSpec
-    from export.onnx_graph import exported, save
+    from export.onnx_graph import check, exported, save
 
     fusion = _Positional(tiny(name)).eval()
     specs = [TensorSpec(f"f{index}", "FP32", (size,), ("feature",), "feature") for index, size in enumerate((8, 24))]
-    save(exported(fusion, specs, ["joint"], 8), tmp_path / "fusion.onnx")
+    model = exported(fusion, specs, ["joint"], 8)
+    check(model, specs, [TensorSpec("joint", "FP32", (fusion.fusion.out_features,), ("feature",), "feature")])
+    save(model, tmp_path / "fusion.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "fusion.onnx", providers=["CPUExecutionProvider"])
     for batch in (1, 3):
         given = features((8, 24), batch)
