@@ -15,7 +15,7 @@ from training.presets import preset
 from training.run_folder import WEIGHTS, read_metrics, read_run
 
 ROOT = Path(__file__).resolve().parent.parent
-NETWORKS = {"rooms_translate": ("rgb",)}
+NETWORKS = {"rooms_translate": ("rgb",), "rooms_multitask": ("depth", "normal")}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
