@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from torch import Tensor, nn
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 
 
-class Extractor(nn.Module):
+class Extractor(nn.Module, ABC):
     """Maps pictures or sound to one feature vector.
 
     Args:
@@ -18,9 +20,9 @@ class Extractor(nn.Module):
         super().__init__()
         self.out_features = out_features
 
+    @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, C, T, H, W] to [N, out_features]."""
-        raise NotImplementedError
 
 
 def initialise(module: nn.Module) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ class Fused(NamedTuple):
     loss: Tensor | None = None
 
 
-class Fusion(nn.Module):
+class Fusion(nn.Module, ABC):
     """Base of the fusions.
 
     Args:
@@ -44,6 +45,6 @@ class Fusion(nn.Module):
         self.dims = tuple(dims)
         self.out_features = sum(dims)
 
+    @abstractmethod
     def forward(self, features: Sequence[Tensor]) -> Fused:
         """Fuse one vector [N, dims[j]] per modality; that of an absent modality is what its zero input gives."""
-        raise NotImplementedError
