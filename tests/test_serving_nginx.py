@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from serving.embedded import EmbeddedServer
+from tests.guides import free_port
 from tests.load import Load
 from tests.servers import NETWORK, REPOSITORY, assert_answers, wait_until
 
@@ -62,12 +63,6 @@ def balanced(two: tuple[EmbeddedServer, EmbeddedServer], tmp_path: Path) -> Iter
             yield Balanced(f"http://127.0.0.1:{http}", f"grpc://127.0.0.1:{grpc}")
         finally:
             process.terminate()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def port_of(url: str) -> str:
