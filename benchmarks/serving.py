@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
 import statistics
 import tempfile
@@ -33,6 +32,7 @@ import tritonclient.grpc
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from benchmarks._record import keep
 from export.contract import Contract, TensorSpec, sha256_of
 from serving.embedded import EmbeddedServer
 from serving.limits import PictureLimits
@@ -225,7 +225,7 @@ def main() -> None:
         if network is None:
             repository = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             network = stand_in(repository, wanted.convolutions)
-        figures: dict[str, Any] = {"benchmark": "serving", "network": network, "cores": granted_cores()}
+        figures: dict[str, Any] = {"network": network, "cores": granted_cores()}
         server = stack.enter_context(EmbeddedServer(repository, networks=[network]))
         works = {
             "bare": bare_work(repository / network, rgb, depth),
@@ -244,7 +244,7 @@ def main() -> None:
                     f"  {clients} clients  {name:<7} {one['per_second']:7.2f} per second  p50 {one['p50_ms']:6.1f} ms  "
                     f"{one['processor_ms']:6.1f} ms of processor  {one['share']:.3f} x bare"
                 )
-    print(json.dumps(figures))
+    keep("serving", "python -m benchmarks.serving", figures)
 
 
 if __name__ == "__main__":
