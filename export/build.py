@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import onnx
 import torch
 from torch import Tensor
 
@@ -22,12 +21,11 @@ from export.contract import (
     ExchangedLayer,
     Parity,
     Variant,
-    sha256_of,
     used_spec,
 )
-from export.contract import Run as RunIdentity
 from export.cost import macs
 from export.frames import Frames
+from export.identity import identity_of
 from export.job import Job, Report, job, lone_jobs, silent
 from export.onnx_graph import LOGITS, described, example
 from export.parity import onnx_runner, prove, torch_runner
@@ -36,11 +34,10 @@ from export.precision import FP32, Precision
 from export.reduce import Reduced, reduce
 from export.score import compare, score
 from training.audio_video.config import AudioVideoConfig
-from training.config import to_plain
 from training.data import frames
 from training.datasets.frames import FrameSource
 from training.evaluate import score as score_run
-from training.run_folder import WEIGHTS, Run, RunOf, exchange_to_plain, read_metrics
+from training.run_folder import Run, RunOf, exchange_to_plain, read_metrics
 from training.translation.config import TranslationConfig
 
 GRAPH = "1/model.onnx"
@@ -241,14 +238,7 @@ def _contract(
         macs_live=macs(live, job.inputs),
         macs_frozen=macs(frozen, job.inputs),
         metrics=_metrics(run, source),
-        run=RunIdentity(
-            preset=run.config.preset,
-            config=to_plain(run.config),
-            weights_sha256=sha256_of(run.folder / WEIGHTS),
-            steps=run.config.steps,
-            data=run.config.data.name,
-            versions={"torch": torch.__version__, "onnx": onnx.__version__},
-        ),
+        run=identity_of(run),
         target=job.precision.target,
         precisions=reduced.precisions,
         evaluation=_evaluated(job, path, tested),

@@ -7,22 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from torch import Tensor
 
 from export.clip_servable import INPUTS, ClipServable, FrozenClipServable, input_specs, output_specs
-from export.contract import Contract, Evaluation, Graph, Parity, TensorSpec, Tolerance, Variant, sha256_of
-from export.contract import Run as RunIdentity
+from export.contract import Contract, Evaluation, Graph, Parity, TensorSpec, Tolerance, Variant
 from export.cost import macs
+from export.identity import identity_of
 from export.onnx_graph import check, described, example, exported, save
 from export.parity import Runner, onnx_runner, prove, torch_runner
 from training.audio_video.data import as_tensors, clips
 from training.audio_video.evaluate import Run, availabilities, score
 from training.audio_video.metrics import score_clips
-from training.config import to_plain
 from training.datasets.no_frames import distinct_colours
-from training.run_folder import WEIGHTS, read_metrics
+from training.run_folder import read_metrics
 
 #: Served probabilities lie within this of PyTorch's.
 TOLERANCE = Tolerance("probabilities", "max_abs", 1e-4)
@@ -75,14 +73,7 @@ def write_clips(run: Run, name: str, folder: Path, max_batch: int) -> Contract:
         macs_live=macs(live, specs),
         macs_frozen=macs(frozen, specs),
         metrics=_metrics(run),
-        run=RunIdentity(
-            preset=run.config.preset,
-            config=to_plain(run.config),
-            weights_sha256=sha256_of(run.folder / WEIGHTS),
-            steps=run.config.steps,
-            data=run.config.data.name,
-            versions={"torch": torch.__version__, "onnx": onnx.__version__},
-        ),
+        run=identity_of(run),
         evaluation=_evaluation(run, torch_runner(live), onnx_runner(folder / "1" / "model.onnx")),
         variants=tuple(Variant((INPUTS[variant],), graph) for variant, graph in graphs.items()),
     )

@@ -6,20 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from torch import Tensor
 
-from export.contract import Contract, Evaluation, ExchangedLayer, TensorSpec, Tolerance, sha256_of
-from export.contract import Run as RunIdentity
+from export.contract import Contract, Evaluation, ExchangedLayer, TensorSpec, Tolerance
 from export.cost import macs
 from export.frames import resized
 from export.freeze import freeze
+from export.identity import identity_of
 from export.onnx_graph import described, example, write_onnx
 from export.parity import Runner, onnx_runner, prove, torch_runner
 from export.picture_servable import PREDICTED, PictureServable, input_specs, output_specs
-from training.config import to_plain
-from training.run_folder import WEIGHTS, exchange_to_plain, read_metrics
+from training.run_folder import exchange_to_plain, read_metrics
 from training.translation.config import check_size
 from training.translation.evaluate import TranslationRun, score
 from training.translation.pictures import TRUE, pictures
@@ -71,14 +69,7 @@ def write_pictures(run: TranslationRun, name: str, size: tuple[int, int], folder
         macs_live=macs(live, inputs),
         macs_frozen=macs(frozen, inputs),
         metrics=_metrics(run),
-        run=RunIdentity(
-            preset=run.config.preset,
-            config=to_plain(run.config),
-            weights_sha256=sha256_of(run.folder / WEIGHTS),
-            steps=run.config.steps,
-            data=run.config.data.name,
-            versions={"torch": torch.__version__, "onnx": onnx.__version__},
-        ),
+        run=identity_of(run),
         evaluation=_evaluation(run, views, torch_runner(live), onnx_runner(path)),
     )
 
