@@ -26,16 +26,20 @@ $(VENV)/.serve: pyproject.toml | $(PY)
 	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[serve,client]"
 	@touch $@
 
+$(VENV)/.train: pyproject.toml | $(PY)
+	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[train,export,serve,client]"
+	@touch $@ $(VENV)/.serve
+
 $(VENV)/.all: pyproject.toml | $(PY)
 	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[train,export,serve,client,dev]"
-	@touch $@ $(VENV)/.serve
+	@touch $@ $(VENV)/.train $(VENV)/.serve
 
 setup: $(VENV)/.all
 
 demo: $(VENV)/.serve
 	$(PY) -m demo
 
-demo-train: $(VENV)/.all
+demo-train: $(VENV)/.train
 	$(PY) -m demo.train
 
 serve: $(VENV)/.serve
