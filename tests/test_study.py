@@ -43,7 +43,8 @@ def test_every_row_of_a_study_can_be_built_and_every_claim_names_rows_that_exist
     rows = chosen.rows(size)
     names = [row.name for row in rows]
     assert len(set(names)) == len(names) > 1
-    for row in rows if size == "cpu" else rows[:1]:
+    trained = [row for row in rows if isinstance(row, Row)]
+    for row in trained if size == "cpu" else trained[:1]:
         kind_of(row.config).build(row.config.network)
     figures = [*chosen.shown, "parameters"]
     random = Table({row: [dict.fromkeys(figures, 0.1 * i + 0.01 * s) for s in range(3)] for i, row in enumerate(names)})
@@ -74,7 +75,7 @@ def test_a_study_that_ran_out_of_time_goes_on_where_it_was(small: Study, tmp_pat
     assert record["rows"][0]["figures"]["ensemble"]["values"] == first.values("first", "ensemble")
     assert record["verdicts"][0]["verdict"] == OPEN and record["hardware"]["cores"]
     assert "CANNOT BE TOLD HERE: the first is better (001)" in as_text(small, first)
-    draw(tmp_path / "study.png", small, first)
+    draw(tmp_path / "study.png", small, first, tmp_path)
     assert (tmp_path / "study.png").stat().st_size > 1000
 
 

@@ -32,6 +32,11 @@ class Gammas:
     factors: dict[str, NDArray[np.float32]]
     exchanged: dict[str, NDArray[np.int64]]
 
+    def sizes(self, layer: str, stream: int, part: slice) -> NDArray[np.float32]:
+        """Return |γ| of some channels of one layer and stream, float32 [T, C]."""
+        sizes: NDArray[np.float32] = np.abs(self.factors[layer][:, stream, part])
+        return sizes
+
 
 def read_gammas(folder: Path) -> Gammas | None:
     """Read the record of a run folder; None where there is none.

@@ -75,7 +75,8 @@ def _study(record: Record) -> Iterator[str]:
         cells = [
             f"{figures[name]['mean']:.3f} ± {figures[name]['std']:.3f}" if name in figures else "" for name in heads
         ]
-        yield f"| {row['name']} | " + " | ".join(cells) + f" | {figures['parameters']['mean']:,.0f} |"
+        size = f"{figures['parameters']['mean']:,.0f}" if "parameters" in figures else ""
+        yield f"| {row['name']} | " + " | ".join(cells) + f" | {size} |"
     yield ""
     yield f"![{record['question']}](../benchmarks/results/{record['stem']}.png)"
 

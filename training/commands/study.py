@@ -58,5 +58,5 @@ def _study(options: argparse.Namespace) -> None:
     print(as_text(chosen, table))
     stem = options.results / f"{date.today().isoformat()}-study_{options.name}_{options.size}"
     write_json(stem.with_suffix(".json"), as_json(chosen, table, options.size, options.seeds, command))
-    draw(stem.with_suffix(".png"), chosen, table)
+    draw(stem.with_suffix(".png"), chosen, table, folder)
     print(f"\nwritten: {stem}.json and {stem}.png")

@@ -42,9 +42,9 @@ def draw_trajectories(run: Run, log: Gammas, folder: Path) -> Picture:
     panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
     below = recovered = total = 0
     for stream, (axes, part) in enumerate(zip(panels, parts, strict=True)):
-        paths = np.abs(log.factors[name][:, stream, part])
+        paths = log.sizes(name, stream, part)
         gone = paths <= network.threshold
-        _draw_paths(axes, log, paths, gone[-1], colour(stream))
+        draw_paths(axes, log, paths, gone[-1], colour(stream))
         axes.axhline(network.threshold, color=INK, linewidth=0.9, linestyle="--", label=f"θ = {network.threshold:.3g}")
         title = f"{network.streams[stream]}: {int(gone[-1].sum())} of {paths.shape[1]} end at or below θ"
         tidy(axes, title, "optimiser step", "|γ|" if stream == 0 else "")
@@ -63,8 +63,16 @@ def draw_trajectories(run: Run, log: Gammas, folder: Path) -> Picture:
     )
 
 
-def _draw_paths(axes: Axes, log: Gammas, paths: NDArray[np.float32], gone: NDArray[np.bool_], hue: str) -> None:
-    """Draw one line per channel, those that end below the threshold on top."""
+def draw_paths(axes: Axes, log: Gammas, paths: NDArray[np.float32], gone: NDArray[np.bool_], hue: str) -> None:
+    """Draw one line per channel, those that end below the threshold on top.
+
+    Args:
+        axes: to draw on.
+        log: the record that the paths are from.
+        paths: |γ|, float32 [T, C].
+        gone: whether a channel ends below the threshold, bool [C].
+        hue: colour of those that do.
+    """
     for index in np.argsort(gone, kind="stable"):
         axes.plot(log.steps, paths[:, index], color=hue if gone[index] else GREY, linewidth=0.8, alpha=0.75)
     axes.margins(x=0.01)

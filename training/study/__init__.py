@@ -13,6 +13,7 @@ STUDIES = {
     "fusion": "training.study.segmentation:FUSION",
     "missing": "training.study.audio_video:MISSING",
     "sensitivity": "training.study.segmentation:SENSITIVITY",
+    "theory": "training.study.theory:THEORY",
     "translation": "training.study.translation:TRANSLATION",
     "multitask": "training.study.translation:MULTITASK",
 }

@@ -8,11 +8,14 @@ import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from training.study.study import Study, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def as_text(study: Study, table: Table) -> str:
@@ -27,7 +30,8 @@ def as_text(study: Study, table: Table) -> str:
             else " " * 17
             for figure in study.shown
         )
-        lines.append(f"{row:{wide}}{cells}{table.mean(row, 'parameters'):12,.0f}")
+        size = f"{table.mean(row, 'parameters'):12,.0f}" if "parameters" in table.rows[row][0] else ""
+        lines.append(f"{row:{wide}}{cells}{size}".rstrip())
     lines += ["", study.power, ""]
     for claim in study.claims:
         verdict = claim.judge(table)
@@ -91,7 +95,20 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
-def draw(path: Path, study: Study, table: Table) -> None:
+def draw(path: Path, study: Study, table: Table, runs: Path) -> None:
+    """Draw a study as it says, or as bars.
+
+    Args:
+        path: of the PNG.
+        study: which.
+        table: what was measured.
+        runs: the folder of its runs.
+    """
+    figure = study.picture(table, runs) if study.picture else _bars(study, table)
+    figure.savefig(path, dpi=120)
+
+
+def _bars(study: Study, table: Table) -> Figure:
     """Draw figures of all rows as bars with their spread over seeds."""
     from matplotlib.figure import Figure  # slow to import, and only needed here
 
@@ -115,4 +132,4 @@ def draw(path: Path, study: Study, table: Table) -> None:
     axes.invert_yaxis()
     tidy(axes, study.question)
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
-    figure.savefig(path, dpi=120)
+    return figure

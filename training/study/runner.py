@@ -13,7 +13,7 @@ from training.config import ConfigError, same_result
 from training.fit import fit
 from training.kinds import RunConfig, ScoreOptions, kind_of
 from training.run_folder import read_config, read_run
-from training.study.study import Figures, Row, Study, Table
+from training.study.study import Computation, Figures, Row, Study, Table
 
 FIGURES = "figures.json"
 
@@ -25,7 +25,7 @@ class Unfinished(Exception):
 def run_study(
     study: Study, size: str, seeds: int, folder: Path, *, minutes: float | None = None, progress: bool = True
 ) -> Table:
-    """Train and score every row of a study with every seed.
+    """Train and score, or compute, every row of a study with every seed.
 
     Args:
         study: which.
@@ -52,10 +52,12 @@ def run_study(
     return Table(found)
 
 
-def _figures(study: Study, row: Row, seed: int, folder: Path, *, late: bool) -> Figures:
-    """Return the figures of one run, which is trained and scored where it was not yet."""
+def _figures(study: Study, row: Row | Computation, seed: int, folder: Path, *, late: bool) -> Figures:
+    """Return the figures of a row for one seed, whose run is trained and scored where it was not yet."""
+    if isinstance(row, Computation):
+        return row.compute(seed)
     config: RunConfig = dataclasses.replace(row.config, seed=seed)
-    place = folder / f"{row.name.replace(' ', '-').replace('/', '-')}-{seed}"
+    place = row.folder(folder, seed)
     record = place / FIGURES
     if record.is_file():
         if not same_result(read_config(place), config):
@@ -67,6 +69,8 @@ def _figures(study: Study, row: Row, seed: int, folder: Path, *, late: bool) -> 
     fit(config, place, resume=True, progress=False)
     run = read_run(place)
     figures = study.read(kind_of(config).score(run, ScoreOptions(progress=False)))
+    if study.observe:
+        figures |= study.observe(run)
     figures["parameters"] = float(sum(p.numel() for p in run.network.parameters()))
     _write(record, figures)
     for spent in ("last.ckpt", "weights.pt"):

@@ -6,9 +6,15 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from training.kinds import RunConfig
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from training.run_folder import RunOf
 
 AGREES, REFUTED, OPEN = "agrees", "does not agree", "cannot be told here"
 #: Standard errors that a mean difference must exceed before it counts.
@@ -19,7 +25,7 @@ Figures = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Row:
-    """One configuration of a study.
+    """One configuration of a study, which is trained and scored.
 
     Attributes:
         name: as it stands in the table.
@@ -28,6 +34,23 @@ class Row:
 
     name: str
     config: RunConfig
+
+    def folder(self, runs: Path, seed: int) -> Path:
+        """Return where the run with a seed lies among the runs of the study."""
+        return runs / f"{self.name.replace(' ', '-').replace('/', '-')}-{seed}"
+
+
+@dataclass(frozen=True)
+class Computation:
+    """A row of a study that nothing is trained for; it takes a moment and is computed whenever it is asked for.
+
+    Attributes:
+        name: as it stands in the table.
+        compute: returns the figures for a seed.
+    """
+
+    name: str
+    compute: Callable[[int], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -89,22 +112,26 @@ class Study:
     Attributes:
         name: on the command line.
         question: what it asks, in one sentence.
-        rows: the configurations, by size: `cpu` or `gpu`.
+        rows: the configurations and computations, by size: `cpu` or `gpu`.
         read: turns the scores of a run into figures.
         shown: the figures of the printed table, by name, with the heading of each.
         drawn: the figures that are drawn as bars.
         claims: what the figures are held against.
         power: what the size on a CPU can and cannot tell, in one sentence.
+        observe: reads further figures off a trained run, if given.
+        picture: draws the study from its table and the folder of its runs, if bars do not show it.
     """
 
     name: str
     question: str
-    rows: Callable[[str], Sequence[Row]]
+    rows: Callable[[str], Sequence[Row | Computation]]
     read: Callable[[dict[str, Any]], dict[str, float]]
     shown: Mapping[str, str]
     drawn: Sequence[str]
     claims: Sequence[Claim]
     power: str
+    observe: Callable[[RunOf[Any, Any]], dict[str, float]] | None = None
+    picture: Callable[[Table, Path], Figure] | None = None
 
 
 def compare(table: Table, better: str, worse: str, figure: str, *, least: float = 0.0, unit: float = 100.0) -> Verdict:
@@ -123,8 +150,24 @@ def compare(table: Table, better: str, worse: str, figure: str, *, least: float 
     """
     pairs = zip(table.values(better, figure), table.values(worse, figure), strict=True)
     differences = [a - b for a, b in pairs]
-    mean = statistics.fmean(differences)
-    error = statistics.stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else math.inf
-    word = OPEN if abs(mean - least) <= CERTAIN * error else AGREES if mean > least else REFUTED
+    mean, error = statistics.fmean(differences), _standard_error(differences)
     shown = f"± {unit * error:.1f} (standard error)" if math.isfinite(error) else "from a single seed"
-    return Verdict(word, f"{better} − {worse}: {unit * mean:+.1f} points {shown}, {len(differences)} seeds")
+    evidence = f"{better} − {worse}: {unit * mean:+.1f} points {shown}, {len(differences)} seeds"
+    return Verdict(beyond(differences, least), evidence)
+
+
+def beyond(values: Sequence[float], least: float) -> str:
+    """Judge that the mean of some values, one per seed, lies above `least`.
+
+    Returns:
+        `AGREES` or `REFUTED` where it lies more than `CERTAIN` standard errors above or below, `OPEN` elsewhere.
+    """
+    mean = statistics.fmean(values)
+    if abs(mean - least) <= CERTAIN * _standard_error(values):
+        return OPEN
+    return AGREES if mean > least else REFUTED
+
+
+def _standard_error(values: Sequence[float]) -> float:
+    """Return the standard error of a mean; infinite for a single value."""
+    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.inf
