@@ -24,7 +24,7 @@ from training.commands import (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 2 after a line on stderr that says what is wrong."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before PyTorch: threads that spin stall on busy cores
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # before PyTorch: long spinning stalls on busy cores, none is slow
     parser = argparse.ArgumentParser(prog="python -m training", description="Train multimodal networks.")
     commands = parser.add_subparsers(dest="command", required=True)
     for command in (train, evaluate, report, study, presets, count, table, infer, import_cen, check_data, make_data):
