@@ -14,9 +14,11 @@ import scipy.io
 from PIL import Image
 
 from training.__main__ import main
+from training.check_data import NAMES
 from training.datasets.layouts import LAYOUTS
 from training.datasets.rooms_frames import RoomsFrames
 from training.datasets.write import split_evenly
+from training.translation.taskonomy_write import write_taskonomy
 
 COUNT = 5
 Break = Callable[[Path], object]
@@ -29,6 +31,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rooms = RoomsFrames(4, COUNT, 48, 64)
     for name, layout in LAYOUTS.items():
         layout.write(rooms, root / name, split_evenly(COUNT))
+    write_taskonomy(4, COUNT, (48, 64), root / "taskonomy")
     return root
 
 
@@ -102,6 +105,11 @@ def fewer_labels(root: Path) -> None:
         file["SUNRGBD2Dseg/seglabel"] = references
 
 
+def view(folder: str) -> str:
+    """Return where a picture of the third view of Taskonomy lies."""
+    return f"{folder}/point_2_view_0_domain_{folder}.png"
+
+
 FRAME = "SUNRGBD/kv1/rooms/000002"
 GREY, SMALL = np.zeros((48, 64), np.uint8), np.zeros((40, 64), np.uint8)
 BROKEN: tuple[tuple[str, Break, str, str], ...] = (
@@ -153,6 +161,14 @@ BROKEN: tuple[tuple[str, Break, str, str], ...] = (
         "hold 38",
     ),
     ("sunrgbd-png", remove("depth/test/00000001.png"), "depth/test/00000001.png", "is missing"),
+    ("taskonomy", remove(view("normal")), view("normal"), "is missing"),
+    ("taskonomy", cut_off(view("rgb")), view("rgb"), "cannot be read"),
+    ("taskonomy", save(view("reshading"), SMALL), view("reshading"), "40x64 (height x width)"),
+    ("taskonomy", save(view("edge_texture"), GREY), view("edge_texture"), "has 8 bits per value"),
+    ("taskonomy", save(view("normal"), GREY.astype(np.uint16)), view("normal"), "has 16 bits per value"),
+    ("taskonomy", save(view("depth_zbuffer"), GREY + np.uint16(65535)), view("depth_zbuffer"), "all of it is 0"),
+    ("taskonomy", write("train.txt", "point_1_view_0\n"), "val.txt", "is missing"),
+    ("taskonomy", write("val.txt", "point_1_view_0\npoint_1_view_0\n"), "val.txt", "more than once"),
 )
 
 
@@ -173,7 +189,7 @@ def test_a_damaged_file_is_named_with_what_is_wrong(
     lines = [line for line in out.splitlines() if f"{file}: " in line and message in line]
     assert len(lines) == 1, out
     assert lines[0].rpartition("; ")[2].strip(), "no cure"
-    assert err.strip().endswith("frames") and "problem" in err
+    assert err.strip().endswith(("frames", "views")) and "problem" in err
 
 
 @pytest.mark.parametrize(
@@ -229,11 +245,30 @@ def test_a_folder_that_looks_like_nothing_is_refused_with_the_layouts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["check-data", str(tmp_path)]) == 2
-    assert f"looks like none of {', '.join(LAYOUTS)}" in capsys.readouterr().err
+    assert f"looks like none of {', '.join(NAMES)}" in capsys.readouterr().err
     assert main(["check-data", str(tmp_path / "nowhere")]) == 2
     assert "nowhere does not exist" in capsys.readouterr().err
     assert main(["check-data", str(tmp_path), "--layout", "kitti"]) == 2
     assert "layout 'kitti' is unknown; allowed are folder, nyuv2" in capsys.readouterr().err
+
+
+def test_a_sound_copy_of_taskonomy_is_recognised_and_passes(sound: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-data", str(sound / "taskonomy")]) == 0
+    out = capsys.readouterr().out
+    assert f"Taskonomy, a folder per domain, {COUNT} views" in out
+    assert "nothing wrong; train with --set data.name=taskonomy" in out and "classes" not in out
+
+
+def test_a_view_in_both_lists_of_taskonomy_and_a_view_without_pictures_are_named(
+    sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, lines in (("train", "point_0_view_0\npoint_1_view_0\n"), ("val", "point_1_view_0\npoint_9_view_0\n")):
+        (tmp_path / f"{name}.txt").write_text(lines)
+    check = ["check-data", str(sound / "taskonomy"), "--splits", str(tmp_path), "--quiet"]
+    assert main(check) == 2
+    said = capsys.readouterr()
+    assert "val.txt: names 'point_1_view_0', which train.txt names too" in said.out
+    assert said.out.count("point_9_view_0_domain_") == 7 and "8 problems in 3 views" in said.err
 
 
 def test_make_data_writes_an_example_that_passes_the_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,5 +281,8 @@ def test_make_data_writes_an_example_that_passes_the_check(tmp_path: Path, capsy
     assert "exists and is not an empty folder" in capsys.readouterr().err
     assert main([*make[:3], str(tmp_path / "other"), "--count", "2"]) == 2
     assert "--count is 2; allowed is 3 or more" in capsys.readouterr().err
+    copy = [*make[:3], str(tmp_path / "copy"), "--layout", "taskonomy", "--count", "3", "--size", "32x40"]
+    assert main(copy) == 0 and main(["check-data", str(tmp_path / "copy"), "--quiet"]) == 0
+    capsys.readouterr()
     assert main([*make[:3], str(tmp_path / "other"), "--layout", "kitti"]) == 2
     assert "layout 'kitti' is unknown" in capsys.readouterr().err

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
 from tests.test_resume import finish, kill_after_checkpoint, train
 from training.__main__ import main
 from training.checkpoints import LAST
 from training.config import ConfigError
-from training.datasets.rooms import DOMAINS, render
 from training.fit import fit
 from training.models.translation import Pictures, build_translator
 from training.overrides import override
@@ -32,6 +30,7 @@ from training.translation.metrics import FeatureDistances, PictureMetrics
 from training.translation.pictures import RoomPictures, pictures
 from training.translation.task import TranslationTask
 from training.translation.taskonomy import STORED
+from training.translation.taskonomy_write import write_taskonomy
 
 TINY = (
     "network.levels=4",
@@ -54,17 +53,7 @@ TRANSLATIONS = {name: c for name, c in PRESETS.items() if isinstance(c, Translat
 def taskonomy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write rooms in the layout of Taskonomy, in its own ranges."""
     root = tmp_path_factory.mktemp("taskonomy")
-    for index in range(6):
-        room = render(3, index, 32, 48)
-        for name in DOMAINS:
-            stored, picture = STORED[name], room.domain(name)
-            if stored.top is None:
-                picture = np.rint(picture * 512).astype(np.uint16)
-            elif stored.top > 255:
-                picture = np.rint(picture[..., 0] * (stored.top / 255)).astype(np.uint16)
-            path = root / stored.folder / f"point_{index}_view_0_domain_{stored.folder}.png"
-            path.parent.mkdir(exist_ok=True)
-            Image.fromarray(picture.squeeze()).save(path)
+    write_taskonomy(3, 6, (32, 48), root)
     return root
 
 

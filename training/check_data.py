@@ -13,6 +13,11 @@ from training.audio_video.sources.layouts import CLIP_LAYOUTS
 from training.config import ConfigError, DataConfig
 from training.datasets.layouts import LAYOUTS
 from training.datasets.problems import Problem, Survey
+from training.translation import taskonomy_check
+
+TASKONOMY = "taskonomy"
+#: Every layout there is.
+NAMES = (*LAYOUTS, TASKONOMY, *CLIP_LAYOUTS)
 
 
 def recognised(path: Path) -> str:
@@ -24,12 +29,13 @@ def recognised(path: Path) -> str:
     if not path.exists():
         raise ConfigError(f"{path} does not exist")
     recognises = {name: layout.recognise for name, layout in LAYOUTS.items()}
+    recognises[TASKONOMY] = taskonomy_check.recognise
     recognises |= {name: layout.recognise for name, layout in CLIP_LAYOUTS.items()}
     for name, recognise in recognises.items():
         if recognise(path):
             return name
     raise ConfigError(
-        f"{path} looks like none of {', '.join((*LAYOUTS, *CLIP_LAYOUTS))}; say which it is with --layout, "
+        f"{path} looks like none of {', '.join(NAMES)}; say which it is with --layout, "
         "or write manifest.json for frames of your own (docs/guides/own-data.md)"
     )
 
@@ -46,9 +52,11 @@ def survey_of(layout: str, config: DataConfig) -> tuple[str, Survey]:
     """
     if layout in LAYOUTS:
         return LAYOUTS[layout].title, LAYOUTS[layout].survey(config)
+    if layout == TASKONOMY:
+        root = Path(config.path)
+        return taskonomy_check.TITLE, taskonomy_check.survey(root, Path(config.splits or root))
     if layout not in CLIP_LAYOUTS:
-        names = ", ".join((*LAYOUTS, *CLIP_LAYOUTS))
-        raise ConfigError(f"layout {layout!r} is unknown; allowed are {names}")
+        raise ConfigError(f"layout {layout!r} is unknown; allowed are {', '.join(NAMES)}")
     splits = [CLIP_LAYOUTS[layout].open(Path(config.path), split, ClipShape()) for split in ("train", "test")]
     every = ClipFiles([file for split in splits for file in split.files], splits[0].classes, ClipShape())
     return CLIP_LAYOUTS[layout].title, Survey((), every)

@@ -25,7 +25,7 @@ def _check(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from training.audio_video.sources.layouts import CLIP_LAYOUTS
-    from training.check_data import problems, recognised, survey_of
+    from training.check_data import TASKONOMY, problems, recognised, survey_of
     from training.config import ConfigError, DataConfig
 
     layout = options.layout or recognised(options.path)
@@ -37,7 +37,7 @@ def _check(options: argparse.Namespace) -> None:
         depth_folder=options.depth_folder,
     )
     title, survey = survey_of(layout, config)
-    what = "clips" if layout in CLIP_LAYOUTS else "frames"
+    what = "views" if layout == TASKONOMY else "clips" if layout in CLIP_LAYOUTS else "frames"
     frames = len(survey.frames)
     print(f"{options.path}: {title}, {frames} {what}")
     count = 0
@@ -46,7 +46,5 @@ def _check(options: argparse.Namespace) -> None:
         count += 1
     if count:
         raise ConfigError(f"{count} {'problem' if count == 1 else 'problems'} in {frames} {what}")
-    print(
-        f"nothing wrong; train with --set data.name={layout} --set data.path={options.path} "
-        f"--set network.classes={len(survey.frames.classes)}"
-    )
+    classes = "" if layout == TASKONOMY else f" --set network.classes={len(survey.frames.classes)}"
+    print(f"nothing wrong; train with --set data.name={layout} --set data.path={options.path}{classes}")

@@ -23,10 +23,11 @@ def add(commands: Commands) -> None:
 def _make(options: argparse.Namespace) -> None:
     """Write a data set."""
     from training.audio_video.sources.write import WRITERS
+    from training.check_data import TASKONOMY
     from training.config import ConfigError
     from training.datasets.layouts import LAYOUTS
 
-    layouts = tuple(LAYOUTS if options.source == "rooms" else WRITERS)
+    layouts = (*LAYOUTS, TASKONOMY) if options.source == "rooms" else tuple(WRITERS)
     layout = options.layout or ("folder" if options.source == "rooms" else "clips")
     if layout not in layouts:
         raise ConfigError(f"layout {layout!r} is unknown for {options.source}; allowed are {', '.join(layouts)}")
@@ -46,8 +47,13 @@ def _make_rooms(options: argparse.Namespace, layout: str) -> None:
     from training.datasets.layouts import LAYOUTS
     from training.datasets.rooms_frames import RoomsFrames
     from training.datasets.write import split_evenly
+    from training.translation.taskonomy_write import write_taskonomy
 
-    source = RoomsFrames(options.seed, options.count, *(options.size or (128, 160)))
+    size = options.size or (128, 160)
+    if layout not in LAYOUTS:
+        write_taskonomy(options.seed, options.count, size, options.to)
+        return
+    source = RoomsFrames(options.seed, options.count, *size)
     LAYOUTS[layout].write(source, options.to, split_evenly(options.count))
 
 

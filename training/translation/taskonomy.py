@@ -6,7 +6,8 @@
 
 Views are named `point_0_view_0` or `BUILDING/point_0_view_0`. `train.txt` and `val.txt` list them, one per line;
 without the lists the first two thirds in alphabetical order train and the rest validates, as 1,000 and 500 do in 003.
-Ranges are those of 003_e01c86a338b7627d.txt as its code has them: depth in 1/512 m, edges up to 11355 and 11584.
+Ranges are those of 003_e01c86a338b7627d.txt as its code has them: depth in 1/512 m, edges up to 11355 and 11584. Its
+texture edges are grey; those of the rooms have colours, so grey ones are repeated.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from training.translation.domains import domain
 from training.translation.pictures import TRUE, Raw
 
 UNITS_PER_METRE = 512.0
+_BYTE = 255.0
+#: Modes of Pillow that are taken as they are; all others become RGB.
+_PLAIN = ("RGB", "L", "I", "I;16", "I;16B")
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Stored:
     """
 
     folder: str
-    top: float | None = 255.0
+    top: float | None = _BYTE
 
 
 STORED = {
@@ -97,14 +101,12 @@ def open_split(config: PicturesConfig, names: Sequence[str], split: str) -> Task
     """
     if not config.path:
         raise DataError("data set 'taskonomy' lies on disk; say where with data.path=DIR")
-    root, lists = Path(config.path), Path(config.splits or config.path)
-    train, val = lists / "train.txt", lists / "val.txt"
-    chosen = train if split == "train" else val
-    if train.exists() or val.exists():
-        views, problems = read_lines(chosen)
+    root, lists = Path(config.path), lists_of(Path(config.splits or config.path))
+    if lists:
+        views, problems = read_lines(lists[0 if split == "train" else 1])
         refuse(problems)
     else:
-        everything = sorted(_views(root, names))
+        everything = sorted(views_in(root, names[0].removeprefix(TRUE)))
         first = -(-2 * len(everything) // 3)
         views = everything[:first] if split == "train" else everything[first:]
     if not views:
@@ -114,6 +116,20 @@ def open_split(config: PicturesConfig, names: Sequence[str], split: str) -> Task
     files = [place(root, view, name) for view in views for name in {name.removeprefix(TRUE) for name in names}]
     refuse([absent(file) for file in files if not file.is_file()])
     return TaskonomyPictures(root, views, names)
+
+
+def lists_of(folder: Path) -> tuple[Path, ...]:
+    """Return the list files of both splits, or nothing where there is neither."""
+    lists = (folder / "train.txt", folder / "val.txt")
+    return lists if any(path.exists() for path in lists) else ()
+
+
+def views_in(root: Path, name: str) -> Iterator[str]:
+    """Yield the names of all views of which a domain has a picture."""
+    folder = STORED[name].folder
+    ending = f"_domain_{folder}.png"
+    for path in (root / folder).rglob(f"*{ending}"):
+        yield str(path.relative_to(root / folder)).removesuffix(ending)
 
 
 def place(root: Path, view: str, name: str) -> Path:
@@ -126,33 +142,29 @@ def read_picture(path: Path, name: str) -> Raw:
     """Read one picture: bytes [H, W, C] as uint8, edges scaled to them, depth float32 [H, W] in metres.
 
     Raises:
-        DataError: a file that is no picture.
+        DataError: a file that is no picture, or none of the depth of bits that its domain has.
     """
     try:
         with Image.open(path) as picture:
             picture.load()
-            coloured = domain(name).channels == 3
-            stored = np.asarray(picture.convert("RGB") if coloured else picture)
+            stored = np.asarray(picture if picture.mode in _PLAIN else picture.convert("RGB"))
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:
         raise DataError(Problem(str(path), f"cannot be read ({error})", "copy it again")) from error
     top = STORED[name].top
+    if (stored.dtype == np.uint8) != (top == _BYTE):
+        has, wants = ("8", "16") if stored.dtype == np.uint8 else ("16", "8")
+        raise DataError(
+            Problem(str(path), f"has {has} bits per value, {STORED[name].folder} has {wants}", "take the original file")
+        )
     if top is None:
-        return (stored.astype(np.float32) / UNITS_PER_METRE).astype(np.float32)
-    if coloured:
-        return stored.astype(np.uint8)
-    return _grey(stored, top)
+        return (_plane(stored).astype(np.float32) / UNITS_PER_METRE).astype(np.float32)
+    channels = domain(name).channels
+    if channels == 1 or stored.ndim == 2:
+        stored = _plane(stored)[..., None]
+    scaled = np.rint(stored.astype(np.float64) * (_BYTE / top)).clip(0, _BYTE).astype(np.uint8)
+    return np.repeat(scaled, channels // scaled.shape[2], axis=2)
 
 
-def _grey(stored: NDArray[np.generic], top: float) -> NDArray[np.uint8]:
-    """Return a grey picture of any depth as bytes [H, W, 1]; of several channels, which are alike, the first."""
-    plane = stored[..., 0] if stored.ndim == 3 else stored
-    scaled = np.asarray(plane, np.float64) * (255.0 / top)
-    return np.asarray(np.rint(scaled).clip(0, 255)[..., None], np.uint8)
-
-
-def _views(root: Path, names: Sequence[str]) -> Iterator[str]:
-    """Yield the names of all views of which the first domain has a picture."""
-    folder = STORED[names[0].removeprefix(TRUE)].folder
-    ending = f"_domain_{folder}.png"
-    for path in (root / folder).rglob(f"*{ending}"):
-        yield str(path.relative_to(root / folder)).removesuffix(ending)
+def _plane(stored: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return a grey picture [H, W]; of several channels, which are alike, the first."""
+    return stored[..., 0] if stored.ndim == 3 else stored
