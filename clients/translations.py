@@ -48,6 +48,11 @@ class Translation:
     timings: Timings
     pictures: Mapping[str, bytes] = field(repr=False)
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of the area per class name, 0..1, largest first; empty where the network makes no labels."""
+        return {str(entry["name"]): float(entry["share"]) for entry in self.summary.get("classes", ())}
+
     def picture(self, domain: str) -> Image.Image:
         """Return one output as a Pillow image: RGB, L, P with class indices, or I;16 with millimetres.
 

@@ -140,10 +140,8 @@ def _write_pictures(
     run: RunOf[Any, Any], name: str, size: tuple[int, int], folder: Path, max_batch: int, precision: Precision
 ) -> Contract:
     """Write a translation, with an error that names its run."""
-    if precision.name != "fp32":
-        raise BuildError(f"translations are exported in fp32, not in {precision.name}; leave out --precision")
     try:
-        return write_pictures(run, name, size, folder, max_batch)
+        return write_pictures(run, name, size, folder, max_batch, precision)
     except ContractError:
         raise
     except ValueError as error:

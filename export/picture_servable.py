@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from export.contract import TensorSpec
 from training.models.translation import Pictures
 from training.translation.config import TranslatorConfig
-from training.translation.domains import Codec, Domain, codecs
+from training.translation.domains import Codec, codecs
 
 PREDICTED = "predicted_"
 
@@ -17,13 +17,15 @@ class PictureServable(nn.Module):
     """Scaling to -1 to 1, generator, and back.
 
     Args:
-        network: maps normalised pictures [N, c, H, W] to `Pictures` (live) or to one [N, 3, H, W] per task (frozen).
+        network: maps normalised pictures [N, c, H, W] to `Pictures` (live) or one [N, 3 or K, H, W] per task (frozen).
         config: of the generator.
+        dtype: what the generator computes in; scaling and way back are fp32.
     """
 
-    def __init__(self, network: nn.Module, config: TranslatorConfig) -> None:
+    def __init__(self, network: nn.Module, config: TranslatorConfig, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.network = network
+        self.dtype = dtype
         self.inputs = codecs(config.inputs, config)
         self.outputs = codecs(config.outputs, config)
 
@@ -34,11 +36,11 @@ class PictureServable(nn.Module):
             raw: one tensor per input domain, uint8 [N, H, W, C], or float32 [N, H, W] in metres.
 
         Returns:
-            one tensor per output domain, alike.
+            one tensor per output domain, alike; of labels uint8 [N, H, W].
         """
-        made = self.network(*(_encoded(x, code) for x, code in zip(raw, self.inputs, strict=True)))
+        made = self.network(*(_encoded(x, code).to(self.dtype) for x, code in zip(raw, self.inputs, strict=True)))
         answers = made.answers.chunk(len(self.outputs)) if isinstance(made, Pictures) else made
-        return tuple(_decoded(answer, code) for answer, code in zip(answers, self.outputs, strict=True))
+        return tuple(_decoded(answer.float(), code) for answer, code in zip(answers, self.outputs, strict=True))
 
 
 def _encoded(raw: Tensor, code: Codec) -> Tensor:
@@ -50,7 +52,10 @@ def _encoded(raw: Tensor, code: Codec) -> Tensor:
 
 
 def _decoded(answer: Tensor, code: Codec) -> Tensor:
-    """Bring an answer [N, 3, H, W] back; see `Codec.decode`."""
+    """Bring an answer [N, 3 or K, H, W] back; see `Codec.decode`."""
+    answer = answer[:, : code.made]
+    if code.domain.is_labels:
+        return answer.argmax(1).to(torch.uint8)
     if code.domain.is_depth:
         return (torch.exp((answer.mean(1) + 1) * (code.top / 2)) - 1) / code.gain
     if code.domain.channels == 1:
@@ -60,22 +65,22 @@ def _decoded(answer: Tensor, code: Codec) -> Tensor:
 
 def input_specs(config: TranslatorConfig, size: tuple[int, int]) -> tuple[TensorSpec, ...]:
     """Describe the inputs of a generator at a size (H, W)."""
-    return tuple(_spec(code.domain.name, code.domain, size) for code in codecs(config.inputs, config))
+    return tuple(_spec(code.domain.name, code, size) for code in codecs(config.inputs, config))
 
 
 def output_specs(config: TranslatorConfig, size: tuple[int, int]) -> tuple[TensorSpec, ...]:
     """Describe the outputs of a generator at a size (H, W)."""
-    return tuple(
-        _spec(f"{PREDICTED}{code.domain.name}", code.domain, size, made=True, farthest=code.farthest)
-        for code in codecs(config.outputs, config)
-    )
+    codes = codecs(config.outputs, config)
+    return tuple(_spec(f"{PREDICTED}{code.domain.name}", code, size, made=True) for code in codes)
 
 
-def _spec(name: str, domain: Domain, size: tuple[int, int], *, made: bool = False, farthest: float = 0.0) -> TensorSpec:
+def _spec(name: str, code: Codec, size: tuple[int, int], *, made: bool = False) -> TensorSpec:
     """Describe one picture; one that is made has a value everywhere."""
+    domain, axes = code.domain, ("height", "width")
+    if domain.is_labels:
+        return TensorSpec(name, "UINT8", size, axes, domain.unit, valid_range=(0.0, code.classes - 1.0))
     if domain.is_depth:
-        reach = (0.0, round(farthest, 3)) if made else domain.valid_range
-        missing = None if made else domain.missing
-        return TensorSpec(name, "FP32", size, ("height", "width"), domain.unit, missing, reach)
-    axes = ("height", "width", "channel")
-    return TensorSpec(name, "UINT8", (*size, domain.channels), axes, domain.unit, None, domain.valid_range)
+        reach = (0.0, round(code.farthest, 3)) if made else domain.valid_range
+        return TensorSpec(name, "FP32", size, axes, domain.unit, None if made else domain.missing, reach)
+    shape = (*size, domain.channels)
+    return TensorSpec(name, "UINT8", shape, (*axes, "channel"), domain.unit, None, domain.valid_range)

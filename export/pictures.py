@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor
 
@@ -17,49 +20,69 @@ from export.identity import identity_of
 from export.onnx_graph import described, example, write_onnx
 from export.parity import Runner, onnx_runner, prove, torch_runner
 from export.picture_servable import PREDICTED, PictureServable, input_specs, output_specs
+from export.precision import FULL_STAGES, Precision
+from export.quantise import convolutions, layer_name
+from export.score import confusion
+from training.metrics import scores
 from training.run_folder import exchange_to_plain, read_metrics
 from training.translation.config import check_size
+from training.translation.domains import Codec, codecs
 from training.translation.evaluate import TranslationRun, score
-from training.translation.pictures import TRUE, pictures
+from training.translation.pictures import TRUE, label_names, pictures
 
 GRAPH = "1/model.onnx"
 #: Views that parity is measured on, in batches of these sizes.
 PROOF_BATCHES = (1, 2, 3, 2)
 EVALUATED = 32
+NO_INT8 = (
+    "int8 is not for translations: half of a U-Net is transposed convolutions, which ONNX Runtime computes in float "
+    "alone; use --precision fp16, or leave it out"
+)
 
 Batches = list[list[Tensor]]
 View = tuple[list[Tensor], list[np.ndarray]]  # type: ignore[type-arg]
 
 
-def write_pictures(run: TranslationRun, name: str, size: tuple[int, int], folder: Path, max_batch: int) -> Contract:
+def write_pictures(
+    run: TranslationRun, name: str, size: tuple[int, int], folder: Path, max_batch: int, precision: Precision
+) -> Contract:
     """Write the graph of a run into a folder, and make the contract from what is measured on it.
 
     Raises:
-        ValueError: a size that the network cannot halve often enough, or weights that are not finite.
+        ValueError: a precision that brings nothing, a size that the network cannot halve often enough, or weights that
+            are not finite.
     """
+    if precision.name == "int8":
+        raise ValueError(NO_INT8)
     network, path = run.config.network, folder / GRAPH
     check_size(network, size)
     inputs, outputs = input_specs(network, size), output_specs(network, size)
     live = PictureServable(run.network.eval(), network).eval()
     frozen = PictureServable(freeze(run.network), network).eval()
-    write_onnx(frozen, inputs, outputs, max_batch, path)
     views = views_of(run, inputs, EVALUATED)
     noise = [example(inputs, n, seed=n) for n in (1, 2, 3) if n <= max_batch]
     samples = {"noise, batches of 1, 2, 3": noise} | _proof(run, views, max_batch)
-    runners = {"frozen": torch_runner(frozen), "onnx": onnx_runner(path)}
-    tolerances = [tolerance for spec in outputs for tolerance in _tolerances(spec)]
+    runners = {"frozen": torch_runner(frozen)}
+    write_onnx(frozen, inputs, outputs, max_batch, path)
+    if precision.name != "fp32":
+        runners["onnx-fp32"] = onnx_runner(path)
+        half = PictureServable(copy.deepcopy(frozen.network).half(), network, torch.float16).eval()
+        write_onnx(half, inputs, outputs, max_batch, path)
+    runners["onnx"] = onnx_runner(path)
+    tolerances = tolerances_of(outputs, precision)
     proofs = prove(torch_runner(live), runners, samples, [spec.name for spec in outputs], tolerances)
+    classes, palette = label_names(run.config.data, network)
     return Contract(
         name=name,
         task="translation",
         inputs=inputs,
         outputs=outputs,
-        classes=(),
-        palette=(),
+        classes=classes,
+        palette=palette,
         max_batch_size=max_batch,
-        precision="fp32",
+        precision=precision.name,
         graph=described(path, folder),
-        tolerances=tuple(tolerances),
+        tolerances=tolerances,
         parity=proofs,
         exchange=tuple(
             ExchangedLayer(entry["layer"], entry["channels"], tuple(entry["penalised"]), tuple(entry["exchanged"]))
@@ -70,15 +93,36 @@ def write_pictures(run: TranslationRun, name: str, size: tuple[int, int], folder
         macs_frozen=macs(frozen, inputs),
         metrics=_metrics(run),
         run=identity_of(run),
-        evaluation=_evaluation(run, views, torch_runner(live), onnx_runner(path)),
+        target=precision.target,
+        precisions=_precisions(path, precision),
+        evaluation=_evaluation(run, views, torch_runner(live), runners["onnx"]),
     )
 
 
-def _tolerances(spec: TensorSpec) -> tuple[Tolerance, ...]:
-    """Return how far an output may lie from live PyTorch: rounding errors alone, which may turn a byte over."""
+def tolerances_of(outputs: Sequence[TensorSpec], precision: Precision) -> tuple[Tolerance, ...]:
+    """Return how far the outputs of a graph may lie from live PyTorch, and those of the stages before it."""
+    exact = [Tolerance(spec.name, *bound) for spec in outputs for bound in _bounds(spec, half=False)]
+    if precision.name == "fp32":
+        return tuple(exact)
+    own = (Tolerance(spec.name, *bound) for spec in outputs for bound in _bounds(spec, half=True))
+    return (*own, *(dataclasses.replace(one, stage=stage) for stage in FULL_STAGES for one in exact))
+
+
+def _bounds(spec: TensorSpec, *, half: bool) -> tuple[tuple[str, float], ...]:
+    """Return measures of an output with their bounds: rounding errors alone, which may turn a byte or a class over."""
     if spec.dtype == "FP32":
-        return (Tolerance(spec.name, "relative", 1e-3),)
-    return (Tolerance(spec.name, "max_abs", 1.0), Tolerance(spec.name, "agreement", 0.99))
+        return (("relative", 2e-2 if half else 1e-3),)
+    if len(spec.shape) == 2:  # labels
+        return (("agreement", 0.99 if half else 0.999),)
+    return (("mean_abs", 1.0),) if half else (("max_abs", 1.0), ("agreement", 0.99))
+
+
+def _precisions(path: Path, precision: Precision) -> dict[str, str]:
+    """Return the arithmetic of every convolution by its name; nothing where all of it is fp32."""
+    if precision.name == "fp32":
+        return {}
+    graph = onnx.load(path, load_external_data=False).graph
+    return {layer_name(node): precision.name for node in convolutions(graph)}
 
 
 def views_of(run: TranslationRun, inputs: Sequence[TensorSpec], count: int) -> list[View]:
@@ -115,29 +159,29 @@ def _proof(run: TranslationRun, views: Sequence[View], max_batch: int) -> dict[s
 
 
 def _evaluation(run: TranslationRun, views: Sequence[View], live: Runner, served: Runner) -> tuple[Evaluation, ...]:
-    """Return the mean absolute error of every output, in its unit on the wire, of live network and graph."""
+    """Return the task metric of every output, of live network and graph."""
     if not views:
         return ()
-    found = {
-        name: np.mean(
-            [
-                [_error(answer[0], true) for answer, true in zip(run_it(raw), truths, strict=True)]
-                for raw, truths in views
-            ],
-            0,
-        )
-        for name, run_it in (("live", live), ("served", served))
-    }
     inputs = f"{run.config.data.name}, {len(views)} test views"
-    return tuple(
-        Evaluation(inputs, f"mae of {PREDICTED}{output}", float(found["live"][index]), float(found["served"][index]))
-        for index, output in enumerate(run.config.network.outputs)
-    )
+    codes = codecs(run.config.network.outputs, run.config.network)
+    pairs = zip(_scores(live, views, codes).items(), _scores(served, views, codes).values(), strict=True)
+    return tuple(Evaluation(inputs, metric, one, other) for (metric, one), other in pairs)
 
 
-def _error(answer: np.ndarray, true: np.ndarray) -> float:  # type: ignore[type-arg]
-    """Return the mean absolute error of one raw picture."""
-    return float(np.abs(answer.astype(np.float64) - true.astype(np.float64)).mean())
+def _scores(runner: Runner, views: Sequence[View], codes: Sequence[Codec]) -> dict[str, float]:
+    """Return the mean absolute error of every output in its unit on the wire, and the mean IoU of labels."""
+    answers = [[picture[0] for picture in runner(raw)] for raw, _ in views]
+    found = {}
+    for index, code in enumerate(codes):
+        name = f"{PREDICTED}{code.domain.name}"
+        pairs = [(answer[index], truths[index]) for answer, (_, truths) in zip(answers, views, strict=True)]
+        if code.domain.is_labels:
+            matrix = sum(confusion(true, made, code.classes) for made, true in pairs)
+            found[f"mean_iou of {name}"] = scores(torch.as_tensor(matrix)).mean_iou
+        else:
+            errors = [np.abs(made.astype(np.float64) - true.astype(np.float64)).mean() for made, true in pairs]
+            found[f"mae of {name}"] = float(np.mean(errors))
+    return found
 
 
 def _metrics(run: TranslationRun) -> dict[str, float]:

@@ -97,7 +97,7 @@ class Quantiser:
 
 def convolutions(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     """Return the convolutions of a graph in the order in which they run."""
-    return [node for node in graph.node if node.op_type == "Conv"]
+    return [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")]
 
 
 def layer_name(node: onnx.NodeProto) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from export.contract import Evaluation
 from export.frames import Frames
@@ -24,13 +25,17 @@ def score(runner: Runner, frames: Frames, classes: int) -> Scores:
         frames: with labels.
         classes: K.
     """
-    confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    counts = np.zeros((classes, classes), np.int64)
     for sample, truth in zip(frames.samples, frames.labels, strict=True):
-        found = np.asarray(runner(sample)[0][0])
-        known = truth != IGNORE
-        pairs = truth[known].astype(np.int64) * classes + found[known]
-        confusion += torch.from_numpy(np.bincount(pairs, minlength=classes**2)).view(classes, classes)
-    return scores(confusion)
+        counts += confusion(truth, np.asarray(runner(sample)[0][0]), classes)
+    return scores(torch.from_numpy(counts))
+
+
+def confusion(truth: NDArray[np.generic], found: NDArray[np.generic], classes: int) -> NDArray[np.int64]:
+    """Count the pairs of classes of two label pictures [H, W]; returns [K, K], rows the truth."""
+    known = truth != IGNORE
+    pairs = truth[known].astype(np.int64) * classes + found[known].astype(np.int64)
+    return np.asarray(np.bincount(pairs, minlength=classes**2).reshape(classes, classes), np.int64)
 
 
 def compare(live: Scores, served: Scores, frames: Frames) -> tuple[Evaluation, ...]:

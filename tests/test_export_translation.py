@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -96,7 +97,7 @@ def test_a_translation_that_cannot_be_exported_is_refused_and_leaves_nothing(
     run = exchanging(tmp_path / "run", "rooms-translate")
     with pytest.raises(BuildError, match=r"pictures of 40x48 can be halved 3 times"):
         build(run, "tiny", (40, 48), tmp_path / "repository")
-    with pytest.raises(BuildError, match="exported in fp32, not in int8"):
+    with pytest.raises(BuildError, match=r"int8 is not for translations: .* use --precision fp16, or leave it out"):
         build(run, "tiny", SIZE, tmp_path / "repository", precision=Precision("int8"))
     run.network.decoder.stages[0].conv.weight.data.fill_(float("nan"))
     with pytest.raises(BuildError, match="this run diverged"):
@@ -107,3 +108,17 @@ def test_a_translation_that_cannot_be_exported_is_refused_and_leaves_nothing(
     assert "predicted_rgb" in capsys.readouterr().out
     assert main(["inspect", str(tmp_path / "repository" / "tiny"), "--repeats", "1"]) == 0
     assert "eager PyTorch fp32" in capsys.readouterr().out
+
+
+def test_a_translation_is_exported_in_half_precision_within_its_own_tolerances(tmp_path: Path) -> None:
+    run = exchanging(tmp_path / "run", "rooms-multitask-labels")
+    build(run, "tiny", SIZE, tmp_path, max_batch=2, precision=Precision("fp16"))
+    contract = Contract.load(tmp_path / "tiny")
+    graph = onnx.load(contract.verify(tmp_path / "tiny"))
+    weights = [one.data_type for one in graph.graph.initializer if len(one.dims) == 4]
+    assert contract.precision == "fp16" and set(contract.precisions.values()) == {"fp16"}
+    assert len(contract.precisions) == len(weights) > 8 and set(weights) == {onnx.TensorProto.FLOAT16}
+    stages = {(one.stage, one.output, one.measure) for one in contract.parity}
+    assert {"frozen", "onnx-fp32", "onnx"} == {stage for stage, _, _ in stages}
+    assert ("onnx", "predicted_depth", "relative") in stages and ("onnx", "predicted_labels", "agreement") in stages
+    assert 0 < max(one.value for one in contract.parity if one.output == "predicted_depth") < 2e-2

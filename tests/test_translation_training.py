@@ -25,9 +25,10 @@ from training.translation.config import TranslationConfig, TranslatorConfig
 from training.translation.data import ViewDataset, Views, eval_loader, train_transform
 from training.translation.domains import codec, codecs
 from training.translation.inception import Inception
-from training.translation.losses import believed, per_flow
+from training.translation.losses import believed, per_flow, task_error
 from training.translation.metrics import FeatureDistances, PictureMetrics
 from training.translation.pictures import RoomPictures, pictures
+from training.translation.settings import PicturesConfig
 from training.translation.task import TranslationTask
 from training.translation.taskonomy import STORED
 from training.translation.taskonomy_write import write_taskonomy
@@ -68,7 +69,8 @@ def error(config: TranslationConfig, network: nn.Module) -> float:
     """Return the absolute error of a network on what it trains on."""
     batch = next(iter(eval_loader(override(config, ["data.batch=4"]), pictures(config.data, config.network, "train"))))
     with torch.no_grad():
-        return float((network.train()(*batch.inputs).answers - batch.targets).abs().mean())
+        answers = network.train()(*batch.inputs).answers
+        return float(task_error(answers, batch.targets, codecs(config.network.outputs, config.network), 1.0, 1.0))
 
 
 @pytest.mark.slow
@@ -245,6 +247,8 @@ def test_every_domain_has_a_code_and_a_place_in_taskonomy() -> None:
     for name in ALL_DOMAINS:
         assert codec(name, TranslatorConfig()).domain.name == name
     assert set(STORED) == set(ALL_DOMAINS)
+    with pytest.raises(ConfigError, match="taskonomy has no labels; allowed are rgb"):
+        pictures(PicturesConfig("taskonomy", "."), TranslatorConfig(outputs=("labels",), classes=3), "train")
 
 
 def test_taskonomy_is_read_in_its_ranges_and_split_two_to_one(taskonomy: Path) -> None:
@@ -318,6 +322,8 @@ def test_the_commands_train_score_infer_and_report_a_translation(
         ("data.height=100", "set network.levels=2"),
         ("network.inputs=shade,segment2d", "the rooms have no domain 'segment2d'"),
         ("optimiser.consistency=1", "go together"),
+        ("network.outputs=labels", "with labels among network.outputs it is 2 to 255"),
+        ("network.inputs=labels", r"network.inputs has 'labels'; allowed are rgb, .*, segment25d$"),
         ("data.name=cityscapes", "allowed are rooms, taskonomy, none"),
     ],
 )

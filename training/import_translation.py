@@ -20,8 +20,9 @@ from training.import_cen import CheckpointError, read_checkpoint, renamed
 from training.models.translation import build_translator
 from training.overrides import override
 from training.run_folder import CONFIG, RunOf, write_config, write_weights
-from training.translation.config import PicturesConfig, TranslationConfig, TranslatorConfig
+from training.translation.config import TranslationConfig, TranslatorConfig
 from training.translation.evaluate import TranslationRun
+from training.translation.settings import PicturesConfig
 
 NETWORK = "unet256"
 LEVELS = 8

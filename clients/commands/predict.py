@@ -164,7 +164,8 @@ def _clip_json(result: Classification, files: dict[str, Path]) -> str:
 
 def _pictures_table(result: Translation, files: dict[str, Path]) -> str:
     """Return what was made of what, the files and the time."""
-    lines = [f"made {', '.join(result.pictures)} from {' and '.join(result.streams)}"]
+    lines = [f"{name:<20} {share:6.1%}" for name, share in result.shares.items()]
+    lines.append(f"made {', '.join(result.pictures)} from {' and '.join(result.streams)}")
     lines += [f"warning: {warning}" for warning in result.warnings]
     lines += [f"wrote {path}" for path in files.values()]
     return "\n".join([*lines, _times(result.pipeline, result.timings)])
@@ -176,6 +177,7 @@ def _pictures_json(result: Translation, files: dict[str, Path]) -> str:
         {
             "pipeline": result.pipeline,
             "streams": result.streams,
+            "shares": result.shares,
             "warnings": result.warnings,
             "files": {kind: str(path) for kind, path in files.items()},
             "timings": dataclasses.asdict(result.timings),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,3 +58,13 @@ def labels_at(labels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArr
     """Return labels, uint8 [H, W], at another width and height, by nearest neighbour."""
     width, height = size
     return nearest(labels, height, width).astype(np.uint8, copy=False)
+
+
+def classes_in(labels: npt.NDArray[np.uint8], look: Look) -> list[dict[str, Any]]:
+    """Return `index`, `name` and `share` of the area, 0..1, of every class present in labels, largest share first."""
+    counts = np.bincount(labels.ravel(), minlength=len(look.classes))
+    order = sorted(np.flatnonzero(counts), key=lambda index: (-counts[index], index))
+    return [
+        {"index": int(index), "name": look.classes[index], "share": round(float(counts[index]) / labels.size, 6)}
+        for index in order
+    ]

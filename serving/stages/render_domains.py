@@ -16,10 +16,11 @@ from serving.published import PARAMETER
 from serving.stages.decode_clip import column
 from serving.stages.decode_domains import PICTURE
 from serving.stages.depth_warnings import depth_warnings
-from serving.stages.look import Look, labels_at, palette_picture
+from serving.stages.look import Look, classes_in, labels_at, palette_picture
 from serving.stages.pictures import nearest, open_picture, png_bytes
 
 MILLIMETRES = 1000.0
+PREDICTED_LABELS = f"{PREDICTED}{LABELS}"
 _MOST = 65535
 
 
@@ -51,7 +52,7 @@ def domain_picture(values: npt.NDArray[Any], spec: dict[str, Any], look: Look, s
     """
     if spec["dtype"] == "FP32":
         return depth_picture(values.reshape(values.shape[:2]), size, spec["missing"])
-    if spec["name"] == f"{PREDICTED}{LABELS}":
+    if spec["name"] == PREDICTED_LABELS:
         return palette_picture(labels_at(values.reshape(values.shape[:2]), size), look)
     flat = values[..., 0] if values.shape[2:] == (1,) else values
     return Image.fromarray(np.ascontiguousarray(flat)).resize(size, Image.Resampling.BILINEAR)
@@ -99,7 +100,11 @@ class TritonPythonModel:
                 if spec["name"] in streams
                 for warning in depth_warnings(arrays[spec["name"]][index], spec["valid_range"])
             ]
-            texts.append(json.dumps(self._summary(size, streams, warnings), ensure_ascii=False).encode())
+            said = self._summary(size, streams, warnings)
+            if PREDICTED_LABELS in arrays:
+                labels = arrays[PREDICTED_LABELS][index]
+                said["classes"] = classes_in(labels_at(labels.reshape(labels.shape[:2]), size), self._look)
+            texts.append(json.dumps(said, ensure_ascii=False).encode())
         pictures = {f"{name.removeprefix(PREDICTED)}_png": column(items) for name, items in drawn.items()}
         return {**pictures, "summary": column(texts)}
 

@@ -13,7 +13,7 @@ from export.contract import MODALITIES
 from serving.limits import MediaLimits, PictureLimits
 from serving.published import PARAMETER
 from serving.stages.depth_warnings import depth_warnings
-from serving.stages.look import Look, labels_at, palette_picture
+from serving.stages.look import Look, classes_in, labels_at, palette_picture
 from serving.stages.pictures import PictureError, open_picture, png_bytes
 
 DEPTH = "depth"
@@ -43,10 +43,9 @@ def summarise(
         share first; `warnings`.
     """
     height, width = labels.shape
-    counts = np.bincount(labels.ravel(), minlength=len(look.classes))
     seen = np.bincount(network_labels.ravel(), minlength=len(look.classes))
     certainty = np.bincount(network_labels.ravel(), weights=confidence.ravel(), minlength=len(look.classes))
-    order = sorted(np.flatnonzero(counts), key=lambda index: (-counts[index], index))
+    sure = certainty / np.maximum(seen, 1) / 255
     return {
         "network": look.network,
         "width": width,
@@ -54,13 +53,7 @@ def summarise(
         "streams": list(streams),
         "mean_confidence": round(float(confidence.mean()) / 255, 4),
         "classes": [
-            {
-                "index": int(index),
-                "name": look.classes[index],
-                "share": round(float(counts[index]) / labels.size, 6),
-                "mean_confidence": round(float(certainty[index] / max(seen[index], 1)) / 255, 4),
-            }
-            for index in order
+            {**one, "mean_confidence": round(float(sure[one["index"]]), 4)} for one in classes_in(labels, look)
         ],
         "warnings": depth_warnings(depth, look.depth_range) if DEPTH in streams else [],
     }

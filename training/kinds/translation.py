@@ -19,7 +19,7 @@ from training.models.translation import build_translator as build
 from training.translation import evaluate
 from training.translation.config import NETWORKS, TranslationConfig, TranslatorConfig
 from training.translation.data import eval_loader, train_loader
-from training.translation.domains import domain
+from training.translation.domains import codecs, domain
 from training.translation.evaluate import TranslationRun
 from training.translation.pictures import RoomPictures, pictures
 from training.translation.report import write_report as report
@@ -61,6 +61,8 @@ def score(run: TranslationRun, options: ScoreOptions) -> dict[str, Any]:
 def infer(run: TranslationRun, arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:
     """Translate pictures from -1 to 1: float32 [N, C, H, W] per input domain to `predicted_DOMAIN`, [N, 3, H, W] each.
 
+    `predicted_labels` is a score per class from -1 to 1, [N, K, H, W].
+
     Raises:
         TensorError: arrays that are missing, too many, or of the wrong dtype or shape.
     """
@@ -78,8 +80,11 @@ def infer(run: TranslationRun, arrays: Mapping[str, NDArray[np.generic]]) -> dic
         raise TensorError(f"height and width are {list(arrays[names[0]].shape[2:])}; give multiples of {side}")
     with torch.inference_mode():
         answers = run.network(*(torch.from_numpy(np.ascontiguousarray(arrays[name])) for name in names)).answers
-    outputs = run.config.network.outputs
-    return {f"predicted_{o}": a.numpy() for o, a in zip(outputs, answers.chunk(len(outputs)), strict=True)}
+    codes = codecs(run.config.network.outputs, run.config.network)
+    return {
+        f"predicted_{code.domain.name}": made[:, : code.made].numpy()
+        for code, made in zip(codes, answers.chunk(len(codes)), strict=True)
+    }
 
 
 def next_step(config: TranslationConfig, folder: Path) -> str:

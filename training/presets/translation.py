@@ -11,7 +11,9 @@ import math
 from typing import Any
 
 from training.config import STAGE_FUSIONS, WHERE
-from training.translation.config import AdversarialConfig, PicturesConfig, TranslationConfig, TranslatorConfig
+from training.datasets.rooms import CLASSES
+from training.translation.config import LABELS, TranslationConfig, TranslatorConfig
+from training.translation.settings import AdversarialConfig, PicturesConfig
 
 _EPOCHS, _PICTURES = 300, 1000
 _TASKONOMY = PicturesConfig(
@@ -129,5 +131,6 @@ ROOMS_TRANSLATION = (
     _changed(_ROOMS_TRANSLATE, "shade", inputs=("shade",)),
     _ROOMS_MULTITASK,
     _changed(_ROOMS_MULTITASK, "none", fusion="none"),
+    _changed(_ROOMS_MULTITASK, "labels", outputs=("depth", LABELS), classes=len(CLASSES)),
 )
 TRANSLATION = (*ROOMS_TRANSLATION, *_FUSIONS, *_MULTITASK, *_CYCLES)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from training.config import (
-    EVAL_SIZES,
     PENALISED,
     RULES,
     SETTINGS,
@@ -14,6 +13,7 @@ from training.config import (
     ConfigError,
     RuntimeConfig,
 )
+from training.translation.settings import AdversarialConfig, PicturesConfig
 
 NETWORKS = ("unet256",)
 PLACES = ("auto", "encoder", "decoder", "both")
@@ -34,8 +34,8 @@ DOMAINS = (
     "segment2d",
     "segment25d",
 )
-DATASETS = ("rooms", "taskonomy", "none")
-SCHEDULES = ("constant", "cosine")
+#: Class indices, which can only go out.
+LABELS = "labels"
 
 _CHOICES = {
     "name": NETWORKS,
@@ -63,7 +63,8 @@ class TranslatorConfig:
     Attributes:
         name: registry entry, one of `NETWORKS`.
         inputs: domains that come in, one to four of `DOMAINS`.
-        outputs: domains that go out; with `cycle` the same as the inputs.
+        outputs: domains that go out, or `labels`, class indices; with `cycle` the same as the inputs.
+        classes: of `labels`, which are made without a discriminator; 0 where they are no output.
         cycle: every output is made from all domains but itself.
         levels: how often a picture is halved; 8 in the papers, for 256x256.
         width: channels of the first level; 64 in the papers. They double up to eight times as many.
@@ -101,6 +102,7 @@ class TranslatorConfig:
     name: str = "unet256"
     inputs: tuple[str, ...] = ("shade", "texture")
     outputs: tuple[str, ...] = ("rgb",)
+    classes: int = 0
     cycle: bool = False
     levels: int = 8
     width: int = 64
@@ -145,15 +147,19 @@ class TranslatorConfig:
 
     def _check_domains(self) -> None:
         """Refuse inputs and outputs that name no network."""
-        for what, names in (("inputs", self.inputs), ("outputs", self.outputs)):
-            if unknown := [name for name in names if name not in DOMAINS]:
-                raise ConfigError(f"network.{what} has {unknown[0]!r}; allowed are {', '.join(DOMAINS)}")
+        for what, names, allowed in (("inputs", self.inputs, DOMAINS), ("outputs", self.outputs, (*DOMAINS, LABELS))):
+            if unknown := [name for name in names if name not in allowed]:
+                raise ConfigError(f"network.{what} has {unknown[0]!r}; allowed are {', '.join(allowed)}")
             if not 1 <= len(names) <= 4 or len(set(names)) < len(names):
                 raise ConfigError(f"network.{what} is {', '.join(names)}; give one to four domains, no two alike")
         if self.cycle and (set(self.inputs) != set(self.outputs) or len(self.inputs) < 3):
             raise ConfigError("network.cycle takes three or four domains, the same as inputs and as outputs")
         if not self.cycle and (both := set(self.inputs) & set(self.outputs)):
             raise ConfigError(f"{', '.join(sorted(both))} is both in network.inputs and network.outputs")
+        if (LABELS in self.outputs) != (self.classes > 0) or not (self.classes == 0 or 2 <= self.classes <= 255):
+            raise ConfigError(
+                f"network.classes is {self.classes}; with labels among network.outputs it is 2 to 255, else 0"
+            )
 
     def _check_owners(self) -> None:
         """Refuse numbers of encoders and decoders that do not count up from 0."""
@@ -181,6 +187,11 @@ class TranslatorConfig:
                 "tasks that share a decoder and its norms have nothing to exchange there; "
                 "set network.decoder_norms=private or network.place=encoder"
             )
+
+    @property
+    def made_channels(self) -> int:
+        """Channels that the decoder makes for every task: three colours, or a score per class if there are more."""
+        return max(3, self.classes)
 
     @property
     def tasks(self) -> tuple[tuple[str, ...], ...]:
@@ -220,108 +231,6 @@ class TranslatorConfig:
     def exchanges_decoder(self) -> bool:
         """Whether the tasks meet behind the norms of the decoder."""
         return self.fusion in RULES[1:] and self.mixes_features and len(self.outputs) > 1 and self.place != "encoder"
-
-
-@dataclass(frozen=True)
-class PicturesConfig:
-    """Which pictures.
-
-    Attributes:
-        name: data set, one of `DATASETS`.
-        path: folder of a data set that lies on disk.
-        splits: folder of its list files where they do not lie beside it.
-        height: rows of a training picture; 256 in the papers.
-        width: columns of a training picture; 256 in the papers.
-        resize: side that a training picture has before the crop, as a multiple of the crop's; 286 / 256 in the papers.
-        flip: probability that a training picture is mirrored; 0.5 in the papers.
-        eval_size: as in `training.config.DataConfig`.
-        train_scenes: procedural pictures to train on.
-        val_scenes: procedural pictures to watch the training with.
-        test_scenes: fresh procedural pictures that `evaluate` scores.
-        seed: of the procedural data; validation and test use the two seeds after it.
-        batch: pictures per step, over all processes of the training.
-    """
-
-    name: str = "rooms"
-    path: str = ""
-    splits: str = ""
-    height: int = 128
-    width: int = 160
-    resize: float = 1.0
-    flip: float = 0.5
-    eval_size: str = "resize"
-    train_scenes: int = 1000
-    val_scenes: int = 32
-    test_scenes: int = 64
-    seed: int = 1
-    batch: int = 4
-
-    def __post_init__(self) -> None:
-        """Refuse values that could only fail later."""
-        if self.name not in DATASETS:
-            raise ConfigError(f"data.name is {self.name!r}; allowed are {', '.join(DATASETS)}")
-        if self.eval_size not in EVAL_SIZES:
-            raise ConfigError(f"data.eval_size is {self.eval_size!r}; allowed are {', '.join(EVAL_SIZES)}")
-        counts = ("height", "width", "train_scenes", "val_scenes", "test_scenes", "batch")
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise ConfigError(f"data.{name} is {getattr(self, name)}; allowed is 1 or more")
-        if not 1 <= self.resize < 4 or not 0 <= self.flip <= 1:
-            raise ConfigError("data.resize is 1 or a little more, data.flip a probability, 0 to 1")
-
-
-@dataclass(frozen=True)
-class AdversarialConfig:
-    """Adam for generator and discriminator, and the weights of the losses; the defaults are the papers'.
-
-    Attributes:
-        lr: learning rate of the generator.
-        gamma_lr: of the scaling factors that can be exchanged.
-        discriminator_lr: learning rate of the discriminator.
-        betas: of Adam.
-        schedule: one of `SCHEDULES`.
-        adversarial: weight of the generator's loss against the discriminator; 0 trains without one.
-        l1: weight of the mean absolute error.
-        sparsity: λ.
-        stream_loss: weight of the L1 of every flow's own picture beside that of the mix; 1 in the official code, 0 in
-            Eq. 5. Without effect where features are mixed.
-        detach_ensemble: let the loss of the mixed picture reach α alone (the official code); needs a stream loss.
-        alignment: weight of the discrepancy of aligned streams (fusion `align`).
-        discriminator_width: channels of the discriminator's first layer; 64 in the papers.
-        consistency: weight of cross-task consistency: the first output, sent through a trained network, against the
-            second one. 0 for none.
-        consistency_run: run folder of that network, trained from the first output's domain to the second's.
-        random_task: train one task, drawn anew, in every step instead of all (the papers' CEN-random).
-        clip: largest norm of the generator's gradient; 0 for none.
-    """
-
-    lr: float = 2e-4
-    gamma_lr: float = 2e-4
-    discriminator_lr: float = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
-    schedule: str = "constant"
-    adversarial: float = 1.0
-    l1: float = 100.0
-    sparsity: float = 1e-3
-    stream_loss: float = 1.0
-    detach_ensemble: bool = False
-    alignment: float = 0.1
-    discriminator_width: int = 64
-    consistency: float = 0.0
-    consistency_run: str = ""
-    random_task: bool = False
-    clip: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse values that could only fail later."""
-        if self.schedule not in SCHEDULES:
-            raise ConfigError(f"optimiser.schedule is {self.schedule!r}; allowed are {', '.join(SCHEDULES)}")
-        if min(self.adversarial, self.l1, self.sparsity, self.stream_loss, self.consistency, self.clip) < 0:
-            raise ConfigError("the weights of optimiser are 0 or more")
-        if self.detach_ensemble and not self.stream_loss:
-            raise ConfigError("optimiser.detach_ensemble needs a stream loss; set optimiser.stream_loss=1")
-        if bool(self.consistency) != bool(self.consistency_run):
-            raise ConfigError("optimiser.consistency and optimiser.consistency_run go together")
 
 
 @dataclass(frozen=True)
@@ -369,6 +278,11 @@ class TranslationConfig:
         check_size(self.network, (self.data.height, self.data.width))
         if self.optimiser.consistency and len(self.network.outputs) != 2:
             raise ConfigError("optimiser.consistency ties two outputs together; network.outputs has another number")
+        if self.network.classes and (self.optimiser.adversarial or self.optimiser.consistency):
+            raise ConfigError(
+                "labels are no picture for a discriminator or another network; "
+                "set optimiser.adversarial=0 and optimiser.consistency=0"
+            )
 
 
 def check_size(network: TranslatorConfig, size: tuple[int, int]) -> None:

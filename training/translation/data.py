@@ -14,9 +14,10 @@ from training.config import EVAL_SIZES
 from training.data import Draw, StepSampler
 from training.datasets.frames import Frame
 from training.transforms import centre_crop, crop, flip, resize
-from training.translation.config import PicturesConfig, TranslationConfig
+from training.translation.config import TranslationConfig
 from training.translation.domains import Codec, codecs
-from training.translation.pictures import TRUE, PictureSource, Raw
+from training.translation.pictures import TRUE, TRUE_LABELS, PictureSource, Raw
+from training.translation.settings import PicturesConfig
 
 NORMAL = "normal"
 
@@ -26,7 +27,7 @@ class Views(NamedTuple):
 
     Attributes:
         inputs: per input domain, float32 [N, c, H, W] from -1 to 1.
-        targets: the true pictures of all tasks, stacked [T*N, 3, H, W]; one channel is repeated.
+        targets: the true pictures of all tasks, stacked [T*N, 3, H, W]; one channel, as of class indices, is repeated.
     """
 
     inputs: list[Tensor]
@@ -83,10 +84,10 @@ def train_transform(config: PicturesConfig, seed: int) -> Transform:
 
     def change(view: dict[str, Raw], number: int) -> dict[str, Raw]:
         random = np.random.default_rng((seed, number))
-        frame = resize(_frame(view), *larger)
+        frame = resize(frame_of(view), *larger)
         top, left = (int(random.integers(have - want + 1)) for have, want in zip(larger, size, strict=True))
         frame = crop(frame, top, left, *size)
-        return _mirrored(frame) if random.random() < config.flip else dict(frame.pictures)
+        return _mirrored(frame, view) if random.random() < config.flip else view_of(frame, view)
 
     return change
 
@@ -96,23 +97,29 @@ def eval_transform(config: PicturesConfig) -> Transform:
     size = (config.height, config.width)
 
     def change(view: dict[str, Raw], number: int) -> dict[str, Raw]:
-        frame = _frame(view)
+        frame = frame_of(view)
         if config.eval_size == EVAL_SIZES[0]:
             return view
-        return dict((centre_crop if config.eval_size == "crop" else resize)(frame, *size).pictures)
+        return view_of((centre_crop if config.eval_size == "crop" else resize)(frame, *size), view)
 
     return change
 
 
-def _frame(view: dict[str, Raw]) -> Frame:
-    """Return a view as a frame whose labels do not matter."""
+def frame_of(view: dict[str, Raw]) -> Frame:
+    """Return a view as a frame, whose labels are the view's where it has some."""
     first = next(iter(view.values()))
-    return Frame(view, np.zeros(first.shape[:2], np.uint8))
+    labels = np.asarray(view.get(TRUE_LABELS, np.zeros(first.shape[:2])), np.uint8)
+    return Frame({name: picture for name, picture in view.items() if name != TRUE_LABELS}, labels)
 
 
-def _mirrored(frame: Frame) -> dict[str, Raw]:
+def view_of(frame: Frame, view: dict[str, Raw]) -> dict[str, Raw]:
+    """Return a frame as a view with the pictures of another view."""
+    return {name: frame.labels if name == TRUE_LABELS else frame.pictures[name] for name in view}
+
+
+def _mirrored(frame: Frame, view: dict[str, Raw]) -> dict[str, Raw]:
     """Mirror a view, left to right; normals point the other way then, which the official code leaves out."""
-    pictures = dict(flip(frame).pictures)
+    pictures = view_of(flip(frame), view)
     for name, picture in pictures.items():
         if name.removeprefix(TRUE) == NORMAL:
             turned = np.array(picture, np.uint8)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.config import ConfigError
-from training.translation.config import TranslatorConfig
+from training.translation.config import LABELS, TranslatorConfig
 
 Array = NDArray[np.float32]
 
@@ -37,6 +37,11 @@ class Domain:
         """Whether values are metres."""
         return self.unit == "metre"
 
+    @property
+    def is_labels(self) -> bool:
+        """Whether values are class indices."""
+        return self.name == LABELS
+
 
 _COLOURED = ("rgb", "normal", "curvature", "segment2d", "segment25d")
 _GREY = ("shade", "texture", "edge")
@@ -45,6 +50,7 @@ _ALL = {
     **{name: Domain(name, 3) for name in _COLOURED},
     **{name: Domain(name, 1) for name in _GREY},
     **{name: Domain(name, 1, "metre", (0.0, 10.0), 0.0) for name in _DEPTHS},
+    LABELS: Domain(LABELS, 1, "class index", (0.0, 255.0)),
 }
 
 
@@ -64,17 +70,25 @@ class Codec:
     """Raw pictures of one domain as a generator sees them.
 
     Bytes b become b / 127.5 - 1. Depth d in metres becomes 2 log(1 + gain d) / top - 1, so that equal steps are about
-    equal ratios; no reading, which is 0, becomes -1.
+    equal ratios; no reading, which is 0, becomes -1. Labels stay class indices; a generator makes a score per class,
+    from -1 to 1.
 
     Attributes:
         domain: of the pictures.
         gain: of depth.
         top: of depth.
+        classes: of labels.
     """
 
     domain: Domain
     gain: float
     top: float
+    classes: int = 0
+
+    @property
+    def made(self) -> int:
+        """How many of the channels that a generator makes belong to this domain."""
+        return self.classes if self.domain.is_labels else 3
 
     @property
     def farthest(self) -> float:
@@ -82,20 +96,28 @@ class Codec:
         return math.expm1(self.top) / self.gain
 
     def encode(self, raw: NDArray[np.generic]) -> Array:
-        """Map raw values [H, W, C] or [H, W] to numbers from -1 to 1, float32 [C, H, W]."""
+        """Map raw values [H, W, C] or [H, W] to numbers from -1 to 1, or labels to class indices, float32 [C, H, W]."""
         picture = np.asarray(raw, np.float32).reshape(*raw.shape[:2], self.domain.channels)
         if self.domain.is_depth:
             coded = np.log1p(np.float32(self.gain) * np.clip(picture, 0, None)) * np.float32(2 / self.top) - 1
             coded = np.clip(coded, -1, 1)
+        elif self.domain.is_labels:
+            coded = picture
         else:
             coded = picture / np.float32(127.5) - 1
         return np.ascontiguousarray(coded.transpose(2, 0, 1), np.float32)
 
     def decode(self, coded: Array) -> NDArray[np.generic]:
-        """Map numbers from -1 to 1, float32 [3, H, W], to a raw picture: uint8 [H, W, C], or metres float32 [H, W].
+        """Map numbers from -1 to 1, float32 [K, H, W], to a raw picture.
 
-        A domain of one channel takes the mean of the three.
+        Of the K channels that come, a picture takes three, and their mean where it has one; labels take one per class.
+
+        Returns:
+            uint8 [H, W, C], metres float32 [H, W], or class indices uint8 [H, W].
         """
+        coded = coded[: self.made]
+        if self.domain.is_labels:
+            return np.asarray(coded.argmax(0), np.uint8)
         if self.domain.is_depth:
             scaled = (coded.mean(0) + 1) * np.float32(self.top / 2)
             return np.asarray(np.expm1(scaled) / np.float32(self.gain), np.float32)
@@ -106,7 +128,7 @@ class Codec:
 
 def codec(name: str, network: TranslatorConfig) -> Codec:
     """Return how a generator sees a domain."""
-    return Codec(domain(name), network.depth_gain, network.depth_top)
+    return Codec(domain(name), network.depth_gain, network.depth_top, network.classes)
 
 
 def codecs(names: tuple[str, ...], network: TranslatorConfig) -> tuple[Codec, ...]:

@@ -14,11 +14,12 @@ from training.device import accelerated
 from training.models import exchanged_share
 from training.models.translation import TranslationNetwork
 from training.run_folder import RunOf, exchange_to_plain, write_metrics
-from training.translation.config import TranslationConfig
+from training.translation.config import LABELS, TranslationConfig
 from training.translation.data import Views, eval_loader
 from training.translation.metrics import FeatureDistances, PictureMetrics
 from training.translation.pictures import pictures
 
+_COLUMNS = ("mae", "mse", "rmse", "fid", "kid", "mean_iou", "mean_accuracy", "pixel_accuracy")
 TranslationRun = RunOf[TranslationConfig, TranslationNetwork]
 
 
@@ -31,7 +32,8 @@ def score(run: TranslationRun, *, features: nn.Module | None = None, progress: b
         progress: show bars.
 
     Returns:
-        what was written: errors from -1 to 1 by output, `constant_mae` being that of the best constant colour.
+        what was written: errors from -1 to 1 by output, `constant_mae` being that of the best constant colour, and of
+        labels `mean_iou`, `mean_accuracy` and `pixel_accuracy`.
 
     Raises:
         ConfigError: the run has no test views.
@@ -57,7 +59,8 @@ def score(run: TranslationRun, *, features: nn.Module | None = None, progress: b
         for name, more in (distances.compute() if distances else {}).items():
             scores[name] |= more
     for name, value in zip(config.network.outputs, _constant(loader, total / len(source)), strict=True):
-        scores[name]["constant_mae"] = value
+        if name != LABELS:
+            scores[name]["constant_mae"] = value
     metrics = {
         "scenes": len(source),
         "scores": scores,
@@ -83,11 +86,11 @@ def table(metrics: dict[str, Any]) -> str:
     """Return errors and the exchanged share per layer as text."""
     scores = metrics["scores"]
     wide = max(10, *map(len, scores))
-    columns = ["mae", "mse", "rmse", *(name for name in ("fid", "kid") if any(name in of for of in scores.values()))]
+    columns = [name for name in _COLUMNS if any(name in of for of in scores.values())]
     heads = "".join(f" {name:>8}" for name in columns)
     lines = [f"{'':{wide}}{heads}   from -1 to 1, on {metrics['scenes']} fresh views"]
     for name, of in scores.items():
-        figures = "".join(f" {of[column]:8.4f}" if column in of else " " * 9 for column in columns)
+        figures = "".join(f" {of[c]:{max(8, len(c))}.4f}" if c in of else " " * max(9, len(c) + 1) for c in columns)
         constant = f"   a constant colour: mae {of['constant_mae']:.4f}" if "constant_mae" in of else ""
         lines.append(f"{name:{wide}}{figures}{constant}")
     if metrics["exchange"]:

@@ -1,4 +1,4 @@
-"""The objective of a generator: GAN, mean absolute error, and the L1 of the scaling factors.
+"""The objective of a generator: GAN, mean absolute error, cross-entropy of labels, and the L1 of the scaling factors.
 
 Source: 003_e01c86a338b7627d.txt, Eq. 5 to 8, after pix2pix: the discriminator of a task judges the picture of every
 flow beside the input of that flow; the mix of pictures has the absolute error alone.
@@ -11,6 +11,12 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from training.datasets.frames import IGNORE
+from training.translation.domains import Codec
+
+#: Scores of labels lie between -1 and 1; this many times as much are their logits, enough to be certain of a class.
+CERTAINTY = 8.0
 
 
 def per_flow(stacked: Tensor, tasks: int, flows: int) -> Tensor:
@@ -53,12 +59,23 @@ def believed(logits: Sequence[Tensor], *, true: bool, streams: int) -> Tensor:
     return streams * torch.stack(terms).sum()
 
 
-def absolute_error(pictures: Tensor, targets: Tensor, parts: int) -> Tensor:
-    """Return the mean absolute error of stacked pictures, summed over tasks or flows.
+def task_error(pictures: Tensor, targets: Tensor, tasks: Sequence[Codec], l1: float, cross_entropy: float) -> Tensor:
+    """Return the mean absolute error of stacked pictures and the cross-entropy of labels, summed over tasks and flows.
 
     Args:
-        pictures: [P*N, 3, H, W].
-        targets: the truth, stacked alike.
-        parts: P.
+        pictures: of all flows, stacked task by task [F*N, C, H, W]; of one flow per task, or of several.
+        targets: the truth of every task, stacked [T*N, 3, H, W].
+        tasks: how every task is coded, T of them.
+        l1: weight of an absolute error.
+        cross_entropy: weight of a cross-entropy.
     """
-    return parts * F.l1_loss(pictures, targets)
+    flows = pictures.shape[0] // targets.shape[0]
+    terms = []
+    for code, made, true in zip(tasks, pictures.chunk(len(tasks)), targets.chunk(len(tasks)), strict=True):
+        made, true = made[:, : code.made], per_flow(true, 1, flows)
+        if code.domain.is_labels:
+            truth = true[:, 0].long()
+            terms.append(cross_entropy * F.cross_entropy(CERTAINTY * made.float(), truth, ignore_index=IGNORE))
+        else:
+            terms.append(l1 * F.l1_loss(made, true))
+    return flows * torch.stack(terms).sum()

@@ -1,5 +1,7 @@
 """Errors of pictures, named for what they are, on the scale from -1 to 1; and the distances of feature distributions.
 
+Labels are scored as those of a segmentation are.
+
 The papers' "MSE" is the root of the mean squared error; here it is called RMSE.
 """
 
@@ -10,12 +12,70 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torchmetrics import MeanAbsoluteError, MeanSquaredError
+from torchmetrics.classification import MulticlassConfusionMatrix
 
+from training.datasets.frames import IGNORE
+from training.metrics import scores
 from training.models.translation import Pictures
-from training.translation.config import TranslatorConfig
+from training.translation.config import LABELS, TranslatorConfig
+from training.translation.domains import Codec, codecs
 
 _SUBSETS = 50
 _SUBSET = 1000
+
+
+class PictureErrors(nn.Module):
+    """Errors of the pictures of one domain."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.absolute = MeanAbsoluteError()
+        self.squared = MeanSquaredError()
+
+    def update(self, made: Tensor, true: Tensor) -> None:
+        """Count a batch of pictures [N, 3, H, W]."""
+        for metric in (self.absolute, self.squared):
+            metric.update(made.float().contiguous(), true.float().contiguous())
+
+    def compute(self) -> dict[str, float]:
+        """Return `mae`, `mse` and `rmse`."""
+        squared = float(self.squared.compute())
+        return {"mae": float(self.absolute.compute()), "mse": squared, "rmse": squared**0.5}
+
+    def reset(self) -> None:
+        """Forget all counts."""
+        self.absolute.reset()
+        self.squared.reset()
+
+
+class LabelScores(nn.Module):
+    """Scores of labels.
+
+    Args:
+        classes: K.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.matrix = MulticlassConfusionMatrix(classes, ignore_index=IGNORE)
+
+    def update(self, made: Tensor, true: Tensor) -> None:
+        """Count a batch of scores [N, K, H, W]; the truth is [N, 3, H, W], class indices three times."""
+        self.matrix.update(made.argmax(1), true[:, 0].long())
+
+    def compute(self) -> dict[str, float]:
+        """Return `mean_iou`, `mean_accuracy` and `pixel_accuracy`."""
+        found = scores(self.matrix.compute())
+        return {name: getattr(found, name) for name in ("mean_iou", "mean_accuracy", "pixel_accuracy")}
+
+    def reset(self) -> None:
+        """Forget all counts."""
+        self.matrix.reset()
+
+
+def error_of(found: dict[str, float]) -> float:
+    """Return the figure of an output that a training brings down: its absolute error, or 1 - mean IoU of labels."""
+    return found["mae"] if "mae" in found else 1 - found["mean_iou"]
 
 
 class PictureMetrics(nn.Module):
@@ -27,46 +87,45 @@ class PictureMetrics(nn.Module):
 
     def __init__(self, network: TranslatorConfig) -> None:
         super().__init__()
-        self.outputs = network.outputs
-        self.flows: dict[str, list[str]] = {}
+        self.codes: tuple[Codec, ...] = codecs(network.outputs, network)
+        flows: dict[str, list[str]] = {}
         if not network.mixes_features and not network.merges and network.streams > 1:
-            self.flows = {output: list(names) for output, names in zip(network.outputs, network.tasks, strict=True)}
-        names = [*network.outputs, *(f"{o} from {i}" for o, inputs in self.flows.items() for i in inputs)]
-        self.names = tuple(names)
-        self.absolute = nn.ModuleList(MeanAbsoluteError() for _ in names)
-        self.squared = nn.ModuleList(MeanSquaredError() for _ in names)
+            flows = {output: list(names) for output, names in zip(network.outputs, network.tasks, strict=True)}
+        self.streams = network.streams if flows else 0
+        self.names = (*network.outputs, *(f"{o} from {i}" for o, inputs in flows.items() for i in inputs))
+        self.found = nn.ModuleList(_metric(code) for code in self.codes)
+        self.found.extend(_metric(code) for code in self.codes for _ in range(self.streams))
 
     @torch.no_grad()
     def update(self, pictures: Pictures, targets: Tensor) -> None:
         """Count one batch; the truth is stacked as the answers [T*N, 3, H, W]."""
-        tasks = len(self.outputs)
-        true = targets.chunk(tasks)
+        tasks = len(self.codes)
+        codes, true = list(self.codes), list(targets.chunk(tasks))
         made = list(pictures.answers.chunk(tasks))
-        if self.flows:
-            streams = len(self.names) // tasks - 1
-            made += pictures.flows.chunk(tasks * streams)
-            true = (*true, *(truth for truth in true for _ in range(streams)))
-        for index, (answer, truth) in enumerate(zip(made, true, strict=True)):
-            for metric in (self.absolute[index], self.squared[index]):
-                metric.update(answer.float().contiguous(), truth.float().contiguous())  # type: ignore[operator]
+        if self.streams:
+            made += pictures.flows.chunk(tasks * self.streams)
+            codes += [code for code in self.codes for _ in range(self.streams)]
+            true += [truth for truth in true for _ in range(self.streams)]
+        for metric, code, answer, truth in zip(self.found, codes, made, true, strict=True):
+            metric.update(answer[:, : code.made], truth)  # type: ignore[operator]
 
     def compute(self) -> dict[str, dict[str, float]]:
-        """Return `mae`, `mse` and `rmse` by the name of an output, or `OUTPUT from INPUT` for one flow."""
-        scores = {}
-        for index, name in enumerate(self.names):
-            squared = float(self.squared[index].compute())  # type: ignore[operator]
-            absolute = float(self.absolute[index].compute())  # type: ignore[operator]
-            scores[name] = {"mae": absolute, "mse": squared, "rmse": squared**0.5}
-        return scores
+        """Return the errors by the name of an output, or `OUTPUT from INPUT` for one flow."""
+        return {name: metric.compute() for name, metric in zip(self.names, self.found, strict=True)}  # type: ignore[operator]
 
     def reset(self) -> None:
         """Forget all counts."""
-        for metric in (*self.absolute, *self.squared):
-            metric.reset()
+        for metric in self.found:
+            metric.reset()  # type: ignore[operator]
+
+
+def _metric(code: Codec) -> PictureErrors | LabelScores:
+    """Return what counts the errors of a domain."""
+    return LabelScores(code.classes) if code.domain.is_labels else PictureErrors()
 
 
 class FeatureDistances(nn.Module):
-    """FID and KID of every output on the features of a given network; 003_e01c86a338b7627d.txt, section 4.
+    """FID and KID of every output but labels on the features of a given network; 003_e01c86a338b7627d.txt, section 4.
 
     Args:
         outputs: names of the output domains.
@@ -92,14 +151,16 @@ class FeatureDistances(nn.Module):
         """Count one batch; the truth is stacked as the answers [T*N, 3, H, W]."""
         tasks = len(self.outputs)
         for index, (made, true) in enumerate(zip(pictures.answers.chunk(tasks), targets.chunk(tasks), strict=True)):
-            for metric in (self.fid[index], self.kid[index]):
+            for metric in (self.fid[index], self.kid[index]) if self.outputs[index] != LABELS else ():
                 metric.update(_bytes(true), real=True)  # type: ignore[operator]
-                metric.update(_bytes(made), real=False)  # type: ignore[operator]
+                metric.update(_bytes(made[:, :3]), real=False)  # type: ignore[operator]
 
     def compute(self) -> dict[str, dict[str, float]]:
         """Return `fid` and `kid` by the name of an output."""
         scores: dict[str, dict[str, float]] = {}
         for index, name in enumerate(self.outputs):
+            if name == LABELS:
+                continue
             kid: Any = self.kid[index].compute()  # type: ignore[operator]
             scores[name] = {"fid": float(self.fid[index].compute()), "kid": float(kid[0])}  # type: ignore[operator]
         return scores

@@ -9,15 +9,18 @@ from numpy.typing import NDArray
 
 from training.config import ConfigError
 from training.data import SPLITS
+from training.datasets.no_frames import distinct_colours
+from training.datasets.rooms import CLASSES, PALETTE, render
 from training.datasets.rooms import DOMAINS as ROOM_DOMAINS
-from training.datasets.rooms import render
-from training.translation.config import PicturesConfig, TranslatorConfig
+from training.translation.config import LABELS, TranslatorConfig
+from training.translation.settings import PicturesConfig
 
 Raw = NDArray[np.generic]
 #: Tells an output from an input of the same domain: the first is the truth, the second what a sensor takes.
 TRUE = "true "
 #: Domains that a sensor takes.
 SENSED = frozenset({"rgb", "depth"})
+TRUE_LABELS = f"{TRUE}{LABELS}"
 #: What looks different in good light; all else is geometry.
 LIT = frozenset({f"{TRUE}rgb", "texture", f"{TRUE}texture"})
 
@@ -47,10 +50,12 @@ class RoomPictures:
 
     def __init__(self, network: TranslatorConfig, seed: int, scenes: int, size: tuple[int, int]) -> None:
         self.names = wanted(network)
-        if unknown := [name for name in self.names if name.removeprefix(TRUE) not in ROOM_DOMAINS]:
+        if unknown := [name for name in self.names if name.removeprefix(TRUE) not in (*ROOM_DOMAINS, LABELS)]:
             raise ConfigError(
                 f"the rooms have no domain {unknown[0].removeprefix(TRUE)!r}; allowed are {', '.join(ROOM_DOMAINS)}"
             )
+        if network.classes not in (0, len(CLASSES)):
+            raise ConfigError(f"the rooms have {len(CLASSES)} classes; set network.classes={len(CLASSES)}")
         self._seed = seed
         self._size = size
         self._kept: list[dict[str, Raw] | None] = [None] * scenes
@@ -78,6 +83,8 @@ class RoomPictures:
         for name in self.names:
             if name == f"{TRUE}depth":
                 kept[name] = there.range
+            elif name == TRUE_LABELS:
+                kept[name] = there.labels
             else:
                 kept[name] = (taken if name in SENSED else there).domain(name.removeprefix(TRUE))
         return kept
@@ -120,3 +127,14 @@ def pictures(config: PicturesConfig, network: TranslatorConfig, split: str) -> P
         return open_split(config, wanted(network), split)
     scenes = {"train": config.train_scenes, "val": config.val_scenes, "test": config.test_scenes}[split]
     return RoomPictures(network, config.seed + SPLITS.index(split), scenes, (config.height, config.width))
+
+
+def label_names(
+    config: PicturesConfig, network: TranslatorConfig
+) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
+    """Return names and colours of the classes of a network; nothing where it makes no labels."""
+    if not network.classes:
+        return (), ()
+    if config.name == "rooms":
+        return CLASSES, PALETTE
+    return tuple(f"class {index}" for index in range(network.classes)), distinct_colours(network.classes)

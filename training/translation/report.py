@@ -9,16 +9,17 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from training.datasets.no_frames import distinct_colours
 from training.models import exchanged_share, exchanging_norms
 from training.models.exchange import PrivateNorm2d
 from training.report.page import Page, render
 from training.report.style import INK, Picture, bare, colour, save, tidy
 from training.run_folder import read_metrics
-from training.translation.config import PicturesConfig
 from training.translation.data import eval_transform
 from training.translation.domains import Codec, codec
 from training.translation.evaluate import TranslationRun, score, table
 from training.translation.pictures import TRUE, PictureSource, pictures
+from training.translation.settings import PicturesConfig
 
 FOLDER = "report"
 PAGE = "index.html"
@@ -67,7 +68,9 @@ def translate(run: TranslationRun, view: dict[str, NDArray[np.generic]]) -> list
 
 
 def shown(code: Codec, raw: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Return a raw picture as bytes to look at [H, W, 3]; near is bright."""
+    """Return a raw picture as bytes to look at [H, W, 3]; near is bright, classes have colours of their own."""
+    if code.domain.is_labels:
+        return np.asarray(distinct_colours(code.classes), np.uint8)[np.asarray(raw, np.intp)]
     if code.domain.is_depth:
         raw = np.rint((1 - code.encode(raw)[0]) * 127.5).astype(np.uint8)[..., None]
     return np.broadcast_to(np.asarray(raw, np.uint8), (*raw.shape[:2], 3))

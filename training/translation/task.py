@@ -20,8 +20,9 @@ from training.run_folder import read_run
 from training.seeds import derive_seed
 from training.translation.config import TranslationConfig
 from training.translation.data import Views
-from training.translation.losses import absolute_error, believed, per_flow, verdicts
-from training.translation.metrics import PictureMetrics
+from training.translation.domains import codecs
+from training.translation.losses import believed, per_flow, task_error, verdicts
+from training.translation.metrics import PictureMetrics, error_of
 
 MONITOR = "val_mae"
 
@@ -106,9 +107,9 @@ class TranslationTask(RunTask):
         """Log the errors of every output, over all processes."""
         scores = self.metrics.compute()
         for name, errors in scores.items():
-            for measure in ("mae", "mse", "rmse"):
-                self.log(f"val/{name}/{measure}", errors[measure], sync_dist=True)
-        mean = sum(errors["mae"] for errors in scores.values()) / len(scores)
+            for measure, value in errors.items():
+                self.log(f"val/{name}/{measure}", value, sync_dist=True)
+        mean = sum(map(error_of, scores.values())) / len(scores)
         self.log(MONITOR, mean, prog_bar=True, sync_dist=True)
         self.metrics.reset()
 
@@ -130,8 +131,7 @@ class TranslationTask(RunTask):
     def generator_loss(self, batch: Views, pictures: Pictures) -> Tensor:
         """Return the objective of the generator on a batch, without the L1 of the scaling factors."""
         settings, network = self.config.optimiser, self.config.network
-        chosen = self._chosen()
-        tasks, flows = (1, network.streams) if chosen is not None else (len(network.outputs), len(network.flows))
+        chosen, codes = self._chosen(), codecs(network.outputs, network)
         answers = pictures.answers
         if settings.detach_ensemble and pictures.flows.shape[0] > pictures.answers.shape[0]:
             answers = self.network.mix(pictures.flows.detach())
@@ -140,10 +140,11 @@ class TranslationTask(RunTask):
         if chosen is not None:
             parts = (targets, given, made, answers)
             targets, given, made, answers = (part.chunk(len(network.outputs))[chosen] for part in parts)
-        error = absolute_error(answers, targets, tasks)
+            codes = codes[chosen : chosen + 1]
+        weights = (settings.l1, settings.cross_entropy)
+        loss = task_error(answers, targets, codes, *weights)
         if settings.stream_loss and pictures.flows.shape[0] > pictures.answers.shape[0]:
-            error = error + settings.stream_loss * absolute_error(made, per_flow(targets, tasks, flows), flows)
-        loss = settings.l1 * error
+            loss = loss + settings.stream_loss * task_error(made, targets, codes, *weights)
         if self.judges:
             judges = self._judges if chosen is None else [self._judges[chosen]]
             fooled = believed(verdicts(judges, given, made), true=True, streams=network.streams)

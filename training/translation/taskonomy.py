@@ -22,9 +22,9 @@ from PIL import Image, UnidentifiedImageError
 
 from training.datasets.lists import read_lines
 from training.datasets.problems import DataError, Problem, absent, refuse
-from training.translation.config import PicturesConfig
 from training.translation.domains import domain
 from training.translation.pictures import TRUE, Raw
+from training.translation.settings import PicturesConfig
 
 UNITS_PER_METRE = 512.0
 _BYTE = 255.0
@@ -101,6 +101,8 @@ def open_split(config: PicturesConfig, names: Sequence[str], split: str) -> Task
     """
     if not config.path:
         raise DataError("data set 'taskonomy' lies on disk; say where with data.path=DIR")
+    if unknown := [name for name in names if name.removeprefix(TRUE) not in STORED]:
+        raise DataError(f"taskonomy has no {unknown[0].removeprefix(TRUE)}; allowed are {', '.join(STORED)}")
     root, lists = Path(config.path), lists_of(Path(config.splits or config.path))
     if lists:
         views, problems = read_lines(lists[0 if split == "train" else 1])

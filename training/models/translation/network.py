@@ -23,9 +23,11 @@ from training.translation.domains import domain
 class Pictures(NamedTuple):
     """What a generator makes, each from -1 to 1.
 
+    Labels are K scores, one per class; where K is more than three, all pictures have K channels of which three count.
+
     Attributes:
-        answers: one picture per task, stacked task by task [T*N, 3, H, W].
-        flows: the pictures of all flows [F*N, 3, H, W] where α weighs pictures; else the answers.
+        answers: one picture per task, stacked task by task [T*N, 3 or K, H, W].
+        flows: the pictures of all flows [F*N, 3 or K, H, W] where α weighs pictures; else the answers.
         auxiliary: loss that the network adds while it trains, a scalar (only with `fusion="align"`), or None.
     """
 
@@ -92,7 +94,7 @@ def build_translator(config: TranslatorConfig) -> TranslationNetwork:
     if not config.mixes_features:
         decoded = [decoded[task] for task, _ in flows]
     decoder_norms = _decoder_norms(config, decoded)
-    decoder = UNetDecoder(channels, StackFlows.out_channels, decoded, decoder_norms, config.dropout)
+    decoder = UNetDecoder(channels, config.made_channels, decoded, decoder_norms, config.dropout)
     network = TranslationNetwork(
         StackFlows([domain(name).channels for name in config.inputs], [source for _, source in flows]),
         encoder,
@@ -103,7 +105,7 @@ def build_translator(config: TranslatorConfig) -> TranslationNetwork:
     if config.unused_norms:
         plain = dataclasses.replace(encoder_norms, rule=None, penalise="none")
         idle = [channels[level] for level in range(len(channels)) if level not in normed]
-        network.unused.extend([*map(plain, idle), decoder_norms(StackFlows.out_channels)])
+        network.unused.extend([*map(plain, idle), decoder_norms(config.made_channels)])
     network.apply(initialise)
     for norm in sparse_norms(network).values():
         for gamma in norm.gammas:

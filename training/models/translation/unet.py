@@ -132,7 +132,7 @@ class UNetDecoder(nn.Module):
             self.stages.append(Up(conv, norms(after) if level else nn.Identity(), dropped))
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
-        """Map the encoder's levels, finest first, to stacked pictures [F*N, 3, 2H, 2W] from -1 to 1."""
+        """Map the encoder's levels, finest first, to stacked pictures [F*N, C, 2H, 2W] from -1 to 1."""
         x = levels[-1]
         for index, stage in enumerate(self.stages):
             if index:
