@@ -22,12 +22,10 @@ from benchmarks._record import keep
 from export.contract import TensorSpec
 from export.onnx_graph import exported, save
 from export.parity import onnx_runner
-from export.servable import decide
+from export.tail import Answers, by_residues, whole
 from training.losses import upsample
 
 CLASSES, SMALL, LARGE = 40, (120, 160), (480, 640)
-
-Answers = tuple[Tensor, Tensor]
 
 
 def whole_softmax(logits: Tensor) -> Answers:
@@ -37,8 +35,13 @@ def whole_softmax(logits: Tensor) -> Answers:
 
 
 def winner(logits: Tensor) -> Answers:
-    """Take the soft-max of the winner alone, as the served graphs do."""
-    return decide(upsample(logits, LARGE))
+    """Take the soft-max of the winner alone."""
+    return whole(logits, LARGE)
+
+
+def residues(logits: Tensor) -> Answers:
+    """Decide on one residue of rows and columns at a time, as graphs for a CPU do."""
+    return by_residues(logits, LARGE)
 
 
 def top_one(logits: Tensor) -> Answers:
@@ -51,7 +54,7 @@ def top_one(logits: Tensor) -> Answers:
 def separable(logits: Tensor) -> Answers:
     """Up-sample with two products of matrices."""
     rows, columns = (_weights(small, large) for small, large in zip(SMALL, LARGE, strict=True))
-    return decide(rows @ (logits @ columns.T))
+    return whole(rows @ (logits @ columns.T), LARGE)
 
 
 def channels_last(logits: Tensor) -> Answers:
@@ -61,7 +64,7 @@ def channels_last(logits: Tensor) -> Answers:
     return large.argmax(3).to(torch.uint8), probabilities.amax(3).mul(255).round().to(torch.uint8)
 
 
-WAYS = (whole_softmax, winner, top_one, separable, channels_last)
+WAYS = (whole_softmax, winner, top_one, separable, channels_last, residues)
 
 
 class Tail(nn.Module):

@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--to", required=True, type=Path, help="model repository to write into")
     build.add_argument("--max-batch", type=int, default=8, help="largest batch a server may form (default 8)")
     build.add_argument("--precision", choices=PRECISIONS, default="fp32", help="arithmetic of the graph (default fp32)")
-    build.add_argument("--target", choices=TARGETS, help="what int8 is laid out for (default cpu)")
+    build.add_argument("--target", choices=TARGETS, help="what the graph is laid out for (default cpu)")
     build.add_argument("--format", choices=FORMATS, default="onnx", help="tensorrt: also build a plan (needs a GPU)")
     build.add_argument("--version-compatible", action="store_true", help="tensorrt: newer versions may load the plan")
     build.add_argument("--calibration", type=Path, metavar="DIR", help="int8: real inputs (default: training frames)")

@@ -17,6 +17,7 @@ from export.freeze import freeze
 from export.onnx_graph import write_onnx
 from export.precision import Precision
 from export.servable import SegmentationServable, input_spec, output_specs
+from export.tail import by_residues, whole
 from training.data import frames
 from training.modalities import Modality, modalities
 from training.models import single_stream
@@ -62,7 +63,8 @@ class Job:
     def servable(self, dtype: torch.dtype = torch.float32) -> SegmentationServable:
         """Return the frozen network as it is served, with its logits, in fp32 or fp16."""
         network = self.frozen if dtype is torch.float32 else copy.deepcopy(self.frozen).to(dtype)
-        return SegmentationServable(network, self.streams, tapped=True, dtype=dtype).eval()
+        tail = by_residues if self.precision.target == "cpu" else whole
+        return SegmentationServable(network, self.streams, tapped=True, dtype=dtype, tail=tail).eval()
 
     def write(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
         """Write the frozen network's graph, in fp32 or fp16."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from export.contract import TensorSpec
-from training.losses import upsample
+from export.tail import Tail, whole
 from training.modalities import Modality
 from training.models import Decisions
 
@@ -21,6 +21,7 @@ class SegmentationServable(nn.Module):
         modalities: one per stream, in the network's order.
         tapped: return the logits too.
         dtype: arithmetic of the network; what comes before and behind it is float32.
+        tail: makes labels and confidence of the logits.
     """
 
     def __init__(
@@ -30,14 +31,16 @@ class SegmentationServable(nn.Module):
         *,
         tapped: bool = False,
         dtype: torch.dtype = torch.float32,
+        tail: Tail = whole,
     ) -> None:
         super().__init__()
         self.network = network
+        self.tail = tail
         self.tapped = tapped
         self.dtype = dtype
         for index, modality in enumerate(modalities):
-            self.register_buffer(f"mean_{index}", torch.tensor(modality.mean).view(-1, 1, 1))
-            self.register_buffer(f"std_{index}", torch.tensor(modality.std).view(-1, 1, 1))
+            self.register_buffer(f"mean_{index}", torch.tensor(modality.mean))
+            self.register_buffer(f"std_{index}", torch.tensor(modality.std))
 
     def forward(self, *raw: Tensor) -> tuple[Tensor, ...]:
         """Segment raw pictures.
@@ -53,24 +56,19 @@ class SegmentationServable(nn.Module):
         decided = self.network(*streams)
         logits = decided.ensemble if isinstance(decided, Decisions) else decided
         logits = logits.float()
-        answers = decide(upsample(logits, (raw[0].shape[1], raw[0].shape[2])))
+        answers = self.tail(logits, (raw[0].shape[1], raw[0].shape[2]))
         return (*answers, logits) if self.tapped else answers
 
     def _normalise(self, index: int, raw: Tensor) -> Tensor:
-        """Bring one raw picture into the network's range, float32 [N, C, H, W]."""
-        picture = raw.float().unsqueeze(1) if raw.ndim == 3 else raw.float().permute(0, 3, 1, 2)
+        """Bring one raw picture into the network's range, float32 [N, C, H, W].
+
+        Interleaved channels are normalised as one long row of pixels each: ONNX Runtime takes several times as long to
+        subtract three numbers over and over.
+        """
         mean, std = self.get_buffer(f"mean_{index}"), self.get_buffer(f"std_{index}")
-        return (picture - mean) / std
-
-
-def decide(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Return labels and confidence, uint8 [N, H, W] each, of logits [N, K, H, W].
-
-    Only the winner's soft-max is computed: one over all channels takes several times as long in ONNX Runtime. What else
-    was measured is in `benchmarks/tail.py`.
-    """
-    partition = (logits - logits.amax(1, keepdim=True)).exp().sum(1)
-    return logits.argmax(1).to(torch.uint8), (255.0 / partition).round().to(torch.uint8)
+        width = raw.shape[2]
+        rows = (raw.float().flatten(2) - mean.repeat(width)) / std.repeat(width)
+        return rows.reshape(*raw.shape[:3], len(mean)).permute(0, 3, 1, 2)
 
 
 def input_spec(modality: Modality, size: tuple[int, int]) -> TensorSpec:
