@@ -17,7 +17,7 @@ from clients.pictures import encode_png, read_source
 from clients.pipelines import Pipeline
 
 SIZE = (640, 480)
-_GREY = ("edge", "texture", "curvature", "occlusion")
+_GREY = ("edge", "shade")
 
 
 def bench_inputs(pipeline: Pipeline, files: Mapping[str, Path], size: tuple[int, int]) -> dict[str, NDArray[Any]]:

@@ -71,6 +71,16 @@ def score(run: TranslationRun, *, features: nn.Module | None = None, progress: b
     return metrics
 
 
+def errors_on(run: TranslationRun, split: str) -> dict[str, dict[str, float]]:
+    """Return the errors of a run on the views of a split, as `PictureMetrics` has them."""
+    found = PictureMetrics(run.config.network)
+    source = pictures(run.config.data, run.config.network, split)
+    with accelerated(run.network, found) as device, torch.inference_mode():
+        for inputs, targets in eval_loader(run.config, source):
+            found.update(run.network(*(x.to(device) for x in inputs)), targets.to(device))
+        return found.compute()
+
+
 def _constant(loader: Any, colours: torch.Tensor) -> list[float]:
     """Return the mean absolute error of one constant colour [T, 3] per output."""
     total, count = torch.zeros(len(colours)), 0
