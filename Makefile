@@ -10,14 +10,15 @@ GRPC_PORT ?= 8001
 # neighbour stops everything.
 export GOMP_SPINCOUNT ?= 2000
 
-.PHONY: help setup demo demo-train serve test soak check bench clean
+.PHONY: help setup demo demo-train serve test soak check bench bench-gpu clean
 
 help:
 	@echo "make demo        start Triton, segment RGB-D pictures, write demo/out (about a minute, no PyTorch)"
 	@echo "make demo-train  the same from scratch: train, evaluate, export, serve, predict (about ten minutes)"
 	@echo "make serve       serve $(REPOSITORY) on 127.0.0.1 until Ctrl-C"
 	@echo "make test        run all tests        make check  ruff, mypy, import boundaries"
-	@echo "make bench       measure              make soak   long trials of the server"
+	@echo "make bench       measure the CPU      make bench-gpu  measure an NVIDIA GPU"
+	@echo "make soak        long trials of the server"
 	@echo "make setup       install everything into $(VENV)"
 
 $(PY):
@@ -56,10 +57,13 @@ check: $(VENV)/.all
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest -q tests/test_import_boundaries.py
+	$(PY) -m pytest -q tests/test_import_boundaries.py tests/test_structure.py
 
 bench: $(VENV)/.all
 	$(PY) -m benchmarks
+
+bench-gpu: $(VENV)/.all
+	$(PY) -m benchmarks.gpu
 
 clean:
 	rm -rf $(VENV) demo/out runs build *.egg-info

@@ -37,8 +37,11 @@ def keep(name: str, command: str, figures: dict[str, Any], *, gpu: str | None = 
     date = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     hardware = {"cpu": processor(), "cores": os.cpu_count(), "eight_bit": eight_bit_instructions(), "gpu": gpu}
     record = {"benchmark": name, "date": date, "command": command, "hardware": hardware, **figures}
-    results.mkdir(exist_ok=True)
-    (results / f"{date}-{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    results.mkdir(parents=True, exist_ok=True)
+    path = results / f"{date}-{name}.json"
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
     print(json.dumps(record))
 
 

@@ -46,7 +46,7 @@ from serving.stages.overlay_labels import overlay
 from serving.stages.pictures import png_bytes
 from serving.stages.render_labels import render
 
-_PAIR = (Path("demo/real/redwood_livingroom.rgb.jpg"), Path("demo/real/redwood_livingroom.depth.png"))
+PAIR = (Path("demo/real/redwood_livingroom.rgb.jpg"), Path("demo/real/redwood_livingroom.depth.png"))
 _UNITS_PER_METRE = 1000.0
 _LIKE, _STAND_IN, _SIZE, _CONVOLUTIONS = Path("model_repository/rooms_cen"), "stand_in", (480, 640), 24
 Work = Callable[[], None]
@@ -54,20 +54,38 @@ Work = Callable[[], None]
 
 def stand_in(folder: Path, convolutions: int) -> str:
     """Write a network of so many 3x3 convolutions and its contract below `folder`; return its name."""
+
+    def write(path: Path, classes: int) -> None:
+        onnx.save(stand_in_graph(convolutions, classes), path)
+
+    return like_rooms(folder, _STAND_IN, _SIZE, write).name
+
+
+def like_rooms(
+    folder: Path, name: str, size: tuple[int, int], write: Callable[[Path, int], None], precision: str = "fp32"
+) -> Contract:
+    """Write a graph below `folder`, with a contract that has the tensors, classes and colours of `rooms_cen`.
+
+    Args:
+        folder: the repository.
+        name: of the network.
+        size: of its pictures (H, W).
+        write: writes the graph to a path, for a number of classes.
+        precision: arithmetic of the graph.
+    """
     like = Contract.load(_LIKE)
-    path = folder / _STAND_IN / like.graph.file
+    path = folder / name / like.graph.file
     path.parent.mkdir(parents=True)
-    onnx.save(stand_in_graph(convolutions, len(like.classes)), path)
+    write(path, len(like.classes))
 
     def resized(specs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
-        return tuple(dataclasses.replace(spec, shape=(*_SIZE, *spec.shape[2:])) for spec in specs)
+        return tuple(dataclasses.replace(spec, shape=(*size, *spec.shape[2:])) for spec in specs)
 
     graph = dataclasses.replace(like.graph, sha256=sha256_of(path))
-    contract = dataclasses.replace(
-        like, name=_STAND_IN, inputs=resized(like.inputs), outputs=resized(like.outputs), graph=graph
-    )
-    contract.save(folder / _STAND_IN)
-    return _STAND_IN
+    inputs, outputs = resized(like.inputs), resized(like.outputs)
+    contract = dataclasses.replace(like, name=name, inputs=inputs, outputs=outputs, graph=graph, precision=precision)
+    contract.save(folder / name)
+    return contract
 
 
 def stand_in_graph(convolutions: int, classes: int) -> onnx.ModelProto:
@@ -219,7 +237,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each kind; the median is reported")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one turn")
     wanted = parser.parse_args()
-    rgb, depth = (path.read_bytes() for path in _PAIR)
+    rgb, depth = (path.read_bytes() for path in PAIR)
     with ExitStack() as stack:
         repository, network = wanted.repository, wanted.network
         if network is None:

@@ -8,11 +8,15 @@ import pytest
 
 from tests.guides import GUIDES, KINDS, NOT_RUN, ROOT, blocks, execute, lay_out
 
+#: What following a guide leaves behind, where its commands alone would not fail without it.
+LEAVES = {"batch": ("labelled/overlay/room_5.png", "labelled/results.jsonl", "walk.mp4", "bench.html")}
+
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
 def test_a_guide_can_be_followed_to_its_end(guide: Path, tmp_path: Path) -> None:
     lay_out(tmp_path)
     execute(guide, tmp_path)
+    assert all((tmp_path / name).stat().st_size for name in LEAVES.get(guide.stem, ()))
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks._record import RESULTS, keep
 from benchmarks.pages.__main__ import PAGE, README, with_claims
 from benchmarks.pages.results import latest, page, short
-from benchmarks.pages.trend import draw, series
+from benchmarks.pages.trend import draw, missing, series
 
 
 def test_the_results_page_is_what_the_files_say_byte_for_byte() -> None:
@@ -39,3 +39,13 @@ def test_the_newest_measurement_is_shown_and_all_are_in_the_trend(tmp_path: Path
     assert [value for _, value in series(tmp_path)["training_step: plain_over_stacked"]] == [1.1, 1.5]
     draw(tmp_path, tmp_path / "trend.png")
     assert (tmp_path / "trend.png").stat().st_size > 1000
+
+
+def test_what_was_not_run_on_a_gpu_says_so_until_there_is_a_result(tmp_path: Path) -> None:
+    assert page(tmp_path).count("Not run on hardware") == 3
+    assert missing(tmp_path).endswith("not run on hardware: gpu_train, gpu_frozen, gpu_served")
+    figures = {"networks": {"gmf": {"bf16_over_fp32": 3.5}}}
+    keep("gpu_train", "python -m benchmarks.gpu --parts train", figures, gpu="a GPU", results=tmp_path)
+    assert page(tmp_path).count("Not run on hardware") == 2 and "a GPU" in page(tmp_path)
+    assert missing(tmp_path).endswith("not run on hardware: gpu_frozen, gpu_served")
+    assert [value for _, value in series(tmp_path)["gpu_train: networks.gmf.bf16_over_fp32"]] == [3.5]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.gpu import PARTS
 from benchmarks.pages.claims import UNTESTED
 
 Record = dict[str, Any]
@@ -36,6 +37,9 @@ def page(results: Path) -> str:
     for record in records.values():
         if "benchmark" in record:
             lines += [*_benchmark(record), ""]
+    for part, what in PARTS.items():
+        if f"gpu_{part}" not in records:
+            lines += [*_not_run(part, what), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -92,6 +96,13 @@ def _benchmark(record: Record) -> Iterator[str]:
     hidden = {"benchmark", "date", "command", "hardware", "stem", "processor"}
     for name, value in _flat({key: value for key, value in record.items() if key not in hidden}):
         yield f"| {name} | {value} |"
+
+
+def _not_run(part: str, what: str) -> Iterator[str]:
+    """Yield the section of a part of the GPU benchmarks that has no result."""
+    yield f"### gpu_{part}"
+    yield ""
+    yield f"Not run on hardware: {what}. `python -m benchmarks.gpu --parts {part}` measures it where there is a GPU."
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -16,6 +16,13 @@ RATIOS = {
         "networks.cen-lite.int8_against_eager",
     ),
     "serving": ("clients_1.served.share", "clients_4.served.share"),
+    "gpu_train": tuple(f"networks.{name}.bf16_over_fp32" for name in ("refinenet101", "unet256", "gmf")),
+    "gpu_frozen": tuple(
+        f"networks.{name}.batches.{batch}.frozen_against_eager_fp16"
+        for name in ("refinenet101", "cen-lite")
+        for batch in (1, 8)
+    ),
+    "gpu_served": ("clients_1.served.share", "clients_4.served.share"),
 }
 
 
@@ -48,4 +55,14 @@ def draw(results: Path, path: Path) -> None:
         axes.plot(dates, values, "o-", color=colour(index))
         axes.set_ylim(0, 1.15 * max(values))
         tidy(axes, name)
+    figure.supxlabel(missing(results), fontsize=8)
     figure.savefig(path, dpi=120)
+
+
+def missing(results: Path) -> str:
+    """Return which benchmarks have no result yet, in words; those of a GPU were not run on hardware."""
+    seen = {name.partition(":")[0] for name in series(results)}
+    absent = [name for name in RATIOS if name not in seen]
+    gpu = [name for name in absent if name.startswith("gpu_")]
+    parts = {"no result yet": [name for name in absent if name not in gpu], "not run on hardware": gpu}
+    return "; ".join(f"{words}: {', '.join(names)}" for words, names in parts.items() if names)

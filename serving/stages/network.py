@@ -48,6 +48,8 @@ def open_session(graph: Path, sha256: str, threads: int = 0) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # decoding shares the cores
     wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
     available = onnxruntime.get_available_providers()
+    if wanted[0] in available and hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()  # CUDA and cuDNN that pip installed lie where the linker does not look
     return onnxruntime.InferenceSession(content, options, providers=[name for name in wanted if name in available])
 
 

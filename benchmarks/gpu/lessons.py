@@ -1,0 +1,174 @@
+"""One training step of each of the papers' networks: forward, loss, backward, update, on random data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from benchmarks.gpu.machine import Arithmetic, Machine
+from training.audio_video.config import AudioVideoConfig, ClipShape
+from training.audio_video.network import AudioVideoNetwork
+from training.audio_video.task import AudioVideoTask
+from training.config import TrainConfig
+from training.data import Batch
+from training.losses import sparsity_loss
+from training.modalities import modalities
+from training.presets import preset
+from training.task import SegmentationTask
+from training.translation.config import TranslationConfig
+from training.translation.data import Views
+from training.translation.losses import believed, verdicts
+from training.translation.task import TranslationTask
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is trained.
+
+    Attributes:
+        name: as it stands in the figures.
+        size: of one sample, in words.
+        batch: samples per step.
+        step: takes one step.
+    """
+
+    name: str
+    size: str
+    batch: int
+    step: Callable[[Arithmetic], None]
+
+
+def refinenet101(machine: Machine) -> Lesson:
+    """Return RefineNet-101 on two streams of 480x640."""
+    return _segmentation("refinenet101", machine, batch=8)
+
+
+def cen_lite(machine: Machine) -> Lesson:
+    """Return the light network on the same pictures."""
+    return _segmentation("cen-lite", machine, batch=8)
+
+
+def _segmentation(name: str, machine: Machine, batch: int) -> Lesson:
+    """Return a segmentation network with the loss and the optimiser of the paper on NYUv2."""
+    config = preset("nyuv2-refinenet101")
+    assert isinstance(config, TrainConfig)
+    network, (height, width) = dataclasses.replace(config.network, name=name), (480, 640)
+    if machine.tiny:
+        small = {"refinenet101": "refinenet14", "cen-lite": "cen-lite-s"}[name]
+        network = dataclasses.replace(network, name=small, width=8, features=8)
+        batch, height, width = 2, 64, 96
+    task = SegmentationTask(dataclasses.replace(config, network=network)).to(machine.device)
+    inputs = [torch.randn(batch, one.channels, height, width, device=machine.device) for one in modalities(network)]
+    labels = torch.randint(0, network.classes, (batch, height, width), device=machine.device)
+    optimiser = task.configure_optimizers()["optimizer"]
+
+    def loss() -> Tensor:
+        return task.batch_loss(Batch(inputs, labels)) + config.optimiser.sparsity * sparsity_loss(task.network)
+
+    return Lesson(name, f"{height}x{width}, 2 streams", batch, _descent(machine, task.network, [optimiser], loss))
+
+
+def gmf(machine: Machine) -> Lesson:
+    """Return GMF on the clips of VGGSound, with its extractors in training."""
+    config = preset("vggsound-gmf")
+    assert isinstance(config, AudioVideoConfig)
+    batch = 8
+    if machine.tiny:
+        small = preset("events-gmf")
+        assert isinstance(small, AudioVideoConfig)
+        shape = ClipShape(4, 32, 48, 3.0, 16000, 16000)
+        config, batch = dataclasses.replace(small, network=dataclasses.replace(small.network, clip=shape)), 2
+    task = AudioVideoTask(config).to(machine.device)
+    clip = config.network.clip
+    pixels = (batch, clip.frames, clip.height, clip.width, 3)
+    frames = torch.randint(0, 256, pixels, dtype=torch.uint8, device=machine.device)
+    sound = 2 * torch.rand(batch, clip.samples, device=machine.device) - 1
+    labels = torch.randint(0, config.network.classes, (batch,), device=machine.device)
+    network = task.network
+    assert isinstance(network, AudioVideoNetwork)
+    found = task.configure_optimizers()
+    optimiser = found["optimizer"] if isinstance(found, dict) else found
+
+    def loss() -> Tensor:
+        decision = network(frames, sound)
+        own = F.cross_entropy(decision.logits, labels)
+        return own if decision.loss is None else own + config.optimiser.fusion_loss * decision.loss
+
+    size = f"{clip.frames} frames of {clip.height}x{clip.width}, {clip.samples} samples of sound"
+    return Lesson("gmf", size, batch, _descent(machine, network, [optimiser], loss))
+
+
+def unet256(machine: Machine) -> Lesson:
+    """Return the U-Net of 256x256 from shade and texture to colour, with its discriminator."""
+    config, batch, side = preset("taskonomy-shade-texture-rgb"), 16, 256
+    assert isinstance(config, TranslationConfig)
+    if machine.tiny:
+        network = dataclasses.replace(config.network, levels=4, width=8)
+        optimiser = dataclasses.replace(config.optimiser, discriminator_width=8)
+        config, batch, side = dataclasses.replace(config, network=network, optimiser=optimiser), 2, 64
+    task = TranslationTask(config).to(machine.device)
+    channels = task.network.stack.channels
+    inputs = [2 * torch.rand(batch, one, side, side, device=machine.device) - 1 for one in channels]
+    target = 2 * torch.rand(batch, 3, side, side, device=machine.device) - 1
+    step = _against_judges(machine, task, Views(inputs, target))
+    return Lesson("unet256", f"{side}x{side}, 2 streams, with discriminator", batch, step)
+
+
+def _descent(
+    machine: Machine, network: nn.Module, optimisers: Sequence[Optimizer], loss: Callable[[], Tensor]
+) -> Callable[[Arithmetic], None]:
+    """Return a step down one loss."""
+
+    def step(arithmetic: Arithmetic) -> None:
+        with arithmetic.products():
+            network.zero_grad(set_to_none=True)
+            with arithmetic.forward(machine.device):
+                found = loss()
+            found.backward()  # type: ignore[no-untyped-call]
+            for optimiser in optimisers:
+                optimiser.step()
+
+    return step
+
+
+def _against_judges(machine: Machine, task: TranslationTask, batch: Views) -> Callable[[Arithmetic], None]:
+    """Return a step of the discriminators and one of the generator, as `TranslationTask.training_step` takes them."""
+    generator, critic = task.configure_optimizers()
+    judges: list[Any] = list(task.judges)
+    streams, settings = task.config.network.streams, task.config.optimiser
+
+    def judged(given: Tensor, made: Tensor, true: Tensor) -> Tensor:
+        real = believed(verdicts(judges, given, true), true=True, streams=streams)
+        return 0.5 * real + 0.5 * believed(verdicts(judges, given, made.detach()), true=False, streams=streams)
+
+    def step(arithmetic: Arithmetic) -> None:
+        with arithmetic.products():
+            with arithmetic.forward(machine.device):
+                pictures = task.network(*batch.inputs)
+                given = task.network.stack(*batch.inputs)
+                doubt = judged(given, pictures.flows, batch.targets.repeat(streams, 1, 1, 1))
+            critic.zero_grad(set_to_none=True)
+            doubt.backward()  # type: ignore[no-untyped-call]
+            critic.step()
+            with arithmetic.forward(machine.device):
+                loss = task.generator_loss(batch, pictures) + settings.sparsity * sparsity_loss(task.network)
+            generator.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            generator.step()
+
+    return step
+
+
+LESSONS: dict[str, Callable[[Machine], Lesson]] = {
+    "refinenet101": refinenet101,
+    "cen-lite": cen_lite,
+    "unet256": unet256,
+    "gmf": gmf,
+}
