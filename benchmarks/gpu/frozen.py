@@ -146,7 +146,6 @@ def _contenders(machine: Machine, work: Job, graph: Path) -> dict[str, Callable[
     live = SegmentationServable(network, work.streams).eval().to(machine.device)
     live.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     half = work.servable(torch.float16).to(machine.device)
-    half.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     compiled = torch.compile(live, backend="inductor" if machine.on_gpu else "eager")
     return {
         "eager tf32": partial(_torch, machine, live, TF32),

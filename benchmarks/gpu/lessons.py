@@ -47,7 +47,7 @@ class Lesson:
 
 def refinenet101(machine: Machine) -> Lesson:
     """Return RefineNet-101 on two streams of 480x640."""
-    return _segmentation("refinenet101", machine, batch=8)
+    return _segmentation("refinenet101", machine, batch=6)
 
 
 def cen_lite(machine: Machine) -> Lesson:
@@ -79,7 +79,7 @@ def gmf(machine: Machine) -> Lesson:
     """Return GMF on the clips of VGGSound, with its extractors in training."""
     config = preset("vggsound-gmf")
     assert isinstance(config, AudioVideoConfig)
-    batch = 8
+    batch = 4
     if machine.tiny:
         small = preset("events-gmf")
         assert isinstance(small, AudioVideoConfig)
