@@ -71,7 +71,7 @@ def exported(name: str, folder: Path, *, tiny: bool, classes: int = 40) -> Job:
     if tiny:
         config = NetworkConfig(name="refinenet14", classes=classes, width=8, features=8)
     run = Run(folder, TrainConfig(network=config), exchanging(config))
-    return job(run, graph_size(tiny=tiny), 8, Precision(), silent)
+    return job(run, graph_size(tiny=tiny), 8, Precision(target="tensorrt"), silent)
 
 
 def _measured(machine: Machine, name: str, folder: Path, tera: dict[str, float]) -> dict[str, Any]:
