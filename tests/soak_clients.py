@@ -21,7 +21,7 @@ from clients.pipelines import Pipeline
 
 SIZE = (640, 480)
 PAIRS, CLIENTS = 300, 4
-TRIALS = 3
+TRIALS, OPINIONS = 3, 7
 
 
 def target_of(server: Any, outputs: tuple[str, ...] | None = None) -> tuple[Target, Pipeline]:
@@ -72,7 +72,7 @@ def test_perf_analyzer_finds_the_same_throughput(server: Any) -> None:
         pytest.skip(f"{VARIABLE} names neither perf_analyzer nor the wheel tritonclient 2.51.0 that holds it")
     program = find_perf_analyzer(None)
     ratios = []
-    for _ in range(TRIALS):
+    for _ in range(OPINIONS):
         before = asyncio.run(capacity(target_of(server)[0], 1))
         theirs = run_perf_analyzer(program, target_of(server)[0], CLIENTS, 5.0)["per_second"]
         after = asyncio.run(capacity(target_of(server)[0], 1))

@@ -7,12 +7,13 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from clients.access import Access
 from clients.address import Address
 from clients.bench.figures import Run, Shot
 from clients.errors import ServerError
-from clients.transport import AsyncTransport, Tensors, open_async_transport
+from clients.transport import AsyncTransport, Send, Tensors, open_async_transport
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +40,16 @@ class Target:
     deadline_s: float
     transport: AsyncTransport
 
+    @cached_property
+    def send(self) -> Send:
+        """Sends the request, which is packed once."""
+        return self.transport.repeated(self.pipeline, self.inputs, self.outputs, self.deadline_s)
+
     async def shoot(self, due: float) -> Shot:
         """Send one request that is due now."""
         sent, error = time.perf_counter(), ""
         try:
-            await self.transport.infer(self.pipeline, self.inputs, self.outputs, self.deadline_s)
+            await self.send()
         except ServerError as problem:
             error = type(problem).__name__
         return Shot(due, sent, time.perf_counter(), error)

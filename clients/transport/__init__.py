@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from clients.access import Access
 from clients.address import Address
-from clients.transport.base import AsyncTransport, Tensors, Transport
+from clients.transport.base import AsyncTransport, Send, Tensors, Transport
 from clients.transport.grpc import AsyncGrpcTransport, GrpcTransport
 from clients.transport.http import AsyncHttpTransport, HttpTransport
 
-__all__ = ["AsyncTransport", "Tensors", "Transport", "open_async_transport", "open_transport"]
+__all__ = ["AsyncTransport", "Send", "Tensors", "Transport", "open_async_transport", "open_transport"]
 
 
 def open_transport(address: Address, access: Access | None = None) -> Transport:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ from clients.address import Address
 from clients.errors import DeadlineExceeded, ServerFailed, ServerUnreachable
 
 Tensors = Mapping[str, NDArray[Any]]
+Send = Callable[[], Awaitable[object]]
 PROBE_S: Final = 2.0
 """Longest wait for an answer to "are you there?"."""
 
@@ -65,6 +66,14 @@ class AsyncTransport(Protocol):
         self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float
     ) -> dict[str, NDArray[Any]]:
         """Run a model; see `Transport.infer`."""
+        ...
+
+    def repeated(self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float) -> Send:
+        """Return a function that runs a model on the same inputs at every call, for measurements.
+
+        The request is packed once, and an answer is received whole but not unpacked: what the client does to either
+        would take from a server on the same cores. It raises like `infer`.
+        """
         ...
 
     async def config(self, model: str, deadline_s: float) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from clients.address import Address
 from clients.errors import PipelineUnknown, RequestRefused, ServerError, ServerOverloaded
 from clients.transport.base import (
     PROBE_S,
+    Send,
     Tensors,
     collect,
     failed,
@@ -107,6 +108,11 @@ class AsyncGrpcTransport:
         """Run a model; see `Transport.infer`."""
         result = await self._call(self._client.infer, deadline_s, **_request(model, inputs, outputs))
         return collect(result, outputs, self._address)
+
+    def repeated(self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float) -> Send:
+        """Prepare a request; see `AsyncTransport.repeated`."""
+        request = _request(model, inputs, outputs)
+        return lambda: self._call(self._client.infer, deadline_s, **request)
 
     async def config(self, model: str, deadline_s: float) -> dict[str, Any]:
         """Return a model's configuration; see `Transport.config`."""

@@ -9,7 +9,7 @@ import json
 import os
 import ssl
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -37,6 +37,7 @@ _KEEP_ALIVE_S: Final = 30.0  # shorter than the server's 75 s, so that it never 
 _HEADER_LENGTH: Final = "Inference-Header-Content-Length"
 _LONGEST_REASON: Final = 500
 Answer = TypeVar("Answer")
+_Reply = tuple[bytes, Mapping[str, str]]
 
 
 class AsyncHttpTransport:
@@ -51,6 +52,18 @@ class AsyncHttpTransport:
         self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float
     ) -> dict[str, NDArray[Any]]:
         """Run a model; see `Transport.infer`."""
+        data, answered = await self.repeated(model, inputs, outputs, deadline_s)()
+        try:
+            length = None if _HEADER_LENGTH not in answered else int(answered[_HEADER_LENGTH])
+            result = triton.InferenceServerClient.parse_response_body(data, header_length=length)
+            return collect(result, outputs, self._address)
+        except (InferenceServerException, ValueError, KeyError, TypeError) as error:
+            raise failed(self._address, f"its answer cannot be read ({error})") from error
+
+    def repeated(
+        self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float
+    ) -> Callable[[], Awaitable[_Reply]]:
+        """Prepare a request; see `AsyncTransport.repeated`."""
         sent = []
         for name, array in inputs.items():
             tensor = triton.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
@@ -58,14 +71,7 @@ class AsyncHttpTransport:
         wanted = [triton.InferRequestedOutput(name, binary_data=True) for name in outputs]
         body, json_length = triton.InferenceServerClient.generate_request_body(sent, outputs=wanted)
         headers = {} if json_length is None else {_HEADER_LENGTH: str(json_length)}
-        path = f"{_model(model)}/infer"
-        data, answered = await self._call("POST", path, deadline_s, body, headers)
-        try:
-            length = None if _HEADER_LENGTH not in answered else int(answered[_HEADER_LENGTH])
-            result = triton.InferenceServerClient.parse_response_body(data, header_length=length)
-            return collect(result, outputs, self._address)
-        except (InferenceServerException, ValueError, KeyError, TypeError) as error:
-            raise failed(self._address, f"its answer cannot be read ({error})") from error
+        return lambda: self._call("POST", f"{_model(model)}/infer", deadline_s, body, headers)
 
     async def config(self, model: str, deadline_s: float) -> dict[str, Any]:
         """Return a model's configuration; see `Transport.config`."""
@@ -117,7 +123,7 @@ class AsyncHttpTransport:
 
     async def _call(
         self, method: str, path: str, deadline_s: float, body: bytes | None = None, headers: Mapping[str, str] = {}
-    ) -> tuple[bytes, Mapping[str, str]]:
+    ) -> _Reply:
         """Ask and read the whole answer before the deadline; returns body and headers."""
         limit = aiohttp.ClientTimeout(total=deadline_s)
         url = f"{self._address}{path}"
