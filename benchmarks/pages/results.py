@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.gpu import PARTS
 from benchmarks.pages.claims import UNTESTED
+from training.study.study import AGREES, OPEN, REFUTED
 
 Record = dict[str, Any]
 _HEAD = """# Results
@@ -44,23 +45,29 @@ def page(results: Path) -> str:
 
 
 def short(results: Path) -> str:
-    """Return one line per verdict, for the README."""
-    studies = [record for record in latest(results).values() if "study" in record]
-    return "\n".join(_claims(studies, untested=False)) + "\n"
+    """Return one line per study, for the README: which claims were seen, which were not, how many are open."""
+    lines = ["| study | agrees | does not agree | cannot be told here |", "|---|---|---|---|"]
+    for record in latest(results).values():
+        if "study" in record:
+            found: dict[str, list[str]] = {AGREES: [], REFUTED: [], OPEN: []}
+            for verdict in record["verdicts"]:
+                found[verdict["verdict"]].append(verdict["claim"])
+            seen, unseen = ("; ".join(found[word]) or "–" for word in (AGREES, REFUTED))
+            lines.append(f"| `{record['study']}` | {seen} | {unseen} | {len(found[OPEN])} claims |")
+    return "\n".join(lines) + "\n"
 
 
-def _claims(studies: list[Record], *, untested: bool = True) -> Iterator[str]:
+def _claims(studies: list[Record]) -> Iterator[str]:
     """Yield the table of claims."""
     yield "| claim | source | seen here | verdict |"
     yield "|---|---|---|---|"
     for record in studies:
         for verdict in record["verdicts"]:
             word = verdict["verdict"]
-            shown = f"**{word}**" if word == "agrees" else word
+            shown = f"**{word}**" if word == AGREES else word
             yield f"| {verdict['claim']} | {verdict['source']} | {verdict['evidence']} | {shown} |"
-    if untested:
-        for claim, source, reason in UNTESTED:
-            yield f"| {claim} | {source} | {reason} | not tested here |"
+    for claim, source, reason in UNTESTED:
+        yield f"| {claim} | {source} | {reason} | not tested here |"
 
 
 def _study(record: Record) -> Iterator[str]:
