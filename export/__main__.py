@@ -88,7 +88,7 @@ def _build(options: argparse.Namespace) -> int:
     print(describe(contract))
     if plan:
         _report(tensorrt_plan.UNTRIED)
-        tensorrt_plan.build_plan(options.to / options.name, version_compatible=options.version_compatible)
+        tensorrt_plan.build_plans(options.to / options.name, version_compatible=options.version_compatible)
     print(f"\nwritten: {options.to / options.name}\nnext: python -m serving up --repository {options.to}")
     return 0
 

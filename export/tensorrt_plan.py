@@ -1,8 +1,9 @@
-"""Builds a TensorRT plan from an exported network's graph. It has not been run on hardware yet.
+"""Builds a TensorRT plan from every graph of an exported network. It has not been run on hardware yet.
 
 Needs `tensorrt` 10 and a GPU, and of Crosswire nothing but the network's folder: `python -m export plan-script NAME`
-puts a copy of this file beside the contract, for the container to run. Writes `1/model.plan`, `1/model.plan.json` (what
-it was built from, with what) and `timing.cache`, which makes the next build faster.
+puts a copy of this file beside the contract, for the container to run. Writes `1/model.plan` beside `1/model.onnx`,
+`1/model.plan.json` (what it was built from, with what), the same for every variant, and `timing.cache`, which makes the
+next build faster.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 UNTRIED = "note: this builder has not been run on hardware yet; compare the plan's answers before you trust them"
-PLAN = "1/model.plan"
-MANIFEST = "1/model.plan.json"
 CACHE = "timing.cache"
+
+#: Smallest, usual and largest shape by input.
+Shapes = dict[str, tuple[list[int], list[int], list[int]]]
 
 
 class PlanError(ValueError):
@@ -44,30 +46,58 @@ def load_tensorrt() -> Any:
     return tensorrt
 
 
-def build_plan(folder: Path, *, version_compatible: bool = False) -> Path:
-    """Build a plan from the graph in a network's folder and write it beside the graph.
+def build_plans(folder: Path, *, version_compatible: bool = False) -> list[Path]:
+    """Build a plan from every graph in a network's folder and write it beside its graph.
 
     Layers have the types that the graph gives them (a strongly typed network), so an int8 plan comes from a graph with
     QDQ nodes, exported with `--precision int8 --target tensorrt`.
 
     Args:
         folder: with `contract.json`.
-        version_compatible: let newer versions of TensorRT load the plan, which is somewhat slower.
+        version_compatible: let newer versions of TensorRT load the plans, which is somewhat slower.
 
     Returns:
-        the plan's path.
+        the plans' paths.
 
     Raises:
         PlanError: no TensorRT, a graph that was changed, laid out for the CPU or not understood, or a failed build.
     """
     trt = load_tensorrt()
     contract = json.loads((folder / "contract.json").read_text(encoding="utf-8"))
-    graph = folder / contract["graph"]["file"]
-    onnx_sha256 = hashlib.sha256(graph.read_bytes()).hexdigest()
-    if onnx_sha256 != contract["graph"]["sha256"]:
-        raise PlanError(f"{graph} is not the graph that its contract describes; export the run again")
     if contract["precision"] == "int8" and contract.get("target") != "tensorrt":
-        raise PlanError(f"{graph} is quantised for the CPU; export it with --precision int8 --target tensorrt")
+        raise PlanError(f"{folder} is quantised for the CPU; export it with --precision int8 --target tensorrt")
+    written = []
+    for described, bounds in graphs(contract):
+        graph = folder / described["file"]
+        onnx_sha256 = hashlib.sha256(graph.read_bytes()).hexdigest()
+        if onnx_sha256 != described["sha256"]:
+            raise PlanError(f"{graph} is not the graph that its contract describes; export the run again")
+        plan = _built(trt, graph, bounds, folder / CACHE, version_compatible)
+        manifest = {
+            "sha256": hashlib.sha256(plan).hexdigest(),
+            "onnx_sha256": onnx_sha256,
+            "tensorrt": trt.__version__,
+            "compute_capability": compute_capability(),
+            "version_compatible": version_compatible,
+        }
+        _write(graph.with_suffix(".plan"), plan)
+        _write(graph.with_suffix(".plan.json"), (json.dumps(manifest, indent=1) + "\n").encode())
+        written.append(graph.with_suffix(".plan"))
+    return written
+
+
+def graphs(contract: dict[str, Any]) -> list[tuple[dict[str, Any], Shapes]]:
+    """Return the description of every graph in a parsed contract, and the shapes of its inputs."""
+    bounds = shapes(contract)
+    lesser = [
+        (variant["graph"], {name: bounds[name] for name in variant["inputs"]})
+        for variant in contract.get("variants", ())
+    ]
+    return [(contract["graph"], bounds), *lesser]
+
+
+def _built(trt: Any, graph: Path, bounds: Shapes, cache_file: Path, version_compatible: bool) -> bytes:
+    """Build the plan of one graph, and keep what was timed."""
     logger = trt.Logger(trt.Logger.WARNING)
     builder = trt.Builder(logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
@@ -76,29 +106,22 @@ def build_plan(folder: Path, *, version_compatible: bool = False) -> Path:
         faults = [str(parser.get_error(index)) for index in range(parser.num_errors)]
         raise PlanError(f"TensorRT {trt.__version__} refuses {graph}: {'; '.join(faults)}")
     config = builder.create_builder_config()
-    config.add_optimization_profile(_profile(builder, contract))
+    profile = builder.create_optimization_profile()
+    for name, sizes in bounds.items():
+        profile.set_shape(name, *sizes)
+    config.add_optimization_profile(profile)
     if version_compatible:
         config.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
-    cache_file = folder / CACHE
     cache = config.create_timing_cache(cache_file.read_bytes() if cache_file.exists() else b"")
     config.set_timing_cache(cache, ignore_mismatch=False)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise PlanError(f"TensorRT {trt.__version__} could not build {graph}; its log above says why")
-    cache_file.write_bytes(bytes(config.get_timing_cache().serialize()))
-    _write(folder / PLAN, bytes(plan))
-    manifest = {
-        "sha256": hashlib.sha256(plan).hexdigest(),
-        "onnx_sha256": onnx_sha256,
-        "tensorrt": trt.__version__,
-        "compute_capability": compute_capability(),
-        "version_compatible": version_compatible,
-    }
-    _write(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
-    return folder / PLAN
+    _write(cache_file, bytes(config.get_timing_cache().serialize()))
+    return bytes(plan)
 
 
-def shapes(contract: dict[str, Any]) -> dict[str, tuple[list[int], list[int], list[int]]]:
+def shapes(contract: dict[str, Any]) -> Shapes:
     """Return smallest, usual and largest shape of every input, from a parsed contract."""
     largest = int(contract["max_batch_size"])
     usual = max(1, largest // 2)
@@ -124,14 +147,6 @@ def compute_capability() -> str:
     return answer.splitlines()[0].strip()
 
 
-def _profile(builder: Any, contract: dict[str, Any]) -> Any:
-    """Return the optimisation profile of all inputs."""
-    profile = builder.create_optimization_profile()
-    for name, bounds in shapes(contract).items():
-        profile.set_shape(name, *bounds)
-    return profile
-
-
 def _write(path: Path, content: bytes) -> None:
     """Write a file, all of it or nothing."""
     temporary = path.with_name(f".{path.name}.tmp")
@@ -141,13 +156,14 @@ def _write(path: Path, content: bytes) -> None:
 
 def main() -> int:
     """Build a plan; return 0, or 2 after a line on stderr that says what is wrong."""
-    parser = argparse.ArgumentParser(description="Build a TensorRT plan from an exported network.")
+    parser = argparse.ArgumentParser(description="Build the TensorRT plans of an exported network.")
     parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parent, help="the network's folder")
     parser.add_argument("--version-compatible", action="store_true", help="let newer TensorRT versions load it")
     options = parser.parse_args()
     print(UNTRIED, file=sys.stderr)
     try:
-        print(f"written: {build_plan(options.folder, version_compatible=options.version_compatible)}")
+        for plan in build_plans(options.folder, version_compatible=options.version_compatible):
+            print(f"written: {plan}")
     except (PlanError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
+from serving import plans
 from serving.errors import ServingError
-from serving.graphs import graphs_of, has_facade
+from serving.graphs import ServedGraph, graphs_of, has_facade
 from serving.model_config import Runtime, ensemble_config, graph_config, network_config, stage_config, to_text
 from serving.pipelines import Pipeline, pipelines_of
-from serving.published import GRAPH_FILE
+from serving.published import GRAPH_FILE, PLAN_FILE
 from serving.repository import Network
 from serving.tuning import Role, Tuning
 
@@ -121,13 +122,16 @@ def _add_network(
     if runtime is Runtime.CONTAINER and has_facade(network):
         for graph in graphs_of(network):
             add(graph_config(network, graph), Role.NETWORK)
-            _place(graph.source, to / graph.model / _VERSION / GRAPH_FILE, copy_graphs)
+            _place_native(graph, to / graph.model / _VERSION, copy_graphs)
         add(network_config(network, runtime), Role.STAGE)
         _write_shim(own, _FACADE_MODULE)
         return
     add(network_config(network, runtime), Role.NETWORK)
     for graph in graphs_of(network):
-        _place(graph.source, own / graph.file, copy_graphs)
+        if runtime is Runtime.CONTAINER:
+            _place_native(graph, own, copy_graphs)
+        else:
+            _place_graph(graph, own / graph.file, copy_graphs)
     if runtime is Runtime.EMBEDDED:
         _write_shim(own, _NETWORK_MODULE)
 
@@ -142,12 +146,36 @@ def _add(configs: dict[str, ModelConfig], to: Path, tuning: Tuning, config: Mode
     (to / config.name / "config.pbtxt").write_text(to_text(config), encoding="utf-8")
 
 
-def _place(graph: Path, to: Path, copy: bool) -> None:
-    """Put a graph where its backend looks for it."""
+def _place_native(graph: ServedGraph, version: Path, copy: bool) -> None:
+    """Put what a native backend runs into a version folder: the plan if there is one, else the graph.
+
+    Raises:
+        ServingError: the plan is not for this graph, or not for this machine.
+    """
+    if graph.plan is None:
+        _place_graph(graph, version / GRAPH_FILE, copy)
+        return
+    if faults := plans.faults(graph.source, graph.sha256, plans.this_host()):
+        raise ServingError(
+            f"{graph.plan} cannot be served: {'; '.join(faults)}; build it anew on the machine that serves it, or "
+            "remove it: then the ONNX Runtime backend takes the graph"
+        )
+    _place(graph.plan, version / PLAN_FILE, copy)
+
+
+def _place_graph(graph: ServedGraph, to: Path, copy: bool) -> None:
+    """Put a graph where its backend looks for it, and its weights beside it under the name that it has for them."""
+    _place(graph.source, to, copy)
+    if graph.weights is not None:
+        _place(graph.weights, to.with_name(graph.weights.name), copy)
+
+
+def _place(file: Path, to: Path, copy: bool) -> None:
+    """Copy a file, or link to it."""
     if copy:
-        shutil.copyfile(graph, to)
+        shutil.copyfile(file, to)
     else:
-        to.symlink_to(graph)
+        to.symlink_to(file)
 
 
 def _write_shim(version: Path, module: str) -> None:

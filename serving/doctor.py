@@ -17,7 +17,7 @@ from serving import plans, shm
 from serving.assemble import assemble
 from serving.door import door_of
 from serving.errors import ServingError
-from serving.graphs import graphs_of
+from serving.graphs import ServedGraph, graphs_of
 from serving.model_config import Runtime
 from serving.ports import LOOPBACK, listen
 from serving.repository import Network, find_networks
@@ -166,8 +166,7 @@ def _artefacts(wanted: Settings) -> Iterator[Finding]:
         return
     for network in networks:
         yield _opens(network)
-        if plans.has_plan(network.graph):
-            yield _plan(network)
+        yield from (_plan(network, graph) for graph in graphs_of(network) if graph.plan)
     with tempfile.TemporaryDirectory() as folder:
         yield _guarded("/dev/shm", lambda: _room(networks, Path(folder) / "repository"))
 
@@ -177,7 +176,7 @@ def _opens(network: Network) -> Finding:
     contract = network.contract
     try:
         for graph in graphs_of(network):
-            open_session(graph.source, graph.sha256)
+            open_session(graph.source, graph.sha256, weights=graph.weights is not None)
     except Exception as error:  # ONNX Runtime has error types of its own for every reason
         cure = "export the run again, or install an ONNX Runtime that reads this operator set"
         return Finding(contract.name, Verdict.BROKEN, f"its graph does not open: {error}", cure)
@@ -185,10 +184,10 @@ def _opens(network: Network) -> Finding:
     return Finding(contract.name, Verdict.FINE, f"opset {contract.graph.opset}, measured parity: {parity}")
 
 
-def _plan(network: Network) -> Finding:
+def _plan(network: Network, graph: ServedGraph) -> Finding:
     """Whether the TensorRT plan beside a graph is for this graph and this machine."""
-    subject, host = f"{network.contract.name} plan", plans.this_host()
-    if found := plans.faults(network.graph, network.contract.graph.sha256, host):
+    subject, host = f"{graph.model} plan", plans.this_host()
+    if found := plans.faults(graph.source, graph.sha256, host):
         cure = f"build it anew on the machine that serves it: python -m export plan-script {network.contract.name}"
         return Finding(subject, Verdict.BROKEN, "; ".join(found), cure)
     if host.tensorrt is None or host.compute_capability is None:

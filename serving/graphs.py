@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.contract import Graph
+from serving.plans import plan_of
 from serving.published import GRAPH_FILE
 from serving.repository import Network
 
@@ -21,6 +22,7 @@ class ServedGraph:
         sha256: the file's hash.
         file: its name in the version folder of the embedded network.
         model: the model that runs it in the container.
+        weights: the file with its weights where they do not fit into its own, or None.
     """
 
     inputs: tuple[str, ...]
@@ -28,6 +30,12 @@ class ServedGraph:
     sha256: str
     file: str
     model: str
+    weights: Path | None
+
+    @property
+    def plan(self) -> Path | None:
+        """Its TensorRT plan, or None where none was built."""
+        return plan_of(self.source)
 
 
 def graphs_of(network: Network) -> tuple[ServedGraph, ...]:
@@ -35,7 +43,9 @@ def graphs_of(network: Network) -> tuple[ServedGraph, ...]:
     contract = network.contract
     names = tuple(spec.name for spec in contract.inputs)
     model = f"{contract.name}_net" if has_facade(network) else contract.name
-    whole = ServedGraph(names, network.graph, contract.graph.sha256, GRAPH_FILE, model)
+    whole = ServedGraph(
+        names, network.graph, contract.graph.sha256, GRAPH_FILE, model, _weights(network.graph, contract.graph)
+    )
     lesser = (
         ServedGraph(
             variant.inputs,
@@ -43,10 +53,16 @@ def graphs_of(network: Network) -> tuple[ServedGraph, ...]:
             variant.graph.sha256,
             f"model.{'.'.join(variant.inputs)}.onnx",
             f"{model}_{'_'.join(variant.inputs)}",
+            _weights(source, variant.graph),
         )
         for variant, source in zip(contract.variants, network.variants, strict=True)
     )
     return (whole, *lesser)
+
+
+def _weights(source: Path, graph: Graph) -> Path | None:
+    """Return the file with a graph's weights, which lies beside it."""
+    return source.with_name(Path(graph.weights).name) if graph.weights else None
 
 
 def has_facade(network: Network) -> bool:
@@ -56,6 +72,11 @@ def has_facade(network: Network) -> bool:
 
 
 def as_parameter(graphs: tuple[ServedGraph, ...]) -> str:
-    """Return the JSON text by which a model's process learns of its graphs: `inputs`, `file`, `model`, `sha256`."""
-    plain = [dataclasses.asdict(graph) for graph in graphs]
-    return json.dumps([{key: one[key] for key in ("inputs", "file", "model", "sha256")} for one in plain])
+    """Return the JSON text by which a model's process learns of its graphs, one object for each."""
+    return json.dumps(
+        [
+            {"inputs": one.inputs, "file": one.file, "model": one.model, "sha256": one.sha256}
+            | {"weights": one.weights is not None}
+            for one in graphs
+        ]
+    )

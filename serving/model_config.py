@@ -21,7 +21,7 @@ from serving.errors import ServingError
 from serving.graphs import ServedGraph, as_parameter, graphs_of, has_facade
 from serving.limits import QueueLimits
 from serving.pipelines import Pipeline, Stage, network_inputs
-from serving.published import GRAPH_FILE, GRAPHS_PARAMETER, PARAMETER, published
+from serving.published import GRAPH_FILE, GRAPHS_PARAMETER, PARAMETER, PLAN_FILE, published
 from serving.repository import Network
 
 _AS_IT_IS: Mapping[str, str] = {}
@@ -32,7 +32,8 @@ class Runtime(str, Enum):
     """Who runs the graph.
 
     `EMBEDDED`: a python model holding an ONNX Runtime session, because the wheel's Triton has no ONNX backend.
-    `CONTAINER`: the native `onnxruntime` backend of NVIDIA's image.
+    `CONTAINER`: the native backends of NVIDIA's image: `tensorrt` where a plan lies beside the graph, else
+    `onnxruntime`.
     """
 
     EMBEDDED = "embedded"
@@ -47,7 +48,7 @@ def network_config(network: Network, runtime: Runtime) -> ModelConfig:
     config = _base(contract.name, contract.max_batch_size, inputs, contract.outputs, parameters)
     _bound_queue(config)
     if runtime is Runtime.CONTAINER and not has_facade(network):
-        _run_graph(config)
+        _run_graph(config, *graphs_of(network))
     else:
         config.backend = "python"
         config.parameters[GRAPHS_PARAMETER].string_value = as_parameter(graphs_of(network))
@@ -61,7 +62,7 @@ def graph_config(network: Network, graph: ServedGraph) -> ModelConfig:
     inputs = [dataclasses.replace(spec, optional=False) for spec in contract.inputs if spec.name in graph.inputs]
     config = _base(graph.model, contract.max_batch_size, inputs, contract.computed_outputs, {})
     _bound_queue(config)
-    _run_graph(config)
+    _run_graph(config, graph)
     return config
 
 
@@ -147,10 +148,10 @@ def _bound_queue(config: ModelConfig) -> None:
     policy.max_queue_size = QueueLimits().requests
 
 
-def _run_graph(config: ModelConfig) -> None:
-    """Have the native backend run the graph."""
-    config.backend = "onnxruntime"
-    config.default_model_filename = GRAPH_FILE
+def _run_graph(config: ModelConfig, graph: ServedGraph) -> None:
+    """Have a native backend run the graph: TensorRT where it has a plan."""
+    config.backend = "tensorrt" if graph.plan else "onnxruntime"
+    config.default_model_filename = PLAN_FILE if graph.plan else GRAPH_FILE
 
 
 def _one_process() -> ModelInstanceGroup:

@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-_PLAN, _MANIFEST = "model.plan", "model.plan.json"
+_PLAN, _MANIFEST = ".plan", ".plan.json"
 _QUERY = ("nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader")
 
 
@@ -39,9 +39,10 @@ def this_host() -> Host:
     return Host(version, said[0] if said else None)
 
 
-def has_plan(graph: Path) -> bool:
-    """Say whether a plan lies beside a graph."""
-    return (graph.parent / _PLAN).is_file()
+def plan_of(graph: Path) -> Path | None:
+    """Return the plan beside a graph, or None if there is none."""
+    plan = graph.with_suffix(_PLAN)
+    return plan if plan.is_file() else None
 
 
 def faults(graph: Path, graph_sha256: str, host: Host) -> list[str]:
@@ -53,14 +54,14 @@ def faults(graph: Path, graph_sha256: str, host: Host) -> list[str]:
         host: the machine; what it does not have is not compared.
     """
     try:
-        manifest = json.loads((graph.parent / _MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads(graph.with_suffix(_MANIFEST).read_text(encoding="utf-8"))
         plan_sha256, onnx_sha256 = manifest["sha256"], manifest["onnx_sha256"]
         tensorrt, capability = str(manifest["tensorrt"]), str(manifest["compute_capability"])
         compatible = bool(manifest["version_compatible"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return [f"{_MANIFEST} cannot be read ({type(error).__name__}: {error})"]
+        return [f"{graph.with_suffix(_MANIFEST).name} cannot be read ({type(error).__name__}: {error})"]
     found = []
-    if hashlib.sha256((graph.parent / _PLAN).read_bytes()).hexdigest() != plan_sha256:
+    if hashlib.sha256(graph.with_suffix(_PLAN).read_bytes()).hexdigest() != plan_sha256:
         found.append("the plan is not the one that its manifest names")
     if onnx_sha256 != graph_sha256:
         found.append("it was built from another graph than the one beside it")

@@ -11,6 +11,7 @@ from serving.limits import PictureLimits
 
 PARAMETER = "crosswire"
 GRAPH_FILE = "model.onnx"
+PLAN_FILE = "model.plan"
 GRAPHS_PARAMETER = "graphs"
 THREADS_PARAMETER = "threads"
 

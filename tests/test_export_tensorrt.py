@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from export.__main__ import main
 from export.contract import Contract
 from export.operators import lint
-from export.tensorrt_plan import UNTRIED, PlanError, build_plan, shapes
+from export.tensorrt_plan import UNTRIED, PlanError, build_plans, graphs, shapes
 
 REPOSITORY = Path(__file__).parents[1] / "model_repository"
 ABSENT = importlib.util.find_spec("tensorrt") is None
@@ -66,10 +66,16 @@ def test_a_plan_takes_every_batch_that_the_contract_allows() -> None:
     assert [shape[1:] for shape in bounds["depth"]] == [[128, 160]] * 3
 
 
+def test_every_variant_gets_a_plan_for_the_inputs_that_it_takes() -> None:
+    contract = json.loads((REPOSITORY / "rooms_cen_int8" / "contract.json").read_text())
+    found = {described["file"]: list(bounds) for described, bounds in graphs(contract)}
+    assert found == {"1/model.onnx": ["rgb", "depth"], "1/model.rgb.onnx": ["rgb"], "1/model.depth.onnx": ["depth"]}
+
+
 @pytest.mark.skipif(not ABSENT, reason="TensorRT is installed")
 def test_without_tensorrt_it_says_what_to_do(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="pip install tensorrt"):
-        build_plan(REPOSITORY / "rooms_cen")
+        build_plans(REPOSITORY / "rooms_cen")
     words = ["--name", "x", "--size", "64x80", "--format", "tensorrt", "--to", str(tmp_path / "to")]
     assert main(["build", str(tmp_path), *words]) == 2
     assert "plan-script" in capsys.readouterr().err

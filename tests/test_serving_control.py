@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,7 +15,6 @@ import pytest
 from export.contract import sha256_of
 from serving.__main__ import main
 from serving.embedded import EmbeddedServer
-from serving.plans import Host, faults
 from tests.load import DEPTH, RGB, Load
 from tests.servers import (
     NETWORK,
@@ -190,53 +188,6 @@ def test_the_doctor_names_the_cure_for_a_wrong_numpy_and_two_onnx_runtimes(
     text = said(capsys, "doctor", "--repository", str(REPOSITORY), "--http-port", "0", "--grpc-port", "0", code=1)
     assert "BROKEN  numpy: 2.1.0" in text and "pip install 'numpy<2'" in text
     assert "overwrite each other" in text and "pip uninstall -y onnxruntime onnxruntime-gpu" in text
-
-
-def planned(folder: Path, **changes: Any) -> Path:
-    """Put the network with a plan and its manifest, as `export` writes it, into a repository."""
-    add_network(folder, NETWORK)
-    graph = folder / NETWORK / contract().graph.file
-    plan = graph.with_name("model.plan")
-    plan.write_bytes(b"plan")
-    manifest = {
-        "sha256": sha256_of(plan),
-        "onnx_sha256": contract().graph.sha256,
-        "tensorrt": "10.9.0",
-        "compute_capability": "9.0",
-        "version_compatible": False,
-        **changes,
-    }
-    plan.with_name("model.plan.json").write_text(json.dumps(manifest))
-    return graph
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"onnx_sha256": "0" * 64}, "it was built from another graph"),
-        ({"sha256": "0" * 64}, "the plan is not the one that its manifest names"),
-        ({"tensorrt": "8.6.1"}, "it was built with TensorRT 8.6.1, here is 10.9.0"),
-        ({"compute_capability": "8.6"}, "it was built for compute capability 8.6, here is 9.0"),
-    ],
-)
-def test_a_plan_for_another_graph_library_or_gpu_is_found_out(
-    changes: dict[str, str], said: str, tmp_path: Path
-) -> None:
-    host = Host("10.9.0", "9.0")
-    assert faults(planned(tmp_path / "good"), contract().graph.sha256, host) == []
-    (found,) = faults(planned(tmp_path / "bad", **changes), contract().graph.sha256, host)
-    assert said in found
-    compatible = planned(tmp_path / "compatible", tensorrt="10.1.0", version_compatible=True)
-    assert faults(compatible, contract().graph.sha256, host) == []
-
-
-def test_the_doctor_names_the_cure_for_a_plan_that_is_out_of_date(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    planned(tmp_path, onnx_sha256="0" * 64)
-    text = said(capsys, "doctor", "--repository", str(tmp_path), "--http-port", "0", "--grpc-port", "0", code=1)
-    assert f"BROKEN  {NETWORK} plan: it was built from another graph" in text
-    assert f"python -m export plan-script {NETWORK}" in text
 
 
 def test_the_doctor_looks_at_keys_and_at_a_door_that_is_open_to_all(

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ _MOST_BYTES_TWICE = 64 << 20  # of a graph whose weights may be in memory twice
 _NUMPY_TYPES = {"TYPE_UINT8": np.uint8, "TYPE_INT32": np.int32, "TYPE_FP32": np.float32}
 
 
-def open_session(graph: Path, sha256: str, threads: int = 0) -> Any:
+def open_session(graph: Path, sha256: str, threads: int = 0, *, weights: bool = False) -> Any:
     """Open an ONNX Runtime session on a graph whose bytes have the expected hash.
 
     Args:
         graph: the `.onnx` file.
         sha256: hash that the file must have, hexadecimal.
         threads: how many threads it may have, 0 for one per granted core.
+        weights: whether a second file beside the graph holds its weights.
 
     Returns:
         an `onnxruntime.InferenceSession` on CUDA if this ONNX Runtime has it, else on the CPU.
@@ -50,7 +52,9 @@ def open_session(graph: Path, sha256: str, threads: int = 0) -> Any:
     available = onnxruntime.get_available_providers()
     if wanted[0] in available and hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()  # CUDA and cuDNN that pip installed lie where the linker does not look
-    return onnxruntime.InferenceSession(content, options, providers=[name for name in wanted if name in available])
+    # Weights beside a graph are looked for beside the file itself, which this one may only be a link to.
+    source = str(graph.resolve()) if weights else content
+    return onnxruntime.InferenceSession(source, options, providers=[name for name in wanted if name in available])
 
 
 def threads_of(config: dict[str, Any]) -> int:
@@ -116,7 +120,7 @@ class TritonPythonModel:
         graphs = {}
         for graph in json.loads(config["parameters"][GRAPHS_PARAMETER]["string_value"]):
             zeros = {name: _zeros(tensors[name]) for name in graph["inputs"]}
-            graphs[tuple(graph["inputs"])] = _opened(folder / graph["file"], graph["sha256"], threads, computed, zeros)
+            graphs[tuple(graph["inputs"])] = _opened(folder / graph["file"], graph, threads, computed, zeros)
         self._answering = Answering(
             Chooser(config["name"], graphs), [tensor["name"] for tensor in config["input"]], outputs
         )
@@ -126,15 +130,16 @@ class TritonPythonModel:
         return self._answering.execute(requests)
 
 
-def _opened(graph: Path, sha256: str, threads: int, outputs: Sequence[str], zeros: Arrays) -> Run:
+def _opened(graph: Path, entry: dict[str, Any], threads: int, outputs: Sequence[str], zeros: Arrays) -> Run:
     """Open a graph and run it once; a small one on a processor gets a second session, for full batches."""
-    session = open_session(graph, sha256, threads)
-    run = runner(session, outputs)
+    session = partial(open_session, graph, entry["sha256"], weights=entry["weights"])
+    opened = session(threads)
+    run = runner(opened, outputs)
     run(zeros)
-    on_processor = session.get_providers() == ["CPUExecutionProvider"]
-    if threads == 1 or not on_processor or graph.stat().st_size > _MOST_BYTES_TWICE:
+    on_processor = opened.get_providers() == ["CPUExecutionProvider"]
+    if threads == 1 or not on_processor or entry["weights"] or graph.stat().st_size > _MOST_BYTES_TWICE:
         return run
-    alone = runner(open_session(graph, sha256, 1), outputs)
+    alone = runner(session(1), outputs)
     alone(zeros)
     return side_by_side(run, alone, threads)
 
