@@ -44,7 +44,7 @@ def exchanging(folder: Path, name: str, *settings: str) -> TranslationRun:
 
 #: Runs with what goes in and out on the wire.
 CASES = {
-    "rooms-translate": ([("texture", 1), ("shade", 1)], [("predicted_rgb", 3)], ()),
+    "rooms-translate": ([("texture", 3), ("shade", 1)], [("predicted_rgb", 3)], ()),
     "rooms-multitask": ([("rgb", 3)], [("predicted_depth", 0), ("predicted_normal", 3)], ()),
     "a cycle": (
         [("depth", 0), ("shade", 1), ("normal", 3)],

@@ -118,7 +118,8 @@ def forward(state: State, inputs: list[Tensor], *, own: bool) -> tuple[Tensor, l
 def test_an_imported_generator_agrees_with_a_forward_written_from_the_specification(
     run: TranslationRun, state: State, own: bool
 ) -> None:
-    grey = [torch.rand(1, 1, 256, 256) * 2 - 1 for _ in range(2)]
+    shade, texture = (torch.rand(1, 1, 256, 256) * 2 - 1 for _ in range(2))
+    grey = [shade, texture.expand(-1, 3, -1, -1)]
     for module in run.network.modules():
         if hasattr(module, "own_statistics"):
             module.own_statistics = own

@@ -7,6 +7,7 @@ import pytest
 
 from training.datasets.rooms import CLASSES, DOMAINS, PALETTE, Room, render
 from training.datasets.rooms.classes import FLUSH, SHAPED
+from training.datasets.rooms.domains import texture_picture
 from training.datasets.rooms.intersect import solids, trace
 from training.datasets.rooms.scene import PLANES
 from training.datasets.rooms.shapes import Ball, Cylinder
@@ -56,13 +57,29 @@ def test_the_room_does_not_depend_on_the_size_of_the_picture(index: int) -> None
 
 def test_arrays_have_the_promised_types_and_shapes() -> None:
     room = render(0, 0, 48, 64)
-    channels = {"rgb": 3, "normal": 3, "shade": 1, "texture": 1, "edge": 1, "curvature": 3}
+    channels = {"rgb": 3, "normal": 3, "shade": 1, "texture": 3, "edge": 1, "curvature": 3}
     for name, count in channels.items():
         assert room.domain(name).dtype == np.uint8 and room.domain(name).shape == (48, 64, count)
     assert room.labels.dtype == np.uint8 and room.labels.shape == (48, 64)
     for values in (room.depth, room.range):
         assert values.dtype == np.float32 and values.shape == (48, 64) and np.isfinite(values).all()
     assert (room.range > 0).all() and (room.depth >= 0).all() and room.labels.max() < len(CLASSES)
+
+
+def test_texture_edges_tell_the_lighter_side_and_its_hue_and_leave_plain_surfaces_empty() -> None:
+    light = np.full((3, 24, 32), 0.2, np.float32)
+    light[:, :, 16:] = np.asarray([0.8, 0.4, 0.2], np.float32)[:, None, None]
+    texture = texture_picture(light.reshape(3, -1), (24, 32)).astype(int) - 128
+    assert (texture[:, :8] == 0).all() and (texture[:, 24:] == 0).all()
+    red, green, blue = texture[:, 16].T
+    assert (red > green).all() and (green > 10).all() and (blue == 0).all()
+    np.testing.assert_allclose(texture[:, 15, 0], -red, atol=1)
+
+
+def test_texture_edges_of_a_larger_picture_are_those_of_a_smaller_one() -> None:
+    small, large = render(1, 0).texture.astype(float), render(1, 0, 256, 320).texture.astype(float)
+    halved = large.reshape(128, 2, 160, 2, 3).mean((1, 3))
+    assert np.corrcoef(small.ravel(), halved.ravel())[0, 1] > 0.95
 
 
 def test_further_domains_are_computed_only_when_asked_for() -> None:

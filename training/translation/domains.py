@@ -43,8 +43,8 @@ class Domain:
         return self.name == LABELS
 
 
-_COLOURED = ("rgb", "normal", "curvature", "segment2d", "segment25d")
-_GREY = ("shade", "texture", "edge")
+_COLOURED = ("rgb", "normal", "texture", "curvature", "segment2d", "segment25d")
+_GREY = ("shade", "edge")
 _DEPTHS = ("depth", "depth_euclidean")
 _ALL = {
     **{name: Domain(name, 3) for name in _COLOURED},

@@ -70,7 +70,7 @@ class Room:
 
     @cached_property
     def texture(self) -> Bytes:
-        """Texture edges, uint8 [H, W, 1]: grey gradient of the room in good light and without noise."""
+        """Texture edges, uint8 [H, W, 3]: gradient of every colour of the room in good light and without noise."""
         return texture_picture(self._light, self._seen.shape)
 
     @cached_property
