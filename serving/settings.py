@@ -44,7 +44,7 @@ class ModelSettings:
 
     Attributes:
         instances: sessions of every network that run side by side; each has its own copy of the weights.
-        threads: processor threads of every session; 0 shares the granted cores among the instances.
+        threads: processor threads of every session; 0 for all granted cores with one instance or two, fewer with more.
         stage_instances: processes of every stage that stands before or after a network.
         batch_delay_microseconds: how long a request may wait for others to share a batch with.
         cache_bytes: memory for the answers of pipelines, found again by the very bytes that were sent; 0 for none.

@@ -21,6 +21,8 @@ from serving.pipelines import pipelines_of
 from serving.repository import Network, find_networks
 from serving.settings import ModelSettings
 from serving.shm import bytes_needed, check_room
+from serving.stages import network as network_stage
+from serving.stages.network import threads_of
 from serving.tuning import Tuning
 from tests.servers import NETWORK, PIPELINE, REPOSITORY, contract
 
@@ -224,6 +226,12 @@ def test_what_is_chosen_for_models_stands_in_their_configurations(tmp_path: Path
         policy = batching.default_queue_policy
         assert (policy.max_queue_size, policy.default_timeout_microseconds) == (5, 1_500_000)
     assert pipeline.response_cache.enable and not network.response_cache.enable
+
+
+@pytest.mark.parametrize(("instances", "threads"), ((1, 8), (2, 8), (4, 4), (16, 1), (40, 1)))
+def test_sessions_share_twice_the_cores(instances: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network_stage, "granted_cores", lambda: 8)
+    assert threads_of({"parameters": {}, "instance_group": [{"count": str(instances)}]}) == threads
 
 
 def test_networks_are_warmed_up_with_the_batches_that_were_chosen(tmp_path: Path) -> None:
