@@ -5,6 +5,7 @@ PY := $(VENV)/bin/python
 REPOSITORY ?= model_repository
 HTTP_PORT ?= 8000
 GRPC_PORT ?= 8001
+TEST_PROCESSES ?= 2
 
 # Threads that wait spin a few microseconds: without it small layers take a third longer, with the default a busy
 # neighbour stops everything.
@@ -47,8 +48,9 @@ demo-train: $(VENV)/.train
 serve: $(VENV)/.serve
 	$(PY) -m serving up --repository $(REPOSITORY) --http-port $(HTTP_PORT) --grpc-port $(GRPC_PORT)
 
+# Two processes, a file in one of them: tests of one file may share a server.
 test: $(VENV)/.all
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 soak: $(VENV)/.all
 	$(PY) -m pytest tests/soak_serving.py tests/soak_clients.py

@@ -7,6 +7,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,16 @@ def descendants(pid: int) -> list[int]:
         layer = [one for one, parent in parents.items() if parent in layer]
         found += layer
     return found
+
+
+@contextmanager
+def server_alone(runtime: Path, repository: Path, **choices: Any) -> Iterator[EmbeddedServer]:
+    """Run a server whose run state lies in a folder of its own; in the end it has left nothing behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        with EmbeddedServer(repository, **choices) as running:
+            yield running
+        assert leftovers(running.pid, runtime) == []
 
 
 def stub_of(server: EmbeddedServer, model: str) -> int:

@@ -22,7 +22,7 @@ from tests.servers import (
     REPOSITORY,
     assert_answers,
     contract,
-    leftovers,
+    server_alone,
     stub_of,
     wait_until,
 )
@@ -47,12 +47,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def own(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A server of this file's own, alone in its run-state folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        runtime = tmp_path_factory.mktemp("runtime")
-        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
-        with EmbeddedServer(source) as running:
-            yield running
-        assert leftovers(running.pid, runtime) == []
+    with server_alone(tmp_path_factory.mktemp("runtime"), source) as running:
+        yield running
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:

@@ -22,7 +22,7 @@ from tests.servers import (
     assert_answers,
     configured,
     descendants,
-    leftovers,
+    server_alone,
     stub_of,
     wait_until,
 )
@@ -31,12 +31,9 @@ from tests.servers import (
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A server of this file's own, because its tests kill parts of it."""
-    with pytest.MonkeyPatch.context() as patch:
-        runtime = tmp_path_factory.mktemp("runtime")
-        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
-        with EmbeddedServer(REPOSITORY, networks=[NETWORK], options=configured(runtime, BRISK)) as running:
-            yield running
-        assert leftovers(running.pid, runtime) == []
+    runtime = tmp_path_factory.mktemp("runtime")
+    with server_alone(runtime, REPOSITORY, networks=[NETWORK], options=configured(runtime, BRISK)) as running:
+        yield running
 
 
 def triton_of(server: EmbeddedServer) -> int:

@@ -39,6 +39,7 @@ from tests.servers import (
     infer_pictures,
     jpeg,
     leftovers,
+    server_alone,
     stub_of,
     wait_until,
 )
@@ -47,12 +48,9 @@ from tests.servers import (
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A server of this file's own, because its tests kill parts of it; its run state lies in a folder of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        runtime = tmp_path_factory.mktemp("runtime")
-        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
-        with EmbeddedServer(REPOSITORY, networks=[NETWORK], options=configured(runtime, BRISK)) as running:
-            yield running
-        assert leftovers(running.pid, runtime) == []
+    runtime = tmp_path_factory.mktemp("runtime")
+    with server_alone(runtime, REPOSITORY, networks=[NETWORK], options=configured(runtime, BRISK)) as running:
+        yield running
 
 
 def ready(server: EmbeddedServer) -> bool:
