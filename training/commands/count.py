@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from training.commands.arguments import Commands, size
+from training.commands.arguments import Commands, add_settings, size
 from training.overrides import override
 
 
@@ -16,14 +16,7 @@ def add(commands: Commands) -> None:
     count.add_argument("network", help="name of a network, for example refinenet101, or of a fusion, for example gmf")
     count.add_argument("--streams", type=int, default=2, help="number of streams (default 2)")
     count.add_argument("--classes", type=int, default=40, help="number of classes (default 40)")
-    count.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="assignments",
-        help="change a setting of the network, for example fusion=none",
-    )
+    add_settings(count, "change a setting of the network, for example fusion=none")
     count.add_argument("--size", type=size, metavar="HxW", help="count multiply-accumulates at this size too")
     count.add_argument("--dims", type=_dims, metavar="L,L", help="of a fusion: features of every modality, 512,512")
     count.add_argument("--expansion", type=int, default=4, metavar="N", help="of gmf: magnification (default 4)")

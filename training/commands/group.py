@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.arguments import Commands
+from training.commands.arguments import Commands, add_settings
 from training.overrides import override
 from training.presets import preset
 
@@ -16,9 +16,7 @@ def add(commands: Commands) -> None:
     group.add_argument("preset", help="a network of several outputs; see: python -m training presets")
     group.add_argument("--encoders", type=int, default=2, metavar="N", help="how many there may be (default 2)")
     group.add_argument("--to", type=Path, metavar="DIR", help="where the runs are kept (default runs/groupings/PRESET)")
-    group.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments", help="change a setting"
-    )
+    add_settings(group)
     group.add_argument("--quiet", action="store_true", help="no progress bars")
     group.set_defaults(function=_group)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.arguments import Commands
+from training.commands.arguments import Commands, add_settings
 
 
 def add(commands: Commands) -> None:
@@ -14,14 +14,7 @@ def add(commands: Commands) -> None:
     importer.add_argument("file", type=Path, help="official checkpoint: segmentation (.pth.tar) or generator (.pkl)")
     importer.add_argument("--network", required=True, help="refinenet50, refinenet101, refinenet152 or unet256")
     importer.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder to write")
-    importer.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="assignments",
-        help="change a setting, for example data.name=nyuv2 and data.path=DIR to score the run there",
-    )
+    add_settings(importer, "change a setting, for example data.name=nyuv2 and data.path=DIR to score the run there")
     importer.set_defaults(function=_import_cen)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.arguments import Commands
+from training.commands.arguments import Commands, add_settings
 from training.config import same_result
 from training.overrides import override
 from training.presets import preset
@@ -17,9 +17,7 @@ def add(commands: Commands) -> None:
     train.add_argument("preset", nargs="?", help="see: python -m training presets")
     train.add_argument("--to", type=Path, metavar="RUN", help="run folder to write (default runs/PRESET)")
     train.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder where it stopped")
-    train.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments", help="change a setting"
-    )
+    add_settings(train)
     train.add_argument("--quiet", action="store_true", help="no progress bars")
     train.set_defaults(function=_train)
 

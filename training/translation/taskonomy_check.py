@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,15 @@ from training.datasets.files import depth_problem, size_problem
 from training.datasets.lists import read_lines, shared_lines
 from training.datasets.problems import DataError, Problem, Survey, absent
 from training.translation.domains import domain
-from training.translation.taskonomy import STORED, UNITS_PER_METRE, lists_of, place, read_picture, views_in
+from training.translation.taskonomy import (
+    STORED,
+    UNITS_PER_METRE,
+    TaskonomyPictures,
+    lists_of,
+    place,
+    read_picture,
+    views_in,
+)
 
 TITLE = "Taskonomy, a folder per domain"
 #: Metres between which the median depth of a view lies.
@@ -20,25 +28,10 @@ PLAUSIBLE = (0.1, 50.0)
 NOTHING = 65535 / UNITS_PER_METRE
 
 
-class TaskonomyViews:
-    """Views to be inspected one by one.
-
-    Args:
-        root: the folder with a folder per domain.
-        views: their names.
-        names: of the domains that every view should have a picture of.
-    """
+class TaskonomyViews(TaskonomyPictures):
+    """Views to be inspected one by one; `names` are the domains that every view should have a picture of."""
 
     classes: tuple[str, ...] = ()
-
-    def __init__(self, root: Path, views: Sequence[str], names: Sequence[str]) -> None:
-        self.root = root
-        self.views = tuple(views)
-        self.names = tuple(names)
-
-    def __len__(self) -> int:
-        """Number of views."""
-        return len(self.views)
 
     def problems(self, index: int) -> Iterator[Problem]:
         """Yield everything that is wrong with one view, each file on its own."""
