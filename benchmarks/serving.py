@@ -4,12 +4,12 @@ The same JPEG and 16-bit PNG pair (640x480) goes through the same decode, the sa
 same rendering on the same cores. *Bare* is threads in this process that share one session: no server, no wire. *Served*
 is threads in this process that ask a server of its own through gRPC: client, front door and Triton all count. *Direct*
 leaves out the front door. All are measured in turns, so that a busy neighbour disturbs all; reported are medians over
-the turns, the median of their ratios, and the processor time per request of all processes together, which a neighbour
-hardly changes.
+the turns, the median of their ratios, and the processor time per request of all processes together.
 
-The network is a stand-in: convolutions on 480x640 that take about 45 ms on two cores, with random weights and the
-tensors of a segmentation network, because the time of the network decides how much the rest matters. ``--network``
-measures one of the repository instead. Run it with ``python -m benchmarks.serving``; the last line is JSON.
+The network is a stand-in: as many convolutions on 480x640 as take about 45 ms on all cores here, with random weights
+and the tensors of a segmentation network, because the time of the network decides how much the rest matters.
+``--network`` measures one of the repository instead. Run it with ``python -m benchmarks.serving``; the last line is
+JSON.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ from serving.stages.render_labels import render
 
 PAIR = (Path("demo/real/redwood_livingroom.rgb.jpg"), Path("demo/real/redwood_livingroom.depth.png"))
 _UNITS_PER_METRE = 1000.0
-_LIKE, _STAND_IN, _SIZE, _CONVOLUTIONS = Path("model_repository/rooms_cen"), "stand_in", (480, 640), 24
+_LIKE, _STAND_IN, _SIZE = Path("model_repository/rooms_cen"), "stand_in", (480, 640)
+_NETWORK_MS, _TRIED_CONVOLUTIONS = 45.0, 24
 Work = Callable[[], None]
 
 
@@ -124,6 +125,21 @@ def stand_in_graph(convolutions: int, classes: int) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
+def sized(milliseconds: float) -> int:
+    """Return how many convolutions of the stand-in take so long on all cores."""
+    with tempfile.TemporaryDirectory() as folder:
+        stand_in(Path(folder), _TRIED_CONVOLUTIONS)
+        contract = Contract.load(Path(folder) / _STAND_IN)
+        session = open_session(Path(folder) / _STAND_IN / contract.graph.file, contract.graph.sha256)
+    zeros = {"rgb": np.zeros((1, *_SIZE, 3), np.uint8), "depth": np.zeros((1, *_SIZE), np.float32)}
+    times = []
+    for _ in range(20):
+        began = time.perf_counter()
+        session.run(["labels"], zeros)
+        times.append((time.perf_counter() - began) * 1e3)
+    return max(1, round(_TRIED_CONVOLUTIONS * milliseconds / statistics.median(times)))
+
+
 def bare_work(folder: Path, rgb: bytes, depth: bytes) -> Work:
     """Return a function that decodes, runs and renders one pair in this process."""
     contract = Contract.load(folder)
@@ -170,14 +186,17 @@ def triton_url(server: EmbeddedServer) -> str:
 
 
 def pace(work: Work, clients: int, seconds: float) -> tuple[float, list[float]]:
-    """Return requests per second of so many threads, and the seconds that each request took."""
+    """Return requests per second of so many threads, one each at least, and the seconds that each request took."""
     times: list[float] = []
     end = time.perf_counter() + seconds
 
     def run() -> None:
-        while (began := time.perf_counter()) < end:
+        while True:
+            began = time.perf_counter()
             work()
-            times.append(time.perf_counter() - began)
+            times.append((done := time.perf_counter()) - began)
+            if done >= end:
+                return
 
     threads = [threading.Thread(target=run) for _ in range(clients)]
     began = time.perf_counter()
@@ -233,17 +252,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="the served pipeline against a bare loop in one process")
     parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="exported networks")
     parser.add_argument("--network", help="network of the repository to measure (default: the stand-in)")
-    parser.add_argument("--convolutions", type=int, default=_CONVOLUTIONS, help="size of the stand-in")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each kind; the median is reported")
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of one turn")
+    parser.add_argument("--convolutions", type=int, help=f"size of the stand-in (default: {_NETWORK_MS:g} ms)")
+    parser.add_argument("--rounds", type=int, default=10, help="turns of each kind (default 10)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of one turn (default 3)")
     wanted = parser.parse_args()
     rgb, depth = (path.read_bytes() for path in PAIR)
     with ExitStack() as stack:
         repository, network = wanted.repository, wanted.network
         if network is None:
             repository = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            network = stand_in(repository, wanted.convolutions)
+            convolutions = wanted.convolutions or sized(_NETWORK_MS)
+            network = stand_in(repository, convolutions)
         figures: dict[str, Any] = {"network": network, "cores": granted_cores()}
+        if wanted.network is None:
+            figures["convolutions"] = convolutions
         server = stack.enter_context(EmbeddedServer(repository, networks=[network]))
         works = {
             "bare": bare_work(repository / network, rgb, depth),
@@ -252,7 +274,7 @@ def main() -> None:
         }
         for work in works.values():
             pace(work, 4, 1.0)
-        print(f"{network}, 640x480 pair, {granted_cores()} cores, {wanted.rounds} turns of {wanted.seconds:g} s")
+        print(f"{network}, 640x480 pair, {granted_cores()} cores")
         for clients in (1, 4):
             compared = compare(works, server, clients, wanted.rounds, wanted.seconds)
             figures[f"clients_{clients}"] = compared

@@ -43,9 +43,10 @@ class ModelSettings:
     """How Triton runs the models.
 
     Attributes:
-        instances: sessions of every network that run side by side; each has its own copy of the weights.
-        threads: processor threads of every session; 0 for all granted cores with one instance or two, fewer with more.
-        stage_instances: processes of every stage that stands before or after a network.
+        instances: processes of every network; each has its own copy of the weights. One uses all cores, and answers as
+            many requests at a time as it has threads.
+        threads: processor threads of every one; 0 for all granted cores with one instance or two, fewer with more.
+        stage_instances: processes of every stage that stands before or after a network; one answers several at a time.
         batch_delay_microseconds: how long a request may wait for others to share a batch with.
         cache_bytes: memory for the answers of pipelines, found again by the very bytes that were sent; 0 for none.
         priority_levels: classes of requests, by their parameter `priority`, 1 first; 0 for none. Who gives none is in

@@ -15,11 +15,12 @@ from serving.limits import PictureLimits
 from serving.stages.decode_domains import decode_domains
 from serving.stages.depth_warnings import depth_warnings
 from serving.stages.look import Look
-from serving.stages.network import open_session, runner, side_by_side
+from serving.stages.network import open_session, runner
 from serving.stages.overlay_labels import overlay
 from serving.stages.pictures import PictureError, nearest, open_picture, photo_png_bytes
 from serving.stages.registered import check_registered
 from serving.stages.render_labels import render
+from serving.stages.side_by_side import Cores
 from tests.servers import NETWORK, REPOSITORY, contract, depth_png, jpeg, network_inputs, png
 
 LIMITS = PictureLimits()
@@ -176,19 +177,32 @@ def test_a_graph_with_another_hash_is_not_opened(tmp_path: Any) -> None:
         open_session(tmp_path / "model.onnx", "0" * 64)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
-def test_a_full_batch_runs_side_by_side_and_gives_what_it_gives_together(count: int) -> None:
-    sizes: list[tuple[str, int]] = []
+@pytest.mark.parametrize(("count", "how"), [(1, "together"), (2, "alone"), (5, "alone")])
+def test_as_many_samples_as_threads_run_side_by_side(count: int, how: str) -> None:
+    runs: list[tuple[str, int]] = []
 
     def doubled(how: str, feed: dict[str, Any]) -> dict[str, Any]:
-        sizes.append((how, len(feed["x"])))
+        runs.append((how, len(feed["x"])))
         return {"y": 2 * feed["x"]}
 
-    run = side_by_side(partial(doubled, "together"), partial(doubled, "alone"), 2)
+    run = Cores(2, 2).shared(partial(doubled, "together"), partial(doubled, "alone"))
     batch = np.arange(count * 3.0).reshape(count, 3)
     np.testing.assert_array_equal(run({"x": batch})["y"], 2 * batch)
-    alone = count - count % 2
-    assert sorted(sizes) == [("alone", 1)] * alone + [("together", 1)] * (count - alone)
+    assert runs[0] == (how, 1)
+    assert len(runs) == count
+
+
+def test_a_sample_that_fails_leaves_the_cores_to_the_next() -> None:
+    def run(feed: dict[str, Any]) -> dict[str, Any]:
+        if feed["x"][0] < 0:
+            raise ValueError("negative")
+        return feed
+
+    shared = Cores(2, 1).shared(run, run)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="negative"):
+            shared({"x": np.array([1.0, -1.0])})
+    np.testing.assert_array_equal(shared({"x": np.array([1.0, 2.0])})["x"], [1.0, 2.0])
 
 
 def test_one_thread_for_each_sample_gives_the_very_labels_that_all_threads_give() -> None:
@@ -196,6 +210,6 @@ def test_one_thread_for_each_sample_gives_the_very_labels_that_all_threads_give(
     outputs = [spec.name for spec in contract().computed_outputs]
     together, alone = (runner(open_session(graph, contract().graph.sha256, threads), outputs) for threads in (2, 1))
     batch = network_inputs(batch=3)
-    found, meant = side_by_side(together, alone, 2)(batch), together(batch)
+    found, meant = Cores(2, 2).shared(together, alone)(batch), together(batch)
     assert (found["labels"] == meant["labels"]).mean() > 0.9999
     assert np.abs(found["confidence"].astype(int) - meant["confidence"]).max() <= 1

@@ -24,12 +24,23 @@ class Answering:
         self._chooser, self._inputs, self._outputs = chooser, inputs, outputs
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """Return one response per request; what one of them lacks fails that one alone."""
-        feeds = []
-        for request in requests:
-            arrays = {name: input_array(request, name) for name in self._inputs}
-            feeds.append({name: array for name, array in arrays.items() if array is not None})
-        return [respond(partial(self._settled, answer)) for answer in self._chooser.answer(feeds)]
+        """Run some requests together; return one response per request: what one of them lacks fails that one alone."""
+        answers = self._chooser.answer([self._feed(request) for request in requests])
+        return [respond(partial(self._settled, answer)) for answer in answers]
+
+    def answer(self, request: Any) -> Arrays:
+        """Run one request.
+
+        Raises:
+            PictureError: no graph takes what it holds.
+        """
+        (answer,) = self._chooser.answer([self._feed(request)])
+        return self._settled(answer)
+
+    def _feed(self, request: Any) -> Arrays:
+        """Return the arrays that came."""
+        arrays = {name: input_array(request, name) for name in self._inputs}
+        return {name: array for name, array in arrays.items() if array is not None}
 
     def _settled(self, answer: Arrays | PictureError) -> Arrays:
         """Return the outputs that a response holds, or raise what stands in their place."""

@@ -15,6 +15,7 @@ from serving.stages.choose import PRESENT
 from serving.stages.clip_header import NAME, Facts
 from serving.stages.clips import SILENCE, Clip, ClipShape, read_clip
 from serving.stages.pictures import PictureError
+from serving.stages.triton import Each, decoder_workers, input_array
 
 FRAMES, WAVEFORM = "frames", "waveform"
 
@@ -76,13 +77,12 @@ def facts_of(text: bytes) -> Facts:
     return Facts(**json.loads(text))
 
 
-class TritonPythonModel:
+class TritonPythonModel(Each):
     """The stage inside Triton."""
 
-    def initialize(self, args: dict[str, str]) -> None:
+    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
         """Read what the network sees of a clip from the stage's own parameters, and start a decoder."""
-        from serving.stages.triton import decoder_workers
-
+        super().initialize(args, at_once)
         config = json.loads(args["model_config"])
         published = json.loads(config["parameters"][PARAMETER]["string_value"])
         specs = {spec["name"]: spec for spec in published["outputs"]}
@@ -93,16 +93,8 @@ class TritonPythonModel:
         self._tells = PRESENT in specs
         self._workers = decoder_workers(f"{__name__}:decode_clips", WorkerLimits(cpu_seconds=10, wall_seconds=30.0))
 
-    def execute(self, requests: list[Any]) -> list[Any]:
-        """Answer every request on its own; a bad clip fails its own request only."""
-        from serving.stages.triton import answer_each
-
-        return answer_each(requests, self._answer)
-
-    def _answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
+    def answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
         """Decode the samples of one request."""
-        from serving.stages.triton import input_array
-
         clips = input_array(request, NAME)[:, 0]
         frames, waveform, present, facts = self._workers.call(self._shape, self._optional, *clips)
         texts = [json.dumps(one).encode() for one in facts]
@@ -111,6 +103,7 @@ class TritonPythonModel:
 
     def finalize(self) -> None:
         """End the worker processes."""
+        super().finalize()
         self._workers.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,13 @@ from serving.published import PARAMETER
 from serving.stages.choose import PRESENT
 from serving.stages.pictures import PictureError, colour_pixels, open_picture
 from serving.stages.registered import check_registered, check_units, metres_of, open_depth
+from serving.stages.triton import Each, decoder_workers, input_array, most_at_once
 
 PICTURE = "_image"
 
 
 def decode_domains(specs: list[dict[str, Any]], units: list[float], *pictures: bytes) -> tuple[Any, ...]:
-    """Decode the pictures of one request within the ordinary limits; a worker process runs this.
+    """Decode the pictures of one request within the ordinary limits.
 
     Args:
         specs: the tensors to make, one per domain: `name`, `dtype`, `shape` and `missing`.
@@ -33,9 +35,29 @@ def decode_domains(specs: list[dict[str, Any]], units: list[float], *pictures: b
     Raises:
         PictureError: a picture is damaged, too large or of another kind, or those of a sample cannot be registered.
     """
+    return decode_some(list(range(len(specs))), specs, units, *pictures)
+
+
+def decode_some(
+    wanted: list[int], specs: list[dict[str, Any]], units: list[float], *pictures: bytes
+) -> tuple[Any, ...]:
+    """Decode some domains of one request, after a look at the headers of all; a worker process runs this.
+
+    Args:
+        wanted: places of the domains.
+        specs: see `decode_domains`.
+        units: see `decode_domains`.
+        *pictures: see `decode_domains`.
+
+    Returns:
+        the arrays of `decode_domains` for the wanted domains.
+
+    Raises:
+        PictureError: see `decode_domains`.
+    """
     count, limits = len(units), MediaLimits.chosen().pictures
     samples = [
-        _sample([pictures[place * count + index] for place in range(len(specs))], specs, unit, limits)
+        _sample([pictures[place * count + index] for place in range(len(specs))], specs, unit, limits, wanted)
         for index, unit in enumerate(units)
     ]
     if count == 1:
@@ -44,19 +66,22 @@ def decode_domains(specs: list[dict[str, Any]], units: list[float], *pictures: b
 
 
 def _sample(
-    pictures: list[bytes], specs: list[dict[str, Any]], unit: float, limits: PictureLimits
+    pictures: list[bytes], specs: list[dict[str, Any]], unit: float, limits: PictureLimits, wanted: list[int]
 ) -> list[npt.NDArray[Any]]:
-    """Decode the pictures of one sample, one array per domain."""
+    """Decode the pictures of one sample, one array per wanted domain."""
     names = [f"{spec['name']}{PICTURE}" for spec in specs]
     opened = [_open(data, spec, unit, limits) for data, spec in zip(pictures, specs, strict=True)]
     for name, picture in zip(names[1:], opened[1:], strict=True):
         check_registered(opened[0].size, picture.size, limits.aspect_tolerance, (names[0], name))
-    return [
-        metres_of(picture, name, unit, tuple(spec["shape"][:2]), spec["missing"])
-        if _is_depth(spec)
-        else _values(picture, name, tuple(spec["shape"]))
-        for picture, name, spec in zip(opened, names, specs, strict=True)
-    ]
+    return [_decoded(opened[place], names[place], specs[place], unit) for place in wanted]
+
+
+def _decoded(picture: Image.Image, name: str, spec: dict[str, Any], unit: float) -> npt.NDArray[Any]:
+    """Decode one picture."""
+    shape = tuple(spec["shape"])
+    return (
+        metres_of(picture, name, unit, shape[:2], spec["missing"]) if _is_depth(spec) else _values(picture, name, shape)
+    )
 
 
 def _open(data: bytes, spec: dict[str, Any], unit: float, limits: PictureLimits) -> Image.Image:
@@ -79,29 +104,21 @@ def _values(picture: Image.Image, name: str, shape: tuple[int, ...]) -> npt.NDAr
     return np.asarray(colour if shape[2:] == (3,) else colour.convert("L")).reshape(shape)
 
 
-class TritonPythonModel:
+class TritonPythonModel(Each):
     """The stage inside Triton."""
 
-    def initialize(self, args: dict[str, str]) -> None:
+    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
         """Read the tensors from the stage's own parameters, and start a decoder."""
-        from serving.stages.triton import decoder_workers
-
+        super().initialize(args, at_once)
         config = json.loads(args["model_config"])
         published = json.loads(config["parameters"][PARAMETER]["string_value"])
         self._specs = [spec for spec in published["outputs"] if spec["name"] != PRESENT]
         self._tells = len(self._specs) < len(published["outputs"])
-        self._workers = decoder_workers(f"{__name__}:decode_domains")
+        self._workers = decoder_workers(f"{__name__}:decode_some")
+        self._beside = ThreadPoolExecutor(most_at_once())
 
-    def execute(self, requests: list[Any]) -> list[Any]:
-        """Answer every request on its own; a bad picture fails its own request only."""
-        from serving.stages.triton import answer_each
-
-        return answer_each(requests, self._answer)
-
-    def _answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
+    def answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
         """Decode the samples of one request."""
-        from serving.stages.triton import input_array
-
         came = {spec["name"]: input_array(request, f"{spec['name']}{PICTURE}") for spec in self._specs}
         there = [spec for spec in self._specs if came[spec["name"]] is not None]
         if not there:
@@ -112,14 +129,24 @@ class TritonPythonModel:
         scales = [DEPTH_UNITS_PER_METRE] * count if units is None else [float(unit) for unit in units[:, 0]]
         slim = [{key: spec[key] for key in ("name", "dtype", "shape", "missing")} for spec in there]
         pictures = [data for spec in there for data in came[spec["name"]][:, 0]]
-        decoded = dict(zip((spec["name"] for spec in there), self._workers.call(slim, scales, *pictures), strict=True))
+        found = self._decode(slim, scales, pictures)
+        decoded = dict(zip((spec["name"] for spec in there), found, strict=True))
         arrays = {spec["name"]: decoded.get(spec["name"], _nothing(spec, count)) for spec in self._specs}
         if self._tells:
             arrays[PRESENT] = np.full((count, 1), "+".join(decoded).encode(), np.object_)
         return arrays
 
+    def _decode(self, specs: list[dict[str, Any]], scales: list[float], pictures: list[bytes]) -> list[Any]:
+        """Decode the domains side by side if enough workers have nothing to do, else by one worker."""
+        places = list(range(len(specs)))
+        if not 1 < len(places) <= self._workers.idle():
+            return self._workers.call(places, specs, scales, *pictures)
+        calls = [self._beside.submit(self._workers.call, [place], specs, scales, *pictures) for place in places]
+        return [call.result()[0] for call in calls]
+
     def finalize(self) -> None:
         """End the worker processes."""
+        super().finalize()
         self._workers.close()
 
 

@@ -17,6 +17,7 @@ from serving.stages.decode_clip import FRAMES, WAVEFORM, column, facts_of
 from serving.stages.pictures import png_bytes
 from serving.stages.rank_labels import ranked
 from serving.stages.spectrogram import spectrogram
+from serving.stages.triton import Each, input_array
 
 WIDTH = 960
 _MARGIN, _GAP, _LINE, _SOUND, _BAR = 16, 4, 22, 120, 26
@@ -94,24 +95,17 @@ def _title(used: Sequence[str], facts: Facts) -> str:
     return f"{facts.container}{length}; used: {' and '.join(used)}"
 
 
-class TritonPythonModel:
+class TritonPythonModel(Each):
     """The stage inside Triton."""
 
-    def initialize(self, args: dict[str, str]) -> None:
+    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
         """Read class names from the stage's own parameters."""
+        super().initialize(args, at_once)
         config = json.loads(args["model_config"])
         self._classes = tuple(json.loads(config["parameters"][PARAMETER]["string_value"])["classes"])
 
-    def execute(self, requests: list[Any]) -> list[Any]:
-        """Answer every request on its own."""
-        from serving.stages.triton import answer_each
-
-        return answer_each(requests, self._answer)
-
-    def _answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
+    def answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
         """Draw the samples of one request."""
-        from serving.stages.triton import input_array
-
         names = (FRAMES, WAVEFORM, "probabilities", USED, "clip_facts")
         samples = zip(*(input_array(request, name) for name in names), strict=True)
         drawn = [

@@ -73,6 +73,10 @@ class Workers:
         with self._borrowed() as worker:
             return worker.call(values)
 
+    def idle(self) -> int:
+        """Return how many workers have nothing to do just now."""
+        return self._idle.qsize()
+
     def close(self) -> None:
         """End every worker, waiting for those that are at work."""
         while not self._idle.empty():

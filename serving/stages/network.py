@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from serving.published import GRAPHS_PARAMETER, THREADS_PARAMETER
 from serving.stages.answering import Answering
 from serving.stages.choose import PRESENT, Arrays, Chooser, Run
 from serving.stages.cores import granted_cores
+from serving.stages.side_by_side import Cores
+from serving.stages.triton import Each
 
 _MOST_BYTES_TWICE = 64 << 20  # of a graph whose weights may be in memory twice
 _NUMPY_TYPES = {"TYPE_UINT8": np.uint8, "TYPE_INT32": np.int32, "TYPE_FP32": np.float32}
@@ -83,38 +85,13 @@ def runner(session: Any, outputs: Sequence[str]) -> Run:
     return run
 
 
-def side_by_side(together: Run, alone: Run, threads: int) -> Run:
-    """Return a function that runs the samples of a full batch side by side, a thread for each.
-
-    On a processor that takes 10 to 20 % less time than sharing every convolution among the threads, and nothing waits:
-    no thread of a convolution is done before the others.
-
-    Args:
-        together: runs any batch on all threads.
-        alone: runs one sample on the thread that calls it, and may be called from several.
-        threads: how many samples make a batch full; what is left over runs on all threads, one by one.
-    """
-    pool = ThreadPoolExecutor(threads)
-
-    def run(feed: Arrays) -> Arrays:
-        count = len(next(iter(feed.values())))
-        if count < threads:
-            return together(feed)
-        samples = [{name: array[index : index + 1] for name, array in feed.items()} for index in range(count)]
-        full = count - count % threads
-        parts = [*pool.map(alone, samples[:full]), *map(together, samples[full:])]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-    return run
-
-
-class TritonPythonModel:
+class TritonPythonModel(Each):
     """The network inside Triton."""
 
-    def initialize(self, args: dict[str, str]) -> None:
+    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
         """Open a session per graph and run it once, so that the first request finds it warm.
 
-        The sessions share the cores: they run one after the other, and their threads do not spin in between.
+        On a processor the sessions share the cores, and their threads do not spin while they wait.
         """
         config = json.loads(args["model_config"])
         folder = Path(args["model_repository"]) / args["model_version"]
@@ -122,31 +99,41 @@ class TritonPythonModel:
         tensors = {tensor["name"]: tensor for tensor in config["input"] if tensor["name"] != PRESENT}
         outputs = [tensor["name"] for tensor in config["output"]]
         computed = [name for name in outputs if name != MODALITIES]
+        at_once = min(threads, int(config["max_batch_size"]))  # each holds its own activations
+        cores = Cores(threads, at_once)
         graphs = {}
         for graph in json.loads(config["parameters"][GRAPHS_PARAMETER]["string_value"]):
-            zeros = {name: _zeros(tensors[name]) for name in graph["inputs"]}
-            graphs[tuple(graph["inputs"])] = _opened(folder / graph["file"], graph, threads, computed, zeros)
+            opened = partial(open_session, folder / graph["file"], graph["sha256"], weights=graph["weights"])
+            session = opened(threads)
+            run = runner(session, computed)
+            run({name: _zeros(tensors[name]) for name in graph["inputs"]})
+            self._on_processor = session.get_providers() == ["CPUExecutionProvider"]
+            if self._on_processor:
+                twice = threads > 1 and _fits_twice(folder / graph["file"], graph)
+                run = cores.shared(run, runner(opened(1), computed) if twice else run)
+            graphs[tuple(graph["inputs"])] = run
         self._answering = Answering(
             Chooser(config["name"], graphs), [tensor["name"] for tensor in config["input"]], outputs
         )
+        super().initialize(args, at_once)
 
-    def execute(self, requests: list[Any]) -> list[Any]:
-        """Run the requests of a dynamic batch together and give each its share."""
-        return self._answering.execute(requests)
+    def execute(self, requests: list[Any]) -> list[Any] | None:
+        """Answer the requests of a dynamic batch: a processor one by one as its cores get free, a GPU all together."""
+        if self._on_processor:
+            return super().execute(requests)
+        began = time.monotonic()
+        responses = self._answering.execute(requests)
+        self.meter.add(len(requests), len(requests) * (time.monotonic() - began))
+        return responses
+
+    def answer(self, request: Any) -> Arrays:
+        """Run the samples of one request."""
+        return self._answering.answer(request)
 
 
-def _opened(graph: Path, entry: dict[str, Any], threads: int, outputs: Sequence[str], zeros: Arrays) -> Run:
-    """Open a graph and run it once; a small one on a processor gets a second session, for full batches."""
-    session = partial(open_session, graph, entry["sha256"], weights=entry["weights"])
-    opened = session(threads)
-    run = runner(opened, outputs)
-    run(zeros)
-    on_processor = opened.get_providers() == ["CPUExecutionProvider"]
-    if threads == 1 or not on_processor or entry["weights"] or graph.stat().st_size > _MOST_BYTES_TWICE:
-        return run
-    alone = runner(session(1), outputs)
-    alone(zeros)
-    return side_by_side(run, alone, threads)
+def _fits_twice(path: Path, graph: dict[str, Any]) -> bool:
+    """Say whether a second session, with its own copy of the weights, costs little memory."""
+    return not graph["weights"] and path.stat().st_size <= _MOST_BYTES_TWICE
 
 
 def _zeros(tensor: dict[str, Any]) -> npt.NDArray[Any]:

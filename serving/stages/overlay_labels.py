@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from serving.stages.look import Look, labels_at, palette_picture
 from serving.stages.pictures import colour_pixels, load_pixels, open_picture, photo_png_bytes, png_bytes
 from serving.stages.registered import open_depth
 from serving.stages.render_labels import pictures_sent
+from serving.stages.triton import Each, decoder_workers, input_array, most_at_once
 
 OPACITY = 0.55
 
@@ -76,34 +78,29 @@ def overlays(palette: list[list[int]], labels: npt.NDArray[np.uint8], name: str,
     return tuple(overlay(one, picture, look, limits, name) for one, picture in zip(labels, pictures, strict=True))
 
 
-class TritonPythonModel:
+class TritonPythonModel(Each):
     """The stage inside Triton."""
 
-    def initialize(self, args: dict[str, str]) -> None:
+    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
         """Read the palette from the stage's own parameters, and start a decoder."""
-        from serving.stages.triton import decoder_workers
-
+        super().initialize(args, at_once)
         config = json.loads(args["model_config"])
         look = Look.from_published(config["parameters"][PARAMETER]["string_value"])
         self._palette = [list(colour) for colour in look.palette]
         self._workers = decoder_workers(f"{__name__}:overlays")
+        self._beside = ThreadPoolExecutor(most_at_once())
 
-    def execute(self, requests: list[Any]) -> list[Any]:
-        """Answer every request on its own."""
-        from serving.stages.triton import answer_each
-
-        return answer_each(requests, self._answer)
-
-    def _answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
+    def answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
         """Draw the samples of one request."""
-        from serving.stages.triton import input_array
-
         names, pictures = zip(*pictures_sent(request), strict=True)
-        drawn = self._workers.call(self._palette, input_array(request, "labels"), names[0], *pictures)
+        drawn = self._beside.submit(
+            self._workers.call, self._palette, input_array(request, "labels"), names[0], *pictures
+        )
         certainty = [png_bytes(Image.fromarray(one)) for one in input_array(request, "confidence")]
-        found = {"overlay_png": drawn, "confidence_png": certainty}
+        found = {"overlay_png": drawn.result(), "confidence_png": certainty}
         return {name: np.array(files, dtype=np.object_).reshape(-1, 1) for name, files in found.items()}
 
     def finalize(self) -> None:
         """End the worker processes."""
+        super().finalize()
         self._workers.close()

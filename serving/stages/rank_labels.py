@@ -15,6 +15,7 @@ from serving.published import PARAMETER
 from serving.stages.choose import USED
 from serving.stages.clip_header import Facts
 from serving.stages.decode_clip import column, facts_of
+from serving.stages.triton import Each, input_array
 
 
 def ranked(probabilities: npt.NDArray[np.float32], classes: Sequence[str], count: int) -> list[tuple[str, float]]:
@@ -53,26 +54,19 @@ def summarise(
     }
 
 
-class TritonPythonModel:
+class TritonPythonModel(Each):
     """The stage inside Triton."""
 
-    def initialize(self, args: dict[str, str]) -> None:
+    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
         """Read class names from the stage's own parameters."""
+        super().initialize(args, at_once)
         config = json.loads(args["model_config"])
         published = json.loads(config["parameters"][PARAMETER]["string_value"])
         self._network, self._classes = published["network"], tuple(published["classes"])
         self._count = next(spec["shape"][0] for spec in published["outputs"] if spec["name"] == "top_labels")
 
-    def execute(self, requests: list[Any]) -> list[Any]:
-        """Answer every request on its own."""
-        from serving.stages.triton import answer_each
-
-        return answer_each(requests, self._answer)
-
-    def _answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
+    def answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
         """Rank the samples of one request."""
-        from serving.stages.triton import input_array
-
         probabilities, used, facts = (input_array(request, name) for name in ("probabilities", USED, "clip_facts"))
         labels = [[name.encode() for name, _ in ranked(one, self._classes, self._count)] for one in probabilities]
         summaries = [

@@ -18,6 +18,7 @@ from serving.stages.decode_domains import PICTURE
 from serving.stages.depth_warnings import depth_warnings
 from serving.stages.look import Look, classes_in, labels_at, palette_picture
 from serving.stages.pictures import nearest, open_picture, png_bytes
+from serving.stages.triton import Each, input_array
 
 MILLIMETRES = 1000.0
 PREDICTED_LABELS = f"{PREDICTED}{LABELS}"
@@ -58,11 +59,12 @@ def domain_picture(values: npt.NDArray[Any], spec: dict[str, Any], look: Look, s
     return Image.fromarray(np.ascontiguousarray(flat)).resize(size, Image.Resampling.BILINEAR)
 
 
-class TritonPythonModel:
+class TritonPythonModel(Each):
     """The stage inside Triton."""
 
-    def initialize(self, args: dict[str, str]) -> None:
+    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
         """Read the tensors from the stage's own parameters."""
+        super().initialize(args, at_once)
         config = json.loads(args["model_config"])
         text = config["parameters"][PARAMETER]["string_value"]
         inputs = json.loads(text)["inputs"]
@@ -72,16 +74,8 @@ class TritonPythonModel:
         self._depths = [spec for spec in inputs if spec["dtype"] == "FP32" and spec not in self._outputs]
         self._limits = MediaLimits.chosen().pictures
 
-    def execute(self, requests: list[Any]) -> list[Any]:
-        """Answer every request on its own."""
-        from serving.stages.triton import answer_each
-
-        return answer_each(requests, self._answer)
-
-    def _answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
+    def answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
         """Render the samples of one request."""
-        from serving.stages.triton import input_array
-
         arrays = {spec["name"]: input_array(request, spec["name"]) for spec in (*self._outputs, *self._depths)}
         sent = {name: array for name in self._pictures if (array := input_array(request, name)) is not None}
         used = input_array(request, MODALITIES)

@@ -15,6 +15,7 @@ from serving.published import PARAMETER
 from serving.stages.depth_warnings import depth_warnings
 from serving.stages.look import Look, classes_in, labels_at, palette_picture
 from serving.stages.pictures import PictureError, open_picture, png_bytes
+from serving.stages.triton import Each, input_array
 
 DEPTH = "depth"
 
@@ -90,33 +91,24 @@ def render(
 
 def pictures_sent(request: Any) -> list[tuple[str, bytes]]:
     """Return per sample the picture that its answer looks like: the colour picture, or the depth for want of one."""
-    from serving.stages.triton import input_array
-
     for name in ("rgb_image", "depth_image"):
         if (pictures := input_array(request, name)) is not None:
             return [(name, picture) for picture in pictures[:, 0]]
     raise PictureError("the request holds neither rgb_image nor depth_image; send at least one of them")
 
 
-class TritonPythonModel:
+class TritonPythonModel(Each):
     """The stage inside Triton."""
 
-    def initialize(self, args: dict[str, str]) -> None:
+    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
         """Read class names and palette from the stage's own parameters."""
+        super().initialize(args, at_once)
         config = json.loads(args["model_config"])
         self._look = Look.from_published(config["parameters"][PARAMETER]["string_value"])
         self._limits = MediaLimits.chosen().pictures
 
-    def execute(self, requests: list[Any]) -> list[Any]:
-        """Answer every request on its own."""
-        from serving.stages.triton import answer_each
-
-        return answer_each(requests, self._answer)
-
-    def _answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
+    def answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
         """Render the samples of one request."""
-        from serving.stages.triton import input_array
-
         labels, confidence, depths = (input_array(request, name) for name in ("labels", "confidence", "depth"))
         used = input_array(request, MODALITIES)
         streams = [["rgb", DEPTH]] * len(labels) if used is None else [one.decode().split("+") for one in used[:, 0]]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import queue
+import threading
+import time
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -14,14 +17,91 @@ import numpy.typing as npt
 from serving.limits import WorkerLimits
 from serving.stages.cores import granted_cores
 from serving.stages.killable import MediaError, Workers
+from serving.stages.step_meter import StepMeter
 
 MOST_THREADS = 4  # each may hold several copies of a picture of the largest size
+_FINISH_SECONDS = 10.0
 Arrays = dict[str, npt.NDArray[Any]]
 
 
+class Each(ABC):
+    """A model that answers requests one by one, several at a time, each as soon as its answer is there.
+
+    Triton waits for `execute` before it hands over the next requests. Were it to return the answers, all would wait for
+    the slowest, every step would stand still while the next one works, and requests would move in convoys. So `execute`
+    only sees to it that work is begun, and returns when the next request would find a thread free: what comes before
+    waits in Triton's queue, which is bounded.
+    """
+
+    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
+        """Make ready for requests; what answers them must be there before the first one comes.
+
+        Args:
+            args: what Triton says about the model.
+            at_once: how many requests to answer at a time; 0 for as many as there are cores, within `MOST_THREADS`.
+        """
+        self._count = at_once or most_at_once()
+        self._free = threading.Semaphore(self._count)
+        self._waiting: queue.SimpleQueue[tuple[Any, float]] = queue.SimpleQueue()
+        self.meter = StepMeter(args["model_name"])
+        for _ in range(self._count):  # daemons: one that cannot hand its answer to a dead Triton must not stay for that
+            threading.Thread(target=self._work, daemon=True).start()
+
+    @abstractmethod
+    def answer(self, request: Any) -> Arrays:
+        """Return the output arrays of one request.
+
+        Raises:
+            MediaError: becomes INVALID_ARGUMENT for that request alone; anything else becomes INTERNAL, with its trace
+                in Triton's log.
+        """
+
+    def execute(self, requests: list[Any]) -> list[Any] | None:
+        """Begin with every request; the answers come later."""
+        came = time.monotonic()
+        for request in requests:
+            self._free.acquire()
+            self._waiting.put((request, came))
+        with self._free:
+            return None
+
+    def finalize(self) -> None:
+        """Wait for what is being answered, but not for ever: a Triton that died takes no answer."""
+        deadline = time.monotonic() + _FINISH_SECONDS
+        for _ in range(self._count):
+            self._free.acquire(timeout=max(0.0, deadline - time.monotonic()))
+
+    def _work(self) -> None:
+        """Answer what is waiting, one after the other."""
+        while True:
+            request, came = self._waiting.get()
+            try:
+                self._settle(request)
+                self.meter.add(1, time.monotonic() - came)
+            except Exception:
+                traceback.print_exc()
+            finally:
+                del request
+                self._free.release()
+
+    def _settle(self, request: Any) -> None:
+        """Answer one request."""
+        import triton_python_backend_utils as pb_utils
+
+        tensors, failure = settled(partial(self.answer, request))
+        # Sending frees the tensors that nobody asked for, without the interpreter's lock: `tensors` holds them longer.
+        response = pb_utils.InferenceResponse(output_tensors=tensors, error=failure)
+        request.get_response_sender().send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+
+def most_at_once() -> int:
+    """Return how many requests a stage answers at a time."""
+    return min(granted_cores(), MOST_THREADS)
+
+
 def decoder_workers(function: str, limits: WorkerLimits | None = None) -> Workers:
-    """Start workers for `package.module:name`, as many as `answer_each` has threads."""
-    return Workers(function, limits or WorkerLimits(), min(granted_cores(), MOST_THREADS))
+    """Start workers for `package.module:name`, one for each request that is answered at a time."""
+    return Workers(function, limits or WorkerLimits(), most_at_once())
 
 
 def input_array(request: Any, name: str) -> Any:
@@ -32,33 +112,22 @@ def input_array(request: Any, name: str) -> Any:
     return None if tensor is None else tensor.as_numpy()
 
 
-def answer_each(requests: list[Any], answer: Callable[[Any], Arrays]) -> list[Any]:
-    """Answer requests independently and in order.
-
-    Args:
-        requests: Triton requests.
-        answer: makes the output arrays of one request. A `MediaError` becomes INVALID_ARGUMENT for that request
-            alone; anything else becomes INTERNAL, with its trace in Triton's log.
-
-    Returns:
-        one Triton response per request.
-    """
-    if len(requests) == 1:
-        return [respond(partial(answer, requests[0]))]
-    with ThreadPoolExecutor(min(len(requests), granted_cores(), MOST_THREADS)) as pool:
-        return list(pool.map(lambda request: respond(partial(answer, request)), requests))
-
-
 def respond(answer: Callable[[], Arrays]) -> Any:
     """Return one Triton response, whatever happens while its arrays are made."""
     import triton_python_backend_utils as pb_utils
 
+    tensors, failure = settled(answer)
+    return pb_utils.InferenceResponse(output_tensors=tensors, error=failure)
+
+
+def settled(answer: Callable[[], Arrays]) -> tuple[list[Any], Any]:
+    """Return the tensors of an answer, or none and the error that happened while they were made."""
+    import triton_python_backend_utils as pb_utils
+
     try:
-        tensors = [pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in answer().items()]
-        return pb_utils.InferenceResponse(output_tensors=tensors)
+        return [pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in answer().items()], None
     except MediaError as error:
-        failure = pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG)
+        return [], pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG)
     except Exception as error:
         traceback.print_exc()
-        failure = pb_utils.TritonError(f"{type(error).__name__}: {error}", pb_utils.TritonError.INTERNAL)
-    return pb_utils.InferenceResponse(output_tensors=[], error=failure)
+        return [], pb_utils.TritonError(f"{type(error).__name__}: {error}", pb_utils.TritonError.INTERNAL)

@@ -1,0 +1,56 @@
+"""How requests move through the steps: several at a time, each answered as soon as it is done."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.grpc
+
+from serving.embedded import EmbeddedServer
+from serving.stages.cores import granted_cores
+from tests.servers import NETWORK, PIPELINE, bytes_input, depth_png, infer_pictures, jpeg, network_inputs, stub_of
+
+CLIENTS, REQUESTS = 4, 80
+
+
+def target(server: EmbeddedServer) -> str:
+    return server.grpc_url.removeprefix("grpc://")
+
+
+@pytest.mark.skipif(granted_cores() < 2, reason="one core answers one request at a time")
+def test_a_request_does_not_wait_for_a_slow_one_before_it(server: EmbeddedServer) -> None:
+    order: list[str] = []
+    answered = threading.Semaphore(0)
+
+    def note(name: str, error: Any) -> None:
+        order.append(name if error is None else str(error))
+        answered.release()
+
+    infer_pictures(server, [jpeg()], [depth_png()])
+    with tritonclient.grpc.InferenceServerClient(target(server)) as client:
+        for name, pictures in (("slow", (jpeg(8000, 4000), depth_png(800, 400))), ("quick", (jpeg(), depth_png()))):
+            inputs = [bytes_input(f"{kind}_image", [one]) for kind, one in zip(("rgb", "depth"), pictures, strict=True)]
+            client.async_infer(PIPELINE, inputs, lambda result, error, name=name: note(name, error))
+        assert all(answered.acquire(timeout=60) for _ in range(2))
+    assert order == ["quick", "slow"]
+
+
+def test_outputs_that_nobody_asks_for_do_no_harm(server: EmbeddedServer) -> None:
+    stub = stub_of(server, NETWORK)
+    arrays = network_inputs()
+    inputs = []
+    for name, array in arrays.items():
+        kind = "UINT8" if array.dtype == np.uint8 else "FP32"
+        inputs.append(tritonclient.grpc.InferInput(name, list(array.shape), kind).set_data_from_numpy(array))
+    wanted = [tritonclient.grpc.InferRequestedOutput("labels")]
+    with tritonclient.grpc.InferenceServerClient(target(server)) as client, ThreadPoolExecutor(CLIENTS) as pool:
+        answers = list(pool.map(lambda _: client.infer(NETWORK, inputs, outputs=wanted), range(REQUESTS)))
+    first = answers[0].as_numpy("labels")
+    for answer in answers:
+        assert [output.name for output in answer.get_response().outputs] == ["labels"]
+        assert (answer.as_numpy("labels") == first).mean() > 0.9999
+    assert stub_of(server, NETWORK) == stub
