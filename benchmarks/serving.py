@@ -43,7 +43,7 @@ from serving.stages.decode_domains import decode_domains
 from serving.stages.look import Look
 from serving.stages.network import open_session
 from serving.stages.overlay_labels import overlay
-from serving.stages.pictures import png_bytes
+from serving.stages.png import png_bytes
 from serving.stages.render_labels import render
 
 PAIR = (Path("demo/real/redwood_livingroom.rgb.jpg"), Path("demo/real/redwood_livingroom.depth.png"))

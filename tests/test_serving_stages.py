@@ -17,7 +17,8 @@ from serving.stages.depth_warnings import depth_warnings
 from serving.stages.look import Look
 from serving.stages.network import open_session, runner
 from serving.stages.overlay_labels import overlay
-from serving.stages.pictures import PictureError, nearest, open_picture, photo_png_bytes
+from serving.stages.pictures import PictureError, nearest, open_picture
+from serving.stages.png import png_bytes
 from serving.stages.registered import check_registered
 from serving.stages.render_labels import render
 from serving.stages.side_by_side import Cores
@@ -132,14 +133,22 @@ def test_the_overlay_blends_the_picture_with_the_class_colours() -> None:
     np.testing.assert_allclose(blended, 0.45 * original + 0.55 * np.array([255, 0, 0]), atol=1.01)
 
 
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "I;16"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (64, 48), (641, 7)])
-def test_the_quick_png_holds_every_pixel(size: tuple[int, int]) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    picture = Image.open(io.BytesIO(photo_png_bytes(Image.fromarray(pixels))))
-    picture.verify()
-    picture = Image.open(io.BytesIO(photo_png_bytes(Image.fromarray(pixels))))
-    assert (picture.format, picture.mode) == ("PNG", "RGB")
-    np.testing.assert_array_equal(np.asarray(picture), pixels)
+def test_a_png_holds_every_pixel(size: tuple[int, int], mode: str) -> None:
+    high, dtype = (65536, np.uint16) if mode == "I;16" else (256, np.uint8)
+    shape = (size[1], size[0], 3) if mode == "RGB" else (size[1], size[0])
+    pixels = np.random.default_rng(0).integers(0, high, shape, dtype=dtype)
+    picture = Image.fromarray(pixels)
+    colours = list(range(256)) * 3
+    if mode == "P":
+        picture.putpalette(colours)
+    data = png_bytes(picture)
+    Image.open(io.BytesIO(data)).verify()
+    found = Image.open(io.BytesIO(data))
+    assert (found.format, found.mode, found.size) == ("PNG", mode, size)
+    np.testing.assert_array_equal(np.asarray(found), pixels)
+    assert found.getpalette() == (colours if mode == "P" else None)
 
 
 def test_depth_in_another_unit_is_named_with_the_scale_that_would_fit() -> None:

@@ -40,7 +40,8 @@ def depth_warnings(depth: npt.NDArray[np.float32], trained: tuple[float, float] 
 def _fits(readings: npt.NDArray[np.float32], trained: tuple[float, float]) -> bool:
     """Say whether readings look like metres: hardly any beyond the farthest distance, and not all of them tiny."""
     nearest = max(trained[0] / 2, trained[1] * _NEAREST)
-    return float((readings > trained[1]).mean()) <= _MOST_BEYOND and float(np.median(readings)) >= nearest
+    beyond, tiny = np.count_nonzero(readings > trained[1]), np.count_nonzero(readings < nearest)
+    return bool(beyond <= _MOST_BEYOND * readings.size and tiny <= readings.size / 2)
 
 
 def _hint(readings: npt.NDArray[np.float32], trained: tuple[float, float]) -> str:

@@ -14,7 +14,7 @@ from serving.published import PARAMETER
 from serving.stages.choose import USED
 from serving.stages.clip_header import Facts
 from serving.stages.decode_clip import FRAMES, WAVEFORM, column, facts_of
-from serving.stages.pictures import png_bytes
+from serving.stages.png import png_bytes
 from serving.stages.rank_labels import ranked
 from serving.stages.spectrogram import spectrogram
 from serving.stages.triton import Each, input_array

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,11 @@ from PIL import Image
 from serving.limits import MediaLimits, PictureLimits
 from serving.published import PARAMETER
 from serving.stages.look import Look, labels_at, palette_picture
-from serving.stages.pictures import colour_pixels, load_pixels, open_picture, photo_png_bytes, png_bytes
+from serving.stages.pictures import colour_pixels, load_pixels, open_picture
+from serving.stages.png import png_bytes
 from serving.stages.registered import open_depth
 from serving.stages.render_labels import pictures_sent
-from serving.stages.triton import Each, decoder_workers, input_array, most_at_once
+from serving.stages.triton import Each, decoder_workers, input_array
 
 OPACITY = 0.55
 
@@ -41,7 +41,7 @@ def overlay(
     else:
         colour = depth_shades(open_depth(picture, name, limits), name)
     labelled = palette_picture(labels_at(labels, colour.size), look)
-    return photo_png_bytes(Image.blend(colour, labelled.convert("RGB"), OPACITY))
+    return png_bytes(Image.blend(colour, labelled.convert("RGB"), OPACITY))
 
 
 def depth_shades(picture: Image.Image, name: str) -> Image.Image:
@@ -88,16 +88,13 @@ class TritonPythonModel(Each):
         look = Look.from_published(config["parameters"][PARAMETER]["string_value"])
         self._palette = [list(colour) for colour in look.palette]
         self._workers = decoder_workers(f"{__name__}:overlays")
-        self._beside = ThreadPoolExecutor(most_at_once())
 
     def answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
         """Draw the samples of one request."""
         names, pictures = zip(*pictures_sent(request), strict=True)
-        drawn = self._beside.submit(
-            self._workers.call, self._palette, input_array(request, "labels"), names[0], *pictures
-        )
+        drawn = self._workers.call(self._palette, input_array(request, "labels"), names[0], *pictures)
         certainty = [png_bytes(Image.fromarray(one)) for one in input_array(request, "confidence")]
-        found = {"overlay_png": drawn.result(), "confidence_png": certainty}
+        found = {"overlay_png": drawn, "confidence_png": certainty}
         return {name: np.array(files, dtype=np.object_).reshape(-1, 1) for name, files in found.items()}
 
     def finalize(self) -> None:

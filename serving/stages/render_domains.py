@@ -17,7 +17,8 @@ from serving.stages.decode_clip import column
 from serving.stages.decode_domains import PICTURE
 from serving.stages.depth_warnings import depth_warnings
 from serving.stages.look import Look, classes_in, labels_at, palette_picture
-from serving.stages.pictures import nearest, open_picture, png_bytes
+from serving.stages.pictures import nearest, open_picture
+from serving.stages.png import png_bytes
 from serving.stages.triton import Each, input_array
 
 MILLIMETRES = 1000.0

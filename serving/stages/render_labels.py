@@ -14,7 +14,8 @@ from serving.limits import MediaLimits, PictureLimits
 from serving.published import PARAMETER
 from serving.stages.depth_warnings import depth_warnings
 from serving.stages.look import Look, classes_in, labels_at, palette_picture
-from serving.stages.pictures import PictureError, open_picture, png_bytes
+from serving.stages.pictures import PictureError, open_picture
+from serving.stages.png import png_bytes
 from serving.stages.triton import Each, input_array
 
 DEPTH = "depth"
@@ -44,9 +45,9 @@ def summarise(
         share first; `warnings`.
     """
     height, width = labels.shape
-    seen = np.bincount(network_labels.ravel(), minlength=len(look.classes))
-    certainty = np.bincount(network_labels.ravel(), weights=confidence.ravel(), minlength=len(look.classes))
-    sure = certainty / np.maximum(seen, 1) / 255
+    pairs = (network_labels.astype(np.uint16) << 8 | confidence).ravel()
+    counts = np.bincount(pairs, minlength=1 << 16).reshape(256, 256)  # pixels by class and certainty
+    sure = counts @ np.arange(256) / np.maximum(counts.sum(1), 1) / 255
     return {
         "network": look.network,
         "width": width,

@@ -29,8 +29,8 @@ class Each(ABC):
 
     Triton waits for `execute` before it hands over the next requests. Were it to return the answers, all would wait for
     the slowest, every step would stand still while the next one works, and requests would move in convoys. So `execute`
-    only sees to it that work is begun, and returns when the next request would find a thread free: what comes before
-    waits in Triton's queue, which is bounded.
+    only sees to it that work is begun. It returns when one request at most waits for a thread, so that none is idle
+    while Triton brings the next one; all others wait in Triton's queue, which is bounded.
     """
 
     def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
@@ -40,11 +40,12 @@ class Each(ABC):
             args: what Triton says about the model.
             at_once: how many requests to answer at a time; 0 for as many as there are cores, within `MOST_THREADS`.
         """
-        self._count = at_once or most_at_once()
-        self._free = threading.Semaphore(self._count)
+        threads = at_once or most_at_once()
+        self._places = threads + 1
+        self._free = threading.Semaphore(self._places)
         self._waiting: queue.SimpleQueue[tuple[Any, float]] = queue.SimpleQueue()
         self.meter = StepMeter(args["model_name"])
-        for _ in range(self._count):  # daemons: one that cannot hand its answer to a dead Triton must not stay for that
+        for _ in range(threads):  # daemons: one that cannot hand its answer to a dead Triton must not stay for that
             threading.Thread(target=self._work, daemon=True).start()
 
     @abstractmethod
@@ -68,7 +69,7 @@ class Each(ABC):
     def finalize(self) -> None:
         """Wait for what is being answered, but not for ever: a Triton that died takes no answer."""
         deadline = time.monotonic() + _FINISH_SECONDS
-        for _ in range(self._count):
+        for _ in range(self._places):
             self._free.acquire(timeout=max(0.0, deadline - time.monotonic()))
 
     def _work(self) -> None:
