@@ -3,8 +3,9 @@
 The same JPEG and 16-bit PNG pair (640x480) goes through the same decode, the same ONNX Runtime session settings and the
 same rendering on the same cores. *Bare* is threads in this process that share one session: no server, no wire. *Served*
 is threads in this process that ask a server of its own through gRPC: client, front door and Triton all count. *Direct*
-leaves out the front door. All are measured in turns, so that a busy neighbour disturbs all; reported are medians over
-the turns, the median of their ratios, and the processor time per request of all processes together.
+leaves out the front door. All are measured in turns, so that a busy neighbour disturbs all, and rounds in which other
+virtual machines took many of the cores are repeated. Reported are medians over the rounds, the median of their ratios,
+and the processor time per request of all processes together.
 
 The network is a stand-in: as many convolutions on 480x640 as take about 45 ms on all cores here, with random weights
 and the tensors of a segmentation network, because the time of the network decides how much the rest matters.
@@ -50,6 +51,7 @@ PAIR = (Path("demo/real/redwood_livingroom.rgb.jpg"), Path("demo/real/redwood_li
 _UNITS_PER_METRE = 1000.0
 _LIKE, _STAND_IN, _SIZE = Path("model_repository/rooms_cen"), "stand_in", (480, 640)
 _NETWORK_MS, _TRIED_CONVOLUTIONS = 45.0, 24
+_MOST_STOLEN, _MOST_REPEATS = 0.05, 3
 Work = Callable[[], None]
 
 
@@ -221,30 +223,56 @@ def processor_seconds(server: EmbeddedServer) -> float:
     return total
 
 
+def stolen_seconds() -> float:
+    """Return the processor time that other virtual machines took from this one so far, 0 where nobody says."""
+    return int(Path("/proc/stat").read_text().split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Round:
+    """One turn of every work: the share of the cores that other machines took, and what was measured by name."""
+
+    stolen: float
+    paces: dict[str, float]
+    times: dict[str, list[float]]
+    spent: dict[str, float]
+
+
+def _round(works: dict[str, Work], server: EmbeddedServer, clients: int, seconds: float) -> _Round:
+    """Measure every work once."""
+    paces, times, spent = {}, {}, {}
+    began, stolen = time.perf_counter(), stolen_seconds()
+    for name, work in works.items():
+        before = processor_seconds(server)
+        paces[name], times[name] = pace(work, clients, seconds)
+        spent[name] = processor_seconds(server) - before
+    share = (stolen_seconds() - stolen) / (time.perf_counter() - began) / granted_cores()
+    return _Round(share, paces, times, spent)
+
+
 def compare(
     works: dict[str, Work], server: EmbeddedServer, clients: int, rounds: int, seconds: float
 ) -> dict[str, Any]:
-    """Measure all works in turns; the first is what the others are compared with."""
-    paces: dict[str, list[float]] = {name: [] for name in works}
-    times: dict[str, list[float]] = {name: [] for name in works}
-    spent = dict.fromkeys(works, 0.0)
-    for _ in range(rounds):
-        for name, work in works.items():
-            before = processor_seconds(server)
-            rate, took = pace(work, clients, seconds)
-            spent[name] += processor_seconds(server) - before
-            paces[name].append(rate)
-            times[name] += took
+    """Measure all works in turns; the first is what the others are compared with.
+
+    Rounds in which other machines took more than `_MOST_STOLEN` of the cores are repeated, up to `_MOST_REPEATS` times
+    as many in all; the quietest count.
+    """
+    measured: list[_Round] = []
+    while sum(one.stolen <= _MOST_STOLEN for one in measured) < rounds and len(measured) < _MOST_REPEATS * rounds:
+        measured.append(_round(works, server, clients, seconds))
+    quietest = sorted(measured, key=lambda one: one.stolen)[:rounds]
     base = next(iter(works))
-    return {
-        name: {
-            "per_second": round(statistics.median(rates), 2),
-            "p50_ms": round(statistics.median(times[name]) * 1e3, 1),
-            "processor_ms": round(spent[name] / len(times[name]) * 1e3, 1),
-            "share": round(statistics.median(a / b for a, b in zip(rates, paces[base], strict=True)), 3),
+    found: dict[str, Any] = {}
+    for name in works:
+        times = [seconds for one in quietest for seconds in one.times[name]]
+        found[name] = {
+            "per_second": round(statistics.median(one.paces[name] for one in quietest), 2),
+            "p50_ms": round(statistics.median(times) * 1e3, 1),
+            "processor_ms": round(sum(one.spent[name] for one in quietest) / len(times) * 1e3, 1),
+            "share": round(statistics.median(one.paces[name] / one.paces[base] for one in quietest), 3),
         }
-        for name, rates in paces.items()
-    }
+    return {**found, "stolen": round(max(one.stolen for one in quietest), 3)}
 
 
 def main() -> None:
@@ -279,7 +307,8 @@ def main() -> None:
             compared = compare(works, server, clients, wanted.rounds, wanted.seconds)
             figures[f"clients_{clients}"] = compared
             figures[f"door_p50_{clients}"] = round(compared["served"]["p50_ms"] / compared["direct"]["p50_ms"], 3)
-            for name, one in compared.items():
+            for name in works:
+                one = compared[name]
                 print(
                     f"  {clients} clients  {name:<7} {one['per_second']:7.2f} per second  p50 {one['p50_ms']:6.1f} ms  "
                     f"{one['processor_ms']:6.1f} ms of processor  {one['share']:.3f} x bare"

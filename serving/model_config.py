@@ -72,7 +72,6 @@ def stage_config(pipeline: Pipeline, stage: Stage) -> ModelConfig:
     parameters = {PARAMETER: published(contract, stage.inputs, stage.outputs, stage.model)}
     config = _base(stage.model, contract.max_batch_size, stage.inputs, stage.outputs, parameters)
     config.backend = "python"
-    _bound_queue(config)
     config.instance_group.append(_one_process())
     return config
 

@@ -47,7 +47,8 @@ class Tuning:
             if self.models.cache_bytes:
                 config.response_cache.enable = True
             return
-        self._set_queue(config)
+        if role is Role.NETWORK or self.models.priority_levels:
+            self._set_queue(config)
         count = self.models.instances if role is Role.NETWORK else self.models.stage_instances
         if count > 1 and not config.instance_group:
             config.instance_group.add()
@@ -78,7 +79,11 @@ class Tuning:
                     zeros.dims.extend(tensor.dims)
 
     def _set_queue(self, config: ModelConfig) -> None:
-        """Bound what waits, and say in which order it is served."""
+        """Bound what waits, and say in which order it is served.
+
+        A stage answers requests one by one, and the front door bounds what all stages together hold: only an order is
+        worth a batcher, which is one more thread for every request to wait for.
+        """
         batching = config.dynamic_batching
         policy = batching.default_queue_policy
         policy.default_timeout_microseconds = int(self.queue.seconds * 1e6)

@@ -209,6 +209,16 @@ def test_a_graph_file_may_have_another_name_in_the_source(source: Path, tmp_path
     assert (tmp_path / "out" / NETWORK / "1" / "model.onnx").resolve() == (source / NETWORK / "net.onnx").resolve()
 
 
+def test_a_batcher_stands_before_networks_and_before_stages_only_where_there_is_an_order(tmp_path: Path) -> None:
+    for levels in (0, 2):
+        tuning = Tuning(ModelSettings(priority_levels=levels))
+        networks = find_networks(REPOSITORY, [NETWORK])
+        made = assemble(networks, Runtime.EMBEDDED, tmp_path / str(levels), copy_graphs=False, tuning=tuning)
+        assert made.configs[NETWORK].HasField("dynamic_batching")
+        for stage in ("decode", "render", "overlay"):
+            assert made.configs[f"{NETWORK}_{stage}"].HasField("dynamic_batching") == bool(levels)
+
+
 def test_what_is_chosen_for_models_stands_in_their_configurations(tmp_path: Path) -> None:
     models = ModelSettings(
         instances=2, threads=3, stage_instances=4, batch_delay_microseconds=500, cache_bytes=1, priority_levels=3
