@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import queue
 import statistics
 import tempfile
 import threading
@@ -161,8 +162,8 @@ def bare_work(folder: Path, rgb: bytes, depth: bytes) -> Work:
 
 
 def served_work(url: str, pipeline: str, rgb: bytes, depth: bytes, stack: ExitStack) -> Work:
-    """Return a function that asks a server for one pair; every thread gets a connection of its own."""
-    local = threading.local()
+    """Return a function that asks a server for one pair; there are as many connections as calls at a time."""
+    idle: queue.SimpleQueue[tritonclient.grpc.InferenceServerClient] = queue.SimpleQueue()
     inputs = []
     for name, data in (("rgb_image", rgb), ("depth_image", depth)):
         tensor = tritonclient.grpc.InferInput(name, [1, 1], "BYTES")
@@ -170,13 +171,19 @@ def served_work(url: str, pipeline: str, rgb: bytes, depth: bytes, stack: ExitSt
     units = tritonclient.grpc.InferInput("depth_units_per_metre", [1, 1], "FP32")
     inputs.append(units.set_data_from_numpy(np.array([[_UNITS_PER_METRE]], np.float32)))
 
-    def work() -> None:
-        if not hasattr(local, "client"):
+    def connected() -> tritonclient.grpc.InferenceServerClient:
+        try:
+            return idle.get_nowait()
+        except queue.Empty:
             # Channels to one address share a connection unless their options differ.
             options = [("grpc.use_local_subchannel_pool", 1)]
             client = tritonclient.grpc.InferenceServerClient(url.removeprefix("grpc://"), channel_args=options)
-            local.client = stack.enter_context(client)
-        local.client.infer(pipeline, inputs)
+            return stack.enter_context(client)
+
+    def work() -> None:
+        client = connected()
+        client.infer(pipeline, inputs)
+        idle.put(client)
 
     return work
 
