@@ -123,7 +123,7 @@ def _add_network(
         for graph in graphs_of(network):
             add(graph_config(network, graph), Role.NETWORK)
             _place_native(graph, to / graph.model / _VERSION, copy_graphs)
-        add(network_config(network, runtime), Role.STAGE)
+        add(network_config(network, runtime), Role.FACADE)
         _write_shim(own, _FACADE_MODULE)
         return
     add(network_config(network, runtime), Role.NETWORK)

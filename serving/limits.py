@@ -127,7 +127,7 @@ class RequestLimits:
 
 @dataclass(frozen=True)
 class QueueLimits:
-    """Limits on what waits before one model inside Triton.
+    """Limits on what waits in a batcher of Triton's: before a network on a GPU, or wherever any of this is chosen.
 
     Attributes:
         requests: most requests; further ones get 503.

@@ -13,13 +13,11 @@ from tritonclient.grpc.model_config_pb2 import (
     ModelInput,
     ModelInstanceGroup,
     ModelOutput,
-    ModelQueuePolicy,
 )
 
 from export.contract import TensorSpec
 from serving.errors import ServingError
 from serving.graphs import ServedGraph, as_parameter, graphs_of, has_facade
-from serving.limits import QueueLimits
 from serving.pipelines import Pipeline, Stage, network_inputs
 from serving.published import GRAPH_FILE, GRAPHS_PARAMETER, PARAMETER, PLAN_FILE, published
 from serving.repository import Network
@@ -46,7 +44,6 @@ def network_config(network: Network, runtime: Runtime) -> ModelConfig:
     inputs = network_inputs(contract)
     parameters = {PARAMETER: published(contract, inputs, contract.outputs, contract.name)}
     config = _base(contract.name, contract.max_batch_size, inputs, contract.outputs, parameters)
-    _bound_queue(config)
     if runtime is Runtime.CONTAINER and not has_facade(network):
         _run_graph(config, *graphs_of(network))
     else:
@@ -61,7 +58,6 @@ def graph_config(network: Network, graph: ServedGraph) -> ModelConfig:
     contract = network.contract
     inputs = [dataclasses.replace(spec, optional=False) for spec in contract.inputs if spec.name in graph.inputs]
     config = _base(graph.model, contract.max_batch_size, inputs, contract.computed_outputs, {})
-    _bound_queue(config)
     _run_graph(config, graph)
     return config
 
@@ -133,18 +129,6 @@ def _base(
     for key, value in parameters.items():
         config.parameters[key].string_value = value
     return config
-
-
-def _bound_queue(config: ModelConfig) -> None:
-    """Batch what waits, and refuse what would wait too long or behind too many: 503, UNAVAILABLE.
-
-    A request's own `timeout` parameter, in microseconds, takes the place of the default.
-    """
-    policy = config.dynamic_batching.default_queue_policy
-    policy.timeout_action = ModelQueuePolicy.REJECT
-    policy.default_timeout_microseconds = int(QueueLimits().seconds * 1e6)
-    policy.allow_timeout_override = True
-    policy.max_queue_size = QueueLimits().requests
 
 
 def _run_graph(config: ModelConfig, graph: ServedGraph) -> None:

@@ -14,6 +14,8 @@ GRAPH_FILE = "model.onnx"
 PLAN_FILE = "model.plan"
 GRAPHS_PARAMETER = "graphs"
 THREADS_PARAMETER = "threads"
+#: Parameter of a request: when nobody waits for its answer any more, microseconds on this machine's monotonic clock.
+DEADLINE = "crosswire_deadline"
 
 
 def published(contract: Contract, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], name: str) -> str:

@@ -87,7 +87,7 @@ class Settings:
         limits: on one request, and on all together.
         pictures: on one encoded picture.
         clips: on one encoded clip.
-        queue: on what waits before one network, and before every stage where there are priorities.
+        queue: on what waits in a batcher of Triton's.
         models: how Triton runs them.
         pace: how often to probe.
     """

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 
-from tritonclient.grpc.model_config_pb2 import ModelConfig
+from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelQueuePolicy
 
 from serving.limits import PictureLimits, QueueLimits
 from serving.published import PARAMETER, THREADS_PARAMETER
@@ -14,9 +15,10 @@ from serving.settings import ModelSettings, Settings
 
 
 class Role(Enum):
-    """What a model is for: a network's own, a stage before or after one, or a whole pipeline."""
+    """What a model is for: a network's own or its façade, a stage before or after one, or a whole pipeline."""
 
     NETWORK = "network"
+    FACADE = "facade"
     STAGE = "stage"
     PIPELINE = "pipeline"
 
@@ -47,7 +49,7 @@ class Tuning:
             if self.models.cache_bytes:
                 config.response_cache.enable = True
             return
-        if role is Role.NETWORK or self.models.priority_levels:
+        if self._batches(config, role):
             self._set_queue(config)
         count = self.models.instances if role is Role.NETWORK else self.models.stage_instances
         if count > 1 and not config.instance_group:
@@ -78,17 +80,37 @@ class Tuning:
                     zeros.data_type, zeros.zero_data = tensor.data_type, True
                     zeros.dims.extend(tensor.dims)
 
-    def _set_queue(self, config: ModelConfig) -> None:
-        """Bound what waits, and say in which order it is served.
+    def _batches(self, config: ModelConfig, role: Role) -> bool:
+        """Say whether Triton's batcher stands before a model: where batches pay, or somebody asked for its queue.
 
-        A stage answers requests one by one, and the front door bounds what all stages together hold: only an order is
-        worth a batcher, which is one more thread for every request to wait for.
+        A python step on a processor answers requests one by one, the front door bounds what all steps together hold,
+        and a request that is late is not begun. The batcher would cost a thread more to wait for, and of a burst it
+        holds the last request back for half a second: Triton 2.51 does not wake it when the step gets free.
+        """
+        if self.models.priority_levels:
+            return True
+        if role is Role.STAGE:
+            return False
+        asked = self.models.batch_delay_microseconds or self.queue != QueueLimits()
+        return bool(asked) or role is Role.FACADE or config.backend != "python" or _on_gpu()
+
+    def _set_queue(self, config: ModelConfig) -> None:
+        """Batch what waits, in order, and refuse what would wait too long or behind too many: 503, UNAVAILABLE.
+
+        A request's own `timeout` parameter, in microseconds, takes the place of the default.
         """
         batching = config.dynamic_batching
         policy = batching.default_queue_policy
+        policy.timeout_action = ModelQueuePolicy.REJECT
         policy.default_timeout_microseconds = int(self.queue.seconds * 1e6)
+        policy.allow_timeout_override = True
         policy.max_queue_size = self.queue.requests
         batching.max_queue_delay_microseconds = self.models.batch_delay_microseconds
         if levels := self.models.priority_levels:
             batching.priority_levels = levels
             batching.default_priority_level = (levels + 1) // 2
+
+
+def _on_gpu() -> bool:
+    """Say whether the ONNX Runtime that is installed is the one for CUDA."""
+    return any(one.metadata["Name"] == "onnxruntime-gpu" for one in importlib.metadata.distributions())

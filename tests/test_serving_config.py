@@ -209,14 +209,31 @@ def test_a_graph_file_may_have_another_name_in_the_source(source: Path, tmp_path
     assert (tmp_path / "out" / NETWORK / "1" / "model.onnx").resolve() == (source / NETWORK / "net.onnx").resolve()
 
 
-def test_a_batcher_stands_before_networks_and_before_stages_only_where_there_is_an_order(tmp_path: Path) -> None:
-    for levels in (0, 2):
-        tuning = Tuning(ModelSettings(priority_levels=levels))
-        networks = find_networks(REPOSITORY, [NETWORK])
-        made = assemble(networks, Runtime.EMBEDDED, tmp_path / str(levels), copy_graphs=False, tuning=tuning)
-        assert made.configs[NETWORK].HasField("dynamic_batching")
-        for stage in ("decode", "render", "overlay"):
-            assert made.configs[f"{NETWORK}_{stage}"].HasField("dynamic_batching") == bool(levels)
+@pytest.mark.parametrize(
+    ("tuning", "runtime", "gpu", "network", "stages"),
+    [
+        (Tuning(), Runtime.EMBEDDED, False, False, False),
+        (Tuning(), Runtime.EMBEDDED, True, True, False),
+        (Tuning(), Runtime.CONTAINER, False, True, False),
+        (Tuning(ModelSettings(priority_levels=2)), Runtime.EMBEDDED, False, True, True),
+        (Tuning(ModelSettings(batch_delay_microseconds=100)), Runtime.EMBEDDED, False, True, False),
+        (Tuning(queue=QueueLimits(requests=5)), Runtime.EMBEDDED, False, True, False),
+    ],
+)
+def test_a_batcher_stands_where_batches_pay_or_its_queue_is_asked_for(
+    tuning: Tuning,
+    runtime: Runtime,
+    gpu: bool,
+    network: bool,
+    stages: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("serving.tuning._on_gpu", lambda: gpu)
+    made = assemble(find_networks(REPOSITORY, [NETWORK]), runtime, tmp_path / "out", copy_graphs=False, tuning=tuning)
+    assert made.configs[NETWORK].HasField("dynamic_batching") == network
+    for stage in ("decode", "render", "overlay"):
+        assert made.configs[f"{NETWORK}_{stage}"].HasField("dynamic_batching") == stages
 
 
 def test_what_is_chosen_for_models_stands_in_their_configurations(tmp_path: Path) -> None:

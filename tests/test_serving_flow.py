@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 import tritonclient.grpc
+from tritonclient.utils import InferenceServerException
 
 from serving.embedded import EmbeddedServer
+from serving.published import DEADLINE
+from serving.running import running_servers
 from serving.stages.cores import granted_cores
 from tests.servers import NETWORK, PIPELINE, bytes_input, depth_png, infer_pictures, jpeg, network_inputs, stub_of
 
@@ -19,6 +23,15 @@ CLIENTS, REQUESTS = 4, 80
 
 def target(server: EmbeddedServer) -> str:
     return server.grpc_url.removeprefix("grpc://")
+
+
+def network_tensors() -> list[Any]:
+    """Return one sample for the network itself."""
+    tensors = []
+    for name, array in network_inputs().items():
+        kind = "UINT8" if array.dtype == np.uint8 else "FP32"
+        tensors.append(tritonclient.grpc.InferInput(name, list(array.shape), kind).set_data_from_numpy(array))
+    return tensors
 
 
 @pytest.mark.skipif(granted_cores() < 2, reason="one core answers one request at a time")
@@ -41,11 +54,7 @@ def test_a_request_does_not_wait_for_a_slow_one_before_it(server: EmbeddedServer
 
 def test_outputs_that_nobody_asks_for_do_no_harm(server: EmbeddedServer) -> None:
     stub = stub_of(server, NETWORK)
-    arrays = network_inputs()
-    inputs = []
-    for name, array in arrays.items():
-        kind = "UINT8" if array.dtype == np.uint8 else "FP32"
-        inputs.append(tritonclient.grpc.InferInput(name, list(array.shape), kind).set_data_from_numpy(array))
+    inputs = network_tensors()
     wanted = [tritonclient.grpc.InferRequestedOutput("labels")]
     with tritonclient.grpc.InferenceServerClient(target(server)) as client, ThreadPoolExecutor(CLIENTS) as pool:
         answers = list(pool.map(lambda _: client.infer(NETWORK, inputs, outputs=wanted), range(REQUESTS)))
@@ -54,3 +63,16 @@ def test_outputs_that_nobody_asks_for_do_no_harm(server: EmbeddedServer) -> None
         assert [output.name for output in answer.get_response().outputs] == ["labels"]
         assert (answer.as_numpy("labels") == first).mean() > 0.9999
     assert stub_of(server, NETWORK) == stub
+
+
+@pytest.mark.parametrize("model", [NETWORK, PIPELINE])
+def test_a_request_that_is_late_is_not_begun(model: str, server: EmbeddedServer) -> None:
+    (found,) = (one for one in running_servers() if one.run.grpc_url == server.grpc_url)
+    inputs = [bytes_input("rgb_image", [jpeg()]), bytes_input("depth_image", [depth_png()])]
+    inputs = network_tensors() if model == NETWORK else inputs
+    with tritonclient.grpc.InferenceServerClient(found.run.triton_target) as client:
+        now = time.monotonic() * 1e6
+        client.infer(model, inputs, parameters={DEADLINE: int(now + 60e6)})
+        with pytest.raises(InferenceServerException, match="its time is over") as late:
+            client.infer(model, inputs, parameters={DEADLINE: int(now)})
+    assert late.value.status() == "StatusCode.UNAVAILABLE"

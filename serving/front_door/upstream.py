@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import time
 
 import grpc
 from tritonclient.grpc.model_config_pb2 import ModelConfig
@@ -30,6 +31,7 @@ from serving.front_door.forms import Form
 from serving.front_door.model_wire import ModelWire
 from serving.front_door.tracing import NoTracing
 from serving.ports import LOOPBACK
+from serving.published import DEADLINE
 from serving.run_state import Run
 from serving.wire import CHANNEL_OPTIONS, SECRET_HEADER, SERVICE, seconds_allowed
 
@@ -80,6 +82,7 @@ class Upstream:
         """
         seconds = seconds_allowed(request, seconds)
         request.parameters["timeout"].int64_param = int(seconds * 1e6)
+        request.parameters[DEADLINE].int64_param = int((time.monotonic() + seconds) * 1e6)
         chosen = self._ask_for_all(request)
         work = asyncio.ensure_future(self._ask_triton(request))
         slot.hold_until_done(work)

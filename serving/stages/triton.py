@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import queue
 import threading
 import time
@@ -15,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from serving.limits import WorkerLimits
+from serving.published import DEADLINE
 from serving.stages.cores import granted_cores
 from serving.stages.killable import MediaError, Workers
 from serving.stages.step_meter import StepMeter
@@ -85,14 +88,24 @@ class Each(ABC):
                 del request
                 self._free.release()
 
+    def _answer_in_time(self, request: Any) -> Arrays:
+        """Answer one request that somebody waits for."""
+        if time.monotonic() * 1e6 > json.loads(request.parameters() or "{}").get(DEADLINE, math.inf):
+            raise LateError("its time is over; send less at once or allow more time")
+        return self.answer(request)
+
     def _settle(self, request: Any) -> None:
         """Answer one request."""
         import triton_python_backend_utils as pb_utils
 
-        tensors, failure = settled(partial(self.answer, request))
+        tensors, failure = settled(partial(self._answer_in_time, request))
         # Sending frees the tensors that nobody asked for, without the interpreter's lock: `tensors` holds them longer.
         response = pb_utils.InferenceResponse(output_tensors=tensors, error=failure)
         request.get_response_sender().send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+
+class LateError(Exception):
+    """Nobody waits for the answer to a request any more."""
 
 
 def most_at_once() -> int:
@@ -129,6 +142,8 @@ def settled(answer: Callable[[], Arrays]) -> tuple[list[Any], Any]:
         return [pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in answer().items()], None
     except MediaError as error:
         return [], pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG)
+    except LateError as error:
+        return [], pb_utils.TritonError(str(error), pb_utils.TritonError.UNAVAILABLE)
     except Exception as error:
         traceback.print_exc()
         return [], pb_utils.TritonError(f"{type(error).__name__}: {error}", pb_utils.TritonError.INTERNAL)
