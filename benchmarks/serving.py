@@ -140,7 +140,7 @@ def sized(milliseconds: float) -> int:
         began = time.perf_counter()
         session.run(["labels"], zeros)
         times.append((time.perf_counter() - began) * 1e3)
-    return max(1, round(_TRIED_CONVOLUTIONS * milliseconds / statistics.median(times)))
+    return max(1, round(_TRIED_CONVOLUTIONS * milliseconds / min(times)))
 
 
 def bare_work(folder: Path, rgb: bytes, depth: bytes) -> Work:
