@@ -68,8 +68,8 @@ class Upstream:
 
         Nothing is ever cancelled inside Triton 2.51: a request that is cancelled while it waits there keeps its place
         in the count of a bounded queue, until every further one is refused. So an answer that nobody waits for any
-        more is thrown away when it comes, and the request keeps its place here until then. A late request leaves
-        Triton's queues by its `timeout` parameter, which works.
+        more is thrown away when it comes, and the request keeps its place here until then. No step begins a
+        request whose time is over, and where Triton has a batcher, its `timeout` parameter takes it out of the queue.
 
         Args:
             request: what to ask; its `timeout` parameter, in microseconds, is shortened to the time that is left.
