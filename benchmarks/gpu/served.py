@@ -52,7 +52,7 @@ def measure(machine: Machine) -> bool:
         }
     tera = ceiling(machine)
     figures["share_of_ceiling"] = {
-        clients: {name: share(work_macs, 1 / one["per_second"], tera["fp16"]) for name, one in compared.items()}
+        clients: {name: share(work_macs, 1 / compared[name]["per_second"], tera["fp16"]) for name in works}
         for clients, compared in figures.items()
     }
     size = list(contract.inputs[0].shape[:2])
