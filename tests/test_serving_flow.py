@@ -12,9 +12,9 @@ import pytest
 import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
+from benchmarks.serving import triton_url
 from serving.embedded import EmbeddedServer
 from serving.published import DEADLINE
-from serving.running import running_servers
 from serving.stages.cores import granted_cores
 from tests.servers import NETWORK, PIPELINE, bytes_input, depth_png, infer_pictures, jpeg, network_inputs, stub_of
 
@@ -67,10 +67,9 @@ def test_outputs_that_nobody_asks_for_do_no_harm(server: EmbeddedServer) -> None
 
 @pytest.mark.parametrize("model", [NETWORK, PIPELINE])
 def test_a_request_that_is_late_is_not_begun(model: str, server: EmbeddedServer) -> None:
-    (found,) = (one for one in running_servers() if one.run.grpc_url == server.grpc_url)
     inputs = [bytes_input("rgb_image", [jpeg()]), bytes_input("depth_image", [depth_png()])]
     inputs = network_tensors() if model == NETWORK else inputs
-    with tritonclient.grpc.InferenceServerClient(found.run.triton_target) as client:
+    with tritonclient.grpc.InferenceServerClient(triton_url(server).removeprefix("grpc://")) as client:
         now = time.monotonic() * 1e6
         client.infer(model, inputs, parameters={DEADLINE: int(now + 60e6)})
         with pytest.raises(InferenceServerException, match="its time is over") as late:

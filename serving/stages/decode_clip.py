@@ -80,9 +80,9 @@ def facts_of(text: bytes) -> Facts:
 class TritonPythonModel(Each):
     """The stage inside Triton."""
 
-    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
+    def initialize(self, args: dict[str, str]) -> None:
         """Read what the network sees of a clip from the stage's own parameters, and start a decoder."""
-        super().initialize(args, at_once)
+        super().initialize(args)
         config = json.loads(args["model_config"])
         published = json.loads(config["parameters"][PARAMETER]["string_value"])
         specs = {spec["name"]: spec for spec in published["outputs"]}

@@ -107,9 +107,9 @@ def _values(picture: Image.Image, name: str, shape: tuple[int, ...]) -> npt.NDAr
 class TritonPythonModel(Each):
     """The stage inside Triton."""
 
-    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
+    def initialize(self, args: dict[str, str]) -> None:
         """Read the tensors from the stage's own parameters, and start a decoder."""
-        super().initialize(args, at_once)
+        super().initialize(args)
         config = json.loads(args["model_config"])
         published = json.loads(config["parameters"][PARAMETER]["string_value"])
         self._specs = [spec for spec in published["outputs"] if spec["name"] != PRESENT]

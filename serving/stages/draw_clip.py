@@ -98,9 +98,9 @@ def _title(used: Sequence[str], facts: Facts) -> str:
 class TritonPythonModel(Each):
     """The stage inside Triton."""
 
-    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
+    def initialize(self, args: dict[str, str]) -> None:
         """Read class names from the stage's own parameters."""
-        super().initialize(args, at_once)
+        super().initialize(args)
         config = json.loads(args["model_config"])
         self._classes = tuple(json.loads(config["parameters"][PARAMETER]["string_value"])["classes"])
 

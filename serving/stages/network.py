@@ -88,7 +88,7 @@ def runner(session: Any, outputs: Sequence[str]) -> Run:
 class TritonPythonModel(Each):
     """The network inside Triton."""
 
-    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
+    def initialize(self, args: dict[str, str]) -> None:
         """Open a session per graph and run it once, so that the first request finds it warm.
 
         On a processor the sessions share the cores, and their threads do not spin while they wait.
@@ -99,8 +99,8 @@ class TritonPythonModel(Each):
         tensors = {tensor["name"]: tensor for tensor in config["input"] if tensor["name"] != PRESENT}
         outputs = [tensor["name"] for tensor in config["output"]]
         computed = [name for name in outputs if name != MODALITIES]
-        at_once = min(threads, int(config["max_batch_size"]))  # each holds its own activations
-        cores = Cores(threads, at_once)
+        self._at_once = min(threads, int(config["max_batch_size"]))  # each holds its own activations
+        cores = Cores(threads, self._at_once)
         graphs = {}
         for graph in json.loads(config["parameters"][GRAPHS_PARAMETER]["string_value"]):
             opened = partial(open_session, folder / graph["file"], graph["sha256"], weights=graph["weights"])
@@ -115,7 +115,11 @@ class TritonPythonModel(Each):
         self._answering = Answering(
             Chooser(config["name"], graphs), [tensor["name"] for tensor in config["input"]], outputs
         )
-        super().initialize(args, at_once)
+        super().initialize(args)
+
+    def at_once(self) -> int:
+        """Return how many requests to answer at a time."""
+        return self._at_once
 
     def execute(self, requests: list[Any]) -> list[Any] | None:
         """Answer the requests of a dynamic batch: a processor one by one as its cores get free, a GPU all together."""

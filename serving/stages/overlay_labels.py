@@ -81,9 +81,9 @@ def overlays(palette: list[list[int]], labels: npt.NDArray[np.uint8], name: str,
 class TritonPythonModel(Each):
     """The stage inside Triton."""
 
-    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
+    def initialize(self, args: dict[str, str]) -> None:
         """Read the palette from the stage's own parameters, and start a decoder."""
-        super().initialize(args, at_once)
+        super().initialize(args)
         config = json.loads(args["model_config"])
         look = Look.from_published(config["parameters"][PARAMETER]["string_value"])
         self._palette = [list(colour) for colour in look.palette]

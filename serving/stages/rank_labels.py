@@ -57,9 +57,9 @@ def summarise(
 class TritonPythonModel(Each):
     """The stage inside Triton."""
 
-    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
+    def initialize(self, args: dict[str, str]) -> None:
         """Read class names from the stage's own parameters."""
-        super().initialize(args, at_once)
+        super().initialize(args)
         config = json.loads(args["model_config"])
         published = json.loads(config["parameters"][PARAMETER]["string_value"])
         self._network, self._classes = published["network"], tuple(published["classes"])

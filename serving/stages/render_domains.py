@@ -63,9 +63,9 @@ def domain_picture(values: npt.NDArray[Any], spec: dict[str, Any], look: Look, s
 class TritonPythonModel(Each):
     """The stage inside Triton."""
 
-    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
+    def initialize(self, args: dict[str, str]) -> None:
         """Read the tensors from the stage's own parameters."""
-        super().initialize(args, at_once)
+        super().initialize(args)
         config = json.loads(args["model_config"])
         text = config["parameters"][PARAMETER]["string_value"]
         inputs = json.loads(text)["inputs"]

@@ -101,9 +101,9 @@ def pictures_sent(request: Any) -> list[tuple[str, bytes]]:
 class TritonPythonModel(Each):
     """The stage inside Triton."""
 
-    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
+    def initialize(self, args: dict[str, str]) -> None:
         """Read class names and palette from the stage's own parameters."""
-        super().initialize(args, at_once)
+        super().initialize(args)
         config = json.loads(args["model_config"])
         self._look = Look.from_published(config["parameters"][PARAMETER]["string_value"])
         self._limits = MediaLimits.chosen().pictures

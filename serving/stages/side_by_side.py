@@ -13,8 +13,8 @@ from serving.stages.choose import Arrays, Run
 class Cores:
     """The threads that all graphs of one network share; safe to use from several requests at once.
 
-    One thread per sample takes 10 to 20 % less time than sharing every convolution among the threads, and nothing
-    waits: no thread of a convolution is done before the others. Fewer samples than threads share them all.
+    With one thread per sample nothing waits: no thread of a convolution is done before the others. Fewer samples than
+    threads share them all.
     """
 
     def __init__(self, threads: int, at_once: int) -> None:

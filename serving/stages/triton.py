@@ -33,23 +33,22 @@ class Each(ABC):
     Triton waits for `execute` before it hands over the next requests. Were it to return the answers, all would wait for
     the slowest, every step would stand still while the next one works, and requests would move in convoys. So `execute`
     only sees to it that work is begun. It returns when one request at most waits for a thread, so that none is idle
-    while Triton brings the next one; all others wait in Triton's queue, which is bounded.
+    while Triton brings the next one; all others wait in Triton, and the front door bounds how many.
     """
 
-    def initialize(self, args: dict[str, str], at_once: int = 0) -> None:
-        """Make ready for requests; what answers them must be there before the first one comes.
-
-        Args:
-            args: what Triton says about the model.
-            at_once: how many requests to answer at a time; 0 for as many as there are cores, within `MOST_THREADS`.
-        """
-        threads = at_once or most_at_once()
+    def initialize(self, args: dict[str, str]) -> None:
+        """Make ready for requests; what answers them must be there before the first one comes."""
+        threads = self.at_once()
         self._places = threads + 1
         self._free = threading.Semaphore(self._places)
         self._waiting: queue.SimpleQueue[tuple[Any, float]] = queue.SimpleQueue()
         self.meter = StepMeter(args["model_name"])
         for _ in range(threads):  # daemons: one that cannot hand its answer to a dead Triton must not stay for that
             threading.Thread(target=self._work, daemon=True).start()
+
+    def at_once(self) -> int:
+        """Return how many requests to answer at a time: as many as there are cores, within `MOST_THREADS`."""
+        return most_at_once()
 
     @abstractmethod
     def answer(self, request: Any) -> Arrays:
