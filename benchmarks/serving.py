@@ -44,7 +44,7 @@ from serving.stages.cores import granted_cores
 from serving.stages.decode_domains import decode_domains
 from serving.stages.look import Look
 from serving.stages.network import open_session
-from serving.stages.overlay_labels import overlay
+from serving.stages.overlay_labels import overlay, visible
 from serving.stages.png import png_bytes
 from serving.stages.render_labels import render
 
@@ -155,7 +155,7 @@ def bare_work(folder: Path, rgb: bytes, depth: bytes) -> Work:
         pixels, metres = decode_domains(specs, [_UNITS_PER_METRE], rgb, depth)
         labels, confidence = session.run(["labels", "confidence"], {"rgb": pixels, "depth": metres})
         render(labels[0], confidence[0], ("rgb_image", rgb), metres[0], ("rgb", "depth"), look, limits)
-        overlay(labels[0], rgb, look, limits)
+        overlay(labels[0], visible(rgb, limits), look)
         png_bytes(Image.fromarray(confidence[0]))
 
     return work

@@ -60,8 +60,14 @@ class Pipeline:
 
 
 def is_pipeline(config: Mapping[str, Any]) -> bool:
-    """Say whether a Triton configuration is a pipeline: an ensemble that carries the contract of its network."""
-    return config.get("platform") == "ensemble" and _PARAMETER in config.get("parameters", {})
+    """Say whether a Triton configuration is a pipeline: an ensemble that carries the contract of another model."""
+    if config.get("platform") != "ensemble" or _PARAMETER not in config.get("parameters", {}):
+        return False
+    try:
+        contract = json.loads(config["parameters"][_PARAMETER]["string_value"])
+        return bool(contract.get("network") != config["name"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return True  # a damaged one, which `read_pipeline` refuses in words
 
 
 def read_pipeline(config: Mapping[str, Any]) -> Pipeline:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
 from google.protobuf import text_format  # type: ignore[import-untyped]
+from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 from tritonclient.grpc.model_config_pb2 import (
     ModelConfig,
     ModelEnsembling,
@@ -15,11 +17,19 @@ from tritonclient.grpc.model_config_pb2 import (
     ModelOutput,
 )
 
-from export.contract import TensorSpec
+from export.contract import Contract, TensorSpec
 from serving.errors import ServingError
 from serving.graphs import ServedGraph, as_parameter, graphs_of, has_facade
 from serving.pipelines import Pipeline, Stage, network_inputs
-from serving.published import GRAPH_FILE, GRAPHS_PARAMETER, PARAMETER, PLAN_FILE, published
+from serving.published import (
+    GRAPH_FILE,
+    GRAPHS_PARAMETER,
+    NETWORK_MODULE,
+    PARAMETER,
+    PLAN_FILE,
+    STEPS_PARAMETER,
+    published,
+)
 from serving.repository import Network
 
 _AS_IT_IS: Mapping[str, str] = {}
@@ -74,19 +84,54 @@ def stage_config(pipeline: Pipeline, stage: Stage) -> ModelConfig:
 
 def ensemble_config(pipeline: Pipeline) -> ModelConfig:
     """Return the configuration of a pipeline's ensemble."""
-    contract = pipeline.contract
-    parameters = {PARAMETER: published(contract, pipeline.inputs, pipeline.outputs, pipeline.name)}
-    config = _base(pipeline.name, contract.max_batch_size, pipeline.inputs, pipeline.outputs, parameters)
-    config.platform = "ensemble"
-    before = pipeline.before
-    config.ensemble_scheduling.step.extend(
-        [
-            _step(before.model, before.inputs, before.outputs),
-            _step(contract.name, network_inputs(contract), contract.outputs, pipeline.renamed),
-            *(_step(stage.model, stage.inputs, stage.outputs) for stage in pipeline.after),
-        ]
+    contract, before = pipeline.contract, pipeline.before
+    return _ensemble(
+        contract,
+        pipeline.name,
+        pipeline.inputs,
+        pipeline.outputs,
+        _step(before.model, before.inputs, before.outputs),
+        _step(contract.name, network_inputs(contract), contract.outputs, pipeline.renamed),
+        *(_step(stage.model, stage.inputs, stage.outputs) for stage in pipeline.after),
     )
-    return config
+
+
+def fused_configs(pipeline: Pipeline, network: ModelConfig) -> tuple[ModelConfig, ModelConfig, ModelConfig]:
+    """Return the configurations of a pipeline and its network that run in one process.
+
+    Args:
+        pipeline: what to do.
+        network: the configuration that the network would have as a model of its own.
+
+    Returns:
+        the model that holds all steps, and the two names that clients know it by: the network's, which takes and gives
+        tensors, and the pipeline's.
+    """
+    contract, name = pipeline.contract, pipeline.fused
+    tensors = network_inputs(contract)
+    inputs = {spec.name: dataclasses.replace(spec, optional=True) for spec in (*pipeline.inputs, *tensors)}
+    outputs = {spec.name: spec for spec in (*pipeline.outputs, *contract.outputs)}
+    steps = [
+        (pipeline.before.module, stage_config(pipeline, pipeline.before), _AS_IT_IS),
+        (NETWORK_MODULE, network, pipeline.renamed),
+        *((stage.module, stage_config(pipeline, stage), _AS_IT_IS) for stage in pipeline.after),
+    ]
+    described = [
+        {"module": module, "config": MessageToDict(config, preserving_proto_field_name=True), "renamed": dict(renamed)}
+        for module, config, renamed in steps
+    ]
+    text = {STEPS_PARAMETER: json.dumps(described, ensure_ascii=False)}
+    config = _base(name, contract.max_batch_size, inputs.values(), outputs.values(), text)
+    config.backend = "python"
+    config.instance_group.append(_one_process())
+    known = [
+        _ensemble(contract, known_by, takes, gives, _step(name, takes, gives))
+        for known_by, takes, gives in (
+            (contract.name, tensors, contract.outputs),
+            (pipeline.name, pipeline.inputs, pipeline.outputs),
+        )
+    ]
+    return config, *known
 
 
 def to_text(config: ModelConfig) -> str:
@@ -128,6 +173,22 @@ def _base(
     )
     for key, value in parameters.items():
         config.parameters[key].string_value = value
+    return config
+
+
+def _ensemble(
+    contract: Contract,
+    name: str,
+    inputs: tuple[TensorSpec, ...],
+    outputs: tuple[TensorSpec, ...],
+    *steps: ModelEnsembling.Step,
+) -> ModelConfig:
+    """Return an ensemble that tells clients of a network's contract."""
+    config = _base(
+        name, contract.max_batch_size, inputs, outputs, {PARAMETER: published(contract, inputs, outputs, name)}
+    )
+    config.platform = "ensemble"
+    config.ensemble_scheduling.step.extend(steps)
     return config
 
 

@@ -14,8 +14,12 @@ GRAPH_FILE = "model.onnx"
 PLAN_FILE = "model.plan"
 GRAPHS_PARAMETER = "graphs"
 THREADS_PARAMETER = "threads"
+STEPS_PARAMETER = "steps"
+NETWORK_MODULE = "network"
 #: Parameter of a request: when nobody waits for its answer any more, microseconds on this machine's monotonic clock.
 DEADLINE = "crosswire_deadline"
+#: Parameter of a request: the outputs that its client asked for, joined by commas.
+ASKED = "crosswire_asked"
 
 
 def published(contract: Contract, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], name: str) -> str:

@@ -52,6 +52,9 @@ class ModelSettings:
         priority_levels: classes of requests, by their parameter `priority`, 1 first; 0 for none. Who gives none is in
             the middle.
         warm_up: sizes of batches that every network answers once before it counts as loaded.
+        fused: whether all steps of a pipeline run in one process instead of one each. Left out: on a processor, where
+            handing pictures from process to process costs more than it brings, but not on a GPU, where requests share
+            batches before the network alone.
     """
 
     instances: int = 1
@@ -61,6 +64,7 @@ class ModelSettings:
     cache_bytes: int = 0
     priority_levels: int = 0
     warm_up: tuple[int, ...] = (1,)
+    fused: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,8 @@ def choose(config: Path | None, flags: dict[str, Any]) -> Settings:
             raise ServingError(f"{name}.{zeros[0]} is 0; nothing would be served: give more")
     if not settings.models.instances or not settings.models.stage_instances:
         raise ServingError("models.instances or models.stage_instances is 0; every model needs at least 1")
+    if settings.models.fused and settings.runtime is not Runtime.EMBEDDED:
+        raise ServingError(f"models.fused is for the embedded runtime, not for {settings.runtime.value}; leave out one")
     return settings
 
 

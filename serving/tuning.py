@@ -10,17 +10,19 @@ from enum import Enum
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelQueuePolicy
 
 from serving.limits import PictureLimits, QueueLimits
+from serving.model_config import Runtime
 from serving.published import PARAMETER, THREADS_PARAMETER
 from serving.settings import ModelSettings, Settings
 
 
 class Role(Enum):
-    """What a model is for: a network's own or its façade, a stage before or after one, or a whole pipeline."""
+    """What a model is for: a network's own or its façade, a stage before or after one, an ensemble, or all in one."""
 
     NETWORK = "network"
     FACADE = "facade"
     STAGE = "stage"
     PIPELINE = "pipeline"
+    FUSED = "fused"
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,24 @@ class Tuning:
         """Take it from the settings of a server."""
         return cls(settings.models, settings.queue, settings.pictures)
 
+    def fuses(self, runtime: Runtime) -> bool:
+        """Say whether every network and its stages run in one process: on a processor, unless told otherwise.
+
+        A GPU needs Triton's batcher before the network alone, and the container its native backends.
+        """
+        chosen = self.models.fused
+        return runtime is Runtime.EMBEDDED and (not _on_gpu() if chosen is None else chosen)
+
     def apply(self, config: ModelConfig, role: Role) -> None:
         """Write it into one model's configuration."""
         self._publish_limits(config)
-        if role is Role.PIPELINE:
-            if self.models.cache_bytes:
-                config.response_cache.enable = True
+        if role is Role.PIPELINE and self.models.cache_bytes:
+            config.response_cache.enable = True
+        if config.platform == "ensemble":
             return
         if self._batches(config, role):
             self._set_queue(config)
-        count = self.models.instances if role is Role.NETWORK else self.models.stage_instances
+        count = self.models.instances if role in (Role.NETWORK, Role.FUSED) else self.models.stage_instances
         if count > 1 and not config.instance_group:
             config.instance_group.add()
         for group in config.instance_group:
@@ -92,6 +102,8 @@ class Tuning:
         if role is Role.STAGE:
             return False
         asked = self.models.batch_delay_microseconds or self.queue != QueueLimits()
+        if role is Role.FUSED:
+            return bool(asked)
         return bool(asked) or role is Role.FACADE or config.backend != "python" or _on_gpu()
 
     def _set_queue(self, config: ModelConfig) -> None:

@@ -24,6 +24,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent / "model_repository"
 NETWORK = "rooms_cen"
 PIPELINE = f"{NETWORK}_image"
 PATIENCE_SECONDS = 60.0
+STEPS = "[models]\nfused = false\n"  # every step in a process of its own, as on a GPU
 BRISK = "[pace]\nseconds = 0.5\npatience_seconds = 2\n"  # for tests that wait until something is noticed
 
 
@@ -162,8 +163,8 @@ def server_alone(runtime: Path, repository: Path, **choices: Any) -> Iterator[Em
         assert leftovers(running.pid, runtime) == []
 
 
-def stub_of(server: EmbeddedServer, model: str) -> int:
-    """Return the process that runs a python model."""
+def stub_of(server: EmbeddedServer, model: str = f"{NETWORK}_fused") -> int:
+    """Return the process that runs a python model: by default the one that runs all steps of `PIPELINE`."""
     wanted = f"/{model}/1/model.py".encode()
     (pid,) = (one for one in descendants(server.pid) if wanted in Path(f"/proc/{one}/cmdline").read_bytes())
     return pid

@@ -54,7 +54,7 @@ async def with_a_stall(stub: int, run: Any, after_s: float) -> Run:
 
 def test_a_stall_of_200_ms_shows_in_the_open_loop_and_hides_in_the_closed_loop(server: Any) -> None:
     """A closed loop of one client meets a stall once, however long; p99 of more than 100 answers cannot see it."""
-    stub = stub_of(server, NETWORK)
+    stub = stub_of(server)
 
     async def measure() -> tuple[float, float, int]:
         async with target_of(server) as target:

@@ -17,7 +17,7 @@ from serving.assemble import assemble
 from serving.errors import ServingError
 from serving.limits import QueueLimits
 from serving.model_config import Runtime, from_text, network_config, to_text
-from serving.pipelines import pipelines_of
+from serving.pipelines import pipeline_of
 from serving.repository import Network, find_networks
 from serving.settings import ModelSettings
 from serving.shm import bytes_needed, check_room
@@ -32,6 +32,14 @@ def source(tmp_path: Path) -> Path:
     """A source repository with one network that a test may spoil."""
     shutil.copytree(REPOSITORY / NETWORK, tmp_path / "source" / NETWORK)
     return tmp_path / "source"
+
+
+def tuned(fused: bool) -> Tuning:
+    """Return the tuning that runs every step in one process, or in one each."""
+    return Tuning(ModelSettings(fused=fused))
+
+
+APART = tuned(False)
 
 
 def write(source: Path, changed: Contract, name: str = NETWORK) -> None:
@@ -60,7 +68,8 @@ def wire_of(config: ModelConfig) -> Any:
 def test_both_runtimes_have_the_same_names_and_wires(tmp_path: Path) -> None:
     networks = find_networks(REPOSITORY, [NETWORK])
     embedded, container = (
-        assemble(networks, runtime, tmp_path / runtime.value, copy_graphs=True).configs for runtime in Runtime
+        assemble(networks, runtime, tmp_path / runtime.value, copy_graphs=True, tuning=APART).configs
+        for runtime in Runtime
     )
     assert list(embedded) == list(container)
     for name in embedded:
@@ -71,8 +80,24 @@ def test_both_runtimes_have_the_same_names_and_wires(tmp_path: Path) -> None:
         assert sha256_of(tmp_path / runtime.value / NETWORK / "1" / "model.onnx") == contract().graph.sha256
 
 
+def test_clients_find_the_same_wires_whether_steps_are_fused_or_apart(tmp_path: Path) -> None:
+    networks = find_networks(REPOSITORY)
+    fused, apart = (
+        assemble(networks, Runtime.EMBEDDED, tmp_path / str(fused), copy_graphs=True, tuning=tuned(fused)).configs
+        for fused in (True, False)
+    )
+    for network in networks:
+        for name in (network.contract.name, pipeline_of(network.contract).name):
+            *wire, (step,) = wire_of(fused[name])
+            assert wire == list(wire_of(apart[name])[:-1])
+            assert step.model_name == pipeline_of(network.contract).fused
+            assert fused[name].parameters["crosswire"] == apart[name].parameters["crosswire"]
+    assert len(fused) == 3 * len(networks)
+
+
 def test_the_wire_is_the_contract_with_a_batch_axis(tmp_path: Path) -> None:
-    configs = assemble(find_networks(REPOSITORY, [NETWORK]), Runtime.EMBEDDED, tmp_path, copy_graphs=False).configs
+    networks = find_networks(REPOSITORY, [NETWORK])
+    configs = assemble(networks, Runtime.EMBEDDED, tmp_path, copy_graphs=False, tuning=APART).configs
     height, width = contract().inputs[1].shape
     _, inputs, outputs, _ = wire_of(configs[NETWORK])
     assert [(name, dims) for name, _, dims, _ in inputs] == [("rgb", [height, width, 3]), ("depth", [height, width])]
@@ -83,7 +108,7 @@ def test_the_wire_is_the_contract_with_a_batch_axis(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [name for name, _, _ in outputs] == ["labels_png", "overlay_png", "summary", "confidence_png"]
     assert [step.model_name for step in steps] == [
-        f"{NETWORK}_decode", NETWORK, f"{NETWORK}_render", f"{NETWORK}_overlay",
+        f"{NETWORK}_decode", NETWORK, f"{NETWORK}_render",
     ]  # fmt: skip
 
 
@@ -147,7 +172,7 @@ def test_two_models_of_one_name_are_refused(source: Path, tmp_path: Path) -> Non
 def test_tensors_that_fit_no_pipeline_are_refused() -> None:
     meant = contract()
     with pytest.raises(ServingError, match="a segmentation pipeline needs exactly rgb, depth, labels, confidence"):
-        pipelines_of(replace(meant, inputs=meant.inputs[:1]))
+        pipeline_of(replace(meant, inputs=meant.inputs[:1]))
 
 
 def test_a_batch_size_that_would_vanish_from_the_text_is_refused() -> None:
@@ -195,7 +220,7 @@ def test_too_little_shared_memory_is_refused_with_the_amount_it_takes(tmp_path: 
     configs = assemble(find_networks(REPOSITORY, [NETWORK]), Runtime.EMBEDDED, tmp_path, copy_graphs=False).configs
     height, width = contract().inputs[1].shape
     assert bytes_needed(configs.values()) >= 8 * height * width * contract().max_batch_size
-    configs[NETWORK].max_batch_size = 1 << 24
+    configs[f"{NETWORK}_fused"].max_batch_size = 1 << 24
     with pytest.raises(ServingError, match="--shm-size"):
         check_room(configs.values())
 
@@ -206,7 +231,8 @@ def test_a_graph_file_may_have_another_name_in_the_source(source: Path, tmp_path
     graph = meant.graph
     write(source, replace(meant, graph=Graph("net.onnx", graph.sha256, graph.opset, graph.ir_version)))
     assemble(find_networks(source), Runtime.EMBEDDED, tmp_path / "out", copy_graphs=False)
-    assert (tmp_path / "out" / NETWORK / "1" / "model.onnx").resolve() == (source / NETWORK / "net.onnx").resolve()
+    placed = tmp_path / "out" / f"{NETWORK}_fused" / "1" / "model.onnx"
+    assert placed.resolve() == (source / NETWORK / "net.onnx").resolve()
 
 
 @pytest.mark.parametrize(
@@ -230,29 +256,40 @@ def test_a_batcher_stands_where_batches_pay_or_its_queue_is_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("serving.tuning._on_gpu", lambda: gpu)
-    made = assemble(find_networks(REPOSITORY, [NETWORK]), runtime, tmp_path / "out", copy_graphs=False, tuning=tuning)
-    assert made.configs[NETWORK].HasField("dynamic_batching") == network
-    for stage in ("decode", "render", "overlay"):
-        assert made.configs[f"{NETWORK}_{stage}"].HasField("dynamic_batching") == stages
+    networks = find_networks(REPOSITORY, [NETWORK])
+    apart = replace(tuning, models=replace(tuning.models, fused=False))
+    made = assemble(networks, runtime, tmp_path / "apart", copy_graphs=False, tuning=apart).configs
+    assert made[NETWORK].HasField("dynamic_batching") == network
+    for stage in ("decode", "render"):
+        assert made[f"{NETWORK}_{stage}"].HasField("dynamic_batching") == stages
+    made = assemble(networks, runtime, tmp_path / "chosen", copy_graphs=False, tuning=tuning).configs
+    assert (f"{NETWORK}_fused" in made) == (runtime is Runtime.EMBEDDED and not gpu)
+    if f"{NETWORK}_fused" in made:
+        assert made[f"{NETWORK}_fused"].HasField("dynamic_batching") == network
 
 
 def test_what_is_chosen_for_models_stands_in_their_configurations(tmp_path: Path) -> None:
     models = ModelSettings(
         instances=2, threads=3, stage_instances=4, batch_delay_microseconds=500, cache_bytes=1, priority_levels=3
     )
-    tuning = Tuning(models, QueueLimits(requests=5, seconds=1.5))
     networks = find_networks(REPOSITORY, [NETWORK])
-    made = assemble(networks, Runtime.EMBEDDED, tmp_path / "out", copy_graphs=False, tuning=tuning)
-    network, decode, pipeline = (made.configs[name] for name in (NETWORK, f"{NETWORK}_decode", PIPELINE))
-    assert (network.instance_group[0].count, decode.instance_group[0].count) == (2, 4)
+    made: dict[str, ModelConfig] = {}
+    for fused in (True, False):
+        tuning = Tuning(replace(models, fused=fused), QueueLimits(requests=5, seconds=1.5))
+        one = assemble(networks, Runtime.EMBEDDED, tmp_path / str(fused), copy_graphs=False, tuning=tuning)
+        assert one.configs[PIPELINE].response_cache.enable and not one.configs[NETWORK].response_cache.enable
+        made |= one.configs
+    network, decode, whole = (made[name] for name in (NETWORK, f"{NETWORK}_decode", f"{NETWORK}_fused"))
+    assert [one.instance_group[0].count for one in (network, decode, whole)] == [2, 4, 2]
     assert network.parameters["threads"].string_value == "3" and "threads" not in decode.parameters
-    for config in (network, decode):
+    _, inner, _ = json.loads(whole.parameters["steps"].string_value)
+    assert inner["config"]["parameters"]["threads"]["string_value"] == "3"
+    for config in (network, decode, whole):
         batching = config.dynamic_batching
         assert (batching.max_queue_delay_microseconds, batching.priority_levels) == (500, 3)
         assert batching.default_priority_level == 2
         policy = batching.default_queue_policy
         assert (policy.max_queue_size, policy.default_timeout_microseconds) == (5, 1_500_000)
-    assert pipeline.response_cache.enable and not network.response_cache.enable
 
 
 @pytest.mark.parametrize(("instances", "threads"), ((1, 8), (2, 8), (4, 4), (16, 1), (40, 1)))
@@ -262,7 +299,7 @@ def test_sessions_share_twice_the_cores(instances: int, threads: int, monkeypatc
 
 
 def test_networks_are_warmed_up_with_the_batches_that_were_chosen(tmp_path: Path) -> None:
-    networks, tuning = find_networks(REPOSITORY, [NETWORK]), Tuning(ModelSettings(warm_up=(1, 2, 999)))
+    networks, tuning = find_networks(REPOSITORY, [NETWORK]), Tuning(ModelSettings(warm_up=(1, 2, 999), fused=False))
     inputs = {spec.name: list(spec.shape) for spec in contract().inputs}
     for runtime, sizes in ((Runtime.EMBEDDED, [2]), (Runtime.CONTAINER, [1, 2])):
         made = assemble(networks, runtime, tmp_path / runtime.value, copy_graphs=False, tuning=tuning)

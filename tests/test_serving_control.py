@@ -75,11 +75,11 @@ def test_status_without_a_server_says_how_to_start_one(
 
 
 def test_a_reload_under_load_fails_no_request(own: EmbeddedServer, capsys: pytest.CaptureFixture[str]) -> None:
-    before = stub_of(own, NETWORK)
+    before = stub_of(own)
     with Load(own) as load:
         assert f"reload {NETWORK}: done" in said(capsys, "reload", NETWORK)
     assert set(load.outcomes) == {"OK"} and len(load.answers) == 1, load.outcomes
-    assert stub_of(own, NETWORK) != before
+    assert stub_of(own) != before
     assert json.loads(said(capsys, "status", "--json"))[0]["restarts"] == {"triton": 0, "front_door": 0}
     assert_answers(own)
 

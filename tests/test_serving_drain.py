@@ -145,7 +145,7 @@ def in_flight(server: EmbeddedServer) -> float:
 def test_a_stop_does_not_wait_for_ever_for_a_request_that_hangs(runtime: Path) -> None:
     options = configured(runtime, "[limits]\ndrain_seconds = 1.5\n")
     server = EmbeddedServer(REPOSITORY, networks=[NETWORK], options=options).start()
-    os.kill(stub_of(server, NETWORK), signal.SIGSTOP)
+    os.kill(stub_of(server), signal.SIGSTOP)
     thread = threading.Thread(target=grpc_outcome, args=(server,))
     thread.start()
     wait_for_requests(server, 1)

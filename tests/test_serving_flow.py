@@ -53,7 +53,7 @@ def test_a_request_does_not_wait_for_a_slow_one_before_it(server: EmbeddedServer
 
 
 def test_outputs_that_nobody_asks_for_do_no_harm(server: EmbeddedServer) -> None:
-    stub = stub_of(server, NETWORK)
+    stub = stub_of(server)
     inputs = network_tensors()
     wanted = [tritonclient.grpc.InferRequestedOutput("labels")]
     with tritonclient.grpc.InferenceServerClient(target(server)) as client, ThreadPoolExecutor(CLIENTS) as pool:
@@ -62,7 +62,7 @@ def test_outputs_that_nobody_asks_for_do_no_harm(server: EmbeddedServer) -> None
     for answer in answers:
         assert [output.name for output in answer.get_response().outputs] == ["labels"]
         assert (answer.as_numpy("labels") == first).mean() > 0.9999
-    assert stub_of(server, NETWORK) == stub
+    assert stub_of(server) == stub
 
 
 @pytest.mark.parametrize("model", [NETWORK, PIPELINE])

@@ -18,7 +18,7 @@ from serving.launch import is_running
 from serving.limits import WorkerLimits
 from serving.stages.killable import MediaError, WorkerError, Workers
 from serving.stages.parcels import ParcelError, pack, unpack
-from tests.servers import NETWORK, assert_answers, depth_png, descendants, infer_pictures, jpeg, stub_of, wait_until
+from tests.servers import assert_answers, depth_png, descendants, infer_pictures, jpeg, stub_of, wait_until
 
 LIMITS = WorkerLimits(cpu_seconds=1, wall_seconds=60.0, memory_bytes=256 << 20, arena_bytes=32 << 20)
 PLACE = "tests.killable_functions"
@@ -125,7 +125,7 @@ def test_a_header_that_points_outside_of_the_shared_memory_is_refused() -> None:
 
 
 def test_a_decoder_that_is_killed_takes_neither_its_stub_nor_a_later_request_along(server: EmbeddedServer) -> None:
-    stub = stub_of(server, f"{NETWORK}_decode")
+    stub = stub_of(server)
     workers = descendants(stub)
     for worker in workers:
         assert b"killable_main" in Path(f"/proc/{worker}/cmdline").read_bytes()
@@ -133,7 +133,7 @@ def test_a_decoder_that_is_killed_takes_neither_its_stub_nor_a_later_request_alo
     wait_until(lambda: not any(map(is_running, workers)))
     answer = infer_pictures(server, [jpeg()], [depth_png()])
     assert answer.as_numpy("labels_png").shape == (1, 1)
-    assert stub_of(server, f"{NETWORK}_decode") == stub
+    assert stub_of(server) == stub
     new = {worker for worker in descendants(stub) if is_running(worker)}
     assert new
     assert not new & set(workers)

@@ -19,6 +19,7 @@ from tests.servers import (
     BRISK,
     NETWORK,
     REPOSITORY,
+    STEPS,
     assert_answers,
     configured,
     descendants,
@@ -56,10 +57,18 @@ def command(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """The same with a process for every step."""
+    runtime = tmp_path_factory.mktemp("apart")
+    with server_alone(runtime, REPOSITORY, networks=[NETWORK], options=configured(runtime, BRISK + STEPS)) as running:
+        yield running
+
+
 VICTIMS: dict[str, Callable[[EmbeddedServer], int]] = {
+    "stub": stub_of,
     "decode stub": lambda server: stub_of(server, f"{NETWORK}_decode"),
     "network stub": lambda server: stub_of(server, NETWORK),
-    "overlay stub": lambda server: stub_of(server, f"{NETWORK}_overlay"),
     "render stub": lambda server: stub_of(server, f"{NETWORK}_render"),
     "Triton": triton_of,
     "front door": front_door_of,
@@ -111,8 +120,14 @@ def kill_under_load(server: EmbeddedServer, part: str) -> tuple[Load, Readiness,
     return load, readiness, killed
 
 
-@pytest.mark.parametrize("part", ["decode stub", "network stub", "Triton", "front door"])
-def test_a_part_that_is_killed_under_load_comes_back_and_nothing_is_lost(part: str, own: EmbeddedServer) -> None:
+@pytest.mark.parametrize(
+    ("part", "layout"),
+    [("stub", "own"), ("Triton", "own"), ("front door", "own"), ("decode stub", "apart"), ("network stub", "apart")],
+)
+def test_a_part_that_is_killed_under_load_comes_back_and_nothing_is_lost(
+    part: str, layout: str, request: pytest.FixtureRequest
+) -> None:
+    own: EmbeddedServer = request.getfixturevalue(layout)
     before = VICTIMS[part](own)
     load, _, _ = kill_under_load(own, part)
     assert VICTIMS[part](own) != before

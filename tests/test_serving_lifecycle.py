@@ -167,7 +167,7 @@ def test_a_cancelled_grpc_call_leaves_the_server_answering(own: EmbeddedServer) 
 
 
 def test_a_stub_that_hangs_is_noticed_by_the_canary(own: EmbeddedServer) -> None:
-    os.kill(stub_of(own, f"{NETWORK}_render"), signal.SIGSTOP)
+    os.kill(stub_of(own), signal.SIGSTOP)
     wait_until(lambda: not ready(own))
     status, body = call(own, "GET", "/v2/health/ready")
     assert status == 503 and f"canary {PIPELINE}" in json.loads(body)["error"]

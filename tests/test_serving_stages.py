@@ -16,7 +16,7 @@ from serving.stages.decode_domains import decode_domains
 from serving.stages.depth_warnings import depth_warnings
 from serving.stages.look import Look
 from serving.stages.network import open_session, runner
-from serving.stages.overlay_labels import overlay
+from serving.stages.overlay_labels import overlay, overlays, visible
 from serving.stages.pictures import PictureError, nearest, open_picture
 from serving.stages.png import png_bytes
 from serving.stages.registered import check_registered
@@ -118,7 +118,7 @@ def test_rendered_labels_are_class_indices_at_the_size_of_the_picture_sent() -> 
     assert (picture.mode, picture.size, labels_png[24]) == ("P", (640, 480), 8)
     np.testing.assert_array_equal(np.asarray(picture), np.repeat(np.repeat(labels, 240, 0), 320, 1))
     assert picture.convert("RGB").getpixel((0, 479)) == (0, 0, 255)
-    assert Image.open(io.BytesIO(overlay(labels, jpeg(640, 480), LOOK, LIMITS))).size == (640, 480)
+    assert Image.open(io.BytesIO(overlay(labels, visible(jpeg(640, 480), LIMITS), LOOK))).size == (640, 480)
     said = json.loads(summary)
     assert (said["network"], said["width"], said["height"], said["mean_confidence"]) == ("net", 640, 480, 1.0)
     assert [(one["name"], one["share"]) for one in said["classes"]] == [("floor", 0.5), ("wall", 0.25), ("lamp", 0.25)]
@@ -127,10 +127,24 @@ def test_rendered_labels_are_class_indices_at_the_size_of_the_picture_sent() -> 
 
 def test_the_overlay_blends_the_picture_with_the_class_colours() -> None:
     labels = np.zeros((48, 64), np.uint8)
-    overlay_png = overlay(labels, png(), LOOK, LIMITS)
+    overlay_png = overlay(labels, visible(png(), LIMITS), LOOK)
     blended = np.asarray(Image.open(io.BytesIO(overlay_png))).astype(float)
     original = np.asarray(Image.open(io.BytesIO(png()))).astype(float)
     np.testing.assert_allclose(blended, 0.45 * original + 0.55 * np.array([255, 0, 0]), atol=1.01)
+
+
+def test_pictures_that_were_decoded_ahead_are_drawn_like_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    palette = [list(colour) for colour in LOOK.palette]
+    labels = np.zeros((2, 48, 64), np.uint8)
+    sent = ("rgb_image", png(), jpeg())
+    drawn = overlays(palette, labels, *sent)
+    assert overlays(palette, None, *sent) == ()
+    assert overlays(palette, labels[:1], "rgb_image", png(32, 24)) != drawn[:1], "another request came between"
+    assert overlays(palette, None, *sent) == ()
+    with monkeypatch.context() as patch:
+        patch.setattr("serving.stages.overlay_labels.visible", None)
+        assert overlays(palette, labels, *sent) == drawn
+    assert overlays(palette, labels, *sent) == drawn
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGB", "I;16"])

@@ -15,7 +15,7 @@ import pytest
 
 from serving.embedded import EmbeddedServer
 from serving.errors import ServingError
-from tests.servers import NETWORK, PIPELINE, REPOSITORY, bytes_input, depth_png, jpeg, wait_until
+from tests.servers import NETWORK, PIPELINE, REPOSITORY, STEPS, bytes_input, configured, depth_png, jpeg, wait_until
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("opentelemetry") is None, reason="the extra `traces` is absent"
@@ -99,9 +99,9 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def own(collector: Collector) -> Iterator[EmbeddedServer]:
+def own(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A server that sends traces."""
-    options = ["--traces", collector.url]
+    options = ["--traces", collector.url, *configured(tmp_path_factory.mktemp("steps"), STEPS)]
     with EmbeddedServer(REPOSITORY, networks=[NETWORK], options=options) as running:
         yield running
 

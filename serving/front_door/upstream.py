@@ -31,7 +31,7 @@ from serving.front_door.forms import Form
 from serving.front_door.model_wire import ModelWire
 from serving.front_door.tracing import NoTracing
 from serving.ports import LOOPBACK
-from serving.published import DEADLINE
+from serving.published import ASKED, DEADLINE
 from serving.run_state import Run
 from serving.wire import CHANNEL_OPTIONS, SECRET_HEADER, SERVICE, seconds_allowed
 
@@ -84,6 +84,9 @@ class Upstream:
         request.parameters["timeout"].int64_param = int(seconds * 1e6)
         request.parameters[DEADLINE].int64_param = int((time.monotonic() + seconds) * 1e6)
         chosen = self._ask_for_all(request)
+        request.parameters.pop(ASKED, None)
+        if request.outputs:
+            request.parameters[ASKED].string_param = ",".join(output.name for output in request.outputs)
         work = asyncio.ensure_future(self._ask_triton(request))
         slot.hold_until_done(work)
         done, _ = await asyncio.wait({work}, timeout=seconds)

@@ -8,15 +8,15 @@ from serving.pipelines.parts import DEPTH_UNITS_PER_METRE, Pipeline, Stage, netw
 from serving.pipelines.segmentation import segmentation
 from serving.pipelines.translation import translation
 
-__all__ = ["DEPTH_UNITS_PER_METRE", "Pipeline", "Stage", "network_inputs", "pipelines_of"]
+__all__ = ["DEPTH_UNITS_PER_METRE", "Pipeline", "Stage", "network_inputs", "pipeline_of"]
 
 _BY_TASK = {"segmentation": segmentation, "translation": translation, "classification": clip}
 
 
-def pipelines_of(contract: Contract) -> tuple[Pipeline, ...]:
-    """Return the pipelines that a network is served through.
+def pipeline_of(contract: Contract) -> Pipeline:
+    """Return the pipeline that a network is served through.
 
     Raises:
         ServingError: the task has a pipeline, but the network's tensors do not fit it.
     """
-    return (_BY_TASK[contract.task](contract),)
+    return _BY_TASK[contract.task](contract)

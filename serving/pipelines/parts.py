@@ -52,6 +52,11 @@ class Pipeline:
     after: tuple[Stage, ...]
     renamed: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def fused(self) -> str:
+        """Name of the one model that does what all steps do, where there is one."""
+        return f"{self.contract.name}_fused"
+
 
 def network_inputs(contract: Contract) -> tuple[TensorSpec, ...]:
     """Return the input tensors of a network's own model.

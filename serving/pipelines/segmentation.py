@@ -1,10 +1,9 @@
 """Segmentation: `<network>_image` takes encoded pictures and gives encoded pictures.
 
     <name>_decode (python) -> <name> (the network) -> <name>_render (python)
-                                                   -> <name>_overlay (python)
 
-The two last stages run side by side, and Triton leaves out one whose outputs nobody asked for. Where the network has
-variants, one of the two pictures may be absent.
+Where the network has variants, one of the two pictures may be absent. The overlay is drawn only where somebody asked
+for it.
 """
 
 from __future__ import annotations
@@ -38,8 +37,6 @@ def segmentation(contract: Contract) -> Pipeline:
     decode = Stage(
         f"{name}_decode", "decode_domains", (rgb_image, depth_image, depth_units()), network_inputs(contract)
     )
-    labels_png, overlay_png, summary, confidence_png = outputs
     sent = (rgb_image, depth_image) if used else (rgb_image,)
-    render = Stage(f"{name}_render", "render_labels", (labels, confidence, *sent, depth, *used), (labels_png, summary))
-    overlay = Stage(f"{name}_overlay", "overlay_labels", (labels, confidence, *sent), (overlay_png, confidence_png))
-    return Pipeline(f"{name}_image", contract, decode.inputs, outputs, decode, (render, overlay))
+    render = Stage(f"{name}_render", "render_labels", (labels, confidence, *sent, depth, *used), outputs)
+    return Pipeline(f"{name}_image", contract, decode.inputs, outputs, decode, (render,))

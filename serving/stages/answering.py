@@ -1,49 +1,56 @@
-"""From Triton's requests to a chooser of graphs, and back."""
+"""What the two networks have in common: a chooser of graphs that answers questions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serving.stages.choose import Arrays, Chooser
-from serving.stages.pictures import PictureError
-from serving.stages.triton import input_array, respond
+from export.contract import MODALITIES
+from serving.stages.choose import Chooser, Inputs, Run
+from serving.stages.killable import MediaError
+from serving.stages.step import Arrays, Question, Step
 
 
-class Answering:
-    """Answers Triton's requests by a chooser.
+class Answering(Step):
+    """Answers by a chooser of graphs."""
 
-    Args:
-        chooser: runs the graphs.
-        inputs: names of the tensors that a request may hold.
-        outputs: names of those that it gets.
-    """
+    def choose(self, config: dict[str, Any], graphs: Mapping[Inputs, Run]) -> None:
+        """Choose among graphs from now on.
 
-    def __init__(self, chooser: Chooser, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-        self._chooser, self._inputs, self._outputs = chooser, inputs, outputs
+        Args:
+            config: the model's configuration.
+            graphs: functions that run them, by the inputs that each takes.
+        """
+        self._chooser = Chooser(config["name"], graphs)
+        self._inputs = [tensor["name"] for tensor in config["input"]]
+        self._outputs = [tensor["name"] for tensor in config["output"]]
 
-    def execute(self, requests: list[Any]) -> list[Any]:
-        """Run some requests together; return one response per request: what one of them lacks fails that one alone."""
-        answers = self._chooser.answer([self._feed(request) for request in requests])
-        return [respond(partial(self._settled, answer)) for answer in answers]
+    @staticmethod
+    def computed(config: dict[str, Any]) -> list[str]:
+        """Return the outputs that a graph computes."""
+        return [tensor["name"] for tensor in config["output"] if tensor["name"] != MODALITIES]
 
-    def answer(self, request: Any) -> Arrays:
+    def answer_together(self, questions: Sequence[Question]) -> list[Arrays | MediaError]:
+        """Run some requests together; what one of them lacks fails that one alone."""
+        answers = self._chooser.answer([self._feed(question) for question in questions])
+        return [answer if isinstance(answer, MediaError) else self._settled(answer) for answer in answers]
+
+    def answer(self, question: Question) -> Arrays:
         """Run one request.
 
         Raises:
-            PictureError: no graph takes what it holds.
+            MediaError: no graph takes what it holds.
         """
-        (answer,) = self._chooser.answer([self._feed(request)])
-        return self._settled(answer)
+        (answer,) = self.answer_together([question])
+        if isinstance(answer, MediaError):
+            raise answer
+        return answer
 
-    def _feed(self, request: Any) -> Arrays:
+    def _feed(self, question: Question) -> Arrays:
         """Return the arrays that came."""
-        arrays = {name: input_array(request, name) for name in self._inputs}
+        arrays = {name: question.array(name) for name in self._inputs}
         return {name: array for name, array in arrays.items() if array is not None}
 
-    def _settled(self, answer: Arrays | PictureError) -> Arrays:
-        """Return the outputs that a response holds, or raise what stands in their place."""
-        if isinstance(answer, PictureError):
-            raise answer
+    def _settled(self, answer: Arrays) -> Arrays:
+        """Return the outputs that a response holds."""
         return {name: answer[name] for name in self._outputs}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from serving.limits import MediaLimits, WorkerLimits
 from serving.published import PARAMETER
@@ -15,7 +15,7 @@ from serving.stages.choose import PRESENT
 from serving.stages.clip_header import NAME, Facts
 from serving.stages.clips import SILENCE, Clip, ClipShape, read_clip
 from serving.stages.pictures import PictureError
-from serving.stages.triton import Each, decoder_workers, input_array
+from serving.stages.step import Arrays, Question, Step, column, decoder_workers
 
 FRAMES, WAVEFORM = "frames", "waveform"
 
@@ -77,13 +77,11 @@ def facts_of(text: bytes) -> Facts:
     return Facts(**json.loads(text))
 
 
-class TritonPythonModel(Each):
-    """The stage inside Triton."""
+class PipelineStep(Step):
+    """The step."""
 
-    def initialize(self, args: dict[str, str]) -> None:
-        """Read what the network sees of a clip from the stage's own parameters, and start a decoder."""
-        super().initialize(args)
-        config = json.loads(args["model_config"])
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+        """Read what the network sees of a clip from the model's own parameters, and start a decoder."""
         published = json.loads(config["parameters"][PARAMETER]["string_value"])
         specs = {spec["name"]: spec for spec in published["outputs"]}
         count, height, width = specs[FRAMES]["shape"][:3]
@@ -93,20 +91,14 @@ class TritonPythonModel(Each):
         self._tells = PRESENT in specs
         self._workers = decoder_workers(f"{__name__}:decode_clips", WorkerLimits(cpu_seconds=10, wall_seconds=30.0))
 
-    def answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
+    def answer(self, question: Question) -> Arrays:
         """Decode the samples of one request."""
-        clips = input_array(request, NAME)[:, 0]
+        clips = question.array(NAME)[:, 0]
         frames, waveform, present, facts = self._workers.call(self._shape, self._optional, *clips)
         texts = [json.dumps(one).encode() for one in facts]
         arrays = {FRAMES: frames, WAVEFORM: waveform, "clip_facts": column(texts)}
         return {**arrays, PRESENT: column([one.encode() for one in present])} if self._tells else arrays
 
-    def finalize(self) -> None:
+    def close(self) -> None:
         """End the worker processes."""
-        super().finalize()
         self._workers.close()
-
-
-def column(items: list[bytes]) -> npt.NDArray[Any]:
-    """Return byte strings as a BYTES tensor [N, 1]."""
-    return np.array(items, dtype=np.object_).reshape(-1, 1)

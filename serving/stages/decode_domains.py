@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from serving.published import PARAMETER
 from serving.stages.choose import PRESENT
 from serving.stages.pictures import PictureError, colour_pixels, open_picture
 from serving.stages.registered import check_registered, check_units, metres_of, open_depth
-from serving.stages.triton import Each, decoder_workers, input_array, most_at_once
+from serving.stages.step import Arrays, Question, Step, decoder_workers
 
 PICTURE = "_image"
 
@@ -104,49 +104,39 @@ def _values(picture: Image.Image, name: str, shape: tuple[int, ...]) -> npt.NDAr
     return np.asarray(colour if shape[2:] == (3,) else colour.convert("L")).reshape(shape)
 
 
-class TritonPythonModel(Each):
-    """The stage inside Triton."""
+class PipelineStep(Step):
+    """The step."""
 
-    def initialize(self, args: dict[str, str]) -> None:
-        """Read the tensors from the stage's own parameters, and start a decoder."""
-        super().initialize(args)
-        config = json.loads(args["model_config"])
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+        """Read the tensors from the model's own parameters, and start a decoder."""
         published = json.loads(config["parameters"][PARAMETER]["string_value"])
         self._specs = [spec for spec in published["outputs"] if spec["name"] != PRESENT]
         self._tells = len(self._specs) < len(published["outputs"])
         self._workers = decoder_workers(f"{__name__}:decode_some")
-        self._beside = ThreadPoolExecutor(most_at_once())
 
-    def answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
-        """Decode the samples of one request."""
-        came = {spec["name"]: input_array(request, f"{spec['name']}{PICTURE}") for spec in self._specs}
+    def answer(self, question: Question) -> Arrays:
+        """Decode the samples of one request, its domains side by side while decoders have nothing to do."""
+        came = {spec["name"]: question.array(f"{spec['name']}{PICTURE}") for spec in self._specs}
         there = [spec for spec in self._specs if came[spec["name"]] is not None]
         if not there:
             wanted = ", ".join(f"{name}{PICTURE}" for name in came)
             raise PictureError(f"the request holds no picture; send some of {wanted}")
         count = len(came[there[0]["name"]])
-        units = input_array(request, "depth_units_per_metre")
+        units = question.array("depth_units_per_metre")
         scales = [DEPTH_UNITS_PER_METRE] * count if units is None else [float(unit) for unit in units[:, 0]]
         slim = [{key: spec[key] for key in ("name", "dtype", "shape", "missing")} for spec in there]
         pictures = [data for spec in there for data in came[spec["name"]][:, 0]]
-        found = self._decode(slim, scales, pictures)
-        decoded = dict(zip((spec["name"] for spec in there), found, strict=True))
-        arrays = {spec["name"]: decoded.get(spec["name"], _nothing(spec, count)) for spec in self._specs}
+        found = self._workers.spread(range(len(there)), slim, scales, *pictures)
+        arrays = dict(zip((spec["name"] for spec in there), found, strict=True))
         if self._tells:
-            arrays[PRESENT] = np.full((count, 1), "+".join(decoded).encode(), np.object_)
+            arrays[PRESENT] = np.full((count, 1), "+".join(arrays).encode(), np.object_)
+        for spec in self._specs:
+            if came[spec["name"]] is None:
+                arrays[spec["name"]] = _nothing(spec, count)
         return arrays
 
-    def _decode(self, specs: list[dict[str, Any]], scales: list[float], pictures: list[bytes]) -> list[Any]:
-        """Decode the domains side by side if enough workers have nothing to do, else by one worker."""
-        places = list(range(len(specs)))
-        if not 1 < len(places) <= self._workers.idle():
-            return self._workers.call(places, specs, scales, *pictures)
-        calls = [self._beside.submit(self._workers.call, [place], specs, scales, *pictures) for place in places]
-        return [call.result()[0] for call in calls]
-
-    def finalize(self) -> None:
+    def close(self) -> None:
         """End the worker processes."""
-        super().finalize()
         self._workers.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ from PIL import Image, ImageDraw, ImageFont
 from serving.published import PARAMETER
 from serving.stages.choose import USED
 from serving.stages.clip_header import Facts
-from serving.stages.decode_clip import FRAMES, WAVEFORM, column, facts_of
+from serving.stages.decode_clip import FRAMES, WAVEFORM, facts_of
 from serving.stages.png import png_bytes
 from serving.stages.rank_labels import ranked
 from serving.stages.spectrogram import spectrogram
-from serving.stages.triton import Each, input_array
+from serving.stages.step import Arrays, Question, Step, column
 
 WIDTH = 960
 _MARGIN, _GAP, _LINE, _SOUND, _BAR = 16, 4, 22, 120, 26
@@ -95,19 +96,17 @@ def _title(used: Sequence[str], facts: Facts) -> str:
     return f"{facts.container}{length}; used: {' and '.join(used)}"
 
 
-class TritonPythonModel(Each):
-    """The stage inside Triton."""
+class PipelineStep(Step):
+    """The step."""
 
-    def initialize(self, args: dict[str, str]) -> None:
-        """Read class names from the stage's own parameters."""
-        super().initialize(args)
-        config = json.loads(args["model_config"])
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+        """Read class names from the model's own parameters."""
         self._classes = tuple(json.loads(config["parameters"][PARAMETER]["string_value"])["classes"])
 
-    def answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
+    def answer(self, question: Question) -> Arrays:
         """Draw the samples of one request."""
         names = (FRAMES, WAVEFORM, "probabilities", USED, "clip_facts")
-        samples = zip(*(input_array(request, name) for name in names), strict=True)
+        samples = zip(*map(question.array, names), strict=True)
         drawn = [
             draw_clip(frames, waveform, shares, used[0].decode().split("+"), facts_of(facts[0]), self._classes)
             for frames, waveform, shares, used, facts in samples

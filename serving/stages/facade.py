@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from export.contract import MODALITIES
 from serving.published import GRAPHS_PARAMETER
 from serving.stages.answering import Answering
-from serving.stages.choose import Arrays, Chooser, Run
+from serving.stages.choose import Run
+from serving.stages.step import Arrays
 
 
-class TritonPythonModel:
+class PipelineStep(Answering):
     """The network inside Triton: it chooses a graph, and asks the model that runs it."""
 
-    def initialize(self, args: dict[str, str]) -> None:
-        """Learn of the graphs' models."""
-        config = json.loads(args["model_config"])
-        outputs = [tensor["name"] for tensor in config["output"]]
-        computed = [name for name in outputs if name != MODALITIES]
-        graphs = json.loads(config["parameters"][GRAPHS_PARAMETER]["string_value"])
-        runs = {tuple(graph["inputs"]): _asking(graph["model"], computed) for graph in graphs}
-        self._answering = Answering(
-            Chooser(config["name"], runs), [tensor["name"] for tensor in config["input"]], outputs
-        )
+    together = True
 
-    def execute(self, requests: list[Any]) -> list[Any]:
-        """Run the requests of a dynamic batch together and give each its share."""
-        return self._answering.execute(requests)
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+        """Learn of the graphs' models."""
+        outputs = self.computed(config)
+        graphs = json.loads(config["parameters"][GRAPHS_PARAMETER]["string_value"])
+        self.choose(config, {tuple(graph["inputs"]): _asking(graph["model"], outputs) for graph in graphs})
 
 
 def _asking(model: str, outputs: Sequence[str]) -> Run:

@@ -14,8 +14,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,8 @@ class Workers:
         Raises:
             WorkerError: the first one does not start.
         """
-        self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
-        workers = [_Worker(function, limits) for _ in range(count)]
+        self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
+        workers = [Worker(function, limits) for _ in range(count)]
         for worker in workers:
             self._idle.put(worker)
         workers[-1].start()
@@ -70,12 +70,49 @@ class Workers:
             MediaError: it refused its arguments, crashed on them, or needed more time or memory than it may have.
             WorkerError: it failed for another reason.
         """
-        with self._borrowed() as worker:
-            return worker.call(values)
+        with self.calling(*values) as result:
+            return result()
 
-    def idle(self) -> int:
-        """Return how many workers have nothing to do just now."""
-        return self._idle.qsize()
+    @contextmanager
+    def calling(self, *values: Value) -> Iterator[Callable[[], list[Any]]]:
+        """Call the function while a block runs, which gets what waits for its result; both raise like `call`."""
+        with self._borrowed(self._idle.get()) as worker, worker.calling(*values) as result:
+            yield result
+
+    @contextmanager
+    def held(self) -> Iterator[Worker | None]:
+        """Give a worker that has nothing to do just now for as long as a block runs, or None."""
+        try:
+            idle = self._idle.get_nowait()
+        except queue.Empty:
+            yield None
+            return
+        with self._borrowed(idle) as worker:
+            yield worker
+
+    def spread(self, items: Sequence[Any], *values: Value) -> list[Any]:
+        """Share items among the workers that have nothing to do just now, and one at least; raises like `call`.
+
+        Args:
+            items: what JSON holds; the function is called with a list of some, and must return one value for each.
+            *values: further arguments.
+
+        Returns:
+            one value per item.
+        """
+        with ExitStack() as stack:
+            workers = [stack.enter_context(self._borrowed(self._idle.get()))]
+            while len(workers) < len(items) and (another := stack.enter_context(self.held())):
+                workers.append(another)
+            count = len(workers)
+            results = [
+                stack.enter_context(worker.calling(list(items[first::count]), *values))
+                for first, worker in enumerate(workers)
+            ]
+            found: list[Any] = [None] * len(items)
+            for first, result in enumerate(results):
+                found[first::count] = result()
+        return found
 
     def close(self) -> None:
         """End every worker, waiting for those that are at work."""
@@ -83,16 +120,15 @@ class Workers:
             self._idle.get().end()
 
     @contextmanager
-    def _borrowed(self) -> Iterator[_Worker]:
-        """Give an idle worker, waiting for one, for as long as a block runs."""
-        worker = self._idle.get()
+    def _borrowed(self, worker: Worker) -> Iterator[Worker]:
+        """Give a worker that was taken for as long as a block runs."""
         try:
             yield worker
         finally:
             self._idle.put(worker)
 
 
-class _Worker:
+class Worker:
     """One worker process; a dead one is replaced by the next call."""
 
     def __init__(self, function: str, limits: WorkerLimits) -> None:
@@ -124,8 +160,24 @@ class _Worker:
             raise WorkerError(f"a worker for {self._function} does not start ({self.end()}); its reason is in the log")
         self._socket.settimeout(self._limits.wall_seconds)
 
-    def call(self, values: tuple[Value, ...]) -> list[Any]:
-        """Call the function; see `Workers.call`."""
+    @contextmanager
+    def calling(self, *values: Value) -> Iterator[Callable[[], list[Any]]]:
+        """Call the function while a block runs; see `Workers.calling`."""
+        self._begin(values)
+        answers: list[bytes] = []
+
+        def result() -> list[Any]:
+            answers.append(self._receive())
+            return self._finish(answers[0])
+
+        try:
+            yield result
+        finally:
+            if not answers and not self._receive():  # the next call must not find it
+                self.end()
+
+    def _begin(self, values: tuple[Value, ...]) -> None:
+        """Send a call."""
         if self._process is None or self._process.poll() is not None:
             self.end()
             self.start()
@@ -134,7 +186,9 @@ class _Worker:
         except ParcelError as error:
             raise MediaError(f"the request is too large to decode: {error}; send less at once") from None
         self._socket.send(end.to_bytes(END_BYTES, "little") + header)
-        answer = self._receive()
+
+    def _finish(self, answer: bytes) -> list[Any]:
+        """Return what the function returned, from the message that says so."""
         kind, end, body = answer[:1], int.from_bytes(answer[1 : 1 + END_BYTES], "little"), answer[1 + END_BYTES :]
         try:
             return self._result(kind, body)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -13,13 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from export.contract import MODALITIES
 from serving.published import GRAPHS_PARAMETER, THREADS_PARAMETER
 from serving.stages.answering import Answering
-from serving.stages.choose import PRESENT, Arrays, Chooser, Run
+from serving.stages.choose import PRESENT, Arrays, Run
 from serving.stages.cores import granted_cores
 from serving.stages.side_by_side import Cores
-from serving.stages.triton import Each
 
 _MOST_BYTES_TWICE = 64 << 20  # of a graph whose weights may be in memory twice
 _NUMPY_TYPES = {"TYPE_UINT8": np.uint8, "TYPE_INT32": np.int32, "TYPE_FP32": np.float32}
@@ -85,20 +82,18 @@ def runner(session: Any, outputs: Sequence[str]) -> Run:
     return run
 
 
-class TritonPythonModel(Each):
-    """The network inside Triton."""
+class PipelineStep(Answering):
+    """The network."""
 
-    def initialize(self, args: dict[str, str]) -> None:
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Open a session per graph and run it once, so that the first request finds it warm.
 
-        On a processor the sessions share the cores, and their threads do not spin while they wait.
+        On a processor the sessions share the cores, and their threads do not spin while they wait. A GPU answers the
+        requests of a dynamic batch together.
         """
-        config = json.loads(args["model_config"])
-        folder = Path(args["model_repository"]) / args["model_version"]
         threads = threads_of(config)
         tensors = {tensor["name"]: tensor for tensor in config["input"] if tensor["name"] != PRESENT}
-        outputs = [tensor["name"] for tensor in config["output"]]
-        computed = [name for name in outputs if name != MODALITIES]
+        computed = self.computed(config)
         self._at_once = min(threads, int(config["max_batch_size"]))  # each holds its own activations
         cores = Cores(threads, self._at_once)
         graphs = {}
@@ -107,32 +102,16 @@ class TritonPythonModel(Each):
             session = opened(threads)
             run = runner(session, computed)
             run({name: _zeros(tensors[name]) for name in graph["inputs"]})
-            self._on_processor = session.get_providers() == ["CPUExecutionProvider"]
-            if self._on_processor:
+            self.together = session.get_providers() != ["CPUExecutionProvider"]
+            if not self.together:
                 twice = threads > 1 and _fits_twice(folder / graph["file"], graph)
                 run = cores.shared(run, runner(opened(1), computed) if twice else run)
             graphs[tuple(graph["inputs"])] = run
-        self._answering = Answering(
-            Chooser(config["name"], graphs), [tensor["name"] for tensor in config["input"]], outputs
-        )
-        super().initialize(args)
+        self.choose(config, graphs)
 
     def at_once(self) -> int:
         """Return how many requests to answer at a time."""
         return self._at_once
-
-    def execute(self, requests: list[Any]) -> list[Any] | None:
-        """Answer the requests of a dynamic batch: a processor one by one as its cores get free, a GPU all together."""
-        if self._on_processor:
-            return super().execute(requests)
-        began = time.monotonic()
-        responses = self._answering.execute(requests)
-        self.meter.add(len(requests), len(requests) * (time.monotonic() - began))
-        return responses
-
-    def answer(self, request: Any) -> Arrays:
-        """Run the samples of one request."""
-        return self._answering.answer(request)
 
 
 def _fits_twice(path: Path, graph: dict[str, Any]) -> bool:

@@ -1,47 +1,55 @@
-"""Stage `<name>_overlay`: what only people look at: the tinted picture, and the certainty of every label."""
+"""The picture sent, tinted with the colours of its labels: what only people look at."""
 
 from __future__ import annotations
-
-import json
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from serving.limits import MediaLimits, PictureLimits
-from serving.published import PARAMETER
 from serving.stages.look import Look, labels_at, palette_picture
 from serving.stages.pictures import colour_pixels, load_pixels, open_picture
 from serving.stages.png import png_bytes
 from serving.stages.registered import open_depth
-from serving.stages.render_labels import pictures_sent
-from serving.stages.triton import Each, decoder_workers, input_array
 
 OPACITY = 0.55
 
 
-def overlay(
-    labels: npt.NDArray[np.uint8], picture: bytes, look: Look, limits: PictureLimits, name: str = "rgb_image"
-) -> bytes:
+_decoded: dict[tuple[str, bytes], Image.Image] = {}  # of the request that is being answered
+
+
+def overlay(labels: npt.NDArray[np.uint8], picture: Image.Image, look: Look) -> bytes:
     """Blend a picture with the class colours of its pixels.
 
     Args:
         labels: uint8 [H, W], class indices.
-        picture: the encoded colour picture that was sent, or the depth picture where there is none.
+        picture: of mode RGB, from `visible`.
         look: what the labels mean.
-        limits: what is allowed.
-        name: the picture's tensor.
 
     Returns:
-        overlay_png, an RGB PNG file of the size of the picture sent.
+        overlay_png, an RGB PNG file of the size of the picture.
+    """
+    labelled = palette_picture(labels_at(labels, picture.size), look)
+    return png_bytes(Image.blend(picture, labelled.convert("RGB"), OPACITY))
+
+
+def visible(picture: bytes, limits: PictureLimits, name: str = "rgb_image") -> Image.Image:
+    """Decode a picture that was sent: the colour picture, or the depth picture where there is none.
+
+    Args:
+        picture: the encoded file.
+        limits: what is allowed.
+        name: its tensor.
+
+    Returns:
+        a picture of mode RGB and of its own size.
+
+    Raises:
+        PictureError: it cannot be decoded.
     """
     if name == "rgb_image":
-        colour = colour_pixels(open_picture(picture, name, limits, ("JPEG", "PNG")), name)
-    else:
-        colour = depth_shades(open_depth(picture, name, limits), name)
-    labelled = palette_picture(labels_at(labels, colour.size), look)
-    return png_bytes(Image.blend(colour, labelled.convert("RGB"), OPACITY))
+        return colour_pixels(open_picture(picture, name, limits, ("JPEG", "PNG")), name)
+    return depth_shades(open_depth(picture, name, limits), name)
 
 
 def depth_shades(picture: Image.Image, name: str) -> Image.Image:
@@ -58,46 +66,30 @@ def depth_shades(picture: Image.Image, name: str) -> Image.Image:
     return Image.fromarray(np.where(values > 0, shades, 0).astype(np.uint8)).convert("RGB")
 
 
-def overlays(palette: list[list[int]], labels: npt.NDArray[np.uint8], name: str, *pictures: bytes) -> tuple[bytes, ...]:
+def overlays(
+    palette: list[list[int]], labels: npt.NDArray[np.uint8] | None, name: str, *pictures: bytes
+) -> tuple[bytes, ...]:
     """Draw the samples of one request within the ordinary limits; a worker process runs this.
 
     Args:
         palette: RGB colours by index.
-        labels: uint8 [N, H, W], class indices.
+        labels: uint8 [N, H, W], class indices; None while they are not known: the pictures are decoded ahead, and the
+            next call finds them.
         name: the tensor that the pictures came in.
         *pictures: the encoded pictures that were sent.
 
     Returns:
-        N RGB PNG files.
+        N RGB PNG files, or nothing where there are no labels.
 
     Raises:
-        PictureError: see `overlay`.
+        PictureError: see `visible`.
     """
     limits = MediaLimits.chosen().pictures
+    sent = [(name, picture) for picture in pictures]
+    found = {one: _decoded.get(one) or visible(one[1], limits, name) for one in sent}
+    _decoded.clear()
+    if labels is None:
+        _decoded.update(found)
+        return ()
     look = Look("", (), tuple((red, green, blue) for red, green, blue in palette), None)
-    return tuple(overlay(one, picture, look, limits, name) for one, picture in zip(labels, pictures, strict=True))
-
-
-class TritonPythonModel(Each):
-    """The stage inside Triton."""
-
-    def initialize(self, args: dict[str, str]) -> None:
-        """Read the palette from the stage's own parameters, and start a decoder."""
-        super().initialize(args)
-        config = json.loads(args["model_config"])
-        look = Look.from_published(config["parameters"][PARAMETER]["string_value"])
-        self._palette = [list(colour) for colour in look.palette]
-        self._workers = decoder_workers(f"{__name__}:overlays")
-
-    def answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
-        """Draw the samples of one request."""
-        names, pictures = zip(*pictures_sent(request), strict=True)
-        drawn = self._workers.call(self._palette, input_array(request, "labels"), names[0], *pictures)
-        certainty = [png_bytes(Image.fromarray(one)) for one in input_array(request, "confidence")]
-        found = {"overlay_png": drawn, "confidence_png": certainty}
-        return {name: np.array(files, dtype=np.object_).reshape(-1, 1) for name, files in found.items()}
-
-    def finalize(self) -> None:
-        """End the worker processes."""
-        super().finalize()
-        self._workers.close()
+    return tuple(overlay(one, found[picture], look) for one, picture in zip(labels, sent, strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from export.contract import MODALITIES
 from serving.published import PARAMETER
 from serving.stages.choose import USED
 from serving.stages.clip_header import Facts
-from serving.stages.decode_clip import column, facts_of
-from serving.stages.triton import Each, input_array
+from serving.stages.decode_clip import facts_of
+from serving.stages.step import Arrays, Question, Step, column
 
 
 def ranked(probabilities: npt.NDArray[np.float32], classes: Sequence[str], count: int) -> list[tuple[str, float]]:
@@ -54,20 +55,18 @@ def summarise(
     }
 
 
-class TritonPythonModel(Each):
-    """The stage inside Triton."""
+class PipelineStep(Step):
+    """The step."""
 
-    def initialize(self, args: dict[str, str]) -> None:
-        """Read class names from the stage's own parameters."""
-        super().initialize(args)
-        config = json.loads(args["model_config"])
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+        """Read class names from the model's own parameters."""
         published = json.loads(config["parameters"][PARAMETER]["string_value"])
         self._network, self._classes = published["network"], tuple(published["classes"])
         self._count = next(spec["shape"][0] for spec in published["outputs"] if spec["name"] == "top_labels")
 
-    def answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
+    def answer(self, question: Question) -> Arrays:
         """Rank the samples of one request."""
-        probabilities, used, facts = (input_array(request, name) for name in ("probabilities", USED, "clip_facts"))
+        probabilities, used, facts = map(question.array, ("probabilities", USED, "clip_facts"))
         labels = [[name.encode() for name, _ in ranked(one, self._classes, self._count)] for one in probabilities]
         summaries = [
             summarise(self._network, self._classes, one, word.decode(), facts_of(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,12 @@ from export.contract import MODALITIES
 from serving.limits import MediaLimits
 from serving.pipelines.translation import LABELS, PREDICTED
 from serving.published import PARAMETER
-from serving.stages.decode_clip import column
 from serving.stages.decode_domains import PICTURE
 from serving.stages.depth_warnings import depth_warnings
 from serving.stages.look import Look, classes_in, labels_at, palette_picture
 from serving.stages.pictures import nearest, open_picture
 from serving.stages.png import png_bytes
-from serving.stages.triton import Each, input_array
+from serving.stages.step import Arrays, Question, Step, column
 
 MILLIMETRES = 1000.0
 PREDICTED_LABELS = f"{PREDICTED}{LABELS}"
@@ -60,13 +60,11 @@ def domain_picture(values: npt.NDArray[Any], spec: dict[str, Any], look: Look, s
     return Image.fromarray(np.ascontiguousarray(flat)).resize(size, Image.Resampling.BILINEAR)
 
 
-class TritonPythonModel(Each):
-    """The stage inside Triton."""
+class PipelineStep(Step):
+    """The step."""
 
-    def initialize(self, args: dict[str, str]) -> None:
-        """Read the tensors from the stage's own parameters."""
-        super().initialize(args)
-        config = json.loads(args["model_config"])
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+        """Read the tensors from the model's own parameters."""
         text = config["parameters"][PARAMETER]["string_value"]
         inputs = json.loads(text)["inputs"]
         self._look = Look.from_published(text)
@@ -75,11 +73,11 @@ class TritonPythonModel(Each):
         self._depths = [spec for spec in inputs if spec["dtype"] == "FP32" and spec not in self._outputs]
         self._limits = MediaLimits.chosen().pictures
 
-    def answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
+    def answer(self, question: Question) -> Arrays:
         """Render the samples of one request."""
-        arrays = {spec["name"]: input_array(request, spec["name"]) for spec in (*self._outputs, *self._depths)}
-        sent = {name: array for name in self._pictures if (array := input_array(request, name)) is not None}
-        used = input_array(request, MODALITIES)
+        arrays = {spec["name"]: question.array(spec["name"]) for spec in (*self._outputs, *self._depths)}
+        sent = {name: array for name in self._pictures if (array := question.array(name)) is not None}
+        used = question.array(MODALITIES)
         first = next(iter(sent))
         drawn: dict[str, list[bytes]] = {spec["name"]: [] for spec in self._outputs}
         texts = []

@@ -1,24 +1,28 @@
-"""Stage `<name>_render`: the network's labels become a label picture and a summary."""
+"""Step `<name>_render`: the network's labels become a label picture, an overlay, a certainty and a summary."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from export.contract import MODALITIES
 from serving.limits import MediaLimits, PictureLimits
 from serving.published import PARAMETER
 from serving.stages.depth_warnings import depth_warnings
+from serving.stages.killable import Worker, Workers
 from serving.stages.look import Look, classes_in, labels_at, palette_picture
+from serving.stages.overlay_labels import overlays
 from serving.stages.pictures import PictureError, open_picture
 from serving.stages.png import png_bytes
-from serving.stages.triton import Each, input_array
+from serving.stages.step import Arrays, Question, Step, column, decoder_workers
 
-DEPTH = "depth"
+DEPTH, OVERLAY = "depth", "overlay_png"
 
 
 def summarise(
@@ -90,35 +94,60 @@ def render(
     return png_bytes(palette_picture(full, look)), json.dumps(summary, ensure_ascii=False).encode()
 
 
-def pictures_sent(request: Any) -> list[tuple[str, bytes]]:
-    """Return per sample the picture that its answer looks like: the colour picture, or the depth for want of one."""
+def pictures_sent(question: Question) -> tuple[str, list[bytes]]:
+    """Return the tensor and the pictures that answers look like: the colour pictures, or the depth for want of them."""
     for name in ("rgb_image", "depth_image"):
-        if (pictures := input_array(request, name)) is not None:
-            return [(name, picture) for picture in pictures[:, 0]]
+        if (pictures := question.array(name)) is not None:
+            return name, list(pictures[:, 0])
     raise PictureError("the request holds neither rgb_image nor depth_image; send at least one of them")
 
 
-class TritonPythonModel(Each):
-    """The stage inside Triton."""
+class PipelineStep(Step):
+    """The step."""
 
-    def initialize(self, args: dict[str, str]) -> None:
-        """Read class names and palette from the stage's own parameters."""
-        super().initialize(args)
-        config = json.loads(args["model_config"])
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+        """Read class names and palette from the model's own parameters, and start a decoder for overlays."""
         self._look = Look.from_published(config["parameters"][PARAMETER]["string_value"])
+        self._palette = [list(colour) for colour in self._look.palette]
         self._limits = MediaLimits.chosen().pictures
+        self._workers = decoder_workers(f"{overlays.__module__}:{overlays.__name__}")
 
-    def answer(self, request: Any) -> dict[str, npt.NDArray[Any]]:
-        """Render the samples of one request."""
-        labels, confidence, depths = (input_array(request, name) for name in ("labels", "confidence", "depth"))
-        used = input_array(request, MODALITIES)
+    def foresee(self, question: Question) -> Any:
+        """Have a worker decode the pictures that overlays are drawn on, if one has nothing to do; return it."""
+        if OVERLAY not in question.wanted or not (worker := question.held.enter_context(self._workers.held())):
+            return None
+        name, pictures = pictures_sent(question)
+        return worker, question.held.enter_context(worker.calling(self._palette, None, name, *pictures))
+
+    def answer(self, question: Question) -> Arrays:
+        """Render the samples of one request, while a worker draws the overlays."""
+        name, pictures = pictures_sent(question)
+        labels = question.array("labels")
+        if OVERLAY not in question.wanted:
+            return self._rendered(question, labels, name, pictures) | {OVERLAY: column([b""] * len(labels))}
+        workers: Worker | Workers = self._workers
+        if question.begun is not None:
+            workers, decoded = question.begun
+            decoded()
+        with workers.calling(self._palette, labels, name, *pictures) as drawn:
+            return self._rendered(question, labels, name, pictures) | {OVERLAY: column(drawn())}
+
+    def _rendered(self, question: Question, labels: npt.NDArray[np.uint8], name: str, pictures: list[bytes]) -> Arrays:
+        """Return everything but the overlays."""
+        confidence, depths, used = map(question.array, ("confidence", DEPTH, MODALITIES))
         streams = [["rgb", DEPTH]] * len(labels) if used is None else [one.decode().split("+") for one in used[:, 0]]
         rendered = [
             render(*sample, self._look, self._limits)
-            for sample in zip(labels, confidence, pictures_sent(request), depths, streams, strict=True)
+            for sample in zip(labels, confidence, [(name, one) for one in pictures], depths, streams, strict=True)
         ]
-        columns = zip(*rendered, strict=True)
+        pngs, summaries = zip(*rendered, strict=True)
+        certainty = [png_bytes(Image.fromarray(one)) for one in confidence]
         return {
-            name: np.array(column, dtype=np.object_).reshape(-1, 1)
-            for name, column in zip(("labels_png", "summary"), columns, strict=True)
+            "labels_png": column(pngs),
+            "summary": column(summaries),
+            "confidence_png": column(certainty),
         }
+
+    def close(self) -> None:
+        """End the worker processes."""
+        self._workers.close()
