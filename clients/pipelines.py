@@ -44,7 +44,7 @@ class Pipeline:
         palette: one RGB colour per class, 0..255.
         data: the data set that the network was trained on, or an empty text.
         metrics: quality that was measured when the network was exported.
-        steps: names of the models inside, in the order of the configuration.
+        steps: names of the steps inside, in order.
     """
 
     name: str
@@ -97,7 +97,7 @@ def read_pipeline(config: Mapping[str, Any]) -> Pipeline:
             palette=tuple((red, green, blue) for red, green, blue in contract["palette"]),
             data=contract.get("data", ""),
             metrics=contract.get("metrics", {}),
-            steps=tuple(step["model_name"] for step in config["ensemble_scheduling"]["step"]),
+            steps=tuple(contract.get("steps", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ServerFailed(f"pipeline {name!r} is described badly ({error!r}); export its network again") from error

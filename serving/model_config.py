@@ -90,6 +90,7 @@ def ensemble_config(pipeline: Pipeline) -> ModelConfig:
         pipeline.name,
         pipeline.inputs,
         pipeline.outputs,
+        pipeline.steps,
         _step(before.model, before.inputs, before.outputs),
         _step(contract.name, network_inputs(contract), contract.outputs, pipeline.renamed),
         *(_step(stage.model, stage.inputs, stage.outputs) for stage in pipeline.after),
@@ -111,24 +112,24 @@ def fused_configs(pipeline: Pipeline, network: ModelConfig) -> tuple[ModelConfig
     tensors = network_inputs(contract)
     inputs = {spec.name: dataclasses.replace(spec, optional=True) for spec in (*pipeline.inputs, *tensors)}
     outputs = {spec.name: spec for spec in (*pipeline.outputs, *contract.outputs)}
-    steps = [
+    inside = [
         (pipeline.before.module, stage_config(pipeline, pipeline.before), _AS_IT_IS),
         (NETWORK_MODULE, network, pipeline.renamed),
         *((stage.module, stage_config(pipeline, stage), _AS_IT_IS) for stage in pipeline.after),
     ]
     described = [
         {"module": module, "config": MessageToDict(config, preserving_proto_field_name=True), "renamed": dict(renamed)}
-        for module, config, renamed in steps
+        for module, config, renamed in inside
     ]
     text = {STEPS_PARAMETER: json.dumps(described, ensure_ascii=False)}
     config = _base(name, contract.max_batch_size, inputs.values(), outputs.values(), text)
     config.backend = "python"
     config.instance_group.append(_one_process())
     known = [
-        _ensemble(contract, known_by, takes, gives, _step(name, takes, gives))
-        for known_by, takes, gives in (
-            (contract.name, tensors, contract.outputs),
-            (pipeline.name, pipeline.inputs, pipeline.outputs),
+        _ensemble(contract, known_by, takes, gives, steps, _step(name, takes, gives))
+        for known_by, takes, gives, steps in (
+            (contract.name, tensors, contract.outputs, ()),
+            (pipeline.name, pipeline.inputs, pipeline.outputs, pipeline.steps),
         )
     ]
     return config, *known
@@ -181,12 +182,12 @@ def _ensemble(
     name: str,
     inputs: tuple[TensorSpec, ...],
     outputs: tuple[TensorSpec, ...],
+    told: tuple[str, ...],
     *steps: ModelEnsembling.Step,
 ) -> ModelConfig:
-    """Return an ensemble that tells clients of a network's contract."""
-    config = _base(
-        name, contract.max_batch_size, inputs, outputs, {PARAMETER: published(contract, inputs, outputs, name)}
-    )
+    """Return an ensemble that tells clients of a network's contract, and of the names that its steps are timed by."""
+    parameters = {PARAMETER: published(contract, inputs, outputs, name, told)}
+    config = _base(name, contract.max_batch_size, inputs, outputs, parameters)
     config.platform = "ensemble"
     config.ensemble_scheduling.step.extend(steps)
     return config

@@ -22,7 +22,13 @@ DEADLINE = "crosswire_deadline"
 ASKED = "crosswire_asked"
 
 
-def published(contract: Contract, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], name: str) -> str:
+def published(
+    contract: Contract,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    name: str,
+    steps: Sequence[str] = (),
+) -> str:
     """Return the JSON text that travels in a model's `parameters` under the key `crosswire`.
 
     Args:
@@ -30,10 +36,11 @@ def published(contract: Contract, inputs: Sequence[TensorSpec], outputs: Sequenc
         inputs: the model's own input tensors.
         outputs: the model's own output tensors.
         name: the model's name; another one than the network's for a stage or an ensemble.
+        steps: names of the steps that it is made of, by which their times are told.
 
     Returns:
         an object with `schema_version`, `name`, `network`, `task`, `classes`, `palette`, `inputs`, `outputs`,
-        `metrics`, `data` (name of the training data) and `limits` on an encoded picture.
+        `metrics`, `data` (name of the training data), `steps` and `limits` on an encoded picture.
     """
     return json.dumps(
         {
@@ -47,6 +54,7 @@ def published(contract: Contract, inputs: Sequence[TensorSpec], outputs: Sequenc
             "outputs": [dataclasses.asdict(spec) for spec in outputs],
             "metrics": contract.metrics,
             "data": contract.run.data,
+            "steps": list(steps),
             "limits": dataclasses.asdict(PictureLimits()),
         },
         ensure_ascii=False,

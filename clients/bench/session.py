@@ -77,12 +77,12 @@ async def measure(targets: Sequence[Target], plan: Plan, tell: Tell) -> dict[str
     for target, entry in zip(targets, said, strict=True):
         entry["sweep"], entry["clients"] = await _sweep(target, plan, cores)
     tell(f"capacity, {plan.turns} turns of {plan.seconds:g} s")
-    before = [await target.transport.statistics(target.deadline_s) for target in targets]
+    before = [await _statistics(target) for target in targets]
     closed = await _in_turns(
         targets, plan, lambda index, turn: closed_loop(targets[index], said[index]["clients"], plan.seconds)
     )
     for index, target in enumerate(targets):
-        after = await target.transport.statistics(target.deadline_s)
+        after = await _statistics(target)
         steps = steps_between(before[index], after, (target.pipeline, *target.steps))
         said[index] |= {
             "capacity": figures(closed[index], cores),
@@ -104,6 +104,14 @@ async def measure(targets: Sequence[Target], plan: Plan, tell: Tell) -> dict[str
     found: dict[str, Any] = {"cores": cores, "plan": dataclasses.asdict(plan), "targets": said}
     if len(targets) == 2:
         found["compare"] = _compared(closed, said)
+    return found
+
+
+async def _statistics(target: Target) -> list[dict[str, Any]]:
+    """Return the statistics of a server's models, and of steps that share a process with others."""
+    found = await target.transport.statistics(target.deadline_s)
+    for step in set(target.steps) - {entry["name"] for entry in found}:
+        found += await target.transport.statistics(target.deadline_s, step)
     return found
 
 

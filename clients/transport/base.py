@@ -46,8 +46,8 @@ class Transport(Protocol):
         """
         ...
 
-    def statistics(self, deadline_s: float) -> list[dict[str, Any]]:
-        """Return Triton's statistics, one entry per model, numbers as `int`."""
+    def statistics(self, deadline_s: float, model: str = "") -> list[dict[str, Any]]:
+        """Return Triton's statistics, one entry per model, numbers as `int`; or those of one model or step."""
         ...
 
     def ready(self, deadline_s: float) -> bool:
@@ -84,7 +84,7 @@ class AsyncTransport(Protocol):
         """Return the names of all ready models; see `Transport.models`."""
         ...
 
-    async def statistics(self, deadline_s: float) -> list[dict[str, Any]]:
+    async def statistics(self, deadline_s: float, model: str = "") -> list[dict[str, Any]]:
         """Return Triton's statistics; see `Transport.statistics`."""
         ...
 

@@ -61,9 +61,9 @@ class GrpcTransport:
         """Return the names of all ready models; see `Transport.models`."""
         return names_of(self.statistics(deadline_s))
 
-    def statistics(self, deadline_s: float) -> list[dict[str, Any]]:
+    def statistics(self, deadline_s: float, model: str = "") -> list[dict[str, Any]]:
         """Return Triton's statistics; see `Transport.statistics`."""
-        answer = self._call(self._client.get_inference_statistics, deadline_s, as_json=True)
+        answer = self._call(self._client.get_inference_statistics, deadline_s, model_name=model, as_json=True)
         return list(with_numbers(answer.get("model_stats", [])))
 
     def ready(self, deadline_s: float) -> bool:
@@ -124,9 +124,9 @@ class AsyncGrpcTransport:
         """Return the names of all ready models; see `Transport.models`."""
         return names_of(await self.statistics(deadline_s))
 
-    async def statistics(self, deadline_s: float) -> list[dict[str, Any]]:
+    async def statistics(self, deadline_s: float, model: str = "") -> list[dict[str, Any]]:
         """Return Triton's statistics; see `Transport.statistics`."""
-        answer = await self._call(self._client.get_inference_statistics, deadline_s, as_json=True)
+        answer = await self._call(self._client.get_inference_statistics, deadline_s, model_name=model, as_json=True)
         return list(with_numbers(answer.get("model_stats", [])))
 
     async def ready(self, deadline_s: float) -> bool:

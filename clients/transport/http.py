@@ -82,9 +82,9 @@ class AsyncHttpTransport:
         """Return the names of all ready models; see `Transport.models`."""
         return names_of(await self.statistics(deadline_s))
 
-    async def statistics(self, deadline_s: float) -> list[dict[str, Any]]:
+    async def statistics(self, deadline_s: float, model: str = "") -> list[dict[str, Any]]:
         """Return Triton's statistics; see `Transport.statistics`."""
-        found = await self._json("/v2/models/stats", deadline_s)
+        found = await self._json(f"/v2/models/{quote(model)}/stats" if model else "/v2/models/stats", deadline_s)
         if not isinstance(found.get("model_stats"), list):
             raise self._unreadable("it holds no model_stats")
         return list(with_numbers(found["model_stats"]))
@@ -170,9 +170,9 @@ class HttpTransport:
         """Return the names of all ready models; see `Transport.models`."""
         return self._run(self._within.models(deadline_s))
 
-    def statistics(self, deadline_s: float) -> list[dict[str, Any]]:
+    def statistics(self, deadline_s: float, model: str = "") -> list[dict[str, Any]]:
         """Return Triton's statistics; see `Transport.statistics`."""
-        return self._run(self._within.statistics(deadline_s))
+        return self._run(self._within.statistics(deadline_s, model))
 
     def ready(self, deadline_s: float) -> bool:
         """Say whether the server is ready; see `Transport.ready`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +65,9 @@ class DescribeEndpoints:
         return JSONResponse(to_plain(await self._upstream.config(*await self._model(request))))
 
     async def statistics(self, request: Request) -> Response:
-        """The statistics of one model, or of all."""
-        model = await self._model(request) if "name" in request.path_params else ("", "")
-        return JSONResponse(to_plain(await self._upstream.statistics(*model)))
+        """The statistics of one model or step, or of all models."""
+        name, version = (request.path_params.get(key, "") for key in ("name", "version"))
+        return JSONResponse(to_plain(await self._upstream.statistics(name, version)))
 
     async def index(self, request: Request) -> Response:
         """The models in the repository; a body `{"ready": true}` leaves out those that are not ready."""
@@ -79,10 +78,7 @@ class DescribeEndpoints:
 
     async def metrics(self, _: Request) -> Response:
         """Triton's metrics unchanged, then ours; while Triton is down, ours alone."""
-        try:
-            tritons = await run_in_threadpool(self._upstream.metrics)
-        except (OSError, http.client.HTTPException):
-            tritons = b""
+        tritons = await run_in_threadpool(self._upstream.metrics)
         return Response(tritons + self._meters.text(read_health(self._state)), media_type="text/plain; version=0.0.4")
 
     async def openapi(self, _: Request) -> Response:

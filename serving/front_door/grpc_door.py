@@ -11,19 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from tritonclient.grpc.service_pb2 import ModelStreamInferResponse, ServerLiveResponse
+from tritonclient.grpc.service_pb2 import (
+    ModelInferRequest,
+    ModelStatisticsRequest,
+    ModelStreamInferResponse,
+    ServerLiveResponse,
+)
 
 from serving.door import Door
 from serving.front_door.admission import REFUSAL_SECONDS, Slot
 from serving.front_door.app import Parts
 from serving.front_door.errors import WireError, from_rpc
-from serving.front_door.grpc_request import check_infer, parse_infer
+from serving.front_door.grpc_request import check_infer, parse
 from serving.front_door.journal import REQUEST_ID, request_id
 from serving.run_state import read_health
 from serving.wire import SERVICE
 
 _QUICK_SECONDS = 5.0
-_QUESTIONS = ("ServerMetadata", "ModelMetadata", "ModelConfig", "ModelStatistics", "RepositoryIndex")
+_QUESTIONS = ("ServerMetadata", "ModelMetadata", "ModelConfig", "RepositoryIndex")
 _READINESS = ("ServerReady", "ModelReady")
 _HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 _OPEN = (_HEALTH_CHECK, f"/{SERVICE}/ServerLive", f"/{SERVICE}/ServerReady")
@@ -94,6 +99,7 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
         handlers: dict[str, Handler] = {
             "ModelInfer": self._infer,
             "ServerLive": self._live,
+            "ModelStatistics": self._statistics,
             **dict.fromkeys(_READINESS, self._ready),
             **dict.fromkeys(_QUESTIONS, self._ask),
         }
@@ -136,7 +142,7 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
         """The same for a request that has its place."""
         limits, upstream = self._parts.limits, self._parts.upstream
         slot.grow(len(data))
-        request = parse_infer(data)
+        request = parse(data, ModelInferRequest)
         check_infer(request, await upstream.wire(request.model_name, request.model_version), limits)
         left = call.context.time_remaining()
         seconds = limits.infer_seconds if left is None else min(left, limits.infer_seconds)
@@ -184,6 +190,11 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
     async def _ask(self, data: bytes, call: _Call) -> bytes:
         """Hand a question on."""
         return await self._parts.upstream.raw(call.path, data, _QUICK_SECONDS)
+
+    async def _statistics(self, data: bytes, _: _Call) -> bytes:
+        """The statistics of one model, or of all."""
+        request = parse(data, ModelStatisticsRequest)
+        return bytes((await self._parts.upstream.statistics(request.name, request.version)).SerializeToString())
 
     async def _refuse(self, _: bytes, call: _Call) -> bytes:
         """Refuse what changes the server."""

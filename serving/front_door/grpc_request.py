@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tritonclient.grpc.service_pb2 import InferTensorContents, ModelInferRequest
@@ -13,20 +14,21 @@ from serving.front_door.tensors import DTYPES, checked_shape, from_binary
 from serving.limits import RequestLimits
 from serving.wire import RawTensor
 
+Message = TypeVar("Message")
 _SHARED_MEMORY = "shared_memory_region"
 _CONTENT_FIELDS = tuple(field.name for field in InferTensorContents.DESCRIPTOR.fields)
 
 
-def parse_infer(data: bytes) -> ModelInferRequest:
-    """Return the message in `data`.
+def parse(data: bytes, kind: type[Message]) -> Message:
+    """Return the message of a kind, for example `ModelInferRequest`, in `data`.
 
     Raises:
         WireError: 400, the bytes are no such message.
     """
     try:
-        return ModelInferRequest.FromString(data)
+        return kind.FromString(data)  # type: ignore[attr-defined, no-any-return]
     except DecodeError as error:
-        raise bad(f"{len(data)} bytes are no ModelInferRequest: {error}; send the whole message") from None
+        raise bad(f"{len(data)} bytes are no {kind.__name__}: {error}; send the whole message") from None
 
 
 def check_infer(request: ModelInferRequest, wire: ModelWire, limits: RequestLimits) -> None:

@@ -29,6 +29,7 @@ from serving.front_door.admission import Slot
 from serving.front_door.errors import WireError
 from serving.front_door.forms import Form
 from serving.front_door.model_wire import ModelWire
+from serving.front_door.step_statistics import set_step_times, step_times
 from serving.front_door.tracing import NoTracing
 from serving.ports import LOOPBACK
 from serving.published import ASKED, DEADLINE
@@ -183,10 +184,29 @@ class Upstream:
         return await self._stub.ModelMetadata(ModelMetadataRequest(name=name, version=version), timeout=_QUICK_SECONDS)
 
     async def statistics(self, name: str, version: str) -> ModelStatisticsResponse:
-        """Return the statistics of one model, or of all for an empty name."""
-        return await self._stub.ModelStatistics(
-            ModelStatisticsRequest(name=name, version=version), timeout=_QUICK_SECONDS
-        )
+        """Return the statistics of all models for an empty name, or of one model or step.
+
+        A step that shares a process with others is no model of Triton's, but can be asked for by its name.
+
+        Raises:
+            WireError: 404, there is no such model, version or step.
+            grpc.RpcError: Triton does not answer.
+        """
+        steps = step_times(await asyncio.to_thread(self.metrics))
+        try:
+            if name:
+                await self.config(name, version)
+            request = ModelStatisticsRequest(name=name, version=version)
+            answer = await self._stub.ModelStatistics(request, timeout=_QUICK_SECONDS)
+        except WireError:
+            if name not in steps or version:
+                raise
+            answer = ModelStatisticsResponse()
+            answer.model_stats.add(name=name, version="1")
+        ensembles = {key.partition(":")[0] for key, one in self._configs.items() if one.platform == "ensemble"}
+        for model in answer.model_stats:
+            set_step_times(model, steps, ensembles)
+        return answer
 
     async def index(self, ready: bool) -> RepositoryIndexResponse:
         """Return the models in the repository; this call needs the per-start secret."""
@@ -195,15 +215,13 @@ class Upstream:
         )
 
     def metrics(self) -> bytes:
-        """Return Triton's Prometheus text; blocks.
-
-        Raises:
-            OSError: Triton does not answer.
-        """
+        """Return Triton's Prometheus text, or nothing while Triton does not answer; blocks."""
         connection = http.client.HTTPConnection(LOOPBACK, self._metrics_port, timeout=_QUICK_SECONDS)
         try:
             connection.request("GET", "/metrics")
             return connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
+            return b""
         finally:
             connection.close()
 

@@ -53,6 +53,11 @@ class Pipeline:
     renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def steps(self) -> tuple[str, ...]:
+        """Names of its steps in order, wherever they run."""
+        return (self.before.model, self.contract.name, *(stage.model for stage in self.after))
+
+    @property
     def fused(self) -> str:
         """Name of the one model that does what all steps do, where there is one."""
         return f"{self.contract.name}_fused"
