@@ -5,7 +5,8 @@ same rendering on the same cores. *Bare* is threads in this process that share o
 is threads in this process that ask a server of its own through gRPC: client, front door and Triton all count. *Direct*
 leaves out the front door. All are measured in turns, so that a busy neighbour disturbs all, and rounds in which other
 virtual machines took many of the cores are repeated. Reported are medians over the rounds, the median of their ratios,
-and the processor time per request of all processes together.
+and the processor time per request of all processes together. First all steps of the pipeline run in one process, as
+they do without a GPU unless told otherwise, then in one each (`apart` in the JSON).
 
 The network is a stand-in: as many convolutions on 480x640 as take about 45 ms on all cores here, with random weights
 and the tensors of a segmentation network, because the time of the network decides how much the rest matters.
@@ -52,6 +53,7 @@ PAIR = (Path("demo/real/redwood_livingroom.rgb.jpg"), Path("demo/real/redwood_li
 _UNITS_PER_METRE = 1000.0
 _LIKE, _STAND_IN, _SIZE = Path("model_repository/rooms_cen"), "stand_in", (480, 640)
 _NETWORK_MS, _TRIED_CONVOLUTIONS = 45.0, 24
+_LAYOUTS = {"fused": "[models]\nfused = true\n", "apart": "[models]\nfused = false\n"}
 _MOST_STOLEN, _MOST_REPEATS = 0.05, 3
 Work = Callable[[], None]
 
@@ -216,18 +218,22 @@ def pace(work: Work, clients: int, seconds: float) -> tuple[float, list[float]]:
     return len(times) / (time.perf_counter() - began), times
 
 
-def processor_seconds(server: EmbeddedServer) -> float:
-    """Return the processor time of this process and of all the server's so far."""
-    pids, total = {server.pid}, time.process_time()
+def processes_of(server: EmbeddedServer) -> dict[int, float]:
+    """Return the processor time so far of every process of a server."""
+    found: dict[int, float] = {}
     for entry in sorted(int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit()):
         try:
             fields = (Path("/proc") / str(entry) / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if entry in pids or int(fields[1]) in pids:
-            pids.add(entry)
-            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return total
+        if entry == server.pid or int(fields[1]) in found:
+            found[entry] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return found
+
+
+def processor_seconds(server: EmbeddedServer) -> float:
+    """Return the processor time of this process and of all the server's so far."""
+    return time.process_time() + sum(processes_of(server).values())
 
 
 def stolen_seconds() -> float:
@@ -282,26 +288,23 @@ def compare(
     return {**found, "stolen": round(max(one.stolen for one in quietest), 3)}
 
 
-def main() -> None:
-    """Measure, print a table and end in one JSON line."""
-    parser = argparse.ArgumentParser(description="the served pipeline against a bare loop in one process")
-    parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="exported networks")
-    parser.add_argument("--network", help="network of the repository to measure (default: the stand-in)")
-    parser.add_argument("--convolutions", type=int, help=f"size of the stand-in (default: {_NETWORK_MS:g} ms)")
-    parser.add_argument("--rounds", type=int, default=10, help="turns of each kind (default 10)")
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of one turn (default 3)")
-    wanted = parser.parse_args()
+def memory_mb(server: EmbeddedServer) -> float:
+    """Return the memory of a server's processes; what several share counts once."""
+    pages = (Path("/proc") / str(pid) / "smaps_rollup" for pid in processes_of(server))
+    lines = (line for page in pages for line in page.read_text().splitlines() if line.startswith("Pss:"))
+    return round(sum(int(line.split()[1]) for line in lines) / 1024, 0)
+
+
+def measure(repository: Path, network: str, rounds: int, seconds: float, layout: str) -> dict[str, Any]:
+    """Compare one layout of a network's steps with a bare loop, print a table, and return the figures."""
     rgb, depth = (path.read_bytes() for path in PAIR)
+    figures: dict[str, Any] = {}
     with ExitStack() as stack:
-        repository, network = wanted.repository, wanted.network
-        if network is None:
-            repository = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            convolutions = wanted.convolutions or sized(_NETWORK_MS)
-            network = stand_in(repository, convolutions)
-        figures: dict[str, Any] = {"network": network, "cores": granted_cores()}
-        if wanted.network is None:
-            figures["convolutions"] = convolutions
-        server = stack.enter_context(EmbeddedServer(repository, networks=[network]))
+        settings = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "serving.toml"
+        settings.write_text(_LAYOUTS[layout])
+        server = stack.enter_context(
+            EmbeddedServer(repository, networks=[network], options=["--config", str(settings)])
+        )
         works = {
             "bare": bare_work(repository / network, rgb, depth),
             "direct": served_work(triton_url(server), f"{network}_image", rgb, depth, stack),
@@ -309,9 +312,9 @@ def main() -> None:
         }
         for work in works.values():
             pace(work, 4, 1.0)
-        print(f"{network}, 640x480 pair, {granted_cores()} cores")
+        print(f"{network}, 640x480 pair, {granted_cores()} cores, {layout}")
         for clients in (1, 4):
-            compared = compare(works, server, clients, wanted.rounds, wanted.seconds)
+            compared = compare(works, server, clients, rounds, seconds)
             figures[f"clients_{clients}"] = compared
             figures[f"door_p50_{clients}"] = round(compared["served"]["p50_ms"] / compared["direct"]["p50_ms"], 3)
             for name in works:
@@ -320,7 +323,31 @@ def main() -> None:
                     f"  {clients} clients  {name:<7} {one['per_second']:7.2f} per second  p50 {one['p50_ms']:6.1f} ms  "
                     f"{one['processor_ms']:6.1f} ms of processor  {one['share']:.3f} x bare"
                 )
-    keep("serving", "python -m benchmarks.serving", figures)
+        figures["memory_mb"] = memory_mb(server)
+        print(f"  {figures['memory_mb']:.0f} MB of memory")
+    return figures
+
+
+def main() -> None:
+    """Measure, print tables and end in one JSON line."""
+    parser = argparse.ArgumentParser(description="the served pipeline against a bare loop in one process")
+    parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="exported networks")
+    parser.add_argument("--network", help="network of the repository to measure (default: the stand-in)")
+    parser.add_argument("--convolutions", type=int, help=f"size of the stand-in (default: {_NETWORK_MS:g} ms)")
+    parser.add_argument("--rounds", type=int, default=10, help="turns of each kind (default 10)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of one turn (default 3)")
+    wanted = parser.parse_args()
+    figures: dict[str, Any] = {"network": wanted.network or _STAND_IN, "cores": granted_cores()}
+    with tempfile.TemporaryDirectory() as folder:
+        repository = wanted.repository
+        if wanted.network is None:
+            repository = Path(folder)
+            figures["convolutions"] = wanted.convolutions or sized(_NETWORK_MS)
+            stand_in(repository, figures["convolutions"])
+        fused, apart = (
+            measure(repository, figures["network"], wanted.rounds, wanted.seconds, layout) for layout in _LAYOUTS
+        )
+    keep("serving", "python -m benchmarks.serving", {**figures, **fused, "apart": apart})
 
 
 if __name__ == "__main__":

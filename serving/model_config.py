@@ -125,6 +125,7 @@ def fused_configs(pipeline: Pipeline, network: ModelConfig) -> tuple[ModelConfig
     config = _base(name, contract.max_batch_size, inputs.values(), outputs.values(), text)
     config.backend = "python"
     config.instance_group.append(_one_process())
+    config.model_warmup.extend(network.model_warmup)  # by its tensors
     known = [
         _ensemble(contract, known_by, takes, gives, steps, _step(name, takes, gives))
         for known_by, takes, gives, steps in (

@@ -115,6 +115,7 @@ def test_a_sample_is_answered_with_overlay_legend_confidence_and_depth(
     assert (pixels(page, "#depth")[holes] == 0).all()
     confidence = pixels(page, "#confidence")
     assert len(np.unique(confidence.reshape(-1, 3), axis=0)) > 10
+    page.wait_for_selector("#latency")
     said = page.inner_text("#latency")
     assert all(step in said for step in ("round trip", "decode", "network", "render")) and " ms" in said
     again = run_snippet(page, tmp_path, {"room_0.rgb.jpg": rgb, "room_0.depth.png": depth}, monkeypatch)

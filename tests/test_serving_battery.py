@@ -286,5 +286,5 @@ def test_hundreds_of_malformed_requests_are_refused_in_words_and_leave_nothing_b
             assert_answers(server)
     assert wrong == {}
     assert resident_bytes(server) - before < 64 << 20
-    assert descendants(server.pid) == processes, "no process was replaced"
+    assert set(descendants(server.pid)) >= set(processes), "no process was replaced"
     assert_answers(server)

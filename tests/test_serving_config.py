@@ -309,3 +309,7 @@ def test_networks_are_warmed_up_with_the_batches_that_were_chosen(tmp_path: Path
             assert {name: list(zeros.dims) for name, zeros in sample.inputs.items()} == inputs
             assert all(zeros.zero_data for zeros in sample.inputs.values())
         assert not made.configs[f"{NETWORK}_decode"].model_warmup
+    fused = Tuning(ModelSettings(warm_up=(1, 2, 999), fused=True))
+    made = assemble(networks, Runtime.EMBEDDED, tmp_path / "fused", copy_graphs=False, tuning=fused)
+    (sample,) = made.configs[f"{NETWORK}_fused"].model_warmup
+    assert sample.batch_size == 2 and {name: list(zeros.dims) for name, zeros in sample.inputs.items()} == inputs

@@ -104,11 +104,11 @@ def test_an_export_that_does_not_load_is_taken_back(
     replace(contract(), name="broken", graph=replace(contract().graph, sha256=sha256_of(graph))).save(source / "broken")
     with Load(own) as load:
         text = said(capsys, "load", "broken", code=2)
-    assert "broken was not loaded" in text and "everything is as it was" in text
+    assert "broken_fused was not loaded" in text and "everything is as it was" in text
     assert set(load.outcomes) == {"OK"}, load.outcomes
     shutil.rmtree(source / "broken")
     served = {model["name"] for model in httpx.post(f"{own.http_url}/v2/repository/index", json={"ready": True}).json()}
-    assert served == {NETWORK, PIPELINE, *(f"{NETWORK}_{stage}" for stage in ("decode", "render", "overlay"))}
+    assert served == {NETWORK, PIPELINE, f"{NETWORK}_fused"}
 
 
 def test_a_second_network_comes_and_goes(own: EmbeddedServer, source: Path, capsys: pytest.CaptureFixture[str]) -> None:

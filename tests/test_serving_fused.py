@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,3 +117,23 @@ def test_each_step_has_its_own_time_wherever_it_runs(layouts: tuple[EmbeddedServ
         text = call(server, "GET", "/metrics")[1].decode()
         for step in (f"{NETWORK}_decode", NETWORK, f"{NETWORK}_render"):
             assert f'crosswire_step_seconds_total{{model="{step}"}}' in text
+
+
+def test_statistics_tell_how_long_steps_take(layouts: tuple[EmbeddedServer, EmbeddedServer]) -> None:
+    for server in layouts:
+        ask(server.grpc_url, PIPELINE, files(PICTURES))
+        time.sleep(0.5)  # steps publish what they count five times a second
+        with tritonclient.grpc.InferenceServerClient(server.grpc_url.removeprefix("grpc://")) as client:
+            listed = {one.name for one in client.get_inference_statistics().model_stats}
+            assert listed == {one.name for one in client.get_model_repository_index().models}
+            times = {}
+            for name in (PIPELINE, f"{NETWORK}_decode", NETWORK, f"{NETWORK}_render"):
+                (one,) = client.get_inference_statistics(name).model_stats
+                stats = one.inference_stats
+                times[name] = stats.compute_infer.ns / stats.success.count
+                said = json.loads(call(server, "GET", f"/v2/models/{name}/stats")[1])["model_stats"][0]
+                assert said["inference_stats"]["compute_infer"]["ns"] >= stats.compute_infer.ns
+            assert min(times.values()) > 0.5e6, "nanoseconds"
+            assert times[PIPELINE] == max(times.values())
+        status, body = call(server, "GET", "/v2/models/nothing/stats")
+        assert status == 404 and b"there is no model 'nothing'" in body

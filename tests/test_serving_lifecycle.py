@@ -76,7 +76,7 @@ def test_up_says_where_it_is_and_stops_on_a_signal_leaving_nothing(number: int, 
     assert said[3].startswith("next: python -m clients predict") and PIPELINE in said[3]
     children = descendants(process.pid)
     decoders = 2 + (granted_cores() > 1)  # the two pictures of the canary were decoded side by side
-    assert len(children) == 6 + decoders, "Triton, four python stubs, decoders and the front door"
+    assert len(children) == 3 + decoders, "Triton, a python stub, decoders and the front door"
     began = time.monotonic()
     process.send_signal(number)
     assert process.wait(30) == 0

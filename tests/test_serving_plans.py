@@ -100,7 +100,7 @@ def test_the_container_serves_plans_in_the_place_of_their_graphs(name: str, tmp_
             assert [path.name for path in version.iterdir()] == ["model.plan"]
             assert (version / "model.plan").read_bytes().startswith(b"plan of model")
     embedded = assemble(find_networks(tmp_path / "source"), Runtime.EMBEDDED, tmp_path / "embedded", copy_graphs=False)
-    assert embedded.configs[name].backend == "python"
+    assert embedded.configs[f"{name}_fused"].backend == "python"
 
 
 def test_a_plan_of_another_graph_is_not_served(tmp_path: Path) -> None:

@@ -193,8 +193,8 @@ def test_metrics_are_tritons_and_ours(server: EmbeddedServer) -> None:
     after = get(server, "/metrics").text
     for name in (answered, refused):
         assert sample(after, name) == sample(before, name) + 1
-    assert sample(after, f'nv_inference_request_success{{model="{NETWORK}",version="1"}}') >= 1
-    for step in (NETWORK, *(f"{NETWORK}_{stage}" for stage in ("decode", "render", "overlay"))):
+    assert sample(after, f'nv_inference_request_success{{model="{PIPELINE}",version="1"}}') >= 1
+    for step in (NETWORK, f"{NETWORK}_decode", f"{NETWORK}_render"):
         assert sample(after, f'crosswire_step_requests_total{{model="{step}"}}') >= 1
         assert sample(after, f'crosswire_step_seconds_total{{model="{step}"}}') > 0
     assert sample(after, "crosswire_ready") == 1

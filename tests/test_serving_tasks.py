@@ -22,7 +22,9 @@ from serving.embedded import EmbeddedServer
 from serving.limits import ClipLimits
 from serving.model_config import Runtime
 from serving.repository import find_networks
+from serving.settings import ModelSettings
 from serving.stages.clips import ClipShape, read_clip
+from serving.tuning import Tuning
 from tests import small_networks
 from tests.native_backend import native_triton
 from tests.servers import depth_png, jpeg, png
@@ -121,9 +123,10 @@ def test_a_request_that_lacks_everything_is_refused_by_name(request: pytest.Fixt
 def test_both_repositories_have_the_same_wires_and_every_graph_in_its_place(
     small_repository: Path, tmp_path: Path
 ) -> None:
-    networks = find_networks(small_repository)
+    networks, apart = find_networks(small_repository), Tuning(ModelSettings(fused=False))
     embedded, container = (
-        assemble(networks, runtime, tmp_path / runtime.value, copy_graphs=True).configs for runtime in Runtime
+        assemble(networks, runtime, tmp_path / runtime.value, copy_graphs=True, tuning=apart).configs
+        for runtime in Runtime
     )
     for name, config in embedded.items():
         other = container[name]

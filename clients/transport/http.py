@@ -84,7 +84,7 @@ class AsyncHttpTransport:
 
     async def statistics(self, deadline_s: float, model: str = "") -> list[dict[str, Any]]:
         """Return Triton's statistics; see `Transport.statistics`."""
-        found = await self._json(f"/v2/models/{quote(model)}/stats" if model else "/v2/models/stats", deadline_s)
+        found = await self._json(f"{_model(model)}/stats" if model else "/v2/models/stats", deadline_s)
         if not isinstance(found.get("model_stats"), list):
             raise self._unreadable("it holds no model_stats")
         return list(with_numbers(found["model_stats"]))

@@ -108,7 +108,7 @@ class Form:
 
     def described(self) -> dict[str, Any]:
         """Return what `GET /v1/pipelines` says about it."""
-        known = ("network", "task", "classes", "palette", "metrics", "data", "limits")
+        known = ("network", "task", "classes", "palette", "metrics", "data", "steps", "limits")
         return {
             "name": self.pipeline,
             "url": f"/v1/pipelines/{self.pipeline}",

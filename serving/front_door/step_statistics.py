@@ -13,7 +13,7 @@ _SAMPLE = re.compile(rb'^crosswire_step_(requests|seconds)_total\{model="([^"]+)
 
 @dataclass(frozen=True)
 class StepTime:
-    """What one step did so far, up to a second ago.
+    """What one step did so far, up to a moment ago.
 
     Attributes:
         requests: how many it answered.

@@ -78,7 +78,7 @@ def facts_of(text: bytes) -> Facts:
 
 
 class PipelineStep(Step):
-    """The step."""
+    """Decodes the clips of a request in worker processes."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read what the network sees of a clip from the model's own parameters, and start a decoder."""

@@ -105,7 +105,7 @@ def _values(picture: Image.Image, name: str, shape: tuple[int, ...]) -> npt.NDAr
 
 
 class PipelineStep(Step):
-    """The step."""
+    """Decodes the pictures of a request in worker processes."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read the tensors from the model's own parameters, and start a decoder."""

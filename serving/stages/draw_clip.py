@@ -97,7 +97,7 @@ def _title(used: Sequence[str], facts: Facts) -> str:
 
 
 class PipelineStep(Step):
-    """The step."""
+    """Draws a strip for every clip."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read class names from the model's own parameters."""

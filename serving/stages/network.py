@@ -83,7 +83,7 @@ def runner(session: Any, outputs: Sequence[str]) -> Run:
 
 
 class PipelineStep(Answering):
-    """The network."""
+    """Runs the graphs of a network."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Open a session per graph and run it once, so that the first request finds it warm.

@@ -56,7 +56,7 @@ def summarise(
 
 
 class PipelineStep(Step):
-    """The step."""
+    """Ranks the classes of every clip."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read class names from the model's own parameters."""

@@ -61,7 +61,7 @@ def domain_picture(values: npt.NDArray[Any], spec: dict[str, Any], look: Look, s
 
 
 class PipelineStep(Step):
-    """The step."""
+    """Writes a picture for every output domain."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read the tensors from the model's own parameters."""

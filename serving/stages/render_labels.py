@@ -103,7 +103,7 @@ def pictures_sent(question: Question) -> tuple[str, list[bytes]]:
 
 
 class PipelineStep(Step):
-    """The step."""
+    """Renders labels, certainty, a summary and, where somebody wants it, an overlay."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read class names and palette from the model's own parameters, and start a decoder for overlays."""

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import threading
-import time
 from typing import Any
 
-_EVERY_SECONDS = 1.0  # every publication is a message to Triton's process
+_EVERY_SECONDS = 0.2  # every publication is a message to Triton's process
+_PATIENCE_SECONDS = 10.0
+_one_at_a_time = threading.Lock()
 
 
 class StepMeter:
-    """Counts the requests that one model answered and the seconds that they took; safe to use from threads.
+    """Counts the requests that one step answered and the seconds that they took; safe to use from threads.
 
-    Published at most once a second, with the next answer: what came last shows after the supervisor's next canary.
+    Published every `_EVERY_SECONDS` while requests come, and so long after the last one.
     """
 
-    def __init__(self, model: str) -> None:
-        """Start at zero for a model; nothing is published before its first answer."""
-        self._model = model
+    def __init__(self, step: str) -> None:
+        """Start at zero for a step; nothing is published before its first answer."""
+        self._step = step
+        self._triton = os.getppid()
         self._lock = threading.Lock()
         self._requests, self._seconds = 0, 0.0
-        self._published = 0.0
+        self._due: threading.Timer | None = None
         self._counters: list[Any] = []
         self._families: list[Any] = []  # which must live as long as their counters
 
@@ -29,16 +33,32 @@ class StepMeter:
         with self._lock:
             self._requests += requests
             self._seconds += seconds
-            now = time.monotonic()
-            if now - self._published < _EVERY_SECONDS:
-                return
-            self._published = now
+            if self._due is None:
+                self._due = threading.Timer(_EVERY_SECONDS, self._publish)
+                self._due.daemon = True
+                self._due.start()
+
+    def _publish(self) -> None:
+        """Hand on what was counted.
+
+        A call of a Triton that is dead holds the interpreter for ever. None is made of one that is known to be; should
+        it die just then, a clock that needs no interpreter ends this process.
+        """
+        with self._lock:
+            self._due = None
             amounts = self._requests, self._seconds
             self._requests, self._seconds = 0, 0.0
-            if not self._counters:
-                self._register()
-        for counter, amount in zip(self._counters, amounts, strict=True):
-            counter.increment(amount)
+        with _one_at_a_time:
+            if os.getppid() != self._triton:
+                return
+            faulthandler.dump_traceback_later(_PATIENCE_SECONDS, exit=True)
+            try:
+                if not self._counters:
+                    self._register()
+                for counter, amount in zip(self._counters, amounts, strict=True):
+                    counter.increment(amount)
+            finally:
+                faulthandler.cancel_dump_traceback_later()
 
     def _register(self) -> None:
         """Register the counters."""
@@ -50,4 +70,4 @@ class StepMeter:
         ):
             family = pb_utils.MetricFamily(name=name, description=text, kind=pb_utils.MetricFamily.COUNTER)
             self._families.append(family)
-            self._counters.append(family.Metric(labels={"model": self._model}))
+            self._counters.append(family.Metric(labels={"model": self._step}))

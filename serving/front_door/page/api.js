@@ -29,13 +29,8 @@ function askForToken() {
   }, { once: true }));
 }
 
-/** All pipelines, each with the names of the models inside. */
 export async function readPipelines() {
-  const { pipelines } = await (await ask("v1/pipelines")).json();
-  return Promise.all(pipelines.map(async pipeline => {
-    const config = await (await ask(`v2/models/${encodeURIComponent(pipeline.name)}/config`)).json();
-    return { ...pipeline, steps: (config.ensemble_scheduling?.step ?? []).map(step => step.model_name) };
-  }));
+  return (await (await ask("v1/pipelines")).json()).pipelines;
 }
 
 export async function isReady() {
@@ -46,34 +41,40 @@ export async function isReady() {
   }
 }
 
-/** Counters of all models: {name: {requests, queue, work}}, times in milliseconds. */
-async function readStatistics() {
-  const found = {};
-  for (const entry of (await (await ask("v2/models/stats")).json()).model_stats) {
-    const stats = entry.inference_stats ?? {}, ms = part => Number(stats[part]?.ns ?? 0) / 1e6;
-    found[entry.name] = {
-      requests: Number(stats.success?.count ?? 0),
-      queue: ms("queue"),
-      work: ms("compute_input") + ms("compute_infer") + ms("compute_output"),
-    };
-  }
-  return found;
+/** Counters of a pipeline's steps: [{name, requests, queue, work}], times in milliseconds. */
+function readStatistics(pipeline) {
+  return Promise.all(pipeline.steps.map(async name => {
+    const said = await ask(`v2/models/${encodeURIComponent(name)}/stats`).then(answer => answer.json()).catch(() => null);
+    const stats = said?.model_stats[0].inference_stats ?? {}, ms = part => Number(stats[part]?.ns ?? 0) / 1e6;
+    const work = ms("compute_input") + ms("compute_infer") + ms("compute_output");
+    return { name, requests: Number(stats.success?.count ?? 0), queue: ms("queue"), work };
+  }));
 }
 
-/** Send a form; returns the answer, the time it took and the time of every step inside. */
+/** What the steps did since some counters were read; they tell a moment after an answer. */
+async function stepsSince(pipeline, before) {
+  for (let tries = 0; tries < 10; tries++) {
+    const after = await readStatistics(pipeline);
+    const steps = after.flatMap((now, index) => {
+      const old = before[index], count = now.requests - old.requests;
+      const mean = part => (now[part] - old[part]) / count;
+      return count > 0 ? [{ name: now.name, count, queue: mean("queue"), work: mean("work") }] : [];
+    });
+    if (steps.length === pipeline.steps.length) return steps;
+    await new Promise(done => setTimeout(done, 200));
+  }
+  return [];
+}
+
+/** Send a form; returns the answer, the time it took and a promise of the time of every step inside. */
 export async function predict(pipeline, form) {
   const wanted = pipeline.outputs.filter(one => one.output !== "overlay").map(one => one.output);
-  const before = await readStatistics();
+  const before = await readStatistics(pipeline);
   const began = performance.now();
   const answer = await ask(`${pipeline.url.replace(/^\//, "")}?output=${wanted.join(",")}`, { method: "POST", body: form });
   const said = await answer.json();
   const total = performance.now() - began;
-  const after = await readStatistics();
-  const steps = Object.entries(after).flatMap(([name, now]) => {
-    const old = before[name] ?? { requests: 0, queue: 0, work: 0 }, count = now.requests - old.requests;
-    return count > 0 ? [{ name, count, queue: (now.queue - old.queue) / count, work: (now.work - old.work) / count }] : [];
-  });
-  return { said, total, steps };
+  return { said, total, steps: stepsSince(pipeline, before) };
 }
 
 /** The bytes of a base64 text. */

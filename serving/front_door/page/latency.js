@@ -4,9 +4,8 @@ import { bars, make } from "./dom.js";
 
 const text = ms => (ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`);
 
-export function showLatency(pipeline, { total, steps }) {
+export function showLatency(pipeline, total, own) {
   const short = name => (name === pipeline.network ? "network" : name.replace(`${pipeline.network}_`, ""));
-  const own = pipeline.steps.map(name => steps.find(step => step.name === name)).filter(Boolean);
   const rows = [{ name: "round trip", parts: [{ share: 1, kind: "rest" }], text: text(total) }];
   for (const step of own) {
     const parts = [{ share: Math.min(step.queue / total, 1), kind: "wait" }, { share: Math.min(step.work / total, 1) }];

@@ -73,7 +73,7 @@ async function run() {
     const view = VIEWS[pipeline.task] ?? showPictures;
     const parts = await view({ pipeline, said: answer.said, inputs });
     if (mine !== state.running) return;
-    parts.at(-1).append(showLatency(pipeline, answer));
+    answer.steps.then(steps => parts.at(-1).append(showLatency(pipeline, answer.total, steps)));
     at("#answer").replaceChildren(...parts);
     at("#answer").hidden = false;
     at("#empty").hidden = true;
