@@ -122,7 +122,7 @@ def test_each_step_has_its_own_time_wherever_it_runs(layouts: tuple[EmbeddedServ
 def test_statistics_tell_how_long_steps_take(layouts: tuple[EmbeddedServer, EmbeddedServer]) -> None:
     for server in layouts:
         ask(server.grpc_url, PIPELINE, files(PICTURES))
-        time.sleep(0.5)  # steps publish what they count five times a second
+        time.sleep(0.7)  # steps publish what they count when it is quiet
         with tritonclient.grpc.InferenceServerClient(server.grpc_url.removeprefix("grpc://")) as client:
             listed = {one.name for one in client.get_inference_statistics().model_stats}
             assert listed == {one.name for one in client.get_model_repository_index().models}

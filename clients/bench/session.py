@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 import statistics
@@ -18,6 +19,7 @@ LOADS = (0.5, 0.7, 0.9)
 FEWEST_TURNS = 5
 _CURVE = tuple(share / 200 for share in range(201))
 _NEAR_BEST = 0.98
+_PUBLISHED_S = 0.5  # steps publish what they count when it is quiet
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ async def measure(targets: Sequence[Target], plan: Plan, tell: Tell) -> dict[str
 
 
 async def _statistics(target: Target) -> list[dict[str, Any]]:
-    """Return the statistics of a server's models, and of steps that share a process with others."""
+    """Return the statistics of a server's models, and of steps that share a process with others, after a pause."""
+    await asyncio.sleep(_PUBLISHED_S)
     found = await target.transport.statistics(target.deadline_s)
     for step in set(target.steps) - {entry["name"] for entry in found}:
         found += await target.transport.statistics(target.deadline_s, step)

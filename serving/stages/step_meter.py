@@ -5,9 +5,10 @@ from __future__ import annotations
 import faulthandler
 import os
 import threading
+import time
 from typing import Any
 
-_EVERY_SECONDS = 0.2  # every publication is a message to Triton's process
+_QUIET_SECONDS, _LATEST_SECONDS = 0.2, 5.0  # a publication is messages to Triton, and nothing else is done meanwhile
 _PATIENCE_SECONDS = 10.0
 _one_at_a_time = threading.Lock()
 
@@ -15,7 +16,7 @@ _one_at_a_time = threading.Lock()
 class StepMeter:
     """Counts the requests that one step answered and the seconds that they took; safe to use from threads.
 
-    Published every `_EVERY_SECONDS` while requests come, and so long after the last one.
+    Published when no request came for `_QUIET_SECONDS`, and every `_LATEST_SECONDS` while there are always some.
     """
 
     def __init__(self, step: str) -> None:
@@ -24,7 +25,7 @@ class StepMeter:
         self._triton = os.getppid()
         self._lock = threading.Lock()
         self._requests, self._seconds = 0, 0.0
-        self._due: threading.Timer | None = None
+        self._waiting = False
         self._counters: list[Any] = []
         self._families: list[Any] = []  # which must live as long as their counters
 
@@ -33,10 +34,18 @@ class StepMeter:
         with self._lock:
             self._requests += requests
             self._seconds += seconds
-            if self._due is None:
-                self._due = threading.Timer(_EVERY_SECONDS, self._publish)
-                self._due.daemon = True
-                self._due.start()
+            if not self._waiting:
+                self._waiting = True
+                threading.Thread(target=self._publish_soon, daemon=True).start()
+
+    def _publish_soon(self) -> None:
+        """Wait for a quiet moment, then hand on what was counted."""
+        latest = time.monotonic() + _LATEST_SECONDS
+        seen = -1
+        while self._requests != seen and time.monotonic() < latest:
+            seen = self._requests
+            time.sleep(_QUIET_SECONDS)
+        self._publish()
 
     def _publish(self) -> None:
         """Hand on what was counted.
@@ -45,7 +54,7 @@ class StepMeter:
         it die just then, a clock that needs no interpreter ends this process.
         """
         with self._lock:
-            self._due = None
+            self._waiting = False
             amounts = self._requests, self._seconds
             self._requests, self._seconds = 0, 0.0
         with _one_at_a_time:
