@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ import tritonclient.http
 
 from serving.embedded import EmbeddedServer
 from tests.load import DEPTH, RGB
-from tests.servers import NETWORK, PIPELINE, REPOSITORY, assert_answers, resident_bytes
-from tests.test_serving_kills import VICTIMS, kill_under_load
+from tests.servers import NETWORK, PIPELINE, REPOSITORY, STEPS, assert_answers, configured, resident_bytes
+from tests.test_serving_kills import KILLS, kill_under_load
 
 OVERLOAD = 5
 OVERLOAD_SECONDS = 60
@@ -32,8 +33,18 @@ def fresh() -> Iterator[EmbeddedServer]:
         yield running
 
 
-@pytest.mark.parametrize("part", VICTIMS)
-def test_a_killed_part_is_noticed_in_five_seconds_and_replaced_in_fifteen(part: str, fresh: EmbeddedServer) -> None:
+@pytest.fixture
+def apart(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """The same with a process for every step."""
+    with EmbeddedServer(REPOSITORY, networks=[NETWORK], options=configured(tmp_path, STEPS)) as running:
+        yield running
+
+
+@pytest.mark.parametrize(("part", "layout"), KILLS)
+def test_a_killed_part_is_noticed_in_five_seconds_and_replaced_in_fifteen(
+    part: str, layout: str, request: pytest.FixtureRequest
+) -> None:
+    fresh: EmbeddedServer = request.getfixturevalue("fresh" if layout == "own" else layout)
     _, readiness, killed = kill_under_load(fresh, part)
     if part != "front door":
         unready = next(at for at, ready in readiness.changes if at > killed and not ready)

@@ -75,6 +75,12 @@ VICTIMS: dict[str, Callable[[EmbeddedServer], int]] = {
 }
 
 
+KILLS = (
+    *(("stub", "own"), ("Triton", "own"), ("front door", "own")),
+    *(("decode stub", "apart"), ("network stub", "apart"), ("render stub", "apart")),
+)
+
+
 class Readiness:
     """What `/v2/health/ready` says, asked again and again while a `with` block runs; each change with its time."""
 
@@ -120,10 +126,7 @@ def kill_under_load(server: EmbeddedServer, part: str) -> tuple[Load, Readiness,
     return load, readiness, killed
 
 
-@pytest.mark.parametrize(
-    ("part", "layout"),
-    [("stub", "own"), ("Triton", "own"), ("front door", "own"), ("decode stub", "apart"), ("network stub", "apart")],
-)
+@pytest.mark.parametrize(("part", "layout"), KILLS)
 def test_a_part_that_is_killed_under_load_comes_back_and_nothing_is_lost(
     part: str, layout: str, request: pytest.FixtureRequest
 ) -> None:
