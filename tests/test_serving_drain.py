@@ -51,11 +51,11 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def http_outcome(server: EmbeddedServer, rgb: bytes = RGB) -> str:
+def http_outcome(server: EmbeddedServer) -> str:
     """Send one form on a connection of its own and say what became of it."""
     try:
         with httpx.Client(timeout=60) as client:
-            answer = client.post(server.http_url + URL, files={"rgb": rgb, "depth": DEPTH})
+            answer = client.post(server.http_url + URL, files={"rgb": RGB, "depth": DEPTH})
     except (httpx.NetworkError, httpx.RemoteProtocolError):
         return "closed"
     if answer.status_code == 503:
@@ -109,7 +109,9 @@ def test_while_it_stops_new_requests_are_told_to_come_back(runtime: Path) -> Non
     server = EmbeddedServer(REPOSITORY, networks=[NETWORK]).start()
     answers: list[str] = []
     outcomes = (http_outcome, grpc_outcome)
-    threads = [threading.Thread(target=lambda one=one: answers.append(one(server, SLOW))) for one in outcomes]
+    threads = [threading.Thread(target=lambda one=one: answers.append(one(server))) for one in outcomes]
+    stub = stub_of(server)
+    os.kill(stub, signal.SIGSTOP)
     for thread in threads:
         thread.start()
     wait_for_requests(server, 2)
@@ -121,6 +123,7 @@ def test_while_it_stops_new_requests_are_told_to_come_back(runtime: Path) -> Non
     assert httpx.get(server.http_url + "/v2/health/ready").status_code == 503
     assert (http_outcome(server), grpc_outcome(server)) == ("503", "StatusCode.UNAVAILABLE")
     assert answers == []
+    os.kill(stub, signal.SIGCONT)
     for thread in threads:
         thread.join(30)
     assert sorted(answers) == ["200", "OK"]
