@@ -125,7 +125,7 @@ def without(whole: Assembled, network: str) -> Assembled:
             gone |= {graph.model for graph in graphs_of(held)}
     for one in whole.pipelines:
         if one.contract.name == network:
-            gone |= {one.name, one.fused, one.before.model, *(stage.model for stage in one.after)}
+            gone |= {one.name, one.fused, *one.steps}
     configs = {name: config for name, config in whole.configs.items() if name not in gone}
     networks = tuple(one for one in whole.networks if one.contract.name != network)
     return Assembled(whole.folder, configs, pipelines, networks)

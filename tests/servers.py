@@ -170,6 +170,11 @@ def stub_of(server: EmbeddedServer, model: str = f"{NETWORK}_fused") -> int:
     return pid
 
 
+def decoders_of(server: EmbeddedServer) -> list[int]:
+    """Return the processes that decode for a server's stubs."""
+    return [one for one in descendants(server.pid) if b"killable_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     """Wait until something is so; fail after a patient while."""
     deadline = time.monotonic() + PATIENCE_SECONDS

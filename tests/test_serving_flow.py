@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +18,17 @@ from benchmarks.serving import triton_url
 from serving.embedded import EmbeddedServer
 from serving.published import DEADLINE
 from serving.stages.cores import granted_cores
-from tests.servers import NETWORK, PIPELINE, bytes_input, depth_png, infer_pictures, jpeg, network_inputs, stub_of
+from tests.servers import (
+    NETWORK,
+    PIPELINE,
+    bytes_input,
+    decoders_of,
+    depth_png,
+    infer_pictures,
+    jpeg,
+    network_inputs,
+    stub_of,
+)
 
 CLIENTS, REQUESTS = 4, 80
 
@@ -75,3 +87,22 @@ def test_a_request_that_is_late_is_not_begun(model: str, server: EmbeddedServer)
         with pytest.raises(InferenceServerException, match="its time is over") as late:
             client.infer(model, inputs, parameters={DEADLINE: int(now)})
     assert late.value.status() == "StatusCode.UNAVAILABLE"
+
+
+def test_a_request_that_gets_late_between_two_steps_goes_no_further(server: EmbeddedServer) -> None:
+    inputs = [bytes_input("rgb_image", [jpeg()]), bytes_input("depth_image", [depth_png()])]
+    infer_pictures(server, [jpeg()], [depth_png()])
+    stopped = decoders_of(server)
+    target = triton_url(server).removeprefix("grpc://")
+    with tritonclient.grpc.InferenceServerClient(target) as client, ThreadPoolExecutor() as pool:
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            deadline = int((time.monotonic() + 0.5) * 1e6)
+            asked = pool.submit(client.infer, PIPELINE, inputs, parameters={DEADLINE: deadline})
+            time.sleep(0.8)  # it was begun in time
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        with pytest.raises(InferenceServerException, match="its time is over"):
+            asked.result(30)

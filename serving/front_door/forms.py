@@ -75,7 +75,7 @@ class Form:
         if config.platform != "ensemble" or not text:
             return None
         published = json.loads(text)
-        if published["name"] == published["network"]:  # the network itself, by name of the process that runs all
+        if published["name"] == published["network"]:  # an ensemble, too, where steps are fused
             return None
         fields = [_field(spec, _PICTURE_INPUT) for spec in published["inputs"]]
         encoded = (spec for spec in published["outputs"] if spec["dtype"] == "BYTES")  # people cannot use raw tensors

@@ -8,10 +8,10 @@ from typing import Any
 from export.contract import MODALITIES
 from serving.stages.choose import Chooser, Inputs, Run
 from serving.stages.killable import MediaError
-from serving.stages.step import Arrays, Question, Step
+from serving.stages.step import Arrays, BatchStep, Question
 
 
-class Answering(Step):
+class Answering(BatchStep):
     """Answers by a chooser of graphs."""
 
     def choose(self, config: dict[str, Any], graphs: Mapping[Inputs, Run]) -> None:

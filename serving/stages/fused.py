@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,7 @@ class PipelineStep(Step):
 
         Raises:
             MediaError: a step refuses what it gets.
+            LateError: its time is over before a step begins.
         """
         if any(question.array(name) is not None for name in self._network.inputs):
             return self._network.answer(question)
@@ -72,8 +73,9 @@ class PipelineStep(Step):
         begun: dict[int, Any] = {}
         for inner, wanted in needed:
             if inner is self._network:
-                begun = {id(one): one.step.foresee(Question(array, its, question.held)) for one, its in needed}
-            answer = inner.answer(Question(array, wanted, question.held, begun.get(id(inner))))
+                begun = {id(one): one.step.foresee(replace(question, wanted=its)) for one, its in needed}
+            question.check_time()
+            answer = inner.answer(replace(question, array=array, wanted=wanted, begun=begun.get(id(inner))))
             found |= {inner.outputs[name]: value for name, value in answer.items()}
         return {name: found[name] for name in question.wanted}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -20,6 +22,10 @@ MOST_THREADS = 4  # each may hold several copies of a picture of the largest siz
 Arrays = dict[str, npt.NDArray[Any]]
 
 
+class LateError(Exception):
+    """Nobody waits for the answer to a request any more."""
+
+
 @dataclass(frozen=True)
 class Question:
     """What one request brings, and what it wants.
@@ -28,13 +34,20 @@ class Question:
         array: returns the input of a name, [N, ...], or None if it was left out.
         wanted: names of the outputs that somebody asked for.
         held: ends once the request is answered.
+        deadline: when nobody waits for the answer any more, microseconds on the monotonic clock.
         begun: what the step's `foresee` returned, or None.
     """
 
     array: Callable[[str], Any]
     wanted: frozenset[str]
     held: ExitStack
+    deadline: float = math.inf
     begun: Any = None
+
+    def check_time(self) -> None:
+        """Raise `LateError` if nobody waits for the answer any more."""
+        if time.monotonic() * 1e6 > self.deadline:
+            raise LateError("its time is over; send less at once or allow more time")
 
 
 class Step(ABC):
@@ -42,9 +55,6 @@ class Step(ABC):
 
     It is made of its model's configuration, as JSON has it, and of the folder that holds its files.
     """
-
-    #: Whether requests that come together are answered together.
-    together = False
 
     @abstractmethod
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
@@ -63,16 +73,23 @@ class Step(ABC):
                 in Triton's log.
         """
 
-    def answer_together(self, questions: Sequence[Question]) -> list[Arrays | MediaError]:
-        """Return the answers to several requests, or why one cannot be answered; only of a step that is `together`."""
-        raise NotImplementedError
-
     def at_once(self) -> int:
         """Return how many requests to answer at a time: as many as there are cores, within `MOST_THREADS`."""
         return most_at_once()
 
     def close(self) -> None:  # noqa: B027
         """End what it started; nothing is being answered any more."""
+
+
+class BatchStep(Step):
+    """A step that can run several requests as one batch."""
+
+    #: Whether requests that come together are answered together.
+    together = False
+
+    @abstractmethod
+    def answer_together(self, questions: Sequence[Question]) -> list[Arrays | MediaError]:
+        """Return the answers to several requests, or why one of them cannot be answered."""
 
 
 def most_at_once() -> int:

@@ -18,15 +18,10 @@ import numpy as np
 
 from serving.published import ASKED, DEADLINE
 from serving.stages.killable import MediaError
-from serving.stages.step import Arrays, Question, Step
+from serving.stages.step import Arrays, BatchStep, LateError, Question, Step
 from serving.stages.step_meter import StepMeter
 
 _FINISH_SECONDS = 10.0
-_YIELD = 0.0
-
-
-class LateError(Exception):
-    """Nobody waits for the answer to a request any more."""
 
 
 class StepModel:
@@ -48,7 +43,8 @@ class StepModel:
         folder = Path(args["model_repository"]) / args["model_version"]
         self._step = self._make(json.loads(args["model_config"]), folder)
         self._meter = StepMeter(args["model_name"])
-        threads = 0 if self._step.together else self._step.at_once()
+        self._batches = self._step if isinstance(self._step, BatchStep) and self._step.together else None
+        threads = 0 if self._batches else self._step.at_once()
         self._places = threads + 1
         self._free = threading.Semaphore(self._places)
         self._waiting: queue.SimpleQueue[tuple[Any, float]] = queue.SimpleQueue()
@@ -58,15 +54,15 @@ class StepModel:
     def execute(self, requests: list[Any]) -> list[Any] | None:
         """Begin with every request, or answer all of them if the step answers them together."""
         came = time.monotonic()
-        if self._step.together:
+        if self._batches:
             with ExitStack() as held:
-                answers = self._step.answer_together([_question(request, held) for request in requests])
+                answers = self._batches.answer_together([_question(request, held) for request in requests])
             self._meter.add(len(requests), len(requests) * (time.monotonic() - came))
             return [_response(partial(_raised, answer)) for answer in answers]
         for request in requests:
             self._free.acquire()
             self._waiting.put((request, came))
-            time.sleep(_YIELD)  # the thread that takes it would wait until Triton has been told that this is done
+            time.sleep(0)  # the thread that takes it would wait until Triton has been told that this is done
         with self._free:
             return None
 
@@ -101,23 +97,25 @@ class StepModel:
 
     def _answer_in_time(self, request: Any) -> Arrays:
         """Answer one request that somebody waits for."""
-        parameters = json.loads(request.parameters() or "{}")
-        if time.monotonic() * 1e6 > parameters.get(DEADLINE, math.inf):
-            raise LateError("its time is over; send less at once or allow more time")
         with ExitStack() as held:
-            return self._step.answer(_question(request, held, parameters.get(ASKED)))
+            question = _question(request, held)
+            question.check_time()
+            return self._step.answer(question)
 
 
-def _question(request: Any, held: ExitStack, asked: str | None = None) -> Question:
+def _question(request: Any, held: ExitStack) -> Question:
     """Return what one of Triton's requests brings and wants.
+
+    An ensemble asks its steps for every output, so the front door says which of them its client asked for.
 
     Args:
         request: of Triton's.
         held: ends once it is answered.
-        asked: names of the outputs that the client asked for, joined by commas: an ensemble asks its steps for all.
     """
+    parameters = json.loads(request.parameters() or "{}")
+    asked = parameters.get(ASKED)
     names = request.requested_output_names() if asked is None else asked.split(",")
-    return Question(partial(_input_array, request), frozenset(names), held)
+    return Question(partial(_input_array, request), frozenset(names), held, parameters.get(DEADLINE, math.inf))
 
 
 def _input_array(request: Any, name: str) -> Any:

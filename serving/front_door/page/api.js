@@ -53,9 +53,10 @@ function readStatistics(pipeline) {
 
 /** What the steps did since some counters were read; they tell a moment after an answer. */
 async function stepsSince(pipeline, before) {
+  let steps = [];
   for (let tries = 0; tries < 10; tries++) {
     const after = await readStatistics(pipeline);
-    const steps = after.flatMap((now, index) => {
+    steps = after.flatMap((now, index) => {
       const old = before[index], count = now.requests - old.requests;
       const mean = part => (now[part] - old[part]) / count;
       return count > 0 ? [{ name: now.name, count, queue: mean("queue"), work: mean("work") }] : [];
@@ -63,7 +64,7 @@ async function stepsSince(pipeline, before) {
     if (steps.length === pipeline.steps.length) return steps;
     await new Promise(done => setTimeout(done, 200));
   }
-  return [];
+  return steps;
 }
 
 /** Send a form; returns the answer, the time it took and a promise of the time of every step inside. */
