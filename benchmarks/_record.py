@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
+
+from training.files import write_json
+from training.hardware import cpuinfo, hardware
 
 RESULTS = Path(__file__).parent / "results"
 EIGHT_BIT = ("avx512_vnni", "avx_vnni", "amx_int8")
@@ -14,38 +18,41 @@ EIGHT_BIT = ("avx512_vnni", "avx_vnni", "amx_int8")
 
 def processor() -> str:
     """Return the processor's model name, or the architecture where the system does not tell."""
-    names = [line.split(":", 1)[1].strip() for line in _cpuinfo().splitlines() if line.startswith("model name")]
-    return names[0] if names else os.uname().machine
+    return str(hardware()["cpu"])
 
 
 def eight_bit_instructions() -> list[str]:
     """Return which instructions for 8-bit products the processor has."""
-    words = set(_cpuinfo().split())
+    words = set(cpuinfo().split())
     return [name for name in EIGHT_BIT if name in words]
 
 
-def keep(name: str, command: str, figures: dict[str, Any], *, gpu: str | None = None, results: Path = RESULTS) -> None:
+def command() -> str:
+    """Return the command line that this process was started with, to measure the same again."""
+    spec = sys.modules["__main__"].__spec__
+    module = spec.name.removesuffix(".__main__") if spec else Path(sys.argv[0]).stem
+    return shlex.join(["python", "-m", module, *sys.argv[1:]])
+
+
+def keep(
+    name: str,
+    figures: dict[str, Any],
+    *,
+    again: str | None = None,
+    gpu: str | None = None,
+    results: Path = RESULTS,
+) -> None:
     """Print the figures of a benchmark as a JSON line and write them to `results/DATE-NAME.json`.
 
     Args:
         name: of the benchmark.
-        command: that measures the same again.
         figures: plain JSON types.
+        again: command that measures the same again; None for `command()`.
         gpu: name of the GPU that was measured on, if any.
         results: folder to write into.
     """
     date = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    hardware = {"cpu": processor(), "cores": os.cpu_count(), "eight_bit": eight_bit_instructions(), "gpu": gpu}
-    record = {"benchmark": name, "date": date, "command": command, "hardware": hardware, **figures}
-    results.mkdir(parents=True, exist_ok=True)
-    path = results / f"{date}-{name}.json"
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    machine = {**hardware(), "eight_bit": eight_bit_instructions(), "gpu": gpu}
+    record = {"benchmark": name, "date": date, "command": again or command(), "hardware": machine, **figures}
+    write_json(results / f"{date}-{name}.json", record)
     print(json.dumps(record))
-
-
-def _cpuinfo() -> str:
-    """Return what Linux says of the processors, or nothing elsewhere."""
-    listing = Path("/proc/cpuinfo")
-    return listing.read_text() if listing.exists() else ""

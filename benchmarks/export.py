@@ -30,6 +30,7 @@ from export.precision import Precision
 from export.quantise import Quantiser
 from export.servable import SegmentationServable, input_spec
 from training.config import NetworkConfig, TrainConfig
+from training.count import parameters
 from training.datasets.rooms_frames import RoomsFrames
 from training.modalities import modalities
 from training.models import PrivateNorm2d, SegmentationNetwork, build_network, exchanging_norms
@@ -109,18 +110,17 @@ def measured(name: str, repeats: int, threads: int, frames: Frames, folder: Path
         for kind in paths
     }
     counted = macs(work.servable(), work.inputs)
-    parameters = sum(p.numel() for p in network.parameters())
     return {
-        "median_ms": {kind: round(time.median_ms, 1) for kind, time in times.items()},
-        "int8_against_eager": times["eager fp32"].median_ms / times["frozen int8"].median_ms,
-        "int8_against_naive": times["naive fp32"].median_ms / times["frozen int8"].median_ms,
-        "frozen_against_naive": times["naive fp32"].median_ms / times["frozen fp32"].median_ms,
+        "median_ms": {kind: round(time, 1) for kind, time in times.items()},
+        "int8_against_eager": times["eager fp32"] / times["frozen int8"],
+        "int8_against_naive": times["naive fp32"] / times["frozen int8"],
+        "frozen_against_naive": times["naive fp32"] / times["frozen fp32"],
         "label_agreement": agreement,
         "logits_relative": measure("relative", torch_runner(work.live())(sample)[2], tapped),
         "gmacs_live": macs(work.live(), work.inputs) / 1e9,
         "gmacs_frozen_counted": counted / 1e9,
         "gmacs_frozen_computed": computed_macs(network, work, sample) / 1e9,
-        "file_over_parameters": paths["frozen fp32"].stat().st_size / (4 * parameters),
+        "file_over_parameters": paths["frozen fp32"].stat().st_size / (4 * parameters(network)),
     }
 
 
@@ -149,7 +149,7 @@ def main() -> None:
             if key != "median_ms":
                 print(f"  {key:24} {value if isinstance(value, dict) else round(value, 6)}")
     figures = {"threads": threads, "size": list(SIZE), "networks": networks}
-    keep("export", f"python -m benchmarks.export --threads {threads}", figures)
+    keep("export", figures)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from export.parity import Runner, onnx_runner
 from training.audio_video.fusion import Fusion, FusionConfig, build_fusion, count_fusion
 
 DIMS = (512, 512)
-#: Parameters in millions and floating point operations in 10^9, as printed in Table 2 of 004_a3329bf35123a571.txt.
+#: Parameters in millions and floating point operations in 10^9, as printed in Table 2 of the GMF paper.
 PUBLISHED = {"gmf": (5.25, 0.01), "mbt": (37.83, 0.15), "perceiver": (45.05, 45.59)}
 #: Milliseconds that GMF may take.
 BOUND = 1.0
@@ -135,7 +135,7 @@ def main() -> None:
     for name in ("gmf", FOLDED):
         print(f"{name} under {BOUND:g} ms: {'yes' if medians[name] < BOUND else 'NO'}")
     print(f"GMF cheaper than MBT and Perceiver: {'yes' if cheapest else 'NO'}")
-    keep("fusion", "python -m benchmarks.fusion", {"threads": 1, "dims": list(DIMS), "fusions": figures})
+    keep("fusion", {"threads": 1, "dims": list(DIMS), "fusions": figures})
 
 
 if __name__ == "__main__":

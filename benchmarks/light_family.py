@@ -121,7 +121,7 @@ def summary(runs: list[dict[str, float]]) -> dict[str, float]:
 def main() -> None:
     """Measure, print a table and end in one JSON line."""
     parser = argparse.ArgumentParser(description="cen-lite-s against a RefineNet of like size")
-    parser.add_argument("--steps", type=int, default=400, help="steps per run (default 400)")
+    parser.add_argument("--steps", type=int, default=300, help="steps per run (default 300)")
     parser.add_argument("--seeds", type=int, default=3, help="runs per network (default 3)")
     parser.add_argument("--threads", type=int, default=1, help="threads of training and latency (default 1)")
     wanted = parser.parse_args()
@@ -145,8 +145,7 @@ def main() -> None:
             flush=True,
         )
     sizes = {"threads": wanted.threads, "steps": wanted.steps, "seeds": wanted.seeds, "size": list(SIZE)}
-    command = f"python -m benchmarks.light_family --steps {wanted.steps} --seeds {wanted.seeds}"
-    keep("light_family", command, {**sizes, "networks": figures})
+    keep("light_family", {**sizes, "networks": figures})
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def main() -> None:
         paces = scenes_per_second(wanted.scenes, wanted.repetitions, all_domains=everything)
         figures[title] = round(statistics.median(paces), 1)
         print(f"{title:18s} {figures[title]:7.1f} scenes/s   (from {min(paces):.1f} to {max(paces):.1f})")
-    keep("rooms", "python -m benchmarks.rooms", {"size": [128, 160], "threads": 1, "scenes_per_second": figures})
+    keep("rooms", {"size": [128, 160], "threads": 1, "scenes_per_second": figures})
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def main() -> None:
     medians = {name: round(statistics.median(values), 1) for name, values in times.items()}
     for name, value in medians.items():
         print(f"{name:14} {value:7.1f} ms")
-    keep("tail", "python -m benchmarks.tail", {"threads": 1, "processor_ms": medians})
+    keep("tail", {"threads": 1, "processor_ms": medians})
 
 
 if __name__ == "__main__":

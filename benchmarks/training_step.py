@@ -101,8 +101,7 @@ def main() -> None:
     print(f"{processor()}, {torch.get_num_threads()} threads, RefineNet-50, M = 2, 128x160, batch {options.batch}")
     for name, value in figures.items():
         print(f"  {name:20} {value:8.3f}")
-    command = f"python -m benchmarks.training_step --turns {options.turns} --batch {options.batch}"
-    keep("training_step", command, {"threads": torch.get_num_threads(), **figures})
+    keep("training_step", {"threads": torch.get_num_threads(), **figures})
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from clients.overlays import blend_labels
 from clients.pipelines import Pipeline, Tensor
 from clients.predictor import Predictor
 from clients.questions import Question, segmentation_question
-from clients.results import SavedFiles, Segmentation, Timings
+from clients.results import Segmentation, Timings
 from clients.score import mean_iou
 from clients.translations import Translation, translation_question
 
@@ -49,7 +49,6 @@ __all__ = [
     "RequestRefused",
     "Retries",
     "Row",
-    "SavedFiles",
     "Segmentation",
     "ServerError",
     "ServerFailed",

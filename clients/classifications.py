@@ -21,6 +21,7 @@ from clients.files import prepare_folder, write_whole
 from clients.pipelines import Pipeline
 from clients.questions import Arrays, Question
 from clients.results import Timings
+from clients.tensors import bytes_tensor
 
 TASK = "classification"
 _STRIP = "strip_png"
@@ -120,7 +121,7 @@ def clip_question(
         raise InputError(f"cannot read {clip!s} ({error.strerror}); name a clip that you may read") from error
     if not data:
         raise InputError("the clip is empty; send the bytes of an MP4, WebM, MKV or AVI file")
-    inputs = {"clip": np.array([[data]], dtype=np.object_)}
+    inputs = {"clip": bytes_tensor(data)}
     needed = ("probabilities", "modalities", "summary")
     taken = 1e3 * (time.perf_counter() - started)
     return Question(TASK, pipeline, inputs, needed, (_STRIP,) if strip else (), _read, taken)

@@ -7,6 +7,7 @@ nearest. Zero is always "no reading".
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,15 @@ class DepthPicture:
     units_per_metre: float | None
 
 
+def check_units(units_per_metre: float | None) -> None:
+    """Raise `InputError` unless a scale of depth pictures makes sense; None is the server's default."""
+    number = isinstance(units_per_metre, numbers.Real) and math.isfinite(units_per_metre) and units_per_metre > 0
+    if units_per_metre is not None and not number:
+        raise InputError(
+            f"depth_units_per_metre is {units_per_metre!r}; send a number above 0, for example 1000 or 5000"
+        )
+
+
 def depth_picture(source: Source, units_per_metre: float | None = None) -> DepthPicture:
     """Return the depth picture to send.
 
@@ -47,8 +57,7 @@ def depth_picture(source: Source, units_per_metre: float | None = None) -> Depth
     Raises:
         InputError: the source is none of these, a value does not fit, or the unit makes no sense.
     """
-    if units_per_metre is not None and not (math.isfinite(units_per_metre) and units_per_metre > 0):
-        raise InputError(f"depth_units_per_metre is {units_per_metre}; send a number above 0, for example 1000 or 5000")
+    check_units(units_per_metre)
     if isinstance(source, Image.Image):
         source = _array_of(source)
     if not isinstance(source, np.ndarray):

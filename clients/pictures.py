@@ -23,6 +23,7 @@ Source: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 """A path, the bytes of a file, a Pillow image or an array."""
 
 ASPECT_TOLERANCE = 0.01
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png")
 _FORMATS = ("JPEG", "PNG")
 _REMEDY = "send a JPEG or PNG file of 8 bits per channel"
 _COLOUR_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clients.answers import CONFIDENCE, OVERLAY, SEGMENTATION_OUTPUTS, SegmentationAnswer, read_segmentation
-from clients.depth import depth_picture
+from clients.depth import check_units, depth_picture
 from clients.errors import InputError, PipelineUnknown
 from clients.pictures import Source, check_registered, colour_picture
 from clients.pipelines import Pipeline
 from clients.results import Segmentation, Timings, area_shares
+from clients.tensors import bytes_tensor, depth_tensors
 
 Answer = TypeVar("Answer")
 Arrays = Mapping[str, NDArray[Any]]
@@ -50,9 +51,11 @@ class Question(Generic[Answer]):
         """Return the tensors to ask a pipeline for.
 
         Raises:
-            InputError: the pipeline cannot do without an input that was not given.
+            InputError: the pipeline has no such input, or cannot do without one that was not given.
             PipelineUnknown: it lacks an output that is needed.
         """
+        if not self.direct:
+            check_inputs(pipeline, self.inputs)
         for tensor in () if self.direct else pipeline.inputs:
             if not tensor.optional and tensor.name not in self.inputs:
                 name = tensor.name.removesuffix("_image")
@@ -65,6 +68,16 @@ class Question(Generic[Answer]):
             raise PipelineUnknown(f"pipeline {pipeline.name!r} does not answer with {lacking[0]!r}; name another one")
         wished = offered - set(self.needed) if self.wished is None else self.wished
         return (*self.needed, *(name for name in sorted(wished) if name in offered))
+
+
+def check_inputs(pipeline: Pipeline, names: Iterable[str]) -> None:
+    """Raise `InputError` unless a pipeline has all of some inputs, named by tensor or domain: `rgb_image` or `rgb`."""
+    files = [tensor.name.removesuffix("_image") for tensor in pipeline.inputs if tensor.dtype == "BYTES"]
+    known = {tensor.name for tensor in pipeline.inputs}.union(files)
+    for name in names:
+        if name not in known:
+            asked = name.removesuffix("_image")
+            raise InputError(f"pipeline {pipeline.name!r} has no input {asked!r}; it has: {', '.join(files)}")
 
 
 def segmentation_question(
@@ -83,6 +96,7 @@ def segmentation_question(
     """
     started = time.perf_counter()
     colour = None if rgb is None else colour_picture(rgb)
+    check_units(depth_units_per_metre)
     found = None if depth is None else depth_picture(depth, depth_units_per_metre)
     if colour is not None:
         picture = colour
@@ -92,12 +106,10 @@ def segmentation_question(
         raise InputError("neither rgb nor depth came; send one of them or both")
     inputs: dict[str, NDArray[Any]] = {}
     if colour is not None:
-        inputs["rgb_image"] = np.array([[colour.data]], dtype=np.object_)
+        inputs["rgb_image"] = bytes_tensor(colour.data)
     if found is not None:
         check_registered(picture, found.picture)
-        inputs["depth_image"] = np.array([[found.picture.data]], dtype=np.object_)
-        if found.units_per_metre is not None:
-            inputs["depth_units_per_metre"] = np.array([[found.units_per_metre]], dtype=np.float32)
+        inputs |= depth_tensors(found)
     sent = (None if colour is None else colour.data, None if found is None else found.picture.data)
 
     def read(chosen: Pipeline, tensors: Arrays, timings: Callable[[], Timings]) -> Segmentation:

@@ -41,15 +41,6 @@ class Timings:
     attempts: int = 1
 
 
-@dataclass(frozen=True)
-class SavedFiles:
-    """The files that `Segmentation.save` wrote."""
-
-    labels: Path
-    overlay: Path
-    summary: Path
-
-
 @dataclass(frozen=True, eq=False)
 class Segmentation:
     """Labels for one pair of pictures.
@@ -111,23 +102,27 @@ class Segmentation:
             return Image.open(io.BytesIO(self.rgb))
         return shade_depth(np.asarray(Image.open(io.BytesIO(self.depth or b""))))
 
-    def save(self, folder: str | os.PathLike[str], stem: str) -> SavedFiles:
+    def save(self, folder: str | os.PathLike[str], stem: str) -> dict[str, Path]:
         """Write `<stem>.labels.png`, `<stem>.overlay.png` and `<stem>.summary.json`, each whole or not at all.
 
         Args:
             folder: where to; made if it does not exist.
             stem: beginning of the three file names.
 
+        Returns:
+            The files as `labels`, `overlay` and `summary`.
+
         Raises:
             OutputError: the folder cannot be made or written to.
         """
         place = prepare_folder(folder)
         summary = json.dumps(self.summary, indent=1, ensure_ascii=False) + "\n"
-        return SavedFiles(
-            labels=write_whole(place / f"{stem}.labels.png", self.labels_png),
-            overlay=write_whole(place / f"{stem}.overlay.png", self.overlay_png or encode_png(self.overlay()).data),
-            summary=write_whole(place / f"{stem}.summary.json", summary.encode()),
-        )
+        overlay = self.overlay_png or encode_png(self.overlay()).data
+        return {
+            "labels": write_whole(place / f"{stem}.labels.png", self.labels_png),
+            "overlay": write_whole(place / f"{stem}.overlay.png", overlay),
+            "summary": write_whole(place / f"{stem}.summary.json", summary.encode()),
+        }
 
 
 def area_shares(labels: NDArray[np.uint8], class_names: tuple[str, ...]) -> dict[str, float]:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from clients.address import Address
 from clients.balance import SAFE, Balance, Retries
-from clients.errors import DeadlineExceeded, InputError, PipelineUnknown
+from clients.errors import AddressError, DeadlineExceeded, InputError, PipelineUnknown
 from clients.pipelines import Pipeline, is_pipeline, read_pipeline
 from clients.questions import Question
 from clients.results import Timings
@@ -96,6 +96,8 @@ class Talks:
         urls = [one.strip() for one in url.split(",")] if isinstance(url, str) else list(url)
         if not urls:
             raise InputError("no address came; send one or more, for example grpc://127.0.0.1:8001")
+        if len(urls) > 1 and "" in urls:
+            raise AddressError(f"address {urls.index('') + 1} of {len(urls)} in {url!r} is empty; take out its comma")
         self.addresses = tuple(Address.parse(one) for one in urls)
         self._deadline_s = deadline_s
         self._balance = Balance(len(urls), retries)
@@ -113,9 +115,9 @@ class Talks:
             found[str(address)] = bool((yield Call(index, "ready", (), self._deadline_s)))
         return found
 
-    def pipelines(self) -> Talk[tuple[Pipeline, ...]]:
-        """Ask for every pipeline, sorted by name."""
-        limit = Limit.of(self._deadline_s)
+    def pipelines(self, limit: Limit | None = None) -> Talk[tuple[Pipeline, ...]]:
+        """Ask for every pipeline, sorted by name, within a limit or the predictor's deadline."""
+        limit = limit or Limit.of(self._deadline_s)
         names, _ = yield from self._send("models", (), limit)
         configs = []
         for name in names:
@@ -123,11 +125,11 @@ class Talks:
             configs.append(config)
         return tuple(read_pipeline(config) for config in configs if is_pipeline(config))
 
-    def pipeline(self, name: str | None, task: str) -> Talk[Pipeline]:
-        """Ask for one pipeline, once."""
+    def pipeline(self, name: str | None, task: str, limit: Limit | None = None) -> Talk[Pipeline]:
+        """Ask for one pipeline, once, within a limit or the predictor's deadline."""
         known = self._known.get((name, task))
         if known is None:
-            known = yield from self._find(name, task)
+            known = yield from self._find(name, task, limit or Limit.of(self._deadline_s))
             if known.task != task:
                 raise PipelineUnknown(f"pipeline {known.name!r} is for {known.task}; name one for {task}")
             self._known[name, task] = known
@@ -155,11 +157,11 @@ class Talks:
 
         Args:
             question: what to ask.
-            deadline_s: seconds that this question may take, or None for the predictor's.
+            deadline_s: seconds that all of it may take, or None for the predictor's.
         """
         started = time.perf_counter()
         limit = Limit.of(self._deadline_s if deadline_s is None else deadline_s)
-        chosen = yield from self.pipeline(question.pipeline, question.task)
+        chosen = yield from self.pipeline(question.pipeline, question.task, limit)
         asked = time.perf_counter()
         outputs = question.outputs(chosen)
         model = chosen.network if question.direct else chosen.name
@@ -199,15 +201,14 @@ class Talks:
             if pause:
                 yield Pause(pause)
 
-    def _find(self, name: str | None, task: str) -> Talk[Pipeline]:
+    def _find(self, name: str | None, task: str, limit: Limit) -> Talk[Pipeline]:
         """Ask for the named pipeline, or for the only one with a task."""
-        limit = Limit.of(self._deadline_s)
         if name is not None:
             names, _ = yield from self._send("models", (), limit)
             if name in names:
                 config, _ = yield from self._send("config", (name,), limit)
                 return read_pipeline(config)
-        offered = yield from self.pipelines()
+        offered = yield from self.pipelines(limit)
         fitting = [pipeline for pipeline in offered if pipeline.task == task]
         offer = ", ".join(pipeline.name for pipeline in fitting)
         if not fitting:

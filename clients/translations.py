@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clients.answers import only, read_summary
-from clients.depth import depth_picture
+from clients.depth import MILLIMETRES_PER_METRE, check_units, depth_picture
 from clients.errors import InputError
 from clients.files import prepare_folder, write_whole
 from clients.pictures import Source, colour_picture
 from clients.pipelines import Pipeline
 from clients.questions import Arrays, Question
 from clients.results import Timings
+from clients.tensors import bytes_tensor, depth_tensors
 
 _PICTURE = "_png"
-_MILLIMETRES = 1000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class Translation:
 
     def metres(self, domain: str = "depth") -> NDArray[np.float32]:
         """Return a depth output in metres, float32 [H, W], 0 = no reading; raises like `picture`."""
-        return np.asarray(self.picture(domain)).astype(np.float32) / np.float32(_MILLIMETRES)
+        return np.asarray(self.picture(domain)).astype(np.float32) / np.float32(MILLIMETRES_PER_METRE)
 
     def save(self, folder: str | os.PathLike[str], stem: str) -> dict[str, Path]:
         """Write `<stem>.<domain>.png` and `<stem>.summary.json`, each whole or not at all; returns them by domain.
@@ -90,15 +90,13 @@ def translation_question(
     started = time.perf_counter()
     if not inputs:
         raise InputError("no picture came; send one per input domain of the pipeline")
+    check_units(depth_units_per_metre)
     tensors: dict[str, NDArray[Any]] = {}
     for domain, source in inputs.items():
-        if domain != "depth":
-            tensors[f"{domain}_image"] = np.array([[colour_picture(_shown(source)).data]], dtype=np.object_)
-            continue
-        found = depth_picture(source, depth_units_per_metre)
-        tensors["depth_image"] = np.array([[found.picture.data]], dtype=np.object_)
-        if found.units_per_metre is not None:
-            tensors["depth_units_per_metre"] = np.array([[found.units_per_metre]], dtype=np.float32)
+        if domain == "depth":
+            tensors |= depth_tensors(depth_picture(source, depth_units_per_metre))
+        else:
+            tensors[f"{domain}_image"] = bytes_tensor(colour_picture(_shown(source)).data)
 
     def read(chosen: Pipeline, answers: Arrays, timings: Callable[[], Timings]) -> Translation:
         pictures = {

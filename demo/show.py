@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from clients import Predictor, Row, SavedFiles, Segmentation, blend_labels, contact_sheet, mean_iou
+from clients import Predictor, Row, Segmentation, blend_labels, contact_sheet, mean_iou
 from demo.panels import Panel, with_panels
 from demo.scenes import Scene, relative
 
@@ -28,14 +28,14 @@ class Answer:
     Attributes:
         scene: what was sent.
         result: what came back.
-        files: where it was written.
+        files: where it was written, by kind.
         p50_ms: median time of a request, decoding of the answer included.
         mean_iou: against the scene's truth, or None where there is none.
     """
 
     scene: Scene
     result: Segmentation
-    files: SavedFiles
+    files: dict[str, Path]
     p50_ms: float
     mean_iou: float | None
 
@@ -105,8 +105,8 @@ def report(answers: Sequence[Answer], pipeline: str, others: Sequence[dict[str, 
                 "pipeline": pipeline,
                 "input": relative(answer.scene.rgb),
                 "p50_ms": round(answer.p50_ms, 2),
-                "overlay": relative(answer.files.overlay),
-                "labels": relative(answer.files.labels),
+                "overlay": relative(answer.files["overlay"]),
+                "labels": relative(answer.files["labels"]),
                 "mean_iou": None if answer.mean_iou is None else round(answer.mean_iou, 4),
             }
             for answer in answers

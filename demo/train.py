@@ -10,8 +10,8 @@ from typing import Any
 
 from demo.__main__ import run as show
 from demo.scenes import ROOT
-from export.__main__ import describe
 from export.build import build
+from export.describe import describe
 from training.evaluate import score, table
 from training.fit import fit
 from training.kinds import RunConfig

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,7 @@ from export import tensorrt_plan
 from export.contract import PRECISIONS, TARGETS, Contract
 from export.describe import describe
 from export.drawing import page
-
-__all__ = ["describe", "main"]
+from training.commands.arguments import size
 
 FORMATS = ("onnx", "tensorrt")
 SCRIPT = "build_plan.py"
@@ -38,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     build.set_defaults(action=_build)
     build.add_argument("run", type=Path, help="run folder written by python -m training train")
     build.add_argument("--name", required=True, help="name of the network on the server")
-    build.add_argument("--size", type=_size, metavar="HxW", help="size of the pictures: 128x160; clips have their own")
+    build.add_argument("--size", type=size, metavar="HxW", help="size of the pictures: 128x160; clips have their own")
     build.add_argument("--to", required=True, type=Path, help="model repository to write into")
     build.add_argument("--max-batch", type=int, default=8, help="largest batch a server may form (default 8)")
     build.add_argument("--precision", choices=PRECISIONS, default="fp32", help="arithmetic of the graph (default fp32)")
@@ -67,16 +65,17 @@ def _build(options: argparse.Namespace) -> int:
     plan = options.format == "tensorrt"
     if plan:
         tensorrt_plan.load_tensorrt()  # before anything slow
-    from export.build import build  # torch is needed only here
+    from export.build import build, default_target  # torch is needed only here
     from export.precision import Precision
     from training.run_folder import read_run
 
-    target = options.target or ("tensorrt" if plan else "cpu")
+    run = read_run(options.run)
+    target = options.target or default_target(run, plan=plan)
     precision = Precision(
         options.precision, target, options.calibration, options.calibration_frames, options.max_drop, options.frames
     )
     contract = build(
-        read_run(options.run),
+        run,
         options.name,
         options.size,
         options.to,
@@ -124,13 +123,6 @@ def _plan_script(options: argparse.Namespace) -> int:
 def _report(line: str) -> None:
     """Say on stderr what is being done."""
     print(line, file=sys.stderr, flush=True)
-
-
-def _size(text: str) -> tuple[int, int]:
-    """Parse `HxW`."""
-    if not (match := re.fullmatch(r"(\d+)x(\d+)", text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size; write HEIGHTxWIDTH, for example 128x160")
-    return int(match[1]), int(match[2])
 
 
 if __name__ == "__main__":

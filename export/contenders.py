@@ -13,7 +13,7 @@ from torch import nn
 
 from export.clip_servable import ClipServable
 from export.contract import Contract
-from export.latency import Latency, interleaved
+from export.latency import interleaved
 from export.onnx_graph import example, exported, save
 from export.parity import onnx_runner, torch_runner
 from export.picture_servable import PictureServable
@@ -27,8 +27,8 @@ from training.models.translation import build_translator
 from training.translation.config import TranslationConfig
 
 
-def compare_latency(contract: Contract, graph: Path, repeats: int) -> dict[str, Latency]:
-    """Time a graph, eager PyTorch and a naive export in turn, on noise of batch 1.
+def compare_latency(contract: Contract, graph: Path, repeats: int) -> dict[str, float]:
+    """Time a graph, eager PyTorch and a naive export in turn, on noise of batch 1; milliseconds.
 
     Args:
         contract: of the graph.

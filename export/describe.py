@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from export.contract import Contract
-from export.latency import Latency
 
 
-def describe(contract: Contract, latencies: Mapping[str, Latency] | None = None) -> str:
+def describe(contract: Contract, latencies: Mapping[str, float] | None = None) -> str:
     """Return what a contract promises and proves, and latencies where they were measured."""
     lines = [f"{contract.name}: {contract.task}, {contract.precision}, batch 1..{contract.max_batch_size}"]
     for arrow, specs in (("in ", contract.inputs), ("out", contract.outputs)):
@@ -34,7 +33,7 @@ def describe(contract: Contract, latencies: Mapping[str, Latency] | None = None)
     ]
     if latencies:
         lines.append("latency here, one sample:")
-        lines += [f"  {name:24} {latency.median_ms:9.1f} ms" for name, latency in latencies.items()]
+        lines += [f"  {name:24} {time:9.1f} ms" for name, time in latencies.items()]
     return "\n".join(lines)
 
 

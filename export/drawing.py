@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from export.contract import Contract
-from export.latency import Latency
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b2733 }
@@ -19,7 +18,7 @@ td.n { text-align: right; font-variant-numeric: tabular-nums }
 """
 
 
-def page(contract: Contract, latencies: Mapping[str, Latency]) -> str:
+def page(contract: Contract, latencies: Mapping[str, float]) -> str:
     """Return a page with everything that a contract promises and proves.
 
     Args:
@@ -35,8 +34,7 @@ def page(contract: Contract, latencies: Mapping[str, Latency]) -> str:
         "<h2>Multiply-accumulates per sample (GMAC)</h2>" + _bars(macs),
     ]
     if latencies:
-        times = {name: latency.median_ms for name, latency in latencies.items()}
-        parts.append("<h2>Latency here, one sample (ms)</h2>" + _bars(times))
+        parts.append("<h2>Latency here, one sample (ms)</h2>" + _bars(latencies))
     if contract.exchange:
         parts.append("<h2>Exchanged channels per layer</h2>" + _exchange(contract))
     if contract.precisions:

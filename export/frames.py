@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,19 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from export.contract import TensorSpec
+from training.datasets.files import PlainDepth, read_colour, read_depth, size_problem
+from training.datasets.folder import ENDINGS, read_manifest, recognise
 from training.datasets.frames import FrameSource
+from training.datasets.problems import DataError
+from training.infer import read_arrays
+from training.transforms import nearest
 
-PICTURES = (".png", ".jpg", ".jpeg")
+Raw = NDArray[Any]
+#: Stored parts of a metre where no manifest says how many there are.
+MILLIMETRES = 1000.0
 
 
 class FramesError(ValueError):
@@ -53,36 +58,35 @@ def of_source(source: FrameSource, inputs: Sequence[TensorSpec], count: int, des
     frames = [source[index] for index in chosen]
     return Frames(
         description.format(count=len(frames)),
-        tuple(tuple(_batched(resized(frame.pictures[spec.name], size)) for spec in inputs) for frame in frames),
-        tuple(resized(frame.labels, size).astype(np.uint8) for frame in frames),
+        tuple(tuple(_batched(nearest(frame.pictures[spec.name], *size)) for spec in inputs) for frame in frames),
+        tuple(nearest(frame.labels, *size).astype(np.uint8) for frame in frames),
     )
 
 
 def of_folder(folder: Path, inputs: Sequence[TensorSpec], count: int) -> Frames:
     """Return up to `count` frames of a folder, without labels.
 
-    The folder holds `.npz` files with one raw array per input, named after it, [H, W, C] or [H, W]; or one folder of
-    pictures per input, `rgb/NAME.png` or `.jpg` beside `depth/NAME.png` (16 bits, in `depth_units_per_metre` of a
-    `manifest.json`, or in millimetres).
+    The folder holds `.npz` files with one raw array per input, named after it, [H, W, C] or [H, W]; or pictures in the
+    plain layout of `training.datasets.folder`, of which labels and lists are not read: `rgb/NAME.png` or `.jpg` beside
+    `depth/NAME.png`, 16-bit grey in `depth_units_per_metre` of `manifest.json`, or in millimetres where there is none.
+
+    Args:
+        folder: with the frames.
+        inputs: of the graph, named after the modalities.
+        count: how many at most, in alphabetical order.
 
     Raises:
         FramesError: nothing usable is there, or an array does not fit.
+        TensorError: an `.npz` file is damaged.
+        DataError: the manifest or a picture cannot be used, or the pictures of a frame differ in size.
     """
     size = _size(inputs)
     if archives := sorted(folder.glob("*.npz")):
         rows = [_archive(path, inputs) for path in archives[:count]]
     else:
-        stems = _stems(folder, inputs)
-        rows = [[_picture(folder, stem, spec) for spec in inputs] for stem in stems[:count]]
-    samples = tuple(tuple(_batched(resized(array, size)) for array in row) for row in rows)
+        rows = list(_pictures(folder, inputs, count))
+    samples = tuple(tuple(_batched(nearest(array, *size)) for array in row) for row in rows)
     return Frames(f"{folder.name}, {len(samples)} frames", samples)
-
-
-def resized(picture: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """Bring a raw picture [H, W] or [H, W, C] to a size by nearest neighbour."""
-    rows = (np.arange(size[0]) + 0.5) * picture.shape[0] // size[0]
-    columns = (np.arange(size[1]) + 0.5) * picture.shape[1] // size[1]
-    return np.ascontiguousarray(picture[rows.astype(int)][:, columns.astype(int)])
 
 
 def _size(inputs: Sequence[TensorSpec]) -> tuple[int, int]:
@@ -95,56 +99,54 @@ def _batched(array: NDArray[Any]) -> Tensor:
     return torch.from_numpy(array)[None]
 
 
-def _archive(path: Path, inputs: Sequence[TensorSpec]) -> list[NDArray[Any]]:
-    """Read one `.npz` file."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError) as error:
-        raise FramesError(f"{path} cannot be read: {error}") from error
+def _archive(path: Path, inputs: Sequence[TensorSpec]) -> list[Raw]:
+    """Read the arrays of one `.npz` file that are inputs."""
+    arrays = read_arrays(path)
     if absent := [spec.name for spec in inputs if spec.name not in arrays]:
         raise FramesError(f"{path} lacks {', '.join(absent)}; it holds {', '.join(arrays) or 'nothing'}")
-    return [_fitting(arrays[spec.name], spec, path) for spec in inputs]
+    return _registered([(f"{path}, {spec.name}", _fitting(arrays[spec.name], spec, path)) for spec in inputs])
 
 
-def _fitting(array: NDArray[Any], spec: TensorSpec, path: Path) -> NDArray[Any]:
-    """Return a raw array with the element type of an input, refusing one of another shape or kind."""
+def _fitting(array: Raw, spec: TensorSpec, path: Path) -> Raw:
+    """Return a raw array of an input, refusing one of another shape or element type, or with values that are none."""
     dtype = np.uint8 if spec.dtype == "UINT8" else np.float32
     if array.ndim != len(spec.shape) or array.shape[2:] != spec.shape[2:] or 0 in array.shape:
         wanted = ["H", "W", *map(str, spec.shape[2:])]
         raise FramesError(f"{path}: {spec.name} has shape {list(array.shape)}; give [{', '.join(wanted)}]")
     if array.dtype != dtype:
         raise FramesError(f"{path}: {spec.name} is {array.dtype}; give {np.dtype(dtype)} ({spec.unit})")
+    if not np.isfinite(array).all():
+        raise FramesError(f"{path}: {spec.name} holds values that are not finite; replace them before")
     return array
 
 
-def _stems(folder: Path, inputs: Sequence[TensorSpec]) -> list[str]:
-    """Return the names that every input has a picture of."""
-    found = [
-        {path.stem for path in (folder / spec.name).glob("*") if path.suffix.lower() in PICTURES} for spec in inputs
-    ]
-    stems = sorted(set.intersection(*found))
+def _pictures(folder: Path, inputs: Sequence[TensorSpec], count: int) -> Iterator[list[Raw]]:
+    """Read the pictures of the first frames in the plain layout, one row of arrays per frame."""
+    found = [_found(folder, spec.name) for spec in inputs]
+    stems = sorted(set.intersection(*map(set, found)))
     if not stems:
         wanted = ", ".join(f"{spec.name}/NAME.png" for spec in inputs)
         names = ", ".join(spec.name for spec in inputs)
         raise FramesError(f"{folder} holds no frames; give *.npz with the arrays {names}, or pictures {wanted}")
-    return stems
+    depth = PlainDepth(read_manifest(folder).depth_units_per_metre if recognise(folder) else MILLIMETRES)
+    for stem in stems[:count]:
+        paths = [files[stem] for files in found]
+        yield _registered([(str(path), _picture(path, spec, depth)) for path, spec in zip(paths, inputs, strict=True)])
 
 
-def _picture(folder: Path, stem: str, spec: TensorSpec) -> NDArray[Any]:
-    """Read the picture of one input."""
-    path = next(path for path in sorted((folder / spec.name).glob(f"{stem}.*")) if path.suffix.lower() in PICTURES)
-    try:
-        with Image.open(path, formats=("PNG", "JPEG")) as picture:
-            if spec.dtype == "UINT8":
-                return _fitting(np.array(picture.convert("RGB" if len(spec.shape) == 3 else "L")), spec, path)
-            metres = np.array(picture, np.float32) / _units_per_metre(folder)
-            return _fitting(metres.astype(np.float32), spec, path)
-    except OSError as error:
-        raise FramesError(f"{path} cannot be read: {error}") from error
+def _found(folder: Path, name: str) -> dict[str, Path]:
+    """Return the pictures of one input by their stem."""
+    paths = (path for path in (folder / name).glob("*") if path.suffix.lower() in ENDINGS[name])
+    return {path.stem: path for path in sorted(paths, reverse=True) if not path.name.startswith(".")}
 
 
-def _units_per_metre(folder: Path) -> float:
-    """Return the unit of depth pictures: that of the manifest, or millimetres."""
-    manifest = folder / "manifest.json"
-    return float(json.loads(manifest.read_text())["depth_units_per_metre"]) if manifest.exists() else 1000.0
+def _picture(path: Path, spec: TensorSpec, depth: PlainDepth) -> Raw:
+    """Read the picture of one input, metres or bytes."""
+    return read_depth(path, depth) if spec.unit == "metre" else read_colour(path)
+
+
+def _registered(row: Sequence[tuple[str, Raw]]) -> list[Raw]:
+    """Return the arrays of one frame, each with the name of its file, refusing those that differ in size."""
+    if problem := size_problem([(file, array.shape) for file, array in row]):
+        raise DataError(problem)
+    return [array for _, array in row]

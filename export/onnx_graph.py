@@ -19,6 +19,9 @@ from export.operators import LARGEST_FILE, lint
 OPSET = 18
 IR_VERSION = 10
 
+#: Where the graph that takes every input lies in a network's folder.
+GRAPH = "1/model.onnx"
+
 #: Name of the logits inside every graph; everything behind them is the tail.
 LOGITS = "logits"
 
@@ -143,6 +146,11 @@ def save(model: onnx.ModelProto, path: Path, *, largest: int = LARGEST_FILE) -> 
 def weights_file(graph: Path) -> str:
     """Return the name of the file for weights that do not fit into the graph's own, which protobuf limits to 2 GB."""
     return f"{graph.name}.data"
+
+
+def variant_graph(folder: Path, variant: str) -> Path:
+    """Return where the graph of a `Variant` lies in a network's folder; "" is the one that takes every input."""
+    return (folder / GRAPH).with_suffix(f".{variant}.onnx" if variant else ".onnx")
 
 
 def described(path: Path, folder: Path) -> Graph:

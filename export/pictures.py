@@ -12,34 +12,34 @@ import onnx
 import torch
 from torch import Tensor
 
-from export.contract import Contract, Evaluation, ExchangedLayer, TensorSpec, Tolerance
+from export.contract import Contract, Evaluation, TensorSpec, Tolerance
 from export.cost import macs
-from export.frames import resized
+from export.exchange import exchanged_layers
 from export.freeze import freeze
 from export.identity import identity_of
-from export.onnx_graph import described, example, write_onnx
+from export.onnx_graph import GRAPH, described, write_onnx
 from export.parity import Runner, onnx_runner, prove, torch_runner
 from export.picture_servable import PREDICTED, PictureServable, input_specs, output_specs
 from export.precision import FULL_STAGES, Precision
 from export.quantise import convolutions, layer_name
+from export.samples import in_batches, noise
 from export.score import confusion
+from training.count import parameters
 from training.metrics import scores
-from training.run_folder import exchange_to_plain, read_metrics
+from training.run_folder import read_metrics
+from training.transforms import nearest
 from training.translation.config import check_size
 from training.translation.domains import Codec, codecs
 from training.translation.evaluate import TranslationRun, score
 from training.translation.pictures import TRUE, label_names, pictures
 
-GRAPH = "1/model.onnx"
-#: Views that parity is measured on, in batches of these sizes.
-PROOF_BATCHES = (1, 2, 3, 2)
+#: Test views that the metrics of network and graph are compared on.
 EVALUATED = 32
 NO_INT8 = (
     "int8 is not for translations: half of a U-Net is transposed convolutions, which ONNX Runtime computes in float "
     "alone; use --precision fp16, or leave it out"
 )
 
-Batches = list[list[Tensor]]
 View = tuple[list[Tensor], list[np.ndarray]]  # type: ignore[type-arg]
 
 
@@ -60,8 +60,8 @@ def write_pictures(
     live = PictureServable(run.network.eval(), network).eval()
     frozen = PictureServable(freeze(run.network), network).eval()
     views = views_of(run, inputs, EVALUATED)
-    noise = [example(inputs, n, seed=n) for n in (1, 2, 3) if n <= max_batch]
-    samples = {"noise, batches of 1, 2, 3": noise} | _proof(run, views, max_batch)
+    shown = in_batches([raw for raw, _ in views], max_batch, _described(run, views))
+    samples = noise(inputs, max_batch) | shown
     runners = {"frozen": torch_runner(frozen)}
     write_onnx(frozen, inputs, outputs, max_batch, path)
     if precision.name != "fp32":
@@ -84,11 +84,8 @@ def write_pictures(
         graph=described(path, folder),
         tolerances=tolerances,
         parity=proofs,
-        exchange=tuple(
-            ExchangedLayer(entry["layer"], entry["channels"], tuple(entry["penalised"]), tuple(entry["exchanged"]))
-            for entry in exchange_to_plain(run.network)
-        ),
-        parameters=sum(p.numel() for p in run.network.parameters()),
+        exchange=exchanged_layers(run.network),
+        parameters=parameters(run.network),
         macs_live=macs(live, inputs),
         macs_frozen=macs(frozen, inputs),
         metrics=_metrics(run),
@@ -141,28 +138,22 @@ def views_of(run: TranslationRun, inputs: Sequence[TensorSpec], count: int) -> l
     count = min(count, len(source))
     views = []
     for index in (place * len(source) // count for place in range(count)):
-        view = {name: resized(picture, size) for name, picture in source[index].items()}
+        view = {name: nearest(picture, *size) for name, picture in source[index].items()}
         raw = [torch.from_numpy(view[name])[None] for name in network.inputs]
         views.append((raw, [view[f"{TRUE}{name}"] for name in network.outputs]))
     return views
 
 
-def _proof(run: TranslationRun, views: Sequence[View], max_batch: int) -> dict[str, Batches]:
-    """Return some test views in batches of several sizes, by a description; nothing where there is none."""
-    batches, rest = [], [raw for raw, _ in views[: sum(PROOF_BATCHES)]]
-    for size in PROOF_BATCHES:
-        group, rest = rest[: min(size, max_batch)], rest[min(size, max_batch) :]
-        if group:
-            batches.append([torch.cat(column) for column in zip(*group, strict=True)])
-    shown = sum(len(batch[0]) for batch in batches)
-    return {f"{shown} of {run.config.data.name}, {len(views)} test views": batches} if batches else {}
+def _described(run: TranslationRun, views: Sequence[View]) -> str:
+    """Return in words what test views of a run are."""
+    return f"{run.config.data.name}, {len(views)} test views"
 
 
 def _evaluation(run: TranslationRun, views: Sequence[View], live: Runner, served: Runner) -> tuple[Evaluation, ...]:
     """Return the task metric of every output, of live network and graph."""
     if not views:
         return ()
-    inputs = f"{run.config.data.name}, {len(views)} test views"
+    inputs = _described(run, views)
     codes = codecs(run.config.network.outputs, run.config.network)
     pairs = zip(_scores(live, views, codes).items(), _scores(served, views, codes).values(), strict=True)
     return tuple(Evaluation(inputs, metric, one, other) for (metric, one), other in pairs)

@@ -1,4 +1,4 @@
-"""Commands: `python -m serving up`, `doctor`, `status`, `load`, `unload`, `reload` and `assemble`."""
+"""Commands: `python -m serving up`, `doctor`, `status`, `load`, `unload`, `reload`, `renew` and `assemble`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _up(options: argparse.Namespace) -> int:
     """Serve until a signal."""
-    from serving.supervisor import serve
+    from serving.up import serve
 
     serve(_settings(options))
     return 0
@@ -82,7 +82,7 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _order(options: argparse.Namespace) -> int:
-    """Tell a running server what to serve."""
+    """Give a running server an order."""
     from serving.running import order
 
     print(order(options.command, options.name, options.http_port))
@@ -127,15 +127,24 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--http-port", type=_port, help="only the server on this HTTP port")
     status.add_argument("--json", action="store_true", help="print a JSON list")
     for verb, text in _ORDERS.items():
-        parsed = commands.add_parser(verb, help=text)
-        parsed.set_defaults(run=_order)
-        parsed.add_argument("name", metavar="NETWORK", help="name of a network in the server's repository")
-        parsed.add_argument("--http-port", type=_port, help="the server on this HTTP port (default: the only one)")
+        _order_parser(commands, verb, text).add_argument(
+            "name", metavar="NETWORK", help="name of a network in the server's repository"
+        )
+    renew = _order_parser(commands, "renew", "take API keys and certificate as their files are now; no request fails")
+    renew.set_defaults(name="")
     assemble = _settings_parser(commands, "assemble", "write the Triton repository and stop")
     assemble.set_defaults(run=_assemble)
     _add_source(assemble)
     _add_runtime(assemble)
     assemble.add_argument("--to", type=Path, required=True, help="new or empty folder to write into")
+    return parser
+
+
+def _order_parser(commands: Any, verb: str, text: str) -> argparse.ArgumentParser:
+    """Add a command that gives a running server an order."""
+    parser: argparse.ArgumentParser = commands.add_parser(verb, help=text)
+    parser.add_argument("--http-port", type=_port, help="the server on this HTTP port (default: the only one)")
+    parser.set_defaults(run=_order)
     return parser
 
 

@@ -6,12 +6,15 @@ import json
 import os
 from pathlib import Path
 
+from export.contract import Contract
 from serving.assemble import Assembled
 from serving.run_state import Run
 from serving.settings import Settings
 
-_RGB, _DEPTH = Path("demo/real/tum_desk.rgb.png"), Path("demo/real/tum_desk.depth.png")
+_PAIR = (Path("demo/real/tum_desk.rgb.png"), Path("demo/real/tum_desk.depth.png"))
 _UNITS_PER_METRE = 5000  # of that depth picture
+_CLIP = Path("demo/real/stream_of_water.mp4")
+_DOMAINS = "demo/rooms/room_6.{}.*"
 
 
 def as_json(run: Run, assembled: Assembled, seconds: float, triton_pid: int, front_door_pid: int) -> str:
@@ -34,20 +37,25 @@ def as_prose(run: Run, assembled: Assembled, seconds: float, triton: str, settin
     """Return lines for a person: what is served, where, and the next command."""
     key = "" if settings.api_keys is None else "--api-key-file KEY_FILE "
     trust = "" if settings.tls_cert is None else f"--ca {settings.tls_cert} "
+    easiest = min(assembled.pipelines, key=lambda pipeline: pipeline.contract.task != "segmentation")
     return (
         f"{', '.join(_networks(assembled))} ready after {seconds:.1f} s on {triton}\n"
         f"  HTTP  {run.http_url}   (a page to try it on; KServe v2, plain REST: /docs, /metrics)\n"
         f"  gRPC  {run.grpc_url}\n"
-        f"next: python -m clients predict {_pair()} --pipeline {_pipelines(assembled)[0]} --url {run.grpc_url} "
+        f"next: python -m clients predict {_files(easiest.contract)} --pipeline {easiest.name} --url {run.grpc_url} "
         f"{key}{trust}--out predictions"
     )
 
 
-def _pair() -> str:
-    """Return the pair of pictures to try: one that lies below the working folder, else placeholders."""
-    if _RGB.is_file() and _DEPTH.is_file():
-        return f"{_RGB} {_DEPTH} --depth-units-per-metre {_UNITS_PER_METRE}"
-    return "PICTURE.jpg DEPTH.png"
+def _files(contract: Contract) -> str:
+    """Return the files to try a network on: those that lie below the working folder, else placeholders."""
+    if contract.task == "classification":
+        return str(_CLIP) if _CLIP.is_file() else "CLIP.mp4"
+    if contract.task == "segmentation":
+        there = all(path.is_file() for path in _PAIR)
+        return f"{_PAIR[0]} {_PAIR[1]} --depth-units-per-metre {_UNITS_PER_METRE}" if there else "PICTURE.jpg DEPTH.png"
+    found = {spec.name: next(Path().glob(_DOMAINS.format(spec.name)), "PICTURE.png") for spec in contract.inputs}
+    return " ".join(f"--input {name}={path}" for name, path in found.items())
 
 
 def _networks(assembled: Assembled) -> list[str]:

@@ -30,7 +30,6 @@ from serving.pipelines import DEPTH_UNITS_PER_METRE
 from serving.wire import (
     CHANNEL_OPTIONS,
     ELEMENT_BYTES,
-    SECRET_HEADER,
     RawTensor,
     infer_request,
     pack_bytes,
@@ -105,9 +104,8 @@ class Probe:
 class TritonLink:
     """The supervisor's gRPC connection to Triton."""
 
-    def __init__(self, target: str, secret: str) -> None:
-        """Open a channel to `host:port`; it connects when Triton does. The secret opens Triton's restricted calls."""
-        self._metadata = ((SECRET_HEADER, secret),)
+    def __init__(self, target: str) -> None:
+        """Open a channel; it connects when Triton does."""
         self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
         self._stub = GRPCInferenceServiceStub(self._channel)
 
@@ -124,13 +122,11 @@ class TritonLink:
 
     def load(self, model: str) -> Any:
         """Ask Triton to load a model, or to put its new files in the place of its old ones; returns a future."""
-        request = RepositoryModelLoadRequest(model_name=model)
-        return self._stub.RepositoryModelLoad.future(request, metadata=self._metadata)
+        return self._stub.RepositoryModelLoad.future(RepositoryModelLoadRequest(model_name=model))
 
     def unload(self, model: str) -> Any:
         """Ask Triton to unload a model; returns a future."""
-        request = RepositoryModelUnloadRequest(model_name=model)
-        return self._stub.RepositoryModelUnload.future(request, metadata=self._metadata)
+        return self._stub.RepositoryModelUnload.future(RepositoryModelUnloadRequest(model_name=model))
 
     def successes(self, model: str) -> int:
         """Return how many inferences of a model succeeded so far, or -1 if Triton does not say."""

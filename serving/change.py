@@ -32,8 +32,12 @@ class Change:
         """Take what is served now, the server's settings, and how to wait for a call's future."""
         self._link, self._whole, self._settings, self._wait = link, whole, settings, wait
 
-    def carry_out(self, order: Order) -> Assembled:
+    def carry_out(self, order: Order, *, running: bool = True) -> Assembled:
         """Return what is served afterwards.
+
+        Args:
+            order: what to do.
+            running: whether Triton runs; where it does not, what keeps it from starting can be unloaded.
 
         Raises:
             ServingError: it cannot be done; everything is as it was.
@@ -49,7 +53,9 @@ class Change:
                 "without models.cache_bytes"
             )
         if order.verb == "unload":
-            return self._unload(order.network)
+            return self._unload(order.network, running)
+        if not running:
+            raise ServingError("Triton does not run; until it does networks can only be unloaded")
         if order.verb in ("load", "reload"):
             return self._load(order.network)
         raise ServingError(f"{order.verb!r} is no order; orders are load, unload and reload")
@@ -96,13 +102,13 @@ class Change:
             else:
                 self._wait(self._link.unload(model))
 
-    def _unload(self, name: str) -> Assembled:
+    def _unload(self, name: str, running: bool) -> Assembled:
         """Take a network's models away."""
         rest = without(self._whole, name)
         if not rest.networks:
             raise ServingError(f"network {name!r} is the only one that is served; stop the server instead")
         gone = [model for model in self._whole.configs if model not in rest.configs]
-        for model in reversed(gone):
+        for model in reversed(gone if running else []):
             self._call(self._link.unload(model), f"{model} was not unloaded")
         for model in gone:
             shutil.rmtree(self._whole.folder / model, ignore_errors=True)

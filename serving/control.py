@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from serving.errors import ServingError
+from serving.run_state import short_path
 
+RENEW = "renew"
 _NAME = "control"
 _MOST_BYTES = 4096
 _SEND_SECONDS = 2.0
@@ -22,12 +23,12 @@ class Order:
     """What a running server is told to do.
 
     Attributes:
-        verb: `load`, `unload` or `reload`.
-        network: the network that it is about.
+        verb: `load`, `unload` or `reload` a network, or `renew` keys and certificate.
+        network: the network that it is about, if any.
     """
 
     verb: str
-    network: str
+    network: str = ""
 
 
 class ControlSocket:
@@ -36,13 +37,13 @@ class ControlSocket:
     def __init__(self, folder: Path) -> None:
         """Listen in a folder that only this user can enter."""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with _reachable(folder) as address:
-            self._socket.bind(address)
+        with short_path(folder) as short:
+            self._socket.bind(str(short / _NAME))
         self._socket.listen(8)
         self._socket.setblocking(False)
 
     def answer(self, obey: Callable[[Order], str]) -> None:
-        """Answer the next order, if there is one, with what `obey` returns or raises as `ServingError`."""
+        """Answer the next order, if there is one, with what `obey` returns or raises; no order ends the server."""
         try:
             connection, _ = self._socket.accept()
         except BlockingIOError:
@@ -57,6 +58,9 @@ class ControlSocket:
                 answer = {"done": obey(order)}
             except ServingError as error:
                 answer = {"error": str(error)}
+            except Exception as error:
+                traceback.print_exc()
+                answer = {"error": f"the server failed at this: {type(error).__name__}: {error}"}
             try:
                 connection.sendall(json.dumps(answer).encode())
             except OSError:  # whoever asked did not wait
@@ -76,25 +80,16 @@ def send(folder: Path, order: Order, seconds: float) -> str:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(seconds)
-            with _reachable(folder) as address:
-                connection.connect(address)
-            connection.sendall(json.dumps({"verb": order.verb, "network": order.network}).encode())
+            with short_path(folder) as short:
+                connection.connect(str(short / _NAME))
+            connection.sendall(json.dumps(asdict(order)).encode())
             text = b"".join(iter(lambda: connection.recv(_MOST_BYTES), b""))
     except OSError as error:
         raise ServingError(f"the server did not answer: {error}; see how it is: python -m serving status") from error
-    if not text:
-        raise ServingError("the server ended before it answered; see how it is: python -m serving status")
-    answer = json.loads(text)
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        raise ServingError("the server ended before it answered; see how it is: python -m serving status") from None
     if "error" in answer:
         raise ServingError(answer["error"])
     return str(answer["done"])
-
-
-@contextmanager
-def _reachable(folder: Path) -> Iterator[str]:
-    """Give an address of the socket that is short enough however long the folder's path is."""
-    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{_NAME}"
-    finally:
-        os.close(descriptor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import resource
 import sys
@@ -18,13 +17,15 @@ from serving.assemble import assemble
 from serving.door import door_of
 from serving.errors import ServingError
 from serving.graphs import ServedGraph, graphs_of
+from serving.installed import version_of
 from serving.model_config import Runtime
 from serving.ports import LOOPBACK, listen
 from serving.repository import Network, find_networks
 from serving.settings import Settings
 from serving.stages.cores import granted_cores
 from serving.stages.network import open_session
-from serving.triton_wheel import wheel_triton
+from serving.triton_wheel import installed_triton, stub_python, wheel_triton
+from serving.tuning import Tuning
 
 _STACK_BYTES = 64 << 20
 _TWINS = ("onnxruntime", "onnxruntime-gpu")
@@ -57,9 +58,14 @@ class Finding:
 
 def examine(wanted: Settings) -> Iterator[Finding]:
     """Yield one finding after the other; none of them changes anything."""
-    yield from (_python(), _numpy(), _stack(), _cores(), *_onnxruntime())
+    yield _guarded("Triton", partial(_triton, wanted))
+    if wanted.triton is None:
+        yield _numpy()
+    yield from (_stack(), _cores())
+    if wanted.runtime is Runtime.EMBEDDED:
+        yield from _onnxruntime()
     for option, port in (("--http-port", wanted.http_port), ("--grpc-port", wanted.grpc_port)):
-        yield _guarded(f"port {port}", partial(_port, port, option))
+        yield _guarded(f"port {port}", partial(_port, wanted.host, port, option))
     yield _guarded("front door", partial(_door, wanted))
     yield from _artefacts(wanted)
 
@@ -73,24 +79,24 @@ def _guarded(subject: str, look: Callable[[], Finding]) -> Finding:
         return Finding(subject, Verdict.BROKEN, found, cure)
 
 
-def _python() -> Finding:
-    """Whether the wheel's Triton is here and has a stub for this Python."""
-
-    def look() -> Finding:
-        with tempfile.TemporaryDirectory() as folder:
-            triton = wheel_triton(Path(folder) / "backends")
-        version = ".".join(map(str, sys.version_info[:3]))
-        if not (Path(sys.executable).parent / "python3").exists():
-            cure = "use a virtual environment: Triton's stubs start the first python3 on PATH"
-            return Finding("Triton", Verdict.BROKEN, f"{Path(sys.executable).parent} has no python3", cure)
-        return Finding("Triton", Verdict.FINE, f"{triton.label}, with a stub for Python {version}")
-
-    return _guarded("Triton", look)
+def _triton(wanted: Settings) -> Finding:
+    """Whether the Triton to start is here, with a stub for this Python where it is the wheel's."""
+    stub_python()
+    if wanted.triton is not None:
+        return Finding("Triton", Verdict.FINE, installed_triton(wanted.triton).label)
+    with tempfile.TemporaryDirectory() as folder:
+        triton = wheel_triton(Path(folder) / "backends")
+    if wanted.runtime is Runtime.CONTAINER:
+        cure = "name one that has them: --triton /opt/tritonserver/bin/tritonserver, or leave out --runtime"
+        text = f"{triton.label} has no native backends, which --runtime container needs"
+        return Finding("Triton", Verdict.BROKEN, text, cure)
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("Triton", Verdict.FINE, f"{triton.label}, with a stub for Python {version}")
 
 
 def _numpy() -> Finding:
-    """Whether numpy is one that the stubs can be used with."""
-    version = importlib.metadata.version("numpy")
+    """Whether numpy is one that the stubs of the wheel's Triton can be used with."""
+    version = version_of("numpy") or "0"
     if int(version.partition(".")[0]) >= 2:
         return Finding("numpy", Verdict.BROKEN, f"{version}: the stubs abort on BYTES tensors", "pip install 'numpy<2'")
     return Finding("numpy", Verdict.FINE, version)
@@ -112,7 +118,7 @@ def _cores() -> Finding:
 
 def _onnxruntime() -> Iterator[Finding]:
     """Whether exactly one ONNX Runtime is installed, and what it runs on."""
-    installed = {name: version for name in _TWINS if (version := _version(name))}
+    installed = {name: version for name in _TWINS if (version := version_of(name))}
     if not installed or importlib.util.find_spec("onnxruntime") is None:
         yield Finding("ONNX Runtime", Verdict.BROKEN, "not installed", "pip install onnxruntime (or onnxruntime-gpu)")
         return
@@ -131,17 +137,9 @@ def _onnxruntime() -> Iterator[Finding]:
         yield Finding("ONNX Runtime", Verdict.NOTE, "onnxruntime-gpu without CUDA runs on the CPU", cure)
 
 
-def _version(name: str) -> str | None:
-    """Return an installed package's version."""
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _port(port: int, option: str) -> Finding:
+def _port(host: str, port: int, option: str) -> Finding:
     """Whether a port is free."""
-    listen(LOOPBACK, port, option).close()
+    listen(host, port, option).close()
     return Finding(f"port {port}", Verdict.FINE, "free")
 
 
@@ -164,22 +162,32 @@ def _artefacts(wanted: Settings) -> Iterator[Finding]:
         found, _, cure = str(error).partition("; ")
         yield Finding(str(wanted.repository), Verdict.BROKEN, found, cure)
         return
+    in_container, stale = wanted.runtime is Runtime.CONTAINER, False
     for network in networks:
-        yield _opens(network)
-        yield from (_plan(network, graph) for graph in graphs_of(network) if graph.plan)
+        yield _described(network) if in_container else _opens(network)
+        for finding in (_plan(network, graph) for graph in graphs_of(network) if graph.plan):
+            stale |= finding.verdict is Verdict.BROKEN
+            yield finding
+    if in_container and stale:
+        return  # nothing can be assembled
     with tempfile.TemporaryDirectory() as folder:
-        yield _guarded("/dev/shm", lambda: _room(networks, Path(folder) / "repository"))
+        yield _guarded("/dev/shm", partial(_room, networks, Path(folder) / "repository", wanted))
 
 
 def _opens(network: Network) -> Finding:
     """Whether ONNX Runtime opens a network's graphs."""
-    contract = network.contract
     try:
         for graph in graphs_of(network):
             open_session(graph.source, graph.sha256, weights=graph.weights is not None)
     except Exception as error:  # ONNX Runtime has error types of its own for every reason
         cure = "export the run again, or install an ONNX Runtime that reads this operator set"
-        return Finding(contract.name, Verdict.BROKEN, f"its graph does not open: {error}", cure)
+        return Finding(network.contract.name, Verdict.BROKEN, f"its graph does not open: {error}", cure)
+    return _described(network)
+
+
+def _described(network: Network) -> Finding:
+    """What a network's contract says of its graph; in the container Triton's own backends open it."""
+    contract = network.contract
     parity = ", ".join(f"{one.output} {one.measure} {one.value:g}" for one in contract.parity if one.stage == "onnx")
     return Finding(contract.name, Verdict.FINE, f"opset {contract.graph.opset}, measured parity: {parity}")
 
@@ -198,9 +206,9 @@ def _plan(network: Network, graph: ServedGraph) -> Finding:
     )
 
 
-def _room(networks: tuple[Network, ...], to: Path) -> Finding:
+def _room(networks: tuple[Network, ...], to: Path, wanted: Settings) -> Finding:
     """Whether /dev/shm has room for one full batch of every model."""
-    configs = assemble(networks, Runtime.EMBEDDED, to, copy_graphs=False).configs
+    configs = assemble(networks, wanted.runtime, to, copy_graphs=False, tuning=Tuning.of(wanted)).configs
     shm.check_room(configs.values())
     text = f"{shm.bytes_needed(configs.values()) >> 20} MiB needed, {shm.free_bytes() >> 20} MiB free"
     return Finding("/dev/shm", Verdict.FINE, text)

@@ -64,7 +64,7 @@ def _check_traces(url: str | None) -> None:
     if not url.startswith(("http://", "https://")):
         raise ServingError(f"--traces {url!r} is no address; give one like http://127.0.0.1:4318/v1/traces")
     if importlib.util.find_spec("opentelemetry") is None:
-        raise ServingError("--traces needs OpenTelemetry; install it with: pip install 'crosswire[traces]'")
+        raise ServingError("--traces needs OpenTelemetry; install it with: pip install -e '.[traces]'")
 
 
 def hash_of(key: str) -> str:

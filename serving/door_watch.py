@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from serving.canary import answers_http
 from serving.run_state import Run
@@ -15,21 +16,28 @@ _FAILURES = 2
 class DoorWatch:
     """Asks the front door whether it lives, again and again."""
 
-    def __init__(self, run: Run, pace: Pace) -> None:
-        """Start asking the front door of a server that answers already, at this pace."""
+    def __init__(self, run: Run, pace: Pace, start_seconds: float) -> None:
+        """Start asking the front door of a server that answers already, at this pace.
+
+        Another one may take `start_seconds` until its first answer: a busy machine needs its time to start it.
+        """
         self._run, self._failures, self._over = run, 0, threading.Event()
+        self._start_seconds = start_seconds
+        self._started = True
+        self._due = 0.0
         self._pause = pace.seconds
         self._patience = min(pace.patience_seconds, _MOST_PATIENCE_SECONDS)
         threading.Thread(target=self._ask, daemon=True).start()
 
     @property
     def hung(self) -> bool:
-        """Whether it has left several questions in a row without an answer."""
-        return self._failures >= _FAILURES
+        """Whether it has left several questions in a row without an answer, or was never there to answer one."""
+        return self._failures >= _FAILURES if self._started else time.monotonic() > self._due
 
     def renew(self) -> None:
         """Forget the failures: another front door takes over."""
-        self._failures = 0
+        self._started, self._failures = False, 0
+        self._due = time.monotonic() + self._start_seconds
 
     def close(self) -> None:
         """Stop asking."""
@@ -39,4 +47,5 @@ class DoorWatch:
         """Ask until `close`."""
         while not self._over.wait(self._pause):
             alive = answers_http(self._run.http_target, self._run.tls, self._patience)
-            self._failures = 0 if alive else self._failures + 1
+            self._started = self._started or alive
+            self._failures = 0 if alive or not self._started else self._failures + 1

@@ -15,7 +15,7 @@ from typing import IO, Any
 from serving.errors import ServingError
 
 _ROOT = Path(__file__).resolve().parent.parent
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 20.0
 _TAIL_LINES = 20
 
 

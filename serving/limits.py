@@ -94,7 +94,7 @@ class MediaLimits:
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """Limits on one HTTP request.
+    """Limits on one request, over HTTP or gRPC.
 
     Attributes:
         body_bytes: largest body.
@@ -105,8 +105,10 @@ class RequestLimits:
         name_characters: longest name of a model, tensor, parameter or request.
         parameters: most parameters of a request.
         concurrent: most inference requests that are held at once; further ones get 503.
-        held_bytes: most bytes of bodies that are held at once; further ones get 503.
+        held_bytes: most bytes of bodies that are held at once; further ones get 503. A message of gRPC counts once it
+            has come whole.
         read_seconds: longest time for the whole body to arrive.
+        stream_seconds: longest silence of a gRPC stream.
         infer_seconds: longest time for Triton to answer.
         drain_seconds: longest time to answer what was taken before a stop.
     """
@@ -121,6 +123,7 @@ class RequestLimits:
     concurrent: int = 32
     held_bytes: int = 512 << 20
     read_seconds: float = 60.0
+    stream_seconds: float = 300.0
     infer_seconds: float = 120.0
     drain_seconds: float = 5.0
 

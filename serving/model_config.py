@@ -142,18 +142,6 @@ def to_text(config: ModelConfig) -> str:
     return text
 
 
-def from_text(text: str) -> ModelConfig:
-    """Parse the text of a `config.pbtxt`; the inverse of `to_text`.
-
-    Raises:
-        ServingError: the text is no model configuration.
-    """
-    try:
-        return text_format.Parse(text, ModelConfig())
-    except text_format.ParseError as error:
-        raise ServingError(f"not a model configuration: {error}; assemble the repository again") from error
-
-
 def _base(
     name: str,
     max_batch_size: int,

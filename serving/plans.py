@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from serving.installed import version_of
 
 _PLAN, _MANIFEST = ".plan", ".plan.json"
 _QUERY = ("nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader")
@@ -29,14 +30,10 @@ class Host:
 def this_host() -> Host:
     """Return what this machine has."""
     try:
-        version: str | None = importlib.metadata.version("tensorrt")
-    except importlib.metadata.PackageNotFoundError:
-        version = None
-    try:
         said = subprocess.run(_QUERY, capture_output=True, text=True, timeout=10, check=True).stdout.split()
     except (OSError, subprocess.SubprocessError):
         said = []
-    return Host(version, said[0] if said else None)
+    return Host(version_of("tensorrt"), said[0] if said else None)
 
 
 def plan_of(graph: Path) -> Path | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,16 +42,10 @@ def listen(host: str, port: int, option: str) -> socket.socket:
         ServingError: the port is taken, is not allowed or does not exist; says by whom.
     """
     taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
+    with _in_words(taken, host, port, option):
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((host, port))
         taken.listen(2048)
-    except PermissionError:
-        taken.close()
-        raise ServingError(f"{option} {port} needs more rights than this user has; choose one above 1023") from None
-    except OSError:
-        taken.close()
-        raise ServingError(_taken_message(port, option)) from None
     return taken
 
 
@@ -59,11 +55,12 @@ def reserve(host: str, port: int, option: str) -> socket.socket:
     It does not listen itself, so it gets no connection. Arguments and errors as for `listen`.
     """
     with listen(host, port, option) as probe:
-        address = probe.getsockname()
+        host, port = probe.getsockname()
     kept = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    kept.bind(address)
+    with _in_words(kept, host, port, option):  # somebody may have taken the port just now
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind((host, port))
     return kept
 
 
@@ -76,6 +73,23 @@ def owner_of(port: int) -> Owner | None:
     outermost = min(owners, key=lambda pid: (_parent(pid) in owners, pid))
     pid = _supervisor_above(outermost)
     return Owner(pid, _command(pid))
+
+
+@contextlib.contextmanager
+def _in_words(bound: socket.socket, host: str, port: int, option: str) -> Iterator[None]:
+    """Close a socket that cannot be bound in a block, and raise `ServingError` for the reason."""
+    try:
+        yield
+    except PermissionError:
+        bound.close()
+        raise ServingError(f"{option} {port} needs more rights than this user has; choose one above 1023") from None
+    except OSError as error:
+        bound.close()
+        if error.errno != errno.EADDRINUSE:
+            raise ServingError(
+                f"{host!r} is no IPv4 address of this machine ({error}); choose another --host"
+            ) from None
+        raise ServingError(_taken_message(port, option)) from None
 
 
 def _taken_message(port: int, option: str) -> str:
@@ -133,3 +147,14 @@ def _command(pid: int) -> str:
     except OSError:
         return "unknown"
     return line if len(line) <= 120 else line[:119] + "…"
+
+
+def keep_free_port() -> socket.socket:
+    """Return a bound socket that keeps a free port of the loopback for a child, which binds it with SO_REUSEADDR.
+
+    It does not listen itself, so it gets no connection.
+    """
+    kept = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    kept.bind((LOOPBACK, 0))
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # not before: nobody else has this port
+    return kept

@@ -7,18 +7,15 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from serving.errors import ServingError
 from serving.launch import Program
 from serving.limits import MEDIA_VARIABLE, MediaLimits
 from serving.ports import LOOPBACK
 from serving.run_state import Run, RunState
 from serving.settings import Settings
 from serving.stages.killable import KEEP_HEAP
-from serving.triton_wheel import Triton
-from serving.wire import SECRET_KEY
+from serving.traces import TRACES_VARIABLE
+from serving.triton_wheel import Triton, stub_python
 
-# Configuration and statistics stay open: clients learn class names and units from the one, load tests read the other.
-_RESTRICTED = ("shared-memory", "model-repository", "trace", "logging")
 _EXIT_SECONDS = 2
 _STUB_START_SECONDS = 120
 _ROOT = Path(__file__).resolve().parent.parent
@@ -27,11 +24,9 @@ _ROOT = Path(__file__).resolve().parent.parent
 def triton_program(triton: Triton, state: RunState, run: Run, models: Iterable[str], settings: Settings) -> Program:
     """Return Triton's command line.
 
-    The settings give it a response cache, an address for its spans, and what its stages may decode.
-
-    The secret stands on it, because Triton takes it in no other way: other users of this machine can read it while the
-    server runs.
+    The settings give it a response cache, and its stages what they may decode and where their spans go.
     """
+    address, _, port = run.triton_target.rpartition(":")
     arguments = [
         str(triton.executable),
         f"--model-repository={state.triton_repository}",
@@ -41,9 +36,8 @@ def triton_program(triton: Triton, state: RunState, run: Run, models: Iterable[s
         "--exit-on-error=true",
         f"--exit-timeout-secs={_EXIT_SECONDS}",
         "--allow-http=false",
-        f"--grpc-address={LOOPBACK}",
-        f"--grpc-port={run.triton_port}",
-        f"--grpc-restricted-protocol={','.join(_RESTRICTED)}:{SECRET_KEY}={run.secret}",
+        f"--grpc-address={address}",
+        f"--grpc-port={port}",
         "--allow-metrics=true",
         f"--metrics-address={LOOPBACK}",
         f"--metrics-port={run.metrics_port}",
@@ -56,11 +50,6 @@ def triton_program(triton: Triton, state: RunState, run: Run, models: Iterable[s
         arguments.append(f"--cache-config=local,size={settings.models.cache_bytes}")
     if settings.models.cache_bytes and triton.caches is not None:
         arguments.append(f"--cache-directory={triton.caches}")
-    if settings.traces is not None:
-        arguments += [f"--trace-config={one}" for one in ("mode=opentelemetry", "level=TIMESTAMPS", "rate=1")]
-        arguments += [
-            f"--trace-config=opentelemetry,{one}" for one in (f"url={settings.traces}", "resource=service.name=triton")
-        ]
     return Program(
         "Triton", arguments, state.log("triton"), _triton_environment(triton, settings), ends_with_helpers=True
     )
@@ -78,15 +67,13 @@ def front_door_program(state: RunState, listener: int, access_log: int | None) -
 
 def _triton_environment(triton: Triton, settings: Settings) -> Mapping[str, str]:
     """Return an environment in which the stubs find this Python: they take the first `python3` on PATH."""
-    python = Path(sys.executable).parent
-    if not (python / "python3").exists():
-        raise ServingError(f"{python} has no python3, which Triton's python stubs look for; use a virtual environment")
     libraries = ":".join(map(str, triton.libraries))
     return {
         **os.environ,
         **KEEP_HEAP,
         MEDIA_VARIABLE: MediaLimits(settings.pictures, settings.clips).as_variable(),
-        "PATH": _joined(str(python), os.environ.get("PATH", "")),
+        TRACES_VARIABLE: settings.traces or "",
+        "PATH": _joined(str(stub_python()), os.environ.get("PATH", "")),
         "LD_LIBRARY_PATH": _joined(libraries, os.environ.get("LD_LIBRARY_PATH", "")),
     }
 

@@ -20,6 +20,8 @@ NETWORK_MODULE = "network"
 DEADLINE = "crosswire_deadline"
 #: Parameter of a request: the outputs that its client asked for, joined by commas.
 ASKED = "crosswire_asked"
+#: Parameter of a request: the headers of the trace that it belongs to, as a JSON object.
+TRACE = "crosswire_trace"
 
 
 def published(

@@ -57,6 +57,8 @@ def _load(folder: Path) -> Network:
         graph = contract.verify(folder)
     except ContractError as error:
         raise ServingError(f"network {folder.name!r} is refused: {error}") from error
+    except OSError as error:
+        raise ServingError(f"network {folder.name!r} cannot be read: {error}; let this user read its files") from error
     if contract.name != folder.name:
         raise ServingError(
             f"network {folder.name!r} is refused: its contract names it {contract.name!r}; rename the folder"

@@ -1,4 +1,4 @@
-"""The private folder of one running server: assembled repository, logs, health and the per-start secret."""
+"""The private folder of one running server: assembled repository, logs, health and sockets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -31,24 +31,17 @@ class Run:
         host: address that the front door is bound to.
         http_port: the front door's HTTP port.
         grpc_port: the front door's gRPC port.
-        triton_port: Triton's gRPC port, loopback only.
+        triton_target: Triton's gRPC address, a socket that this user alone can reach.
         metrics_port: Triton's metrics port, loopback only.
-        secret: opens Triton's restricted calls for this start.
         tls: whether the front door speaks TLS.
     """
 
     host: str
     http_port: int
     grpc_port: int
-    triton_port: int
+    triton_target: str
     metrics_port: int
-    secret: str
     tls: bool = False
-
-    @property
-    def triton_target(self) -> str:
-        """Where Triton's gRPC port is."""
-        return f"{LOOPBACK}:{self.triton_port}"
 
     @property
     def grpc_target(self) -> str:
@@ -122,11 +115,6 @@ class RunState:
         return self.folder / f"{name}.log"
 
 
-def new_secret() -> str:
-    """Return a fresh secret."""
-    return secrets.token_hex(16)
-
-
 def write_run(folder: Path, run: Run) -> None:
     """Write what the front door must know, readable by this user alone."""
     write_private(folder / _RUN, json.dumps(asdict(run)))
@@ -175,6 +163,19 @@ def open_log(path: str | None) -> Iterator[int | None]:
 def living_folders() -> list[Path]:
     """Return the run-state folders of this user's servers that are alive."""
     return [folder for folder in sorted(_base_folder().glob("run-*")) if _is_locked(folder)]
+
+
+@contextmanager
+def short_path(folder: Path) -> Iterator[Path]:
+    """Give a path of a folder that is short enough for the address of a socket in it, however long its own is.
+
+    Every process of this user may use it as long as this one is in the block.
+    """
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield Path(f"/proc/{os.getpid()}/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -232,15 +233,17 @@ def _remove_if_dead(folder: Path) -> None:
     """Remove a run-state folder and its shared memory if no living server holds its lock."""
     if _is_locked(folder):
         return
-    prefix = folder / _SHM_PREFIX
-    if prefix.is_file():
-        shm.sweep(prefix.read_text(encoding="utf-8"))
+    with suppress(FileNotFoundError):
+        shm.sweep((folder / _SHM_PREFIX).read_text(encoding="utf-8"))
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_locked(folder: Path) -> bool:
-    """Say whether a living server holds a folder's lock."""
-    descriptor = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    """Say whether a living server holds a folder's lock; a folder that is going away has none to hold."""
+    try:
+        descriptor = os.open(folder / _LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

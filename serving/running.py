@@ -56,7 +56,7 @@ def choose(http_port: int | None) -> Running:
 
 
 def order(verb: str, network: str, http_port: int | None) -> str:
-    """Tell the chosen server to load, unload or reload a network; return what it did; raises like `send`."""
+    """Give the chosen server an order; return what it did; raises like `send`."""
     return send(choose(http_port).folder, Order(verb, network), _ORDER_SECONDS)
 
 

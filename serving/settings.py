@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ class ModelSettings:
         instances: processes of every network; each has its own copy of the weights. One uses all cores, and answers as
             many requests at a time as it has threads.
         threads: processor threads of every one; 0 for all granted cores with one instance or two, fewer with more.
-        stage_instances: processes of every stage that stands before or after a network; one answers several at a time.
+        stage_instances: processes of every step before or after a network; one answers several at a time. More than
+            one give every step a process of its own.
         batch_delay_microseconds: how long a request may wait for others to share a batch with.
         cache_bytes: memory for the answers of pipelines, found again by the very bytes that were sent; 0 for none.
         priority_levels: classes of requests, by their parameter `priority`, 1 first; 0 for none. Who gives none is in
@@ -54,7 +56,7 @@ class ModelSettings:
         warm_up: sizes of batches that every network answers once before it counts as loaded.
         fused: whether all steps of a pipeline run in one process instead of one each. Left out: on a processor, where
             handing pictures from process to process costs more than it brings, but not on a GPU, where requests share
-            batches before the network alone.
+            batches before the network alone, and not with `stage_instances`.
     """
 
     instances: int = 1
@@ -119,6 +121,29 @@ class Settings:
     pace: Pace = field(default_factory=Pace)
 
 
+_MOST = {
+    "http_port": 65_535,
+    "grpc_port": 65_535,
+    "start_seconds": 86_400,
+    "limits.body_bytes": (1 << 31) - 1,
+    "limits.read_seconds": 86_400,
+    "limits.stream_seconds": 86_400,
+    "limits.infer_seconds": 86_400,
+    "limits.drain_seconds": 86_400,
+    "pace.seconds": 86_400,
+    "pace.patience_seconds": 86_400,
+    "pictures.pixels": 178_956_970,  # Pillow refuses more, whatever is chosen here
+    "queue.requests": 1_000_000,
+    "queue.seconds": 86_400,
+    "models.instances": 256,
+    "models.stage_instances": 256,
+    "models.threads": 1024,
+    "models.batch_delay_microseconds": 60_000_000,
+    "models.cache_bytes": 1 << 40,
+    "models.priority_levels": 100,
+}
+
+
 def choose(config: Path | None, flags: dict[str, Any]) -> Settings:
     """Return the settings of a file with those of the command line in their place.
 
@@ -137,9 +162,21 @@ def choose(config: Path | None, flags: dict[str, Any]) -> Settings:
     for name in ("limits", "pictures", "clips", "queue", "pace"):
         part = getattr(settings, name)
         if zeros := [key for key, value in asdict(part).items() if not value]:
-            raise ServingError(f"{name}.{zeros[0]} is 0; nothing would be served: give more")
+            raise ServingError(f"{name}.{zeros[0]} is 0; it must be more")
+    for name, most in _MOST.items():
+        if (value := attrgetter(name)(settings)) > most:
+            raise ServingError(f"{name} is {value}; allowed are at most {most}")
+    if not settings.start_seconds or 0 in settings.models.warm_up:
+        raise ServingError("start_seconds or a size in models.warm_up is 0; both must be more")
+    if len(set(settings.network)) < len(settings.network):
+        raise ServingError(f"a network is named twice in {', '.join(settings.network)}; name each once")
     if not settings.models.instances or not settings.models.stage_instances:
         raise ServingError("models.instances or models.stage_instances is 0; every model needs at least 1")
+    if settings.models.fused and settings.models.stage_instances > 1:
+        raise ServingError(
+            f"models.stage_instances is {settings.models.stage_instances}, but with models.fused steps have no process "
+            "of their own; leave out one, or ask for more models.instances"
+        )
     if settings.models.fused and settings.runtime is not Runtime.EMBEDDED:
         raise ServingError(f"models.fused is for the embedded runtime, not for {settings.runtime.value}; leave out one")
     return settings
@@ -158,6 +195,9 @@ def read(path: Path) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise ServingError(f"--config {path} is no TOML: {error}; see docs/serving.toml for an example") from error
     try:
-        return typed(Settings, table, path.parent)
+        settings = typed(Settings, table, path.parent)
     except ValueError as error:
         raise ServingError(f"--config {path}: {error}") from error
+    if settings.access_log not in (None, "-"):
+        return replace(settings, access_log=str(path.parent / settings.access_log))
+    return settings

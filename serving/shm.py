@@ -31,17 +31,10 @@ def check_room(configs: Iterable[ModelConfig]) -> None:
         )
 
 
-def regions(prefix: str) -> tuple[Path, ...]:
-    """Return the shared memory regions whose names start with `prefix`."""
-    return tuple(sorted(_FOLDER.glob(f"{prefix}*")))
-
-
-def sweep(prefix: str) -> int:
-    """Remove the regions of one server that has ended; return how many there were."""
-    found = regions(prefix)
-    for region in found:
+def sweep(prefix: str) -> None:
+    """Remove the regions of one server that has ended: those whose names start with `prefix`."""
+    for region in _FOLDER.glob(f"{prefix}*"):
         region.unlink(missing_ok=True)
-    return len(found)
 
 
 def _batch_bytes(config: ModelConfig) -> int:

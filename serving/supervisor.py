@@ -1,33 +1,31 @@
-"""`python -m serving up`: start Triton and the front door, announce them, watch them, stop them."""
+"""The supervisor: starts Triton and the front door, announces them, watches them, obeys orders, stops them."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from serving import shm
 from serving.announce import as_json, as_prose
-from serving.assemble import Assembled, assemble
+from serving.assemble import Assembled
 from serving.canary import Canary, TritonLink, answers_http, canaries_of
 from serving.change import Change
-from serving.control import ControlSocket, Order
+from serving.control import RENEW, ControlSocket, Order
 from serving.door import door_of, write_door
 from serving.door_watch import DoorWatch
 from serving.errors import ServingError
 from serving.launch import Child, is_running
-from serving.ports import LOOPBACK, listen, reserve
+from serving.ports import keep_free_port
 from serving.programs import front_door_program, triton_program
-from serving.repository import find_networks
-from serving.run_state import Health, Run, RunState, new_secret, open_log, run_state, write_health, write_run
+from serving.run_state import Health, Run, RunState, write_health, write_run
 from serving.settings import Settings
 from serving.triton_wheel import installed_triton, wheel_triton
-from serving.tuning import Tuning
 from serving.watch import Watch, stub_count, stubs_of
 
 _TICK_SECONDS = 0.25
@@ -38,66 +36,8 @@ _LONGEST_PAUSE_SECONDS = 30.0
 _SETTLED_SECONDS = 60.0
 
 
-class _Stop(Exception):
-    """A signal asked to stop while the server was starting."""
-
-
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM, SIGINT or SIGHUP.
-
-    Raises:
-        ServingError: the settings cannot be served, or the server does not start.
-    """
-    began = time.monotonic()
-    door = door_of(settings)
-    networks = find_networks(settings.repository, settings.network)
-    with (
-        _set_by_signals() as stop,
-        listen(settings.host, settings.http_port, "--http-port") as listener,
-        reserve(settings.host, settings.grpc_port, "--grpc-port") as reserved,
-        open_log(settings.access_log) as access_log,
-        run_state() as state,
-    ):
-        run = _choose_ports(settings, listener, reserved)
-        write_door(state.folder, door)
-        assembled = assemble(
-            networks, settings.runtime, state.triton_repository, copy_graphs=False, tuning=Tuning.of(settings)
-        )
-        shm.check_room(assembled.configs.values())
-        supervisor = Supervisor(settings, state, run, assembled, listener, access_log, stop)
-        try:
-            supervisor.start()
-            supervisor.announce(time.monotonic() - began)
-            supervisor.watch()
-        except _Stop:
-            pass
-        finally:
-            supervisor.stop()
-
-
-@contextmanager
-def _set_by_signals() -> Iterator[threading.Event]:
-    """Give an event that a signal sets, as long as it is needed."""
-    event = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: event.set())
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    }
-    try:
-        yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _choose_ports(settings: Settings, http: socket.socket, grpc: socket.socket) -> Run:
-    """Return where everything is served; Triton takes its own ports a moment later."""
-    with listen(LOOPBACK, 0, "Triton") as triton, listen(LOOPBACK, 0, "metrics") as metrics:
-        http_port, grpc_port, triton_port, metrics_port = (
-            probe.getsockname()[1] for probe in (http, grpc, triton, metrics)
-        )
-    tls = settings.tls_cert is not None
-    return Run(settings.host, http_port, grpc_port, triton_port, metrics_port, new_secret(), tls)
+class Stop(BaseException):
+    """A signal asked to stop while something was waited for; no error, so nothing that handles errors catches it."""
 
 
 class Supervisor:
@@ -119,14 +59,17 @@ class Supervisor:
         self._kind = installed_triton(settings.triton) if settings.triton else wheel_triton(state.backends)
         self._listener = listener
         self._front_door_program = front_door_program(state, listener.fileno(), access_log)
-        self._link = TritonLink(run.triton_target, run.secret)
+        self._link = TritonLink(run.triton_target)
         self._control = ControlSocket(state.folder)
         self._triton: Child | None = None
         self._front_door: Child | None = None
         self._watch: Watch | None = None
         self._door_watch: DoorWatch | None = None
+        self._front_door_due = 0.0
+        self._metrics: socket.socket | None = None  # keeps the port that replaced the first one
         self._restarts = {"triton": 0, "front_door": 0}
         self._published: Health | None = None
+        self._unpublished = False
 
     def start(self) -> None:
         """Start both children and wait until every canary has passed."""
@@ -152,27 +95,36 @@ class Supervisor:
 
     def watch(self) -> None:
         """Keep the server answering until somebody asks to stop."""
-        pause, settled, front_door_due = 0.0, time.monotonic(), 0.0
-        self._door_watch = DoorWatch(self._run, self._settings.pace)
+        pause, settled = 0.0, time.monotonic()
+        self._door_watch = DoorWatch(self._run, self._settings.pace, self._settings.start_seconds)
         while not self._asked_to_stop(_TICK_SECONDS):
-            assert self._watch is not None and self._front_door is not None
-            if self._door_watch.hung:
-                _say("the front door does not answer; ending it")
-                self._front_door.kill()
-            if self._front_door.exit_status is not None and time.monotonic() > front_door_due:
-                _say(f"the front door ended with status {self._front_door.exit_status}; starting it again")
-                self._front_door = Child(self._front_door_program)
-                self._door_watch.renew()
-                self._restarts["front_door"] += 1
-                front_door_due = time.monotonic() + _FRONT_DOOR_PAUSE_SECONDS
+            assert self._watch is not None
+            self._look_after_front_door()
             self._control.answer(self._obey)
             self._watch.look()
             self._publish(self._watch.ready, self._watch.reason)
             if self._watch.broken:
                 pause = 0.0 if time.monotonic() - settled > _SETTLED_SECONDS else pause
-                _say(f"{self._watch.reason}; starting Triton again in {pause:g} s")
+                _say(f"{self._watch.reason}; starting Triton again in {pause:g} s; {self._last_words()}")
                 pause = self._restart(pause)
                 settled = time.monotonic()
+
+    def _look_after_front_door(self) -> None:
+        """Start the front door again if it has ended or hangs; not before it answered for the first time."""
+        if self._door_watch is None or self._front_door is None:
+            return
+        if self._door_watch.hung:
+            _say("the front door does not answer; ending it")
+            self._front_door.kill()
+        if self._front_door.exit_status is not None and time.monotonic() > self._front_door_due:
+            _say(f"the front door ended with status {self._front_door.exit_status}; starting it again")
+            self._front_door_due = time.monotonic() + _FRONT_DOOR_PAUSE_SECONDS
+            self._restarts["front_door"] += 1
+            try:
+                self._front_door = Child(self._front_door_program)
+            except OSError as error:
+                _say(f"the front door cannot be started: {error}; trying again in {_FRONT_DOOR_PAUSE_SECONDS:g} s")
+            self._door_watch.renew()
 
     def stop(self) -> None:
         """Let the front door answer what it took, then stop everything within seconds, whatever state it is in."""
@@ -188,30 +140,70 @@ class Supervisor:
         if self._triton is not None:
             self._triton.ask_to_stop()
             self._triton.stop(time.monotonic() + _STOP_SECONDS)
+        if self._metrics is not None:
+            self._metrics.close()
 
     def _restart(self, pause: float) -> float:
         """Start Triton again, more patiently after every failure; return the pause before the next restart."""
         while True:
             if self._triton is not None:
                 self._triton.kill()
-            if self._asked_to_stop(pause):
-                raise _Stop
+            self._rest(pause)
             pause = min(max(1.0, 2 * pause), _LONGEST_PAUSE_SECONDS)
             shm.sweep(self._state.shm_prefix)
             self._restarts["triton"] += 1
             try:
                 self._start_triton()
                 self._wait_for_triton()
-            except ServingError as error:
+            except (ServingError, OSError) as error:
                 _say(f"{error}\nstarting Triton again in {pause:g} s")
+                self._publish(False, f"Triton does not start: {_cause(error)}")
+                self._move_metrics()
             else:
                 self._publish(True, "")
                 _say("Triton answers again")
                 return pause
 
+    def _move_metrics(self) -> None:
+        """Give Triton another port for its metrics: somebody may have taken the one of the Triton before."""
+        if self._metrics is not None:
+            self._metrics.close()
+        self._metrics = keep_free_port()
+        self._run = replace(self._run, metrics_port=self._metrics.getsockname()[1])
+        try:
+            write_run(self._state.folder, self._run)
+        except OSError as error:
+            _say(f"the run state cannot be written: {error}")
+        self._tell_front_door()
+
+    def _tell_front_door(self) -> None:
+        """Let the front door read anew what it knows of Triton, keys and certificate."""
+        if self._front_door is not None:
+            self._front_door.send_signal(signal.SIGHUP)
+
+    def _rest(self, seconds: float) -> None:
+        """Wait before Triton is started again; the front door and orders do not wait."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._look_after_front_door()
+            self._control.answer(self._obey_without_triton)
+            if self._asked_to_stop(min(left, _TICK_SECONDS)):
+                raise Stop
+
+    def _obey_without_triton(self, order: Order) -> str:
+        """Leave out a network that keeps Triton from starting."""
+        if order.verb == RENEW:
+            return self._renew()
+        change = Change(self._link, self._assembled, self._settings, self._wait_for)
+        self._assembled = change.carry_out(order, running=False)
+        self._tell_front_door()
+        return f"{order.verb} {order.network}: done; Triton starts without it"
+
     def _obey(self, order: Order) -> str:
-        """Load, unload or reload a network; what was served is served until then."""
-        assert self._triton is not None and self._front_door is not None and self._watch is not None
+        """Load, unload or reload a network, or renew the keys; what was served is served until then."""
+        if order.verb == RENEW:
+            return self._renew()
+        assert self._watch is not None
         if not self._watch.ready:
             raise ServingError(f"the server is not ready: {self._watch.reason}; try again when it is")
         change = Change(self._link, self._assembled, self._settings, self._wait_for)
@@ -219,11 +211,21 @@ class Supervisor:
         try:
             self._assembled = change.carry_out(order)
         finally:
-            self._front_door.send_signal(signal.SIGHUP)
+            self._tell_front_door()
             self._wait_for_stubs()
             self._watch = before.renewed(self._watched())
         _say(f"{order.verb} {order.network}: done")
         return f"{order.verb} {order.network}: done; served are {', '.join(self._assembled.configs)}"
+
+    def _renew(self) -> str:
+        """Let the front door take the keys and the certificate as they are now; what cannot be used changes nothing."""
+        door = door_of(self._settings)
+        if not door.key_hashes and door.tls_cert is None:
+            raise ServingError("this server was started without API keys and certificate; there is nothing to renew")
+        write_door(self._state.folder, door)
+        self._tell_front_door()
+        _say("keys and certificate were read anew")
+        return "keys and certificate were read anew; open connections keep their certificate"
 
     def _wait_for(self, call: Any) -> None:
         """Wait for an answer of Triton's while it runs."""
@@ -243,10 +245,16 @@ class Supervisor:
             self._pause_briefly()
 
     def _start_triton(self) -> None:
-        """Start Triton with an empty log."""
+        """Start Triton with an empty log; that of the Triton before stays beside it."""
         program = triton_program(self._kind, self._state, self._run, self._assembled.configs, self._settings)
-        program.log.unlink(missing_ok=True)
+        if program.log.exists():
+            program.log.replace(program.log.with_suffix(".before.log"))
         self._triton = Child(program)
+
+    def _last_words(self) -> str:
+        """Return the end of Triton's log."""
+        assert self._triton is not None
+        return f"the last lines of its log:\n{self._triton.log_tail()}"
 
     def _wait_for_triton(self) -> None:
         """Wait until Triton is ready and every canary has passed once, then watch it."""
@@ -285,8 +293,9 @@ class Supervisor:
 
     def _pause_briefly(self) -> None:
         """Wait a moment, or end the start when asked to stop."""
+        self._look_after_front_door()
         if self._asked_to_stop(0.01):
-            raise _Stop
+            raise Stop
 
     def _asked_to_stop(self, seconds: float) -> bool:
         """Wait, unless somebody asks to stop or the parent has ended."""
@@ -298,11 +307,26 @@ class Supervisor:
         canaries = {} if self._watch is None else dict(self._watch.canaries)
         pipelines = [pipeline.name for pipeline in self._assembled.pipelines]
         health = Health(ready, reason, dict(self._restarts), canaries, pipelines)
-        if health != self._published:
+        if health == self._published:
+            return
+        try:
             write_health(self._state.folder, health)
-            self._published = health
+        except OSError as error:  # a full disk must not end the server; the next look tries again
+            if not self._unpublished:
+                _say(f"the state cannot be written: {error}")
+            self._unpublished = True
+        else:
+            self._published, self._unpublished = health, False
+
+
+def _cause(error: Exception) -> str:
+    """Return the line of an error, with the end of a log in it, that says most."""
+    lines = [line.strip(" |") for line in str(error).splitlines()]
+    telling = [line for line in lines[1:] if "error" in line.lower() or "failed" in line.lower()]
+    return (telling or lines)[0][:400]
 
 
 def _say(text: str) -> None:
-    """Print a line for the person at the terminal or the log collector."""
-    print(f"serving: {text}", file=sys.stderr, flush=True)
+    """Print a line for the person at the terminal or the log collector, if anybody still listens."""
+    with contextlib.suppress(OSError):
+        print(f"serving: {text}", file=sys.stderr, flush=True)

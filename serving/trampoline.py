@@ -3,7 +3,8 @@
     python -I -S trampoline.py PARENT_PID STACK_BYTES PROGRAM [ARGUMENT ...]
 
 It asks the kernel to kill the process when its parent dies, and raises the stack limit: Triton 2.51 puts HTTP and gRPC
-message parts on thread stacks, and a thread's stack is as large as the soft limit says.
+message parts on thread stacks, and a thread's stack is as large as the soft limit says. SIGHUP tells a front door that
+something changed; it must not end one that only starts.
 """
 
 import ctypes
@@ -21,6 +22,7 @@ def main() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # the parent died before the request reached the kernel
         sys.exit(1)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
     soft = stack if hard == resource.RLIM_INFINITY else min(stack, hard)
     resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))

@@ -32,6 +32,18 @@ class Triton:
     label: str
 
 
+def stub_python() -> Path:
+    """Return the folder that must come first on PATH: Triton's python stubs start the first `python3` there.
+
+    Raises:
+        ServingError: there is none beside the running Python.
+    """
+    folder = Path(sys.executable).parent
+    if not (folder / "python3").exists():
+        raise ServingError(f"{folder} has no python3, which Triton's python stubs look for; use a virtual environment")
+    return folder
+
+
 def installed_triton(executable: Path) -> Triton:
     """Return a Triton that is installed with its backends, for example the one in NVIDIA's image.
 
@@ -57,7 +69,7 @@ def wheel_triton(to: Path) -> Triton:
     """
     spec = importlib.util.find_spec("pytriton")
     if spec is None or not spec.submodule_search_locations:
-        raise ServingError("the embedded Triton is missing; install it with: pip install 'crosswire[serve]'")
+        raise ServingError("the embedded Triton is missing; install it with: pip install -e '.[serve]'")
     package = Path(next(iter(spec.submodule_search_locations)))
     home = package / "tritonserver"
     stubs = home / "python_backend_stubs"

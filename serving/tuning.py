@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 
-from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelQueuePolicy
+from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelQueuePolicy
 
+from serving.installed import onnxruntime_on_gpu
 from serving.limits import PictureLimits, QueueLimits
 from serving.model_config import Runtime
 from serving.published import PARAMETER, THREADS_PARAMETER
@@ -50,7 +50,9 @@ class Tuning:
         A GPU needs Triton's batcher before the network alone, and the container its native backends.
         """
         chosen = self.models.fused
-        return runtime is Runtime.EMBEDDED and (not _on_gpu() if chosen is None else chosen)
+        if chosen is None:
+            chosen = self.models.stage_instances == 1 and not onnxruntime_on_gpu()
+        return chosen and runtime is Runtime.EMBEDDED
 
     def apply(self, config: ModelConfig, role: Role) -> None:
         """Write it into one model's configuration."""
@@ -84,11 +86,11 @@ class Tuning:
             if size > config.max_batch_size or (size == 1 and config.backend == "python"):
                 continue
             sample = config.model_warmup.add(name=f"batch of {size}", batch_size=size)
-            for tensor in config.input:
-                if not tensor.optional:
-                    zeros = sample.inputs[tensor.name]
-                    zeros.data_type, zeros.zero_data = tensor.data_type, True
-                    zeros.dims.extend(tensor.dims)
+            numbers = [tensor for tensor in config.input if tensor.data_type != DataType.TYPE_STRING]
+            for tensor in [one for one in numbers if not one.optional] or numbers:
+                zeros = sample.inputs[tensor.name]
+                zeros.data_type, zeros.zero_data = tensor.data_type, True
+                zeros.dims.extend(tensor.dims)
 
     def _batches(self, config: ModelConfig, role: Role) -> bool:
         """Say whether Triton's batcher stands before a model: where batches pay, or somebody asked for its queue.
@@ -104,7 +106,7 @@ class Tuning:
         asked = self.models.batch_delay_microseconds or self.queue != QueueLimits()
         if role is Role.FUSED:
             return bool(asked)
-        return bool(asked) or role is Role.FACADE or config.backend != "python" or _on_gpu()
+        return bool(asked) or role is Role.FACADE or config.backend != "python" or onnxruntime_on_gpu()
 
     def _set_queue(self, config: ModelConfig) -> None:
         """Batch what waits, in order, and refuse what would wait too long or behind too many: 503, UNAVAILABLE.
@@ -121,8 +123,3 @@ class Tuning:
         if levels := self.models.priority_levels:
             batching.priority_levels = levels
             batching.default_priority_level = (levels + 1) // 2
-
-
-def _on_gpu() -> bool:
-    """Say whether the ONNX Runtime that is installed is the one for CUDA."""
-    return any(one.metadata["Name"] == "onnxruntime-gpu" for one in importlib.metadata.distributions())

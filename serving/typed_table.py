@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import types
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Kind = TypeVar("Kind")
+_LARGEST = 1 << 53
 
 
 def typed(kind: type[Kind], table: dict[str, Any], folder: Path, where: str = "") -> Kind:
@@ -62,10 +62,14 @@ def _plain(hint: type, value: Any, folder: Path, where: str) -> Any:
     """Return a number, a text or a path."""
     kinds: dict[type, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
         bool: ("true or false", lambda one: isinstance(one, bool), bool),
-        int: ("a whole number from 0", lambda one: type(one) is int and one >= 0, int),
-        float: ("a number from 0", lambda one: type(one) in (int, float) and 0 <= one < math.inf, float),
-        str: ("a text", lambda one: isinstance(one, str), str),
-        Path: ("a path", lambda one: isinstance(one, str) and bool(one), lambda one: folder / one),
+        int: (f"a whole number from 0 to {_LARGEST}", lambda one: type(one) is int and 0 <= one <= _LARGEST, int),
+        float: (
+            f"a number from 0 to {_LARGEST}",
+            lambda one: type(one) in (int, float) and 0 <= one <= _LARGEST,
+            float,
+        ),
+        str: ("a text", lambda one: isinstance(one, str) and "\0" not in one, str),
+        Path: ("a path", lambda one: isinstance(one, str) and bool(one) and "\0" not in one, lambda one: folder / one),
     }
     allowed, fits, make = kinds[hint]
     if not fits(value):

@@ -1,4 +1,4 @@
-"""Deciding whether a running server still answers, without ever waiting for it."""
+"""Deciding whether a running server still answers, without waiting for the answers of its canaries."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Watch:
         return self._failures >= self._pace.failures
 
     def look(self) -> None:
-        """Look once, without waiting; updates `ready`, `reason` and `broken`."""
+        """Look once, which takes a second at most; updates `ready`, `reason` and `broken`."""
         if (status := self._triton.exit_status) is not None:
             self._give_up(f"Triton ended with status {status}")
         elif dead := [label for pid, label in self._stubs.items() if not is_running(pid)]:

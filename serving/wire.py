@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tritonclient.grpc.service_pb2 import ModelInferRequest
 
-# A loopback channel: no proxy from the environment, no message limit, quick to notice a restarted server.
+# A channel within this machine: no proxy from the environment, no message limit, quick to notice a restarted server.
 CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.max_send_message_length", -1),
@@ -19,8 +19,6 @@ CHANNEL_OPTIONS = (
 )
 SERVICE = "inference.GRPCInferenceService"
 ELEMENT_BYTES = {"UINT8": 1, "INT32": 4, "FP32": 4}
-SECRET_KEY = "crosswire-secret"
-SECRET_HEADER = f"triton-grpc-protocol-{SECRET_KEY}"
 
 
 @dataclass(frozen=True)
@@ -68,9 +66,17 @@ def unpack_bytes(data: bytes) -> list[bytes]:
 
 
 def seconds_allowed(request: ModelInferRequest, most: float) -> float:
-    """Return how long an answer may take: the request's own `timeout` parameter, in microseconds, or `most` seconds."""
-    asked = request.parameters["timeout"].int64_param if "timeout" in request.parameters else 0
-    return min(most, asked / 1e6) if asked > 0 else most
+    """Return how long an answer may take: the request's own `timeout` parameter, in microseconds, or `most` seconds.
+
+    Raises:
+        ValueError: the parameter is no whole number from 0; 0 is none.
+    """
+    if "timeout" not in request.parameters:
+        return most
+    asked = request.parameters["timeout"]
+    if asked.WhichOneof("parameter_choice") != "int64_param" or asked.int64_param < 0:
+        raise ValueError("the parameter 'timeout' must be a whole number of microseconds from 0, where 0 is none")
+    return min(most, asked.int64_param / 1e6) if asked.int64_param else most
 
 
 def infer_request(

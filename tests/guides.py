@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,14 +74,14 @@ def execute(guide: Path, folder: Path) -> None:
     Raises:
         AssertionError: a command ended with an error; its output is shown.
     """
-    ports = {"8000": free_port(), "8001": free_port()}
+    port_of = cache(lambda _: free_port())  # drawn when it is first needed: it stays free for moments only
     with ExitStack() as servers:
         for block in blocks(guide):
-            text = re.sub(r"\b(8000|8001)\b", lambda match: str(ports[match[1]]), block.commands)
+            text = re.sub(r"\b(8000|8001)\b", lambda match: str(port_of(match[1])), block.commands)
             if block.kind == "console server":
-                chosen = f"--http-port {ports['8000']} --grpc-port {ports['8001']}"
+                chosen = f"--http-port {port_of('8000')} --grpc-port {port_of('8001')}"
                 servers.enter_context(_server(f"{text.strip()} {chosen}", folder))
-                _wait_until_ready(ports["8000"])
+                _wait_until_ready(port_of("8000"))
             elif block.kind == "console":
                 _run(["bash", "-euo", "pipefail", "-c", text], folder, text)
             elif block.kind == "python":

@@ -166,13 +166,21 @@ def server_alone(runtime: Path, repository: Path, **choices: Any) -> Iterator[Em
 def stub_of(server: EmbeddedServer, model: str = f"{NETWORK}_fused") -> int:
     """Return the process that runs a python model: by default the one that runs all steps of `PIPELINE`."""
     wanted = f"/{model}/1/model.py".encode()
-    (pid,) = (one for one in descendants(server.pid) if wanted in Path(f"/proc/{one}/cmdline").read_bytes())
+    (pid,) = (one for one in descendants(server.pid) if wanted in command_of(one))
     return pid
+
+
+def command_of(pid: int) -> bytes:
+    """Return the command line of a process, or nothing if there is none."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def decoders_of(server: EmbeddedServer) -> list[int]:
     """Return the processes that decode for a server's stubs."""
-    return [one for one in descendants(server.pid) if b"killable_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+    return [one for one in descendants(server.pid) if b"killable_main" in command_of(one)]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

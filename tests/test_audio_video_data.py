@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from scipy.stats import rankdata
@@ -16,8 +18,8 @@ from training.audio_video.data import ClipDataset, clips
 from training.audio_video.metrics import area_under_roc, mean_average_precision, score_clips
 from training.audio_video.sources.base import Labelled
 from training.audio_video.sources.events_clips import EventClips
-from training.audio_video.sources.layouts import CLIP_LAYOUTS
-from training.audio_video.sources.write import WRITERS, write_clip
+from training.audio_video.sources.layouts import CLIP_LAYOUTS, SPLITS
+from training.audio_video.sources.write import FEWEST, WRITERS, write_clip
 from training.config import ConfigError
 from training.datasets.events import CLASSES, render
 from training.datasets.events.classes import EVENTS
@@ -74,19 +76,36 @@ def long_clip() -> Clip:
     return Clip(frames, (0.5 * np.sin(2 * np.pi * (200 + 100 * time) * time)).astype(np.float32))
 
 
+def copy_sound_first(path: Path, to: Path) -> None:
+    """Copy a clip whose pictures come first so that its sound does."""
+    with av.open(str(path)) as read, av.open(str(to), "w") as written:
+        sound, pictures = (
+            written.add_stream_from_template(stream) for stream in (read.streams.audio[0], read.streams.video[0])
+        )
+        for packet in read.demux():
+            if packet.dts is not None:
+                packet.stream = pictures if packet.stream.type == "video" else sound
+                written.mux(packet)
+
+
 @pytest.mark.parametrize("sound_first", [False, True])
 def test_frames_are_the_latest_at_their_moments_and_sound_begins_with_them(
     long_clip: Clip, sound_first: bool, tmp_path: Path
 ) -> None:
     written = ClipShape(30, 32, 48, 10.0, 24000, 8000)
-    write_clip(long_clip, tmp_path / "clip.mp4", written, sound_first=sound_first)
-    read = read_clip(tmp_path / "clip.mp4", SHAPE)
+    path = tmp_path / "clip.mp4"
+    write_clip(long_clip, path, written)
+    if sound_first:
+        copy_sound_first(path, path := tmp_path / "sound_first.mp4")
+    with av.open(str(path)) as container:
+        assert (container.streams[0].type == "audio") == sound_first
+    read = read_clip(path, SHAPE)
     assert read.frames is not None and read.waveform is not None and long_clip.waveform is not None
     # Moments 0, 0.25, 0.5, 0.75 s: the frames 0, 2, 5, 7.
     np.testing.assert_allclose(read.frames.mean((1, 2, 3)), [0, 16, 40, 56], atol=3)
     assert read.frames.shape == (4, 32, 48, 3)
     assert np.corrcoef(read.waveform[2000:], long_clip.waveform[2000:8000])[0, 1] > 0.95
-    every = read_clip((tmp_path / "clip.mp4").read_bytes(), ClipShape(6, 32, 48, 0.0, 24000, 8000))
+    every = read_clip(path.read_bytes(), ClipShape(6, 32, 48, 0.0, 24000, 8000))
     assert every.frames is not None
     np.testing.assert_allclose(every.frames.mean((1, 2, 3)), [0, 8, 16, 24, 32, 40], atol=3)
 
@@ -115,6 +134,29 @@ def test_a_file_that_is_no_clip_is_refused_by_name(content: bytes, tmp_path: Pat
     (tmp_path / "clip.mp4").write_bytes(content)
     with pytest.raises(DataError, match=r"clip.mp4: cannot be read as a clip"):
         read_clip(tmp_path / "clip.mp4", SHAPE)
+
+
+def test_pictures_in_a_code_that_nothing_decodes_are_refused_by_name(long_clip: Clip, tmp_path: Path) -> None:
+    write_clip(long_clip, tmp_path / "clip.mp4", ClipShape(30, 32, 48, 10.0, 24000, 8000))
+    content = (tmp_path / "clip.mp4").read_bytes()
+    assert content.count(b"avc1") > 1  # in the list of brands, and as the code of the stream
+    (tmp_path / "clip.mp4").write_bytes(content.replace(b"avc1", b"zzzz"))
+    with pytest.raises(DataError, match=r"clip.mp4: cannot be read as a clip .*[Dd]ecoder"):
+        read_clip(tmp_path / "clip.mp4", SHAPE)
+
+
+@pytest.mark.parametrize(
+    "error", [av.error.UnknownError, av.error.PatchWelcomeError, av.error.ExternalError, av.error.EOFError]
+)
+def test_whatever_pyav_stumbles_over_is_refused_by_name(
+    error: type[av.error.FFmpegError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(*_: object) -> None:
+        raise error(1, "it stumbled")
+
+    monkeypatch.setattr(av, "open", stumble)
+    with pytest.raises(DataError, match=r"clip.mp4: cannot be read as a clip .*it stumbled"):
+        read_clip(Path("clip.mp4"), SHAPE)
 
 
 # Layouts ------------------------------------------------------------------------------------------------------------
@@ -217,6 +259,42 @@ def test_written_clips_are_found_sound_and_bad_ones_are_named(
     said = capsys.readouterr()
     assert f"{broken}: cannot be read as a clip" in said.out and f"{mute}: has no sound" in said.out
     assert "2 problems in" in said.err
+
+
+def test_clips_to_validate_with_are_looked_through_too(
+    layouts: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(layouts["clips"], root)
+    shutil.copytree(root / "test", root / "val")
+    check = ["check-data", str(root), "--quiet"]
+    assert main(check) == 0
+    assert "32 clips" in capsys.readouterr().out  # 16 to train on, 8 each to validate and to test with
+    broken = min((root / "val").rglob("*.mp4"))
+    broken.write_bytes(b"no clip")
+    assert main(check) == 2
+    said = capsys.readouterr()
+    assert f"{broken}: cannot be read as a clip" in said.out and "1 problem in 32 clips" in said.err
+    (root / "val" / "stray").mkdir()
+    assert main(check) == 2
+    assert f"{root / 'val'} has the classes stray, which {root / 'train'} has not" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+def test_the_fewest_clips_that_are_written_pass_the_check_and_fewer_would_not(
+    layout: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fewest = FEWEST[layout]
+    make = ["make-data", "events", "--layout", layout, "--to", str(tmp_path / "data"), "--size", "32x40", "--count"]
+    assert main([*make, str(fewest - 1)]) == 2
+    assert f"--count is {fewest - 1}; allowed is {fewest} or more" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+    assert main([*make, str(fewest)]) == 0
+    assert main(["check-data", str(tmp_path / "data"), "--quiet"]) == 0
+    WRITERS[layout](EventClips(0, fewest - 1, SHAPE), tmp_path / "fewer", SHAPE)
+    with pytest.raises(ConfigError, match=r"holds none of the clips|is missing"):
+        for split in SPLITS:
+            CLIP_LAYOUTS[layout].open(tmp_path / "fewer", split, SHAPE)
 
 
 # Absence ------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.audio_video.config import SpectrogramConfig
-from training.audio_video.extractors import EXTRACTORS, build_extractor, load_weights
+from training.audio_video.extractors import EXTRACTORS, Extractor, build_extractor, load_weights
 from training.audio_video.spectrogram import Spectrogram
 from training.config import ConfigError
 
@@ -176,11 +176,17 @@ LANDMARKS = {
 }
 
 
+def with_classifier(extractor: Extractor, classes: int) -> Extractor:
+    """Give an extractor the classifier that torchvision's files have weights of."""
+    extractor.fc = torch.nn.Linear(extractor.out_features, classes)
+    return extractor
+
+
 @pytest.mark.parametrize("name", EXTRACTORS)
 def test_an_extractor_has_the_keys_and_sizes_of_torchvision(name: str) -> None:
     classes, keys, params = PUBLISHED[name]
     with torch.device("meta"):
-        extractor = build_extractor(name, classes=classes)
+        extractor = with_classifier(build_extractor(name), classes)
     shapes = {key: tuple(value.shape) for key, value in extractor.state_dict().items()}
     assert sum(p.numel() for p in extractor.parameters()) == params
     assert len(shapes) == keys
@@ -192,9 +198,8 @@ def test_weights_of_a_file_fill_an_extractor_of_colours_or_of_spectrograms(
     name: str, shape: tuple[int, ...], tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    published = build_extractor(name, classes=7).eval()
+    published = with_classifier(build_extractor(name), 7).eval()
     torch.save(published.state_dict(), tmp_path / "weights.pth")
-    published.fc = torch.nn.Identity()
     colours, grey = build_extractor(name).eval(), build_extractor(name, channels=1).eval()
     load_weights(colours, tmp_path / "weights.pth")
     load_weights(grey, tmp_path / "weights.pth")
@@ -218,8 +223,3 @@ def test_weights_that_do_not_fit_are_refused_by_name(tmp_path: Path) -> None:
     path.write_bytes(hashlib.sha256(b"no weights").digest())
     with pytest.raises(ConfigError, match="cannot be read as weights"):
         load_weights(build_extractor("resnet18", width=4), path)
-
-
-def test_an_unknown_extractor_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(ConfigError, match="allowed are r2plus1d18, resnet18"):
-        build_extractor("vgg")

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.test_audio_video_parts import with_classifier
 from training.__main__ import main
 from training.audio_video.config import FUSION_NAMES, AudioVideoConfig
 from training.audio_video.data import ClipDataset, clips, eval_loader
@@ -103,7 +104,7 @@ def test_a_frozen_extractor_stays_as_it_is(tmp_path: Path) -> None:
 
 def test_extractors_begin_from_the_weight_files_that_are_named(tmp_path: Path) -> None:
     torch.manual_seed(5)
-    torch.save(build_extractor("resnet18", width=64, classes=10).state_dict(), tmp_path / "resnet18.pth")
+    torch.save(with_classifier(build_extractor("resnet18"), 10).state_dict(), tmp_path / "resnet18.pth")
     config = small("events-gmf", "network.audio.width=64", f"network.audio.weights={tmp_path / 'resnet18.pth'}").network
     net = build_network(config)
     begin(net, config)

@@ -74,11 +74,11 @@ def test_a_graph_is_served_to_one_client_and_to_four(tmp_path: Path) -> None:
 def test_a_part_that_fails_or_hangs_does_not_keep_the_next_from_running(tmp_path: Path) -> None:
     commands = {
         "failing": [sys.executable, "-c", "raise SystemExit(3)"],
-        "hanging": [sys.executable, "-c", "import time; time.sleep(60)"],
+        "hanging": [sys.executable, "-c", "import time; time.sleep(600)"],
         "whole": [sys.executable, "-c", f"import pathlib; pathlib.Path({str(tmp_path / 'ran')!r}).touch()"],
     }
-    failed = one_by_one(commands, 2.0)
-    assert set(failed) == {"failing", "hanging"} and "code 3" in failed["failing"] and "2 s" in failed["hanging"]
+    failed = one_by_one(commands, 10.0)
+    assert set(failed) == {"failing", "hanging"} and "code 3" in failed["failing"] and "10 s" in failed["hanging"]
     assert (tmp_path / "ran").exists() and set(PARTS) == {"train", "frozen", "served"}
 
 

@@ -128,11 +128,11 @@ def test_saving_makes_the_folder_and_leaves_exactly_three_files(result: Segmenta
             "room.overlay.png",
             "room.summary.json",
         ]
-    with Image.open(files.labels) as labels:
+    with Image.open(files["labels"]) as labels:
         assert labels.mode == "P"
         assert np.array_equal(np.asarray(labels), ROOM.labels)
         assert np.array_equal(np.asarray(labels.convert("RGB")), np.array(PALETTE, np.uint8)[ROOM.labels])
-    assert json.loads(files.summary.read_text()) == result.summary
+    assert json.loads(files["summary"].read_text()) == result.summary
 
 
 def test_saving_to_where_nothing_can_be_written_is_one_clear_error(result: Segmentation, tmp_path: Path) -> None:

@@ -152,11 +152,11 @@ def test_only_safe_errors_are_sent_again(
 
 def test_retries_end_with_the_deadline() -> None:
     patient = Retries(attempts=10_000, first_pause_s=0.02, longest_pause_s=0.02)
-    with peer(503) as server, Predictor(server.url, deadline_s=0.3, retries=patient) as predictor:
+    with peer(503) as server, Predictor(server.url, deadline_s=2.0, retries=patient) as predictor:
         with pytest.raises((ServerOverloaded, DeadlineExceeded)) as caught:
             predictor.statistics()
         assert 2 <= server.asked < 10_000
-    assert isinstance(caught.value, ServerOverloaded) or "within 0.3 s" in str(caught.value)
+    assert isinstance(caught.value, ServerOverloaded) or "within 2 s" in str(caught.value)
 
 
 def test_a_server_that_is_gone_is_passed_over_and_health_names_it() -> None:
@@ -197,6 +197,8 @@ def test_nonsense_is_refused_before_anything_is_sent() -> None:
         Retries(first_pause_s=float("nan"))
     with pytest.raises(InputError, match="no address came"):
         Predictor([])
+    with pytest.raises(AddressError, match=r"address 2 of 2 in 'grpc://127.0.0.1:1,' is empty; take out its comma"):
+        Predictor("grpc://127.0.0.1:1,")
     with pytest.raises(AddressError, match="'host:1' does not start with"):
         Predictor("grpc://127.0.0.1:1,host:1")
     with pytest.raises(ServerUnreachable):

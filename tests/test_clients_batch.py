@@ -22,11 +22,13 @@ from clients.__main__ import main
 from clients.batch.items import find_items
 from clients.batch.journal import Journal
 from clients.batch.progress import Progress
-from clients.errors import InputError
+from clients.errors import InputError, OutputError
 from clients.pipelines import Pipeline, Tensor
+from clients.stream.frames import read_sequence
 from tests.servers import PIPELINE, REPOSITORY, depth_png, jpeg, png
 from tests.small_clips import clip
 from tests.small_networks import EVENTS
+from tests.test_clients_stream import LONELY, files_of_at_most, write_tum
 
 PAIRS, BROKEN, KILLS = 600, 20, 3
 DAMAGE = {
@@ -115,6 +117,26 @@ def test_a_batch_that_is_killed_three_times_ends_as_if_it_never_was(server: Any,
         assert (np.asarray(pictures[0]) == np.asarray(pictures[1])).mean() > 0.99, "batched differently, labelled alike"
 
 
+def test_a_refused_item_is_asked_about_again_once_its_files_are_repaired(
+    server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, folder = tmp_path / "pairs", tmp_path / "out"
+    write_pairs(source, 4, 1)
+    missing = source / "depth" / "frame_0002.png"
+    (source / "rgb" / "._frame_0001.jpg").write_bytes(b"what macOS writes beside a picture")
+    whole = missing.read_bytes()
+    missing.unlink()
+    arguments = [*command(source, folder, server.http_url)[6:], "--depth-units-per-metre", "1"]
+    assert main(["batch", *arguments]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("3 answered; 1 failed") and "repair the files and give the same command again" in said
+    assert "warning in 3 of 3 answers: depth_unit_suspect" in said
+    missing.write_bytes(whole)
+    assert main(["batch", *arguments]) == 0
+    assert capsys.readouterr().out.startswith("4 answered (3 of them by earlier runs)")
+    assert lines(folder / "failures.jsonl") == []
+
+
 def test_a_finished_batch_is_not_done_again_and_another_one_is_refused(
     server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -161,16 +183,16 @@ def test_items_are_pairs_of_equal_stems_clips_or_lines(tmp_path: Path) -> None:
     (tmp_path / "pairs" / "rgb" / "frame_0001.png").touch()
     (tmp_path / "pairs" / "rgb" / "frame_0001.jpg").touch()
     (tmp_path / "pairs" / "rgb" / "notes.txt").touch()
-    items = find_items(tmp_path / "pairs", pair)
+    items = find_items(tmp_path / "pairs", pair).items
     assert [item.stem for item in items] == [f"frame_{index:04}" for index in range(4)]
     assert [bool(item.problem) for item in items] == [False, True, False, False]
     for name in ("b.mp4", "a.webm", "notes.txt"):
         (tmp_path / name).touch()
-    assert [item.stem for item in find_items(tmp_path, pipeline("clip"))] == ["a", "b"]
+    assert [item.stem for item in find_items(tmp_path, pipeline("clip")).items] == ["a", "b"]
     listing = tmp_path / "list.txt"
     listing.write_text("# two\nx/room_0.rgb.jpg x/room_0.depth.png\n\na file.png\tb file.png\n")
-    assert [item.stem for item in find_items(listing, pair)] == ["a file", "room_0"]
-    assert find_items(listing, pair)[0].files["depth_image"] == tmp_path / "b file.png"
+    assert [item.stem for item in find_items(listing, pair).items] == ["a file", "room_0"]
+    assert find_items(listing, pair).items[0].files["depth_image"] == tmp_path / "b file.png"
 
 
 def test_an_input_without_a_folder_is_absent_and_one_without_a_file_is_a_mistake(tmp_path: Path) -> None:
@@ -178,10 +200,10 @@ def test_an_input_without_a_folder_is_absent_and_one_without_a_file_is_a_mistake
     may = dataclasses.replace(pair, inputs=tuple(dataclasses.replace(one, optional=True) for one in pair.inputs))
     write_pairs(tmp_path, 3, 1)
     (tmp_path / "depth" / "frame_0002.png").unlink()
-    assert [bool(item.problem) for item in find_items(tmp_path, may)] == [False, False, True]
+    assert [bool(item.problem) for item in find_items(tmp_path, may).items] == [False, False, True]
     shutil.rmtree(tmp_path / "depth")
-    assert [(list(item.files), item.problem) for item in find_items(tmp_path, may)] == [(["rgb_image"], "")] * 3
-    assert all(item.problem for item in find_items(tmp_path, pair))
+    assert [(list(item.files), item.problem) for item in find_items(tmp_path, may).items] == [(["rgb_image"], "")] * 3
+    assert all(item.problem for item in find_items(tmp_path, pair).items)
 
 
 def test_clips_are_a_batch_too(small: Any, tmp_path: Path) -> None:
@@ -208,6 +230,24 @@ def test_a_translation_is_a_batch_too(small: Any, tmp_path: Path) -> None:
     assert "edge" in only["files"] and all((tmp_path / "out" / name).is_file() for name in only["files"].values())
 
 
+def test_a_recording_is_a_batch_too_with_its_own_unit(
+    server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_tum(tmp_path / "desk", 5)
+    assert main(["batch", str(tmp_path / "desk"), str(tmp_path / "out"), "--url", server.grpc_url]) == 0
+    assert f"; {LONELY} colour pictures had no depth close enough in time" in capsys.readouterr().out
+    recording = read_sequence(tmp_path / "desk", pipeline("rgb_image", "depth_image"))
+    results = lines(tmp_path / "out" / "results.jsonl")
+    assert [line["stem"] for line in results] == [frame.name for frame in recording.frames]
+    (first,) = lines(tmp_path / "out" / "journal.jsonl")[:1]
+    assert first["batch"]["depth_units_per_metre"] == 5000.0
+    words = ["batch", str(tmp_path / "desk"), str(tmp_path / "far"), "--url", server.grpc_url, "--longest-gap", "22"]
+    assert main(words) == 0
+    assert len(lines(tmp_path / "far" / "results.jsonl")) == 5 + LONELY
+    with pytest.raises(InputError, match="is a recording of colour and depth, pipeline 'p' takes clip"):
+        find_items(tmp_path / "desk", pipeline("clip"))
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -228,8 +268,8 @@ def test_a_torn_last_line_of_a_journal_is_forgotten(tmp_path: Path) -> None:
     with Journal(tmp_path, {"pipeline": "p"}) as journal:
         journal.begin("a")
         journal.end("a", {"stem": "a"})
-        journal.fail("b", {"stem": "b"}, final=True)
-        journal.fail("c", {"stem": "c"}, final=False)
+        journal.fail("b", {"stem": "b"}, final=True, files={})
+        journal.fail("c", {"stem": "c"}, final=False, files={})
     whole = (tmp_path / "journal.jsonl").read_bytes()
     (tmp_path / "journal.jsonl").write_bytes(whole + b'{"done": "d", "sa')
     with Journal(tmp_path, {"pipeline": "p"}) as journal:
@@ -237,6 +277,52 @@ def test_a_torn_last_line_of_a_journal_is_forgotten(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="another process is at work on"):
             Journal(tmp_path, {"pipeline": "p"})
     assert (tmp_path / "journal.jsonl").read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "torn", [b'{"done": "b", "sa{"begin": "x"}\n', b"5\n", b'{"x": 1}\n', b'{"done": []}\n', b"\xff\n"]
+)
+def test_a_torn_line_within_a_journal_loses_only_what_it_said(torn: bytes, tmp_path: Path) -> None:
+    with Journal(tmp_path, {"pipeline": "p"}) as journal:
+        journal.end("a", {"stem": "a"})
+    with (tmp_path / "journal.jsonl").open("ab") as file:
+        file.write(torn)
+    for _ in range(2):
+        with Journal(tmp_path, {"pipeline": "p"}) as journal:
+            journal.end("c", {"stem": "c"})
+    with Journal(tmp_path, {"pipeline": "p"}) as journal:
+        assert (set(journal.done), set(journal.failed)) == ({"a", "c"}, set())
+
+
+def test_a_line_that_the_disk_took_in_part_is_cut_off_so_that_the_next_stands_alone(tmp_path: Path) -> None:
+    with Journal(tmp_path, {"pipeline": "p"}) as journal:
+        journal.end("a", {"stem": "a"})
+        whole = (tmp_path / "journal.jsonl").read_bytes()
+        for room in (10, 0):
+            with files_of_at_most(len(whole) + room), pytest.raises(OutputError, match="make room and start again"):
+                journal.end("b", {"stem": "b"})
+            assert (tmp_path / "journal.jsonl").read_bytes() == whole
+        journal.end("c", {"stem": "c"})
+    with Journal(tmp_path, {"pipeline": "p"}) as journal:
+        assert set(journal.done) == {"a", "c"}
+
+
+@pytest.mark.parametrize(
+    "text", ["5", "5\n", '{"x": 1}\n', '{"batch": 1}\n', '{"batch": {"pipel{"begin": "a"}\n', "notes\n"]
+)
+def test_a_file_that_is_no_journal_is_refused_and_left_alone(text: str, tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").write_text(text)
+    for _ in range(2):
+        with pytest.raises(InputError, match="is no journal of a batch; name another folder, or remove the file"):
+            Journal(tmp_path, {"pipeline": "p"})
+    assert (tmp_path / "journal.jsonl").read_text() == text
+
+
+@pytest.mark.parametrize("text", ["", '{"ba', '{"batch": {"pipel'])
+def test_a_journal_whose_first_line_is_torn_begins_again(text: str, tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").write_text(text)
+    with Journal(tmp_path, {"pipeline": "p"}):
+        assert lines(tmp_path / "journal.jsonl") == [{"batch": {"pipeline": "p"}}]
 
 
 def test_progress_says_how_fast_and_how_long() -> None:
@@ -247,3 +333,16 @@ def test_progress_says_how_fast_and_how_long() -> None:
         progress.step(failed=False)
     progress.step(failed=True)
     assert progress.line() == "[######                  ] 151/600   25%  10.2/s  0:44 to go  1 failed"
+
+
+def test_progress_says_that_answers_fail_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, shown = [0.0], io.StringIO()
+    monkeypatch.setattr("clients.batch.progress._SILENCE_S", 0.01)
+    with Progress(10, 0, shown, lambda: now[0]) as progress:
+        progress.step(failed=False)
+        now[0] = 7.0
+        while "no answer for 7 s, asking on" not in shown.getvalue():
+            time.sleep(0.01)
+        progress.step(failed=False)
+    assert shown.getvalue().splitlines()[-1].startswith("[####                    ] 2/10   20%")
+    assert "no answer" not in shown.getvalue().splitlines()[-1]

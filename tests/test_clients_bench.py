@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import statistics
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,18 @@ from clients.bench.inputs import bench_inputs, made_picture
 from clients.bench.load import Target, arrivals, closed_loop, open_loop, open_target_transport
 from clients.bench.report import html_report
 from clients.bench.steps import Step, steps_between
-from tests.servers import NETWORK, PIPELINE, stub_of
+from serving.embedded import EmbeddedServer
+from tests.servers import NETWORK, PIPELINE, REPOSITORY, configured, stub_of
 
 STALL_S = 0.2
+
+
+@pytest.fixture
+def roomy(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A server that refuses nothing: after a stall of the machine an open loop sends all at once that was due."""
+    options = configured(tmp_path, "[limits]\nconcurrent = 1000\n")
+    with EmbeddedServer(REPOSITORY, networks=[NETWORK], options=options) as running:
+        yield running
 
 
 @contextlib.asynccontextmanager
@@ -52,26 +61,35 @@ async def with_a_stall(stub: int, run: Any, after_s: float) -> Run:
     return found
 
 
+def densest(moments: Sequence[float]) -> float:
+    """Return a moment after the first second before which nothing, and soon after which most, is due."""
+    return max(
+        (one - 0.01 for one in moments if 1 < one < 3), key=lambda at: sum(at < one < at + 0.05 for one in moments)
+    )
+
+
 def test_a_stall_of_200_ms_shows_in_the_open_loop_and_hides_in_the_closed_loop(server: Any) -> None:
     """A closed loop of one client meets a stall once, however long; p99 of more than 100 answers cannot see it."""
     stub = stub_of(server)
 
-    async def measure() -> tuple[float, float, int]:
+    async def measure(wanted: int) -> tuple[float, float, float, int]:
         async with target_of(server) as target:
             await closed_loop(target, 1, 0.5)
             quick = statistics.median(latencies_ms([await closed_loop(target, 1, 1.0)]))
-            seconds = max(3.0, 150 * quick / 1e3)
+            seconds = max(3.0, wanted * quick / 1e3)
             closed = await with_a_stall(stub, closed_loop(target, 1, seconds), seconds / 2)
-            opened = await with_a_stall(stub, open_loop(target, min(250 / quick, 40.0), 4.0, seed=1), 2.0)
+            rate = min(250 / quick, 40.0)
+            opened = await with_a_stall(stub, open_loop(target, rate, 4.0, seed=1), densest(arrivals(rate, 4.0, 1)))
             hidden, shown = latencies_ms([closed]), latencies_ms([opened])
-            assert hidden[-1] >= 0.9e3 * STALL_S, "the closed loop met the stall, once"
-            return quantile(hidden, 0.99), quantile(shown, 0.99), len(hidden)
+            return hidden[-1], quantile(hidden, 0.99), quantile(shown, 0.99), len(hidden)
 
-    for last in (False, False, True):  # a neighbour on the same machine may stall the closed loop a second time
-        hidden, shown, samples = asyncio.run(measure())
-        if samples > 100 and hidden < 0.75e3 * STALL_S <= shown:
+    # Neighbours on the same machine stall the closed loop, too; the longer it is, the more of that p99 passes by.
+    for wanted in (300, 600, 1200, 1800):
+        longest, hidden, shown, samples = asyncio.run(measure(wanted))
+        if samples > 100 and longest >= 0.9e3 * STALL_S and hidden < 0.75e3 * STALL_S <= shown:
             return
-        assert not last, f"closed loop p99 {hidden:.0f} ms of {samples}, open loop p99 {shown:.0f} ms"
+    seen = f"longest {longest:.0f} ms, p99 {hidden:.0f} ms of {samples}"
+    pytest.fail(f"closed loop: {seen}; open loop: p99 {shown:.0f} ms")
 
 
 def test_latency_counts_from_the_moment_a_request_was_due() -> None:
@@ -115,16 +133,17 @@ def test_steps_are_differences_of_the_servers_counters() -> None:
 
 
 def test_the_command_ends_in_one_json_line_and_writes_a_report(
-    server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    roomy: EmbeddedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("clients.bench.session._PUBLISHED_S", 3.0)  # every step has published by then, also under load
     words = [
         "bench",
         "--url",
-        server.http_url,
+        roomy.http_url,
         "--size",
         "64x48",
         "--seconds",
-        "0.6",
+        "1",
         "--turns",
         "2",
         "--warm-up",
@@ -146,7 +165,7 @@ def test_the_command_ends_in_one_json_line_and_writes_a_report(
 
 
 def test_two_are_compared_in_turns(server: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--size", "64x48", "--seconds", "0.2", "--turns", "2", "--warm-up", "0.2", "--clients", "1"]
+    words = ["--size", "64x48", "--seconds", "1.5", "--turns", "2", "--warm-up", "0.2", "--clients", "1"]
     sides = [f"{server.grpc_url}/{PIPELINE}", server.http_url]
     assert main(["bench", "--compare", *sides, *words]) == 0
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -161,8 +180,8 @@ def test_two_are_compared_in_turns(server: Any, capsys: pytest.CaptureFixture[st
         (["--clients", "many"], "--clients 'many' is no list of numbers"),
         (["--turns", "0"], "0 turns of 10 s make no benchmark"),
         (["--size", "640"], "--size '640' is no WIDTHxHEIGHT"),
-        (["--input", "photo.jpg"], "--input 'photo.jpg' is no NAME=FILE"),
-        (["--input", "sound=a.wav"], "has no input 'sound'; it has: rgb, depth, depth_units_per_metre"),
+        (["--input", "sound=a.wav"], "has no input 'sound'; it has: rgb, depth\n"),
+        (["--input", "rgb=README.md", "--input", "rgb_image=README.md"], "rgb and rgb_image came, which is one input"),
         (["--outputs", "labels"], "has no output 'labels'; it has: labels_png"),
         (["--perf-analyzer", "/nowhere"], "perf_analyzer is not at '/nowhere'; get it with: pip download"),
         (["--pipeline", "kitchens"], "has no pipeline 'kitchens'"),

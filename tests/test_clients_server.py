@@ -140,7 +140,7 @@ def test_metres_millimetres_and_fifths_of_millimetres_are_one_depth(server: Any)
             found = predictor.segment(ROOM.rgb, depth, depth_units_per_metre=unit).labels
             assert (found == wanted).mean() > 0.999, (depth, unit)
         mistaken = predictor.segment(ROOM.rgb, fifths)
-    assert (mistaken.labels != wanted).any() or mistaken.warnings
+    assert (mistaken.labels != wanted).mean() > 0.05, "five times as far is another room"
 
 
 def test_pictures_of_another_size_come_back_at_their_own_size(url: str) -> None:

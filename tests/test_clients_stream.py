@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import resource
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from clients import InputError
+from clients import AsyncPredictor, InputError, OutputError, Segmentation
 from clients.__main__ import main
 from clients.pipelines import Pipeline, Tensor
-from clients.stream.frames import associate, read_sequence
+from clients.recordings import associate
+from clients.stream.frames import read_sequence
 from clients.stream.run import Mode, StreamOptions
-from tests.servers import depth_png, jpeg
+from clients.stream.video import VideoWriter
+from serving.embedded import EmbeddedServer
+from tests.servers import NETWORK, REPOSITORY, depth_png, jpeg
 
 INPUTS = tuple(Tensor(name, "BYTES", (1,)) for name in ("rgb_image", "depth_image"))
 PAIR = Pipeline("p", "n", "segmentation", INPUTS, (), (), (), "", {})
@@ -43,6 +52,17 @@ def write_tum(folder: Path, frames: int = FRAMES) -> list[float]:
     for kind, lines in lists.items():
         (folder / f"{kind}.txt").write_text("\n".join(lines) + "\n")
     return [float(delay) for delay in delays]
+
+
+@contextlib.contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -108,8 +128,93 @@ def test_a_folder_of_pairs_is_a_stream_too_and_a_broken_frame_is_only_counted(
     (tmp_path / "depth" / "f5.png").unlink()
     assert main(["stream", str(tmp_path), "--url", server.http_url, "--speed", "0"]) == 1
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == "5 frames: 4 answered, 0 dropped, 1 failed; 1 colour pictures had no depth picture"
+    assert printed[0] == "5 frames: 4 answered, 0 dropped, 1 failed; 1 pictures had no partner"
     assert "f2: depth: " in printed[2]
+
+
+def test_a_wrong_unit_is_told_and_pictures_without_partners_make_no_stream(
+    server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kind, data in (("rgb", jpeg(32, 24)), ("depth", depth_png(32, 24))):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / f"f.{'jpg' if kind == 'rgb' else 'png'}").write_bytes(data)
+    report = tmp_path / "report.jsonl"
+    arguments = ["stream", str(tmp_path), "--url", server.http_url, "--speed", "0"]
+    assert main([*arguments, "--depth-units-per-metre", "1", "--report", str(report)]) == 0
+    assert "warning in 1 of 1 answers: depth_unit_suspect" in capsys.readouterr().out
+    assert lines(report)[0]["warnings"][0].startswith("depth_unit_suspect")
+    assert main([*arguments, "--depth-units-per-metre", "0"]) == 2
+    assert "send a number above 0" in capsys.readouterr().err
+    (tmp_path / "depth" / "f.png").rename(tmp_path / "depth" / "g.png")
+    assert main(arguments) == 2
+    assert "holds no pair of pictures" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".mov", ".M4V"])
+def test_a_video_keeps_every_time_stamp(
+    ending: str, codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    av = pytest.importorskip("av", reason="PyAV writes the video; install the extra `video`")
+    if codec not in av.codecs_available:
+        pytest.skip(f"this PyAV lacks {codec}")
+    monkeypatch.setattr("clients.stream.video._CODECS", (codec,))
+    times = [0.0, 0.033, 0.07, 0.1, 0.5]
+    with VideoWriter(tmp_path / f"video{ending}", 30.0) as video:
+        for time_s in times:
+            video.add(Image.new("RGB", (63, 48), (int(400 * time_s), 0, 0)), time_s)
+    with av.open(str(tmp_path / f"video{ending}")) as container:
+        assert [float(frame.time) for frame in container.decode(video=0)] == pytest.approx(times, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["out.webm", "out.gif", "out.avi", "out"])
+def test_a_video_of_another_kind_is_refused_before_anything_is_asked(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("av", reason="PyAV writes the video; install the extra `video`")
+    assert main(["stream", str(tmp_path), "--url", "grpc://127.0.0.1:9", "--video", str(tmp_path / name)]) == 2
+    said = capsys.readouterr().err
+    assert "name a file that ends in .mp4, .mkv, .mov, .m4v" in said and said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_video_that_cannot_be_written_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("av", reason="PyAV writes the video; install the extra `video`")
+    frame = Image.new("RGB", (64, 48))
+    with pytest.raises(OutputError, match="name a place"), VideoWriter(tmp_path / "gone" / "a.mp4", 30.0) as video:
+        video.add(frame, 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr("clients.stream.video._CODECS", ("gif",))
+        with pytest.raises(OutputError, match="gif"), VideoWriter(tmp_path / "b.mp4", 30.0) as video:
+            video.add(frame, 0.0)
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    with (
+        pytest.raises(OutputError, match="File too large"),
+        files_of_at_most(2000),
+        VideoWriter(tmp_path / "c.mp4", 30.0) as video,
+    ):
+        video.add(Image.fromarray(noise), 0.0)
+
+
+def test_what_was_seen_until_the_server_went_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tum(tmp_path)
+    report = tmp_path / "report.jsonl"
+    with EmbeddedServer(REPOSITORY, networks=[NETWORK]) as going:
+        arguments = ["stream", str(tmp_path), "--url", going.http_url, "--report", str(report), "--speed", "0.2"]
+        ask = AsyncPredictor.segment
+
+        async def ask_and_stop(*words: Any, **options: Any) -> Segmentation:
+            found = await ask(*words, **options)
+            monkeypatch.setattr(AsyncPredictor, "segment", ask)
+            os.kill(going.pid, signal.SIGTERM)
+            return found
+
+        monkeypatch.setattr(AsyncPredictor, "segment", ask_and_stop)
+        assert main([*arguments, "--deadline", "3"]) == 2
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert 0 < figures["answered"] < FRAMES and len(lines(report)) == figures["frames"]
 
 
 def test_options_that_make_no_stream_are_refused() -> None:

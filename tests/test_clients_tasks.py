@@ -64,6 +64,10 @@ def test_pictures_are_translated_by_domain(url: str, tmp_path: Path) -> None:
         found = predictor.translate({"texture": grey, "shade": grey, "depth": metres})
         with pytest.raises(InputError, match="no picture came"):
             predictor.translate({})
+        with pytest.raises(InputError, match=r"has no input 'textur'; it has: texture, shade, depth$"):
+            predictor.translate({"textur": grey, "shade": grey, "depth": metres})
+        with pytest.raises(InputError, match="depth_units_per_metre is -5"):
+            predictor.translate({"texture": grey}, depth_units_per_metre=-5)
         with pytest.raises(InputError, match="shade: pipeline 'rooms_small_image' cannot do without; send it"):
             predictor.translate({"texture": grey})
     assert found.streams == ("texture", "shade", "depth") and found.warnings == ()
@@ -83,6 +87,8 @@ def test_a_pair_may_lack_one_picture_where_the_network_was_trained_for_that(url:
             assert found.summary["streams"] == streams and found.labels.shape == (48, 64)
             assert found.overlay(0.5).size == (64, 48)
             found.save(tmp_path, streams[0])
+        with pytest.raises(InputError, match="depth_units_per_metre is -5"):
+            predictor.segment(png(), depth_units_per_metre=-5)
         with pytest.raises(InputError, match="neither rgb nor depth came"):
             predictor.segment(None, None)
 
@@ -104,6 +110,9 @@ def test_the_command_line_answers_a_clip_a_translation_and_a_lone_picture(
     assert sorted(json.loads(capsys.readouterr().out)["files"]) == ["depth", "edge", "labels", "rgb", "summary"]
     assert main(["predict", "--input", f"rgb={room}", "--pipeline", "rooms_absent_image", *common]) == 0
     assert "by colour" in capsys.readouterr().out
+    for pipeline, offer in (("rooms_absent_image", "rgb, depth"), ("rooms_small_image", "texture, shade, depth")):
+        assert main(["predict", "--input", f"colour={room}", "--pipeline", pipeline, *common]) == 2
+        assert f"pipeline '{pipeline}' has no input 'colour'; it has: {offer}\n" in capsys.readouterr().err
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "clip.json", "clip.strip.png", "room.depth.png", "room.edge.png", "room.labels.png", "room.overlay.png",
         "room.rgb.png", "room.summary.json",

@@ -12,6 +12,7 @@ from concurrent import futures
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 from tritonclient.grpc import service_pb2
 
@@ -25,6 +26,8 @@ from clients import (
     ServerOverloaded,
     ServerUnreachable,
 )
+from clients.address import Address
+from clients.transport import open_transport
 
 REASON = "the reason,\n in two lines."
 
@@ -54,8 +57,11 @@ def http_peer(status: int, body: bytes) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def grpc_peer(code: grpc.StatusCode) -> Iterator[str]:
-    """Serve a KServe gRPC service that is alive and refuses everything else with one code; yields the address."""
+def grpc_peer(code: grpc.StatusCode, largest: int = 4 << 20) -> Iterator[str]:
+    """Serve a KServe gRPC service that is alive and refuses everything else with one code; yields the address.
+
+    Messages of more than `largest` bytes are refused by gRPC itself.
+    """
 
     class Handler(grpc.GenericRpcHandler):
         def service(self, call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
@@ -67,7 +73,8 @@ def grpc_peer(code: grpc.StatusCode) -> Iterator[str]:
 
             return grpc.unary_unary_rpc_method_handler(alive if call.method.endswith("ServerLive") else refuse)
 
-    server = grpc.server(futures.ThreadPoolExecutor(2), handlers=[Handler()])
+    options = [("grpc.max_receive_message_length", largest)]
+    server = grpc.server(futures.ThreadPoolExecutor(2), handlers=[Handler()], options=options)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
@@ -123,6 +130,15 @@ def test_every_grpc_status_has_its_place_in_the_error_tree(code: grpc.StatusCode
         error = failure_at(url)
     assert type(error) is kind
     assert kind is DeadlineExceeded or "the reason, in two lines" in str(error)
+
+
+def test_a_message_that_is_too_large_for_the_server_is_refused_and_not_worth_another_try() -> None:
+    clip = np.array([[bytes(20_000)]], dtype=np.object_)
+    with grpc_peer(grpc.StatusCode.INTERNAL, largest=10_000) as url:
+        transport = open_transport(Address.parse(url))
+        with pytest.raises(RequestRefused, match=r"larger than max \(\d+ vs\. 10000\); send smaller files, or raise"):
+            transport.infer("events_clip", {"clip": clip}, ["summary"], 10.0)
+        transport.close()
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>hello</html>", b"[]", b'{"no": "statistics"}'])

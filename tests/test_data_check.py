@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from PIL import Image
 
 from training.__main__ import main
 from training.check_data import NAMES
+from training.datasets import sunrgbd
 from training.datasets.layouts import LAYOUTS
 from training.datasets.rooms_frames import RoomsFrames
 from training.datasets.write import split_evenly
@@ -59,6 +62,14 @@ def remove(path: str) -> Break:
 def change(path: str, edit: Callable[[np.ndarray], np.ndarray]) -> Break:
     """Return what edits the values of a picture."""
     return lambda root: Image.fromarray(edit(np.array(Image.open(root / path)))).save(root / path)
+
+
+def bomb(path: str) -> Break:
+    """Return what replaces a file by a PNG that says it is larger than any picture that is read."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    chunks = (struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part)) for part in (head, b"IDAT"))
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+    return lambda root: (root / path).write_bytes(content)
 
 
 def with_value(value: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -106,12 +117,26 @@ def fewer_labels(root: Path) -> None:
         file["SUNRGBD2Dseg/seglabel"] = references
 
 
+def allsplit(pattern: str, numbers: tuple[int, ...]) -> Break:
+    """Return what replaces the folders of SUN RGB-D's training set."""
+    names = np.asarray([pattern.format(number) for number in numbers], object)[None]
+    return lambda root: scipy.io.savemat(str(root / sunrgbd.SPLIT), {"alltrain": names, "alltest": names})
+
+
+def first_trained_is_tested(root: Path) -> None:
+    """Repeat the first line of the training list of `sunrgbd-png` in the test list, with another blank."""
+    line = (root / "train37.txt").read_text().splitlines()[0]
+    with (root / "test37.txt").open("a") as file:
+        file.write(line.replace(" ", "  ") + "\n")
+
+
 def view(folder: str) -> str:
     """Return where a picture of the third view of Taskonomy lies."""
     return f"{folder}/point_2_view_0_domain_{folder}.png"
 
 
 FRAME = "SUNRGBD/kv1/rooms/000002"
+ALL_ROOMS = "/n/fs/sun3d/data/SUNRGBD/kv1/rooms/{:06d}"
 GREY, SMALL = np.zeros((48, 64), np.uint8), np.zeros((40, 64), np.uint8)
 BROKEN: tuple[tuple[str, Break, str, str], ...] = (
     ("folder", remove("labels/000001.png"), "labels/000001.png", "is missing; put it there"),
@@ -161,9 +186,11 @@ BROKEN: tuple[tuple[str, Break, str, str], ...] = (
         "img37labels-000001.png",
         "hold 38",
     ),
+    ("sunrgbd-png", first_trained_is_tested, "image/train/img-000001.jpg", "is in both lists"),
     ("sunrgbd-png", remove("depth/test/00000001.png"), "depth/test/00000001.png", "is missing"),
     ("taskonomy", remove(view("normal")), view("normal"), "is missing"),
     ("taskonomy", cut_off(view("rgb")), view("rgb"), "cannot be read"),
+    ("taskonomy", bomb(view("rgb")), view("rgb"), "cannot be read (Image size"),
     ("taskonomy", save(view("reshading"), SMALL), view("reshading"), "40x64 (height x width)"),
     ("taskonomy", save(view("edge_texture"), GREY), view("edge_texture"), "has 8 bits per value"),
     ("taskonomy", save(view("normal"), GREY.astype(np.uint16)), view("normal"), "has 16 bits per value"),
@@ -211,6 +238,8 @@ def test_a_damaged_file_is_named_with_what_is_wrong(
         ("nyuv2-mat", without_array, "holds no 'depths'"),
         ("sunrgbd", remove("SUNRGBDtoolbox/Metadata/SUNRGBDMeta.mat"), "SUNRGBDMeta.mat: is missing"),
         ("sunrgbd", remove("SUNRGBDtoolbox/Metadata/SUNRGBD2Dseg.mat"), "SUNRGBD2Dseg.mat: is missing"),
+        ("sunrgbd", allsplit("/other/{}", (1, 2)), "allsplit.mat: alltrain names none of the 5 frames"),
+        ("sunrgbd", allsplit(ALL_ROOMS, (1, 2, 3, 4, 5)), "allsplit.mat: alltrain names all of the 5 frames"),
         ("sunrgbd", fewer_labels, "holds labels of 4 frames, SUNRGBDMeta.mat names 5"),
     ],
 )

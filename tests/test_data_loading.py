@@ -80,6 +80,26 @@ def test_a_resumed_run_draws_what_an_uninterrupted_one_would_have_drawn() -> Non
         assert len(StepSampler(7, 4, seed=2, steps=10, step=lambda step=step: step)) == 10 - step
 
 
+@pytest.mark.parametrize(("size", "batch"), [(7, 4), (5, 12), (100, 8)])
+def test_the_order_of_a_pass_is_made_once_and_is_what_seed_and_pass_say(
+    size: int, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, made = np.random.default_rng, []
+
+    def counted(seed: tuple[int, int]) -> np.random.Generator:
+        made.append(seed)
+        return make(seed)
+
+    monkeypatch.setattr(np.random, "default_rng", counted)
+    sampler = StepSampler(size, batch, seed=2, steps=30, step=lambda: 0)
+    drawn = numbers(sampler)
+    passes = -(-30 * batch // size)
+    assert made == [(2, number) for number in range(passes)]
+    orders = [make((2, number)).permutation(size) for number in range(passes)]
+    assert drawn == [(orders[number // size][number % size], number) for number in range(30 * batch)]
+    assert numbers(sampler) == drawn  # from the beginning again
+
+
 @pytest.mark.parametrize("ranks", [1, 2, 3, 6])
 def test_processes_share_every_batch_without_overlap_or_gap(ranks: int) -> None:
     whole = list(StepSampler(7, 6, seed=2, steps=5, step=lambda: 0))
@@ -93,6 +113,11 @@ def test_processes_share_every_batch_without_overlap_or_gap(ranks: int) -> None:
 def test_a_batch_that_processes_cannot_share_evenly_is_refused(batch: int, ranks: int, cure: str) -> None:
     with pytest.raises(ConfigError, match=f"data.batch is {batch}, which {ranks} processes cannot share.*{cure}"):
         StepSampler(7, batch, seed=2, steps=5, step=lambda: 0, ranks=ranks)
+
+
+def test_nothing_to_train_on_is_refused() -> None:
+    with pytest.raises(ConfigError, match="there are 0 samples to train on; allowed is 1 or more"):
+        StepSampler(0, 4, seed=2, steps=5, step=lambda: 0)
 
 
 def test_batches_are_a_function_of_seed_and_step_whatever_loads_them(config: TrainConfig) -> None:

@@ -9,6 +9,7 @@ import onnx
 import pytest
 import torch
 
+from export.__main__ import main
 from export.build import BuildError, build
 from export.clip_servable import ClipServable, FrozenClipServable, fold_norms, is_linear
 from export.contract import Contract
@@ -129,11 +130,26 @@ def test_every_norm_behind_a_convolution_is_folded() -> None:
             torch.testing.assert_close(branch(x), before, rtol=1e-3, atol=1e-4)
 
 
+def test_a_plan_of_clips_is_built_from_the_layout_that_they_have(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned: list[Path] = []
+    monkeypatch.setattr("export.tensorrt_plan.load_tensorrt", lambda: None)
+    monkeypatch.setattr("export.tensorrt_plan.build_plans", lambda folder, **_: planned.append(folder))
+    words = ["build", str(run.folder), "--name", "clips", "--max-batch", "2", "--to", str(tmp_path)]
+    assert main([*words, "--format", "tensorrt"]) == 0
+    assert planned == [tmp_path / "clips"] and Contract.load(tmp_path / "clips").target == "cpu"
+    assert main([*words, "--target", "tensorrt"]) == 2
+
+
 def test_what_clips_do_not_take_is_refused(run: Run, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="leave out --size"):
         build(run, "clips", (64, 64), tmp_path)
     with pytest.raises(BuildError, match="leave out --precision"):
         build(run, "clips", None, tmp_path, precision=Precision("int8"))
+    with pytest.raises(BuildError, match=r"one layout for all targets, not one for tensorrt; leave out --target"):
+        build(run, "clips", None, tmp_path, precision=Precision(target="tensorrt"))
+    assert not list(tmp_path.iterdir())
     with pytest.raises(ConfigError, match="has no page"):
         from training.kinds.audio_video import report
 

@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import torch
-from PIL import Image
 
 from export.__main__ import main
 from export.build import build
 from export.contract import Contract
-from export.frames import FramesError, of_folder, of_source
+from export.frames import of_source
 from export.job import Job, job, silent
 from export.onnx_graph import LOGITS, save
 from export.operators import lint
@@ -157,41 +155,6 @@ def test_weights_that_do_not_fit_into_one_file_lie_beside_it(graph: Path, work: 
     for one, other in zip(onnx_runner(graph, (LOGITS,))(sample), onnx_runner(path, (LOGITS,))(sample), strict=True):
         np.testing.assert_array_equal(one, other)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["model.onnx", "model.onnx.data"]
-
-
-def test_frames_of_pictures_and_of_archives_are_the_same(work: Job, tmp_path: Path) -> None:
-    random = np.random.default_rng(0)
-    rgb = random.integers(0, 256, (100, 120, 3), np.uint8)
-    depth = random.integers(0, 5000, (100, 120)).astype(np.uint16)
-    pictures, archives = tmp_path / "pictures", tmp_path / "archives"
-    for folder in (pictures / "rgb", pictures / "depth", archives):
-        folder.mkdir(parents=True)
-    Image.fromarray(rgb).save(pictures / "rgb" / "one.png")
-    Image.fromarray(depth).save(pictures / "depth" / "one.png")
-    np.savez(archives / "one.npz", rgb=rgb, depth=depth.astype(np.float32) / 1000)
-    for one, other in zip(
-        of_folder(pictures, work.inputs, 5).samples[0], of_folder(archives, work.inputs, 5).samples[0], strict=True
-    ):
-        torch.testing.assert_close(one, other)
-        assert one.shape[:3] == (1, *SIZE)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        (None, "holds no frames"),
-        ({"rgb": np.zeros((8, 8, 3), np.uint8)}, "lacks depth"),
-        ({"rgb": np.zeros((8, 8), np.uint8), "depth": np.zeros((8, 8), np.float32)}, r"give \[H, W, 3\]"),
-        ({"rgb": np.zeros((8, 8, 3), np.uint8), "depth": np.zeros((8, 8), np.uint16)}, "give float32"),
-    ],
-)
-def test_inputs_that_cannot_calibrate_are_refused(
-    arrays: dict[str, np.ndarray] | None, message: str, work: Job, tmp_path: Path
-) -> None:
-    if arrays is not None:
-        np.savez(tmp_path / "one.npz", **arrays)
-    with pytest.raises(FramesError, match=message):
-        of_folder(tmp_path, work.inputs, 5)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,20 @@ def exchanging(folder: Path, name: str, *settings: str) -> TranslationRun:
     return read_run(folder)
 
 
+def assert_alike(answer: np.ndarray, true: np.ndarray) -> None:
+    """Fail unless a graph's answer is that of live PyTorch but for rounding.
+
+    A byte may turn over where the value before its rounding lies between two. Metres were measured to differ by some
+    0.000004 m and by less than a millionth; other processors add in another order, so a hundred times that is allowed.
+    """
+    assert answer.dtype == true.dtype and answer.shape == true.shape
+    if answer.dtype == np.uint8:
+        assert np.abs(answer.astype(int) - true.astype(int)).max() <= 1
+        assert (answer == true).mean() >= 0.99
+    else:
+        np.testing.assert_allclose(answer, true, rtol=1e-4, atol=1e-4)
+
+
 #: Runs with what goes in and out on the wire.
 CASES = {
     "rooms-translate": ([("texture", 3), ("shade", 1)], [("predicted_rgb", 3)], ()),
@@ -86,7 +100,7 @@ def test_a_translation_is_exported_with_the_promised_wire_and_answers_as_pytorch
         x = example(contract.inputs, batch, seed=batch)
         made = session.run(None, {spec.name: value.numpy() for spec, value in zip(contract.inputs, x, strict=True)})
         for answer, true in zip(made, live(x), strict=True):
-            np.testing.assert_allclose(answer.astype(float), true.astype(float), rtol=1e-3, atol=1.0)
+            assert_alike(answer, true)
     assert contract.macs_frozen < contract.macs_live
     assert {one.output for one in contract.parity if one.stage == "onnx"} == {spec.name for spec in contract.outputs}
 
@@ -99,6 +113,8 @@ def test_a_translation_that_cannot_be_exported_is_refused_and_leaves_nothing(
         build(run, "tiny", (40, 48), tmp_path / "repository")
     with pytest.raises(BuildError, match=r"int8 is not for translations: .* use --precision fp16, or leave it out"):
         build(run, "tiny", SIZE, tmp_path / "repository", precision=Precision("int8"))
+    with pytest.raises(BuildError, match=r"trained with every input present.*; leave out --absence"):
+        build(run, "tiny", SIZE, tmp_path / "repository", absence=True)
     run.network.decoder.stages[0].conv.weight.data.fill_(float("nan"))
     with pytest.raises(BuildError, match="this run diverged"):
         build(run, "tiny", SIZE, tmp_path / "repository")

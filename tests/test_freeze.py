@@ -14,11 +14,11 @@ from export.freeze import FreezeError, freeze
 from export.onnx_graph import example, write_onnx
 from export.parity import onnx_runner, torch_runner
 from export.servable import SegmentationServable, input_spec, output_specs
+from tests.fusion_variants import VARIANTS, variant
 from tests.test_networks import KINDS, SHARING, noise, tiny_config, tiny_network
 from training.modalities import MODALITIES
 from training.models import NETWORKS, PrivateNorm2d, SegmentationNetwork, build_network
 from training.models.exchange import Mixing
-from training.models.fusion.variants import ABLATIONS, BASELINES, variant
 
 
 def worst_error(network: SegmentationNetwork, streams: int) -> float:
@@ -58,7 +58,7 @@ def test_every_kind_of_sharing_freezes(name: str, sharing: str) -> None:
     assert worst_error(tiny_network(name, 2, **SHARING[sharing]), 2) < 1e-5
 
 
-@pytest.mark.parametrize("name", [*ABLATIONS, *BASELINES])
+@pytest.mark.parametrize("name", VARIANTS)
 def test_every_ablation_and_baseline_freezes(name: str) -> None:
     config = dataclasses.replace(variant(tiny_config("refinenet14"), name), width=4, features=8)
     torch.manual_seed(1)

@@ -141,5 +141,5 @@ def test_a_network_without_a_resnet_is_refused(tmp_path: Path) -> None:
 
 def test_a_run_begins_from_the_file_that_its_configuration_names(tiny: TrainConfig, tmp_path: Path) -> None:
     network = dataclasses.replace(tiny.network, imagenet=str(tmp_path / "absent.pth"))
-    with pytest.raises(ConfigError, match=r"absent\.pth, which does not exist"):
+    with pytest.raises(ConfigError, match=r"absent\.pth does not exist"):
         fit(dataclasses.replace(tiny, network=network), tmp_path / "run", progress=False)

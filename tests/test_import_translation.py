@@ -12,10 +12,10 @@ from torch import Tensor
 
 from export.freeze import freeze
 from training.__main__ import main
-from training.import_cen import CheckpointError
 from training.import_translation import import_translation
 from training.run_folder import read_run
 from training.translation.evaluate import TranslationRun
+from training.weight_files import CheckpointError
 
 WIDTH = 4
 SIZES = [WIDTH * m for m in (1, 2, 4, 8, 8, 8, 8, 8)]

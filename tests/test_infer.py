@@ -75,7 +75,7 @@ NAN = np.full((3, 1, 64, 80), np.nan, np.float32)
     ("change", "expected"),
     [
         ({"depth": None}, r"depth is missing; give exactly rgb float32 \[N, 3, H, W\], depth float32 \[N, 1, H, W\]"),
-        ({"thermal": np.zeros((3, 1, 64, 80), np.float32)}, "thermal is no stream of this network"),
+        ({"thermal": np.zeros((3, 1, 64, 80), np.float32)}, "thermal is no input of this network"),
         ({"depth": np.zeros((3, 1, 64, 80), np.int64)}, "depth is int64; give float32"),
         ({"depth": np.zeros((3, 1, 64, 80))}, "depth is float64; give float32"),
         ({"rgb": np.zeros((3, 64, 80, 3), np.float32)}, r"rgb has shape \[3, 64, 80, 3\]; give \[N, 3, H, W\]"),
@@ -85,7 +85,7 @@ NAN = np.full((3, 1, 64, 80), np.nan, np.float32)
             {"depth": np.zeros((3, 1, 32, 80), np.float32)},
             r"depth has shape \[3, 1, 32, 80\], rgb has \[3, 3, 64, 80\]",
         ),
-        ({"depth": np.zeros((2, 1, 64, 80), np.float32)}, "N, H and W are the same for all streams"),
+        ({"depth": np.zeros((2, 1, 64, 80), np.float32)}, "N, H and W are the same for all inputs"),
         ({"depth": NAN}, "depth holds values that are not finite"),
     ],
 )

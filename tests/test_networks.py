@@ -18,7 +18,6 @@ from training.models import NETWORKS, PrivateNorm2d, SegmentationNetwork, Stream
 
 #: The shallowest network of every kind; the others differ in the number of blocks and in width.
 KINDS = ("refinenet14", "pspnet14", "cen-lite-s")
-FREEZABLE = KINDS
 #: The ablation rows of Table 1: convolutions and norms, each shared (S) or private (U).
 SHARING: dict[str, dict[str, Any]] = {
     "U-U": {"share_convs": False},

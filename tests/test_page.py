@@ -160,6 +160,7 @@ def test_files_of_ones_own_are_sent_and_an_invalid_one_shows_what_the_server_say
         files={"rgb": ("bad.jpg", b"no picture"), "depth": ("d.png", depth_png())},
     )
     assert page.inner_text("#problem") == wrong.json()["error"]
+    assert page.is_hidden("#answer"), "it belongs to other files"
     take_sample(page, "real desk")
     assert page.is_hidden("#problem") and page.input_value("#number-depth_units_per_metre") == "5000"
 
@@ -185,6 +186,49 @@ def test_the_page_works_from_the_keyboard(page: Any) -> None:
 def put(page: Any, field: str, data: bytes, name: str, kind: str) -> None:
     """Choose a file of one's own."""
     page.set_input_files(f"#file-{field}", files=[{"name": name, "mimeType": kind, "buffer": data}])
+
+
+@contextlib.contextmanager
+def answer_held(page: Any) -> Iterator[None]:
+    """Press the button; the question does not leave before the block ends, and in the end its answer is there."""
+    held: list[Any] = []
+    asked = re.compile(r"/v1/pipelines/.*output=")
+    page.route(asked, lambda route: held.append(route))
+    with page.expect_request(asked):
+        page.click("#run")
+    yield
+    with page.expect_response(asked) as answer:
+        held.pop().continue_()
+    answer.value.finished()
+    page.unroute(asked)
+
+
+@in_chromium
+def test_an_answer_that_comes_late_is_not_shown_under_another_pipeline(browser: Any, small: Any) -> None:
+    with opened_page(browser, small.http_url) as page:
+        page.select_option("#pipeline", "rooms_absent_image")
+        put(page, "depth", depth_png(), "depth.png", "image/png")
+        with answer_held(page):
+            page.select_option("#pipeline", "events_small_clip")
+            assert page.get_attribute("#results", "aria-busy") == "false"
+        page.wait_for_timeout(1000)
+        assert page.is_hidden("#answer") and page.is_visible("#empty")
+
+
+@in_chromium
+def test_an_answer_lies_over_the_picture_that_was_sent_whatever_is_chosen_meanwhile(page: Any) -> None:
+    def grey(value: int) -> bytes:
+        file = io.BytesIO()
+        Image.new("RGB", (64, 48), (value, value, value)).save(file, "PNG")
+        return file.getvalue()
+
+    put(page, "rgb", grey(100), "sent.png", "image/png")
+    put(page, "depth", depth_png(), "depth.png", "image/png")
+    with answer_held(page):
+        put(page, "rgb", grey(200), "later.png", "image/png")
+    page.wait_for_selector("#overlay")
+    slide(page, 0)
+    assert (pixels(page, "#overlay") == 100).all()
 
 
 def run_snippet(page: Any, folder: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Any:

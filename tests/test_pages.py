@@ -29,7 +29,7 @@ def test_every_file_names_its_date_and_command() -> None:
 
 
 def test_the_newest_measurement_is_shown_and_all_are_in_the_trend(tmp_path: Path) -> None:
-    keep("training_step", "python -m benchmarks.training_step", {"plain_over_stacked": 1.5}, results=tmp_path)
+    keep("training_step", {"plain_over_stacked": 1.5}, results=tmp_path)
     newest = next(tmp_path.glob("*.json"))
     older = json.loads(newest.read_text()) | {"date": "2020-01-01", "plain_over_stacked": 1.1}
     (tmp_path / "2020-01-01-training_step.json").write_text(json.dumps(older))
@@ -45,7 +45,7 @@ def test_what_was_not_run_on_a_gpu_says_so_until_there_is_a_result(tmp_path: Pat
     assert page(tmp_path).count("Not run on hardware") == 3
     assert missing(tmp_path).endswith("not run on hardware: gpu_train, gpu_frozen, gpu_served")
     figures = {"networks": {"gmf": {"bf16_over_fp32": 3.5}}}
-    keep("gpu_train", "python -m benchmarks.gpu --parts train", figures, gpu="a GPU", results=tmp_path)
+    keep("gpu_train", figures, again="python -m benchmarks.gpu --parts train", gpu="a GPU", results=tmp_path)
     assert page(tmp_path).count("Not run on hardware") == 2 and "a GPU" in page(tmp_path)
     assert missing(tmp_path).endswith("not run on hardware: gpu_frozen, gpu_served")
     assert [value for _, value in series(tmp_path)["gpu_train: networks.gmf.bf16_over_fp32"]] == [3.5]

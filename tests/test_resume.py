@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from training.config import TrainConfig
 from training.fit import fit
 from training.run_folder import RunError, read_run, write_config
 
+VAL_EVERY = 6
 # Order, flips, dropout, momentum, the moving learning rate and the lone streams all have to come back.
 SETTINGS = (
     "network.name=refinenet14",
@@ -32,35 +33,27 @@ SETTINGS = (
     "data.batch=4",
     "modality_dropout=0.3",
     "steps=24",
-    "val_every=6",
+    f"val_every={VAL_EVERY}",
 )
 
 
-def train(*arguments: str | Path) -> subprocess.Popen[str]:
-    """Start `python -m training train` on one thread, so that sums have one order."""
-    command = [sys.executable, "-W", "error", "-m", "training", "train", "--quiet", *map(str, arguments)]
+def train(*arguments: str | Path, program: Sequence[str] = ("training",)) -> subprocess.CompletedProcess[str]:
+    """Run `python -m training train` on one thread, so that sums have one order."""
+    command = [sys.executable, "-W", "error", "-m", *program, "train", "--quiet", *map(str, arguments)]
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **threads}
-    )
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **threads}, timeout=200)
 
 
-def finish(process: subprocess.Popen[str]) -> None:
-    """Wait for a training that must end well."""
-    _, errors = process.communicate(timeout=200)
-    assert process.returncode == 0, errors
+def finish(*arguments: str | Path) -> None:
+    """Run a training that must end well."""
+    process = train(*arguments)
+    assert process.returncode == 0, process.stderr
 
 
-def kill_after_checkpoint(process: subprocess.Popen[str], folder: Path) -> None:
-    """Send SIGKILL as soon as the run folder has a checkpoint that it had not when this was called."""
-    last = folder / LAST
-    before = last.stat().st_mtime_ns if last.exists() else 0
-    while process.poll() is None and (not last.exists() or last.stat().st_mtime_ns == before):
-        time.sleep(0.005)
-    assert process.poll() is None, "the run ended before it could be killed"
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
+def die(*arguments: str | Path) -> None:
+    """Run a training that is killed two steps behind its first checkpoint."""
+    process = train(*arguments, program=("tests.dying_training", str(VAL_EVERY + 2)))
+    assert process.returncode == -signal.SIGKILL, process.stderr
 
 
 def settings(*more: str) -> list[str]:
@@ -86,18 +79,18 @@ def assert_same_end(one: Path, other: Path) -> None:
 def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run that nobody disturbed."""
     folder = tmp_path_factory.mktemp("straight") / "run"
-    finish(train("rooms-quick", "--to", folder, *settings()))
+    finish("rooms-quick", "--to", folder, *settings())
     return folder
 
 
 def test_a_run_killed_moved_killed_again_and_resumed_ends_in_the_same_weights(straight: Path, tmp_path: Path) -> None:
     folder, moved = tmp_path / "killed", tmp_path / "elsewhere" / "killed"
-    kill_after_checkpoint(train("rooms-quick", "--to", folder, *settings()), folder)
+    die("rooms-quick", "--to", folder, *settings())
     moved.parent.mkdir()
     folder.rename(moved)
-    kill_after_checkpoint(train("--resume", moved), moved)
-    assert 6 < torch.load(moved / LAST, weights_only=True)["global_step"] < 24
-    finish(train("--resume", moved))
+    die("--resume", moved)
+    assert torch.load(moved / LAST, weights_only=True)["global_step"] == 2 * VAL_EVERY
+    finish("--resume", moved)
     assert_same_end(straight, moved)
 
 

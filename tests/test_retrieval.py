@@ -12,6 +12,7 @@ import torch
 
 from training.__main__ import main
 from training.config import ConfigError
+from training.datasets.problems import DataError
 from training.overrides import override
 from training.presets import PRESETS
 from training.retrieval.config import RetrievalConfig
@@ -101,6 +102,22 @@ def test_pairs_of_the_same_activity_belong_together() -> None:
     apart = torch.tensor([[9.0, 0, 9], [0, 9, 9], [9, 9, 0]])
     assert contrast(together, labels) < contrast(apart, labels)
     assert contrast(torch.zeros(3, 3), labels).item() == pytest.approx(np.log(3))
+
+
+@pytest.mark.parametrize(
+    "video",
+    [
+        {"subset": "training"},
+        {"annotations": [{"label": "activity 0"}]},
+        {"subset": "training", "annotations": [{}]},
+        {"subset": "training", "annotations": ["activity 0"]},
+        ["training"],
+    ],
+)
+def test_an_incomplete_video_is_refused_by_name(video: object, tmp_path: Path) -> None:
+    (tmp_path / ANNOTATIONS).write_text(json.dumps({"database": {"v_bad": video}}))
+    with pytest.raises(DataError, match=r"v1-3.min.json: video 'v_bad' lacks .*; give ActivityNet's own file"):
+        features(small("activitynet-gmf-128", tmp_path), "train")
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 
 from training.datasets.rooms import CLASSES, DOMAINS, PALETTE, Room, render
-from training.datasets.rooms.classes import FLUSH, SHAPED
 from training.datasets.rooms.domains import texture_picture
 from training.datasets.rooms.intersect import solids, trace
 from training.datasets.rooms.scene import PLANES
 from training.datasets.rooms.shapes import Ball, Cylinder
 
 ARRAYS = ("rgb", "depth", "labels", "range", *DOMAINS[2:])
+#: Classes that lie exactly in the plane of their wall or floor: only colour shows them.
+FLUSH = frozenset({"door", "picture", "window", "rug"})
+#: Classes that draw their materials from one common source: only shape tells them apart.
+SHAPED = frozenset({"cabinet", "table", "sofa", "column", "ball"})
 
 
 @pytest.fixture(scope="module")

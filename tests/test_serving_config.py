@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf import text_format  # type: ignore[import-untyped]
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from export.contract import Contract, Graph, sha256_of
@@ -16,10 +18,10 @@ from serving.__main__ import main
 from serving.assemble import assemble
 from serving.errors import ServingError
 from serving.limits import QueueLimits
-from serving.model_config import Runtime, from_text, network_config, to_text
+from serving.model_config import Runtime, network_config
 from serving.pipelines import pipeline_of
 from serving.repository import Network, find_networks
-from serving.settings import ModelSettings
+from serving.settings import ModelSettings, choose
 from serving.shm import bytes_needed, check_room
 from serving.stages import network as network_stage
 from serving.stages.network import threads_of
@@ -53,7 +55,7 @@ def test_every_written_configuration_parses_back_to_what_was_meant(runtime: Runt
     assert sorted(made.configs) == sorted(path.name for path in (tmp_path / "out").iterdir())
     for name, config in made.configs.items():
         text = (tmp_path / "out" / name / "config.pbtxt").read_text(encoding="utf-8")
-        assert from_text(text) == config
+        assert text_format.Parse(text, ModelConfig()) == config
         assert (config.name, config.max_batch_size) == (name, contract().max_batch_size)
         assert f"max_batch_size: {contract().max_batch_size}\n" in text
         assert (tmp_path / "out" / name / "1").is_dir()
@@ -181,12 +183,6 @@ def test_a_batch_size_that_would_vanish_from_the_text_is_refused() -> None:
         network_config(Network(replace(network.contract, max_batch_size=0), network.graph), Runtime.EMBEDDED)
 
 
-def test_text_that_is_no_configuration_is_refused() -> None:
-    with pytest.raises(ServingError, match="not a model configuration"):
-        from_text("name: 3")
-    assert to_text(from_text('name: "a"')) == 'name: "a"\n'
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -255,7 +251,7 @@ def test_a_batcher_stands_where_batches_pay_or_its_queue_is_asked_for(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("serving.tuning._on_gpu", lambda: gpu)
+    monkeypatch.setattr("serving.tuning.onnxruntime_on_gpu", lambda: gpu)
     networks = find_networks(REPOSITORY, [NETWORK])
     apart = replace(tuning, models=replace(tuning.models, fused=False))
     made = assemble(networks, runtime, tmp_path / "apart", copy_graphs=False, tuning=apart).configs
@@ -266,6 +262,20 @@ def test_a_batcher_stands_where_batches_pay_or_its_queue_is_asked_for(
     assert (f"{NETWORK}_fused" in made) == (runtime is Runtime.EMBEDDED and not gpu)
     if f"{NETWORK}_fused" in made:
         assert made[f"{NETWORK}_fused"].HasField("dynamic_batching") == network
+
+
+def test_whether_there_is_a_gpu_is_asked_without_a_look_at_every_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.metadata, "distributions", lambda: pytest.fail("that takes a tenth of a second"))
+    assemble(find_networks(REPOSITORY), Runtime.EMBEDDED, tmp_path / "made", copy_graphs=False)
+
+
+def test_more_processes_for_the_steps_give_every_step_one_of_its_own() -> None:
+    embedded = [Tuning(ModelSettings(stage_instances=count)).fuses(Runtime.EMBEDDED) for count in (1, 2)]
+    assert embedded == [True, False]
+    with pytest.raises(ServingError, match=r"models\.stage_instances is 2"):
+        choose(None, {"models": ModelSettings(stage_instances=2, fused=True)})
 
 
 def test_what_is_chosen_for_models_stands_in_their_configurations(tmp_path: Path) -> None:
@@ -313,3 +323,13 @@ def test_networks_are_warmed_up_with_the_batches_that_were_chosen(tmp_path: Path
     made = assemble(networks, Runtime.EMBEDDED, tmp_path / "fused", copy_graphs=False, tuning=fused)
     (sample,) = made.configs[f"{NETWORK}_fused"].model_warmup
     assert sample.batch_size == 2 and {name: list(zeros.dims) for name, zeros in sample.inputs.items()} == inputs
+
+
+def test_networks_whose_inputs_may_all_be_absent_are_warmed_up_with_all_of_them(tmp_path: Path) -> None:
+    tuning = Tuning(ModelSettings(warm_up=(4,), fused=False))
+    network = "rooms_cen_int8"
+    made = assemble(
+        find_networks(REPOSITORY, [network]), Runtime.EMBEDDED, tmp_path / "out", copy_graphs=False, tuning=tuning
+    )
+    (sample,) = made.configs[network].model_warmup
+    assert set(sample.inputs) == {"rgb", "depth"}

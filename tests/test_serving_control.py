@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 import json
 import os
 import shutil
+import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from export.contract import sha256_of
 from serving.__main__ import main
+from serving.control import ControlSocket, Order, send
 from serving.embedded import EmbeddedServer
+from serving.errors import ServingError
+from serving.running import running_servers
 from tests.load import DEPTH, RGB, Load
 from tests.servers import (
     NETWORK,
     PIPELINE,
     REPOSITORY,
     assert_answers,
+    command_of,
+    configured,
     contract,
+    descendants,
     server_alone,
     stub_of,
     wait_until,
 )
 
-SECOND = "rooms_second"
+SECOND, SPARE = "rooms_second", "rooms_spare"
 
 
 def add_network(source: Path, name: str) -> None:
@@ -120,10 +131,50 @@ def test_a_second_network_comes_and_goes(own: EmbeddedServer, source: Path, caps
     assert "is served already; reload it" in said(capsys, "load", SECOND, code=2)
     os.kill(own.facts["triton_pid"], 9)
     wait_for_restart(own)
+    (folder,) = (one.folder for one in running_servers() if one.run.http_url == own.http_url)
+    assert (folder / "triton.before.log").read_text(), "the words of the one that died"
     assert httpx.post(url, files={"rgb": RGB, "depth": DEPTH}, timeout=60).status_code == 200
     said(capsys, "unload", SECOND)
     assert httpx.post(url, files={"rgb": RGB, "depth": DEPTH}).status_code == 404
     assert_answers(own)
+
+
+def test_a_network_that_keeps_triton_from_starting_is_named_and_can_be_unloaded(
+    own: EmbeddedServer, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_network(source, SPARE)
+    said(capsys, "load", SPARE)
+    (source / SPARE / contract().graph.file).write_bytes(b"no graph")
+    before = metrics_port(own)
+    os.kill(process_of(own, "tritonserver"), 9)
+
+    def state() -> dict[str, Any]:
+        main(("status", "--json"))  # 1 while it is not ready
+        (one,) = json.loads(capsys.readouterr().out)
+        return dict(one)
+
+    wait_until(lambda: "Triton does not start" in state()["reason"] and state()["restarts"]["triton"] > 1)
+    door = process_of(own, "serving.front_door")
+    os.kill(door, 9)
+    wait_until(lambda: process_of(own, "serving.front_door") not in (0, door))
+    assert "Triton starts without it" in said(capsys, "unload", SPARE)
+    wait_until(lambda: bool(state()["ready"]))
+    gone = httpx.post(f"{own.http_url}/v1/pipelines/{SPARE}_image", files={"rgb": RGB, "depth": DEPTH})
+    assert gone.status_code == 404
+    assert_answers(own)
+    assert metrics_port(own) != before and "nv_inference_count" in httpx.get(f"{own.http_url}/metrics").text
+    shutil.rmtree(source / SPARE)
+
+
+def metrics_port(server: EmbeddedServer) -> int:
+    """Return the port of Triton's metrics, which changes when Triton does not start."""
+    (found,) = (one.run.metrics_port for one in running_servers() if one.run.http_url == server.http_url)
+    return found
+
+
+def process_of(server: EmbeddedServer, word: str) -> int:
+    """Return the process of a server whose command line holds a word, 0 if there is none."""
+    return next((pid for pid in descendants(server.pid) if word.encode() in command_of(pid)), 0)
 
 
 def wait_for_restart(server: EmbeddedServer) -> None:
@@ -176,14 +227,42 @@ def test_the_doctor_names_the_cure_for_a_taken_port_and_a_changed_graph(
 def test_the_doctor_names_the_cure_for_a_wrong_numpy_and_two_onnx_runtimes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import importlib.metadata
-
     real = importlib.metadata.version
     wrong = {"numpy": "2.1.0", "onnxruntime-gpu": "1.20.0"}
     monkeypatch.setattr(importlib.metadata, "version", lambda name: wrong.get(name) or real(name))
     text = said(capsys, "doctor", "--repository", str(REPOSITORY), "--http-port", "0", "--grpc-port", "0", code=1)
     assert "BROKEN  numpy: 2.1.0" in text and "pip install 'numpy<2'" in text
     assert "overwrite each other" in text and "pip uninstall -y onnxruntime onnxruntime-gpu" in text
+
+
+def test_the_doctor_asks_of_a_container_what_a_container_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.1.0" if name == "numpy" else real(name))
+    real_spec = importlib.util.find_spec
+    gone = ("pytriton", "onnxruntime")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name in gone else real_spec(name))
+    monkeypatch.setattr("serving.doctor.open_session", lambda *_, **__: pytest.fail("it has no ONNX Runtime"))
+    common = ("doctor", "--repository", str(REPOSITORY), "--http-port", "0", "--grpc-port", "0")
+    for triton, code, found in (
+        (sys.executable, 0, f"ok      Triton: {sys.executable}"),
+        ("/nowhere/tritonserver", 1, "BROKEN  Triton: --triton /nowhere/tritonserver is no file"),
+    ):
+        options = configured(tmp_path, f'runtime = "container"\ntriton = "{triton}"\n')
+        text = said(capsys, *common, *options, code=code)
+        assert found in text and "numpy" not in text and "ONNX Runtime:" not in text
+        assert f"ok      {NETWORK}: " in text and "ok      /dev/shm: " in text
+
+
+def test_the_doctor_says_that_the_wheels_triton_cannot_be_a_containers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = configured(tmp_path, 'runtime = "container"\n')
+    common = ("doctor", "--repository", str(REPOSITORY), "--http-port", "0", "--grpc-port", "0")
+    text = said(capsys, *common, *options, code=1)
+    assert "BROKEN  Triton: " in text and "has no native backends" in text
+    assert "-> name one that has them: --triton" in text
 
 
 def test_the_doctor_looks_at_keys_and_at_a_door_that_is_open_to_all(
@@ -195,3 +274,33 @@ def test_the_doctor_looks_at_keys_and_at_a_door_that_is_open_to_all(
     assert "BROKEN  front door: --api-keys" in text and "-> take a longer one" in text
     text = said(capsys, *common, "--host", "0.0.0.0")
     assert "note    front door: 0.0.0.0, no API keys, no TLS" in text and "-> give it keys" in text
+
+
+def test_an_order_that_meets_files_of_no_use_ends_no_server(
+    source: Path, own: EmbeddedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (source / "folder" / "contract.json").mkdir(parents=True)
+    assert "cannot be read" in said(capsys, "load", "folder", code=2)
+    shutil.rmtree(source / "folder")
+    assert_answers(own)
+
+
+def test_an_order_that_fails_otherwise_is_answered_too(tmp_path: Path) -> None:
+    def fail(_: Order) -> str:
+        raise RuntimeError("no such luck")
+
+    control, over = ControlSocket(tmp_path), threading.Event()
+
+    def answer() -> None:
+        while not over.wait(0.01):
+            control.answer(fail)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    try:
+        with pytest.raises(ServingError, match="the server failed at this: RuntimeError: no such luck"):
+            send(tmp_path, Order("load", "a"), 30)
+    finally:
+        over.set()
+        thread.join()
+        control.close()

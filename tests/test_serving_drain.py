@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +30,19 @@ from tests.servers import (
     assert_answers,
     bytes_input,
     configured,
+    decoders_of,
     depth_png,
     descendants,
     infer_body,
     infer_pictures,
     jpeg,
     leftovers,
-    stub_of,
+    wait_until,
 )
 
 URL = f"/v1/pipelines/{PIPELINE}"
 RGB, DEPTH = jpeg(640, 480), depth_png(640, 480)
 CONCURRENT = 12
-SLOW = jpeg(4000, 3000)  # takes the render stage about a second
 
 
 @pytest.fixture
@@ -65,10 +66,10 @@ def http_outcome(server: EmbeddedServer) -> str:
     return str(answer.status_code)
 
 
-def grpc_outcome(server: EmbeddedServer, rgb: bytes = RGB) -> str:
+def grpc_outcome(server: EmbeddedServer) -> str:
     """Send one pair by gRPC and say what became of it."""
     try:
-        infer_pictures(server, [rgb], [DEPTH])
+        infer_pictures(server, [RGB], [DEPTH])
     except InferenceServerException as error:
         return str(error.status())
     return "OK"
@@ -110,24 +111,54 @@ def test_while_it_stops_new_requests_are_told_to_come_back(runtime: Path) -> Non
     answers: list[str] = []
     outcomes = (http_outcome, grpc_outcome)
     threads = [threading.Thread(target=lambda one=one: answers.append(one(server))) for one in outcomes]
-    stub = stub_of(server)
-    os.kill(stub, signal.SIGSTOP)
-    for thread in threads:
-        thread.start()
-    wait_for_requests(server, 2)
-    os.kill(server.pid, signal.SIGTERM)
-    with tritonclient.grpc.InferenceServerClient(server.grpc_url.removeprefix("grpc://")) as client:
-        while client.is_server_ready():
-            time.sleep(0.01)
-        assert client.is_server_live()
-    assert httpx.get(server.http_url + "/v2/health/ready").status_code == 503
-    assert (http_outcome(server), grpc_outcome(server)) == ("503", "StatusCode.UNAVAILABLE")
-    assert answers == []
-    os.kill(stub, signal.SIGCONT)
+    with stopped_decoders(server):
+        for thread in threads:
+            thread.start()
+        wait_for_requests(server, 2)
+        os.kill(server.pid, signal.SIGTERM)
+        with tritonclient.grpc.InferenceServerClient(server.grpc_url.removeprefix("grpc://")) as client:
+            while client.is_server_ready():
+                time.sleep(0.01)
+            assert client.is_server_live()
+        assert httpx.get(server.http_url + "/v2/health/ready").status_code == 503
+        assert (http_outcome(server), grpc_outcome(server)) == ("503", "StatusCode.UNAVAILABLE")
+        assert answers == []
     for thread in threads:
         thread.join(30)
     assert sorted(answers) == ["200", "OK"]
     assert server.wait(30) == 0 and leftovers(server.pid, runtime) == []
+
+
+@contextmanager
+def stopped_decoders(server: EmbeddedServer) -> Iterator[None]:
+    """Stop what decodes while a block runs, also what starts meanwhile: what comes waits.
+
+    A stub that stopped would be given up after a second.
+    """
+    stopped: set[int] = set()
+    over = threading.Event()
+
+    def stop_all() -> None:
+        for pid in set(decoders_of(server)) - stopped:
+            os.kill(pid, signal.SIGSTOP)
+            stopped.add(pid)
+
+    def keep_stopping() -> None:
+        while not over.wait(0.02):
+            with suppress(ProcessLookupError):
+                stop_all()
+
+    stop_all()
+    thread = threading.Thread(target=keep_stopping)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        for pid in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def wait_for_requests(server: EmbeddedServer, count: int) -> None:
@@ -148,15 +179,15 @@ def in_flight(server: EmbeddedServer) -> float:
 def test_a_stop_does_not_wait_for_ever_for_a_request_that_hangs(runtime: Path) -> None:
     options = configured(runtime, "[limits]\ndrain_seconds = 1.5\n")
     server = EmbeddedServer(REPOSITORY, networks=[NETWORK], options=options).start()
-    os.kill(stub_of(server), signal.SIGSTOP)
     thread = threading.Thread(target=grpc_outcome, args=(server,))
-    thread.start()
-    wait_for_requests(server, 1)
-    children = descendants(server.pid)
-    began = time.monotonic()
-    os.kill(server.pid, signal.SIGTERM)
-    assert server.wait(30) == 0
-    assert time.monotonic() - began < 10
+    with stopped_decoders(server):
+        thread.start()
+        wait_for_requests(server, 1)
+        children = descendants(server.pid)
+        began = time.monotonic()
+        os.kill(server.pid, signal.SIGTERM)
+        assert server.wait(30) == 0
+        assert time.monotonic() - began < 10
     thread.join(10)
     assert leftovers(server.pid, runtime) == [] and not any(map(is_running, children))
 
@@ -206,20 +237,52 @@ def test_more_requests_than_are_held_are_refused_at_once_over_grpc(own: Embedded
     assert_answers(own)
 
 
+@contextmanager
+def stopped_triton(server: EmbeddedServer) -> Iterator[None]:
+    """Stop Triton while a block runs: what comes waits. A stub that stopped would be given up after a second."""
+    os.kill(server.facts["triton_pid"], signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.facts["triton_pid"], signal.SIGCONT)
+
+
+def test_cancelled_calls_give_their_places_back_when_triton_has_answered_them(own: EmbeddedServer) -> None:
+    inputs = [bytes_input("rgb_image", [RGB]), bytes_input("depth_image", [DEPTH])]
+
+    def full() -> bool:
+        with pytest.raises(InferenceServerException) as refused:
+            infer_pictures(own, [RGB], [DEPTH], client_timeout=0.2)
+        return bool(refused.value.status() == "StatusCode.RESOURCE_EXHAUSTED")
+
+    assert_answers(own)
+    with tritonclient.grpc.InferenceServerClient(own.grpc_url.removeprefix("grpc://")) as client, stopped_triton(own):
+        calls = [client.async_infer(PIPELINE, inputs, lambda result, error: None) for _ in range(CONCURRENT + 2)]
+        wait_until(full)
+        for one in calls:
+            one.cancel()
+    wait_until(lambda: in_flight(own) == 0)
+    wait_until(lambda: grpc_outcome(own) == "OK")
+    assert_answers(own)
+
+
 def test_a_deadline_is_kept_and_what_is_late_leaves_the_queues(own: EmbeddedServer) -> None:
-    slow = [threading.Thread(target=grpc_outcome, args=(own, SLOW)) for _ in range(3)]
-    for thread in slow:
-        thread.start()
-    wait_for_requests(own, 3)
-    for _ in range(3):
-        with pytest.raises(InferenceServerException, match="DEADLINE_EXCEEDED"):
-            infer_pictures(own, [RGB], [DEPTH], client_timeout=0.1)
-        with pytest.raises(InferenceServerException, match="DEADLINE_EXCEEDED"):
-            infer_pictures(own, [RGB], [DEPTH], timeout=100_000)
-    tight = infer_body(parameters={"timeout": 1})
-    assert httpx.post(f"{own.http_url}/v2/models/{NETWORK}/infer", json=tight).status_code == 504
-    for thread in slow:
+    outcomes: list[str] = []
+    patient = [threading.Thread(target=lambda: outcomes.append(grpc_outcome(own))) for _ in range(3)]
+    assert_answers(own)
+    with stopped_triton(own):
+        for thread in patient:
+            thread.start()
+        for _ in range(3):
+            with pytest.raises(InferenceServerException, match="DEADLINE_EXCEEDED"):
+                infer_pictures(own, [RGB], [DEPTH], client_timeout=0.1)
+            with pytest.raises(InferenceServerException, match="DEADLINE_EXCEEDED"):
+                infer_pictures(own, [RGB], [DEPTH], timeout=100_000)
+        tight = infer_body(parameters={"timeout": 1})
+        assert httpx.post(f"{own.http_url}/v2/models/{NETWORK}/infer", json=tight).status_code == 504
+    for thread in patient:
         thread.join(60)
+    assert outcomes == ["OK"] * 3
     assert_answers(own)
     text = httpx.get(own.http_url + "/metrics").text
     assert 'crosswire_restarts{part="triton"} 0.0' in text and in_flight(own) == 0

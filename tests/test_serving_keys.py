@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,12 @@ import grpc
 import httpx
 import pytest
 import tritonclient.grpc
-from tritonclient.grpc.service_pb2 import ModelStreamInferResponse, ServerReadyResponse
+from tritonclient.grpc.service_pb2 import (
+    ModelInferRequest,
+    ModelInferResponse,
+    ModelStreamInferResponse,
+    ServerReadyResponse,
+)
 from tritonclient.utils import InferenceServerException
 
 from clients import AsyncPredictor, InputError, Predictor, RequestRefused, Retries, ServerUnreachable
@@ -22,10 +29,17 @@ from clients.__main__ import main as clients_main
 from serving.__main__ import main
 from serving.embedded import EmbeddedServer
 from serving.errors import ServingError
+from serving.front_door.admission import Admission
+from serving.front_door.tracing import NoTracing
+from serving.front_door.upstream import Upstream
+from serving.limits import RequestLimits
+from serving.running import running_servers
+from serving.wire import RawTensor, infer_request, pack_bytes
 from tests.servers import NETWORK, PIPELINE, REPOSITORY, bytes_input, depth_png, jpeg
 
 KEY, OTHER = "first-key-0123456789", "second-key-0123456789"
 FORM = {"rgb": jpeg(), "depth": depth_png()}
+FORM_TENSORS = {"rgb_image": jpeg(96, 72), "depth_image": depth_png(96, 72)}
 SERVICE = "/inference.GRPCInferenceService"
 PATHS = (
     "/v2",
@@ -44,14 +58,19 @@ PATHS = (
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
 
 
+def make_certificate(folder: Path, *kind: str) -> None:
+    """Write `cert.pem` and `key.pem` for this machine, of the kind that OpenSSL's words describe."""
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    words = ["-x509", "-nodes", "-days", "2", "-newkey", *(kind or ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"))]
+    subprocess.run(["openssl", "req", *words, *names, *files], check=True, capture_output=True)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a certificate for this machine, its key, and two API keys."""
     made = tmp_path_factory.mktemp("secrets")
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    files = ["-keyout", str(made / "key.pem"), "-out", str(made / "cert.pem")]
-    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    subprocess.run(["openssl", "req", *kind, *names, *files], check=True, capture_output=True)
+    make_certificate(made)
     (made / "keys.txt").write_text(f"# of the tests\n{KEY}\n\n{OTHER}\n")
     return made
 
@@ -60,7 +79,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own(folder: Path) -> Iterator[EmbeddedServer]:
     """A server with both, chosen by a configuration file; it has a response cache, too."""
     (folder / "serving.toml").write_text(
-        'api_keys = "keys.txt"\ntls_cert = "cert.pem"\ntls_key = "key.pem"\n'
+        'access_log = "access.jsonl"\napi_keys = "keys.txt"\ntls_cert = "cert.pem"\ntls_key = "key.pem"\n'
         "[limits]\nbody_bytes = 1_000_000\n[pictures]\npixels = 20_000\n"
         "[models]\ncache_bytes = 33_554_432\npriority_levels = 3\nwarm_up = [1, 2]\n"
     )
@@ -149,6 +168,17 @@ def test_a_key_opens_grpc_and_its_streams(own: EmbeddedServer, channel: grpc.Cha
     assert "no model" in ModelStreamInferResponse.FromString(reply).error_message
 
 
+def test_an_error_in_a_stream_tells_whose_it_is_and_the_log_which_model(channel: grpc.Channel, folder: Path) -> None:
+    request = ModelInferRequest(model_name=PIPELINE, id="frame-7")
+    stream = channel.stream_stream(f"{SERVICE}/ModelStreamInfer")
+    (data,) = stream(iter([request.SerializeToString()]), metadata=(("x-api-key", KEY),))
+    reply = ModelStreamInferResponse.FromString(data)
+    assert reply.error_message and reply.infer_response.id == "frame-7"
+    lines = map(json.loads, (folder / "access.jsonl").read_text().splitlines())
+    (line,) = [line for line in lines if line.get("id") == "frame-7"]
+    assert (line["model"], line["status"], line["problem"]) == (PIPELINE, "INVALID_ARGUMENT", reply.error_message)
+
+
 def secure_client(server: EmbeddedServer, folder: Path) -> Any:
     """Return tritonclient's own client over TLS."""
     return tritonclient.grpc.InferenceServerClient(
@@ -169,6 +199,19 @@ def test_the_same_bytes_are_answered_from_the_cache_and_canaries_are_not(
     hits = [line for line in lines if line.startswith(f'nv_cache_num_hits_per_model{{model="{PIPELINE}"')]
     assert float(hits[0].split()[-1]) >= 2
     assert main(["reload", NETWORK, "--http-port", own.http_url.rpartition(":")[2]]) == 2
+
+
+def test_what_a_front_door_asks_before_it_knows_a_model_spoils_no_cache(own: EmbeddedServer) -> None:
+    (found,) = (one for one in running_servers() if one.run.http_url == own.http_url)
+    tensors = [RawTensor(name, "BYTES", (1, 1), pack_bytes([data])) for name, data in FORM_TENSORS.items()]
+
+    async def ask(output: str) -> list[str]:
+        upstream, admission = Upstream(found.run, NoTracing()), Admission(RequestLimits())
+        answer = await upstream.infer(infer_request(PIPELINE, tensors, [output]), 60.0, admission.take())
+        return [one.name for one in ModelInferResponse.FromString(answer).outputs]
+
+    assert asyncio.run(ask("labels_png")) == ["labels_png"]
+    assert asyncio.run(ask("summary")) == ["summary"]
 
 
 def test_the_limits_of_the_configuration_file_hold(web: httpx.Client) -> None:
@@ -245,3 +288,37 @@ def test_the_commands_read_a_key_from_a_file(
     assert "asks for an API key" in capsys.readouterr().err
     assert clients_main([*words, "--api-key-file", str(folder / "none.txt")]) == 2
     assert "none.txt cannot be read" in capsys.readouterr().err
+
+
+def test_keys_and_certificate_are_renewed_while_connections_stay_open(
+    own: EmbeddedServer, web: httpx.Client, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = own.http_url.rpartition(":")[2]
+    before = {name: (folder / name).read_bytes() for name in ("keys.txt", "cert.pem", "key.pem")}
+    new = "third-key-0123456789"
+
+    def status(key: str) -> int:
+        return web.get("/v2", headers={"x-api-key": key}).status_code
+
+    assert (status(KEY), status(new)) == (200, 401)
+    (folder / "key.pem").write_text("half a key")
+    assert main(["renew", "--http-port", port]) == 2
+    assert "give a PEM certificate chain and its key" in capsys.readouterr().err
+    make_certificate(folder, "rsa:2048")
+    (folder / "keys.txt").write_text(new)
+    assert main(["renew", "--http-port", port]) == 0
+    deadline = time.monotonic() + 30
+    while (status(KEY), status(new)) != (401, 200):
+        assert time.monotonic() < deadline
+    for url in (own.http_url, own.grpc_url):
+        with Predictor(url, api_key=new, ca=folder / "cert.pem") as predictor:
+            assert predictor.pipelines()
+        (folder / "old.pem").write_bytes(before["cert.pem"])
+        with (
+            Predictor(url, api_key=new, ca=folder / "old.pem", retries=Retries(attempts=1)) as predictor,
+            pytest.raises(ServerUnreachable),
+        ):
+            predictor.pipelines()
+    for name, data in before.items():
+        (folder / name).write_bytes(data)
+    assert main(["renew", "--http-port", port]) == 0

@@ -18,7 +18,7 @@ from serving.launch import is_running
 from serving.limits import WorkerLimits
 from serving.stages.killable import MediaError, WorkerError, Workers
 from serving.stages.parcels import ParcelError, pack, unpack
-from tests.servers import assert_answers, depth_png, descendants, infer_pictures, jpeg, stub_of, wait_until
+from tests.servers import assert_answers, call, depth_png, descendants, infer_pictures, jpeg, stub_of, wait_until
 
 LIMITS = WorkerLimits(cpu_seconds=1, wall_seconds=60.0, memory_bytes=256 << 20, arena_bytes=32 << 20)
 PLACE = "tests.killable_functions"
@@ -61,6 +61,21 @@ def test_a_file_that_is_too_much_for_its_decoder_is_refused_and_the_next_one_ans
         fragile.call(how)
     (pid,) = fragile.call("behave")
     assert is_running(pid)
+
+
+def test_a_decoder_that_dies_just_before_a_call_is_replaced(fragile: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    (before,) = fragile.call("behave")
+    process = fragile._idle.queue[-1]._process
+
+    def die() -> None:
+        monkeypatch.undo()
+        process.kill()
+        process.wait()
+        process.returncode = None  # as it was a moment ago
+
+    monkeypatch.setattr(process, "poll", die)
+    (after,) = fragile.call("behave")
+    assert after != before and is_running(after)
 
 
 def test_a_decoder_that_waits_for_ever_is_killed_and_replaced() -> None:
@@ -137,4 +152,5 @@ def test_a_decoder_that_is_killed_takes_neither_its_stub_nor_a_later_request_alo
     new = {worker for worker in descendants(stub) if is_running(worker)}
     assert new
     assert not new & set(workers)
+    wait_until(lambda: call(server, "GET", "/v2/health/ready")[0] == 200)  # a canary may have lost its decoder, too
     assert_answers(server)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -15,15 +16,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import tritonclient.grpc
+from tritonclient.grpc.service_pb2 import ServerReadyRequest
+from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 from tritonclient.utils import InferenceServerException
 
 from export.contract import sha256_of
+from serving.announce import as_prose
+from serving.assemble import assemble
 from serving.embedded import EmbeddedServer
 from serving.errors import ServingError
 from serving.launch import is_running
-from serving.run_state import read_run
+from serving.model_config import Runtime
+from serving.repository import find_networks
+from serving.run_state import Run, read_run
+from serving.settings import Settings
 from serving.stages.cores import granted_cores
 from tests.servers import (
     BRISK,
@@ -31,7 +40,6 @@ from tests.servers import (
     PIPELINE,
     REPOSITORY,
     assert_answers,
-    bytes_input,
     call,
     configured,
     contract,
@@ -54,6 +62,17 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
         yield running
 
 
+def listening_ports(pid: int) -> set[int]:
+    """Return the TCP ports that a process listens on."""
+    sockets = set()
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it was closed just now
+            sockets.add(str(one.readlink()))
+    tables = (Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6"))
+    rows = [line.split() for table in tables for line in table]
+    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
+
+
 def ready(server: EmbeddedServer) -> bool:
     return call(server, "GET", "/v2/health/ready")[0] == 200
 
@@ -63,6 +82,28 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that servers started by this test keep their run state in."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("networks", "inputs"),
+    [
+        (["events_gmf", "rooms_cen"], {"rgb_image", "depth_image"}),
+        (["events_gmf"], {"clip"}),
+        (["rooms_translate"], {"texture_image", "shade_image"}),
+    ],
+)
+def test_the_command_that_up_proposes_gives_the_pipeline_the_files_it_takes(
+    networks: list[str], inputs: set[str], tmp_path: Path
+) -> None:
+    chosen = find_networks(REPOSITORY, networks)
+    assembled = assemble(chosen, Runtime.EMBEDDED, tmp_path / "repository", copy_graphs=False)
+    run = Run("127.0.0.1", 1, 2, "unix:nowhere", 3)
+    proposed = as_prose(run, assembled, 1.0, "Triton", Settings()).rpartition("next: python -m clients predict ")[2]
+    words = proposed.split()
+    pipeline = next(one for one in assembled.pipelines if one.name == words[words.index("--pipeline") + 1])
+    assert {spec.name for spec in pipeline.inputs} - {"depth_units_per_metre"} == inputs
+    files = [word.rpartition("=")[2] for word in words[: words.index("--pipeline")] if "demo/" in word]
+    assert len(files) == len(inputs) and all(Path(file).is_file() for file in files)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -91,10 +132,32 @@ def test_the_run_state_is_private_while_the_server_runs(own: EmbeddedServer) -> 
     assert folder.stat().st_mode & 0o077 == 0
     assert (folder / "run.json").stat().st_mode & 0o077 == 0
     run = read_run(folder)
-    assert run.http_url == own.http_url and len(run.secret) == 32
+    assert run.http_url == own.http_url
 
 
-def test_restricted_calls_are_closed_without_the_secret(own: EmbeddedServer) -> None:
+def test_nobody_but_this_user_reaches_triton_itself(own: EmbeddedServer) -> None:
+    (folder,) = (Path(os.environ["XDG_RUNTIME_DIR"]) / "crosswire").glob("run-*")
+    run = read_run(folder)
+    with grpc.insecure_channel(run.triton_target) as channel:
+        assert GRPCInferenceServiceStub(channel).ServerReady(ServerReadyRequest(), timeout=5).ready
+    assert listening_ports(own.facts["triton_pid"]) == {run.metrics_port}
+    assert [entry.name for entry in folder.iterdir() if entry.is_socket()], "the socket lies in the private folder"
+
+
+def test_a_full_disk_below_the_access_log_and_headers_that_never_end_cost_no_answer(runtime: Path) -> None:
+    options = [*configured(runtime, "[limits]\nread_seconds = 3\n"), "--access-log", "/dev/full"]
+    with EmbeddedServer(REPOSITORY, networks=[NETWORK], options=options) as server:
+        address = server.http_url.removeprefix("http://").split(":")
+        for begun in (b"", b"GET / HTTP/1.1\r\nhost: a"):
+            with socket.create_connection((address[0], int(address[1]))) as slow:
+                slow.sendall(begun)
+                slow.settimeout(30)
+                assert slow.recv(1) == b"", "the server closes what never asks"
+        assert_answers(server)
+        assert call(server, "GET", "/v2/health/live")[0] == 200
+
+
+def test_calls_that_change_the_server_are_refused(own: EmbeddedServer) -> None:
     with tritonclient.grpc.InferenceServerClient(own.grpc_url.removeprefix("grpc://")) as client:
         for closed in (
             lambda: client.register_system_shared_memory("a", "/a", 4),
@@ -155,14 +218,6 @@ def test_a_client_that_does_not_wait_for_its_answer_leaves_the_server_answering(
     for _ in range(5):
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(head.encode() + text + blobs)
-    assert_answers(own)
-
-
-def test_a_cancelled_grpc_call_leaves_the_server_answering(own: EmbeddedServer) -> None:
-    with tritonclient.grpc.InferenceServerClient(own.grpc_url.removeprefix("grpc://")) as client:
-        inputs = [bytes_input("rgb_image", [jpeg(3000, 2000)]), bytes_input("depth_image", [depth_png(300, 200)])]
-        for _ in range(5):
-            client.async_infer(PIPELINE, inputs, lambda result, error: None).cancel()
     assert_answers(own)
 
 

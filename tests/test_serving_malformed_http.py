@@ -116,7 +116,19 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
     "shared memory": (tiny(parameters={"shared_memory_region": "a"}), 400, "shared memory"),
     "parameters is a list": (json.dumps(infer_body(parameters=[1])).encode(), 400, "must be an object"),
     "a parameter of 30 digits": (json.dumps(infer_body(parameters={"p": 10**30})).encode(), 400, "cannot be handed on"),
-    "an id that is a number": (json.dumps(infer_body(id=7)).encode(), 400, "'id' must be a string"),
+    "an id that is a number": (json.dumps(infer_body(id=7)).encode(), 400, "'id' must be a text"),
+    "a timeout that is a text": (
+        json.dumps(infer_body(parameters={"timeout": "5"})).encode(),
+        400,
+        "'timeout' must be",
+    ),
+    "a timeout below 0": (json.dumps(infer_body(parameters={"timeout": -1})).encode(), 400, "'timeout' must be"),
+    "an id of half a character": (json.dumps(infer_body(id="\ud800")).encode(), 400, "'id' must be a text"),
+    "a parameter named by half a character": (
+        json.dumps(infer_body(parameters={"\ud800": 1})).encode(),
+        400,
+        "must be a string, a number",
+    ),
     "both data and binary size": (tiny(parameters={"binary_data_size": 1}), 400, "send one of them"),
 }
 

@@ -81,6 +81,7 @@ def test_of_two_servers_one_dies_under_load_and_nothing_is_lost(
 ) -> None:
     answer = httpx.get(f"{balanced.http_url}/v2/health/ready", headers={"X-Request-Id": "through-nginx"})
     assert answer.status_code == 200 and answer.headers["x-request-id"] == "through-nginx"
+    assert f"{balanced.http_url}/v1/pipelines/" in httpx.get(f"{balanced.http_url}/docs").text
     with Load(balanced) as load:
         wait_until(lambda: all(answered(server) for server in two))
         os.kill(two[0].pid, signal.SIGKILL)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from serving.limits import PictureLimits
-from serving.stages.decode_domains import decode_domains
+from serving.stages.decode_domains import decode_some
 from serving.stages.depth_warnings import depth_warnings
 from serving.stages.look import Look
 from serving.stages.network import open_session, runner
@@ -38,7 +38,7 @@ def decode_pair(rgb: bytes, depth: bytes, units: float, height: int, width: int)
     """Decode one registered pair."""
     colour = {"name": "rgb", "dtype": "UINT8", "shape": [height, width, 3], "missing": None}
     metres = {"name": "depth", "dtype": "FP32", "shape": [height, width], "missing": 0.0}
-    pixels, readings = decode_domains([colour, metres], [units], rgb, depth)
+    pixels, readings = decode_some([0, 1], [colour, metres], [units], rgb, depth)
     return pixels[0], readings[0]
 
 
@@ -216,16 +216,21 @@ def test_as_many_samples_as_threads_run_side_by_side(count: int, how: str) -> No
 
 
 def test_a_sample_that_fails_leaves_the_cores_to_the_next() -> None:
-    def run(feed: dict[str, Any]) -> dict[str, Any]:
+    ways: list[str] = []
+
+    def run(how: str, feed: dict[str, Any]) -> dict[str, Any]:
+        ways.append(how)
         if feed["x"][0] < 0:
             raise ValueError("negative")
         return feed
 
-    shared = Cores(2, 1).shared(run, run)
+    shared = Cores(2, 1).shared(partial(run, "together"), partial(run, "alone"))
     for _ in range(3):
         with pytest.raises(ValueError, match="negative"):
-            shared({"x": np.array([1.0, -1.0])})
+            shared({"x": np.array([-1.0, 1.0, 1.0])})
     np.testing.assert_array_equal(shared({"x": np.array([1.0, 2.0])})["x"], [1.0, 2.0])
+    shared({"x": np.array([1.0])})
+    assert ways[-1] == "together", "nobody else is counted any more"
 
 
 def test_one_thread_for_each_sample_gives_the_very_labels_that_all_threads_give() -> None:

@@ -56,7 +56,7 @@ def test_every_row_of_a_study_can_be_built_and_every_claim_names_rows_that_exist
 def small(tiny: TrainConfig) -> Study:
     """Return a study of two runs that take a moment."""
     other = dataclasses.replace(tiny, network=dataclasses.replace(tiny.network, fusion="none"))
-    claim = Claim("the first is better", "001", lambda table: compare(table, "first", "second", "ensemble"))
+    claim = Claim("the first is better", "CEN", lambda table: compare(table, "first", "second", "ensemble"))
     return Study("small", "Which?", lambda _: [Row("first", tiny), Row("second", other)], read, {"ensemble": "mIoU"},
                  ("ensemble",), (claim,), "none")  # fmt: skip
 
@@ -74,7 +74,7 @@ def test_a_study_that_ran_out_of_time_goes_on_where_it_was(small: Study, tmp_pat
     record = as_json(small, first, "cpu", 1, "command")
     assert record["rows"][0]["figures"]["ensemble"]["values"] == first.values("first", "ensemble")
     assert record["verdicts"][0]["verdict"] == OPEN and record["hardware"]["cores"]
-    assert "CANNOT BE TOLD HERE: the first is better (001)" in as_text(small, first)
+    assert "CANNOT BE TOLD HERE: the first is better (CEN)" in as_text(small, first)
     draw(tmp_path / "study.png", small, first, tmp_path)
     assert (tmp_path / "study.png").stat().st_size > 1000
 

@@ -42,7 +42,7 @@ def shrunk(config: TrainConfig, path: Path | None) -> TrainConfig:
     crop = {"height": 32, "width": 48} if path else {"height": 48, "width": 64}
     settings = {
         "network.name": network,
-        "network.width": 4,
+        "network.width": 8,
         "network.features": 8,
         "network.dropout": 0.0,
         "data.path": path or "",

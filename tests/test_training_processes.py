@@ -36,7 +36,9 @@ SETTINGS = {
 
 def train(folder: Path, processes: int, **settings: str) -> subprocess.CompletedProcess[str]:
     """Train the tiny run in a number of processes."""
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes)] if processes > 1 else []
+    launcher = (
+        ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)] if processes > 1 else []
+    )
     command = [sys.executable, *launcher, "-m", "training", "train", "rooms-quick", "--to", str(folder), "--quiet"]
     for key, value in (SETTINGS | settings).items():
         command += ["--set", f"{key}={value}"]

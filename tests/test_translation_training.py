@@ -11,15 +11,22 @@ import pytest
 import torch
 from torch import nn
 
-from tests.test_resume import finish, kill_after_checkpoint, train
+from tests.test_networks import tiny_config
+from tests.test_resume import VAL_EVERY, die, finish
 from training.__main__ import main
+from training.audio_video.config import AudioVideoConfig
+from training.audio_video.config import ExtractorConfig as Extractor
+from training.audio_video.config import NetworkConfig as AudioVideoNetwork
 from training.checkpoints import LAST
-from training.config import ConfigError
+from training.config import ConfigError, NetworkConfig, TrainConfig
 from training.fit import fit
+from training.kinds import kind_of
+from training.losses import sparsity_loss
+from training.models import sparse_norms
 from training.models.translation import Pictures, build_translator
 from training.overrides import override
 from training.presets import PRESETS, preset
-from training.run_folder import read_run
+from training.run_folder import read_run, write_config, write_weights
 from training.translation.config import DOMAINS as ALL_DOMAINS
 from training.translation.config import TranslationConfig, TranslatorConfig
 from training.translation.data import ViewDataset, Views, eval_loader, train_transform
@@ -87,11 +94,11 @@ def test_an_adversarial_run_killed_and_resumed_ends_in_the_same_weights(tmp_path
     """Order, dropout, the sampled task, both Adams, statistics and the moving rate all have to come back."""
     more = ("network.inputs=rgb,shade,texture", "network.outputs=rgb,shade,texture", "network.cycle=true")
     more += ("network.dropout=0.5", "network.norm=instance", "optimiser.adversarial=1", "optimiser.random_task=true")
-    settings = [w for s in (*TINY, *more, "steps=24", "val_every=6") for w in ("--set", s)]
+    settings = [w for s in (*TINY, *more, "steps=24", f"val_every={VAL_EVERY}") for w in ("--set", s)]
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    finish(train("rooms-translate", "--to", straight, *settings))
-    kill_after_checkpoint(train("rooms-translate", "--to", killed, *settings), killed)
-    finish(train("--resume", killed))
+    finish("rooms-translate", "--to", straight, *settings)
+    die("rooms-translate", "--to", killed, *settings)
+    finish("--resume", killed)
     one, other = (torch.load(folder / LAST, weights_only=True) for folder in (straight, killed))
     assert one["global_step"] == other["global_step"] == 48  # two optimisers
     assert any(key.startswith("judges.") for key in one["state_dict"])
@@ -147,19 +154,25 @@ def test_a_detached_ensemble_trains_alpha_alone() -> None:
 
 
 def test_a_random_task_leaves_the_norms_of_the_others_where_they_are(tmp_path: Path) -> None:
+    """λ reaches the scaling factors of all tasks, so here it presses hard, and on those of one task alone."""
     more = ("network.inputs=rgb,shade,texture", "network.outputs=rgb,shade,texture", "network.cycle=true")
-    one = ("optimiser.random_task=true", "steps=1", "val_every=1", "optimiser.sparsity=0")
+    one = ("optimiser.random_task=true", "steps=1", "val_every=1", "optimiser.sparsity=1e6")
     config = shrunk("rooms-translate", None, *more, *one)
     torch.manual_seed(config.seed)
-    before = dict(TranslationTask(config).network.named_parameters())
+    fresh = TranslationTask(config).network
+    before = dict(fresh.named_parameters())
     fit(config, tmp_path, progress=False)
-    after = dict(read_run(tmp_path).network.named_parameters())
+    trained = read_run(tmp_path).network
+    after = dict(trained.named_parameters())
     moved = {
         key.split("parts.")[1][0]
         for key, parameter in after.items()
         if ".parts." in key and not torch.equal(parameter, before[key])
     }
     assert len(moved) == 1
+    pressed = sum(gamma.numel() for norm in sparse_norms(fresh).values() for gamma in norm.penalised()) / 3
+    fall = (sparsity_loss(fresh) - sparsity_loss(trained)).item()
+    assert fall == pytest.approx(config.optimiser.gamma_lr * pressed, rel=1e-2)
 
 
 def test_cross_task_consistency_reaches_the_first_task_through_a_trained_network(tmp_path: Path) -> None:
@@ -176,6 +189,16 @@ def test_cross_task_consistency_reaches_the_first_task_through_a_trained_network
     assert not [key for key in task.state_dict() if key.startswith("_consistent")]
     with pytest.raises(ConfigError, match="is no translation of normal to depth"):
         TranslationTask(override(config, ["network.outputs=normal,depth"]))
+    with pytest.raises(
+        ConfigError, match=r"codes depth with .*; set network.depth_gain=1.0 and network.depth_top=2\.39"
+    ):
+        TranslationTask(override(config, ["network.depth_gain=512.0"]))
+    for other in (tiny_config("refinenet14"), AudioVideoNetwork(video=Extractor(width=2), audio=Extractor(width=2))):
+        run = TrainConfig(network=other) if isinstance(other, NetworkConfig) else AudioVideoConfig(network=other)
+        write_config(tmp_path / "tie", run)
+        write_weights(tmp_path / "tie", kind_of(run).build(other).state_dict())
+        with pytest.raises(ConfigError, match="is no translation of depth to normal"):
+            TranslationTask(config)
 
 
 def test_errors_are_mean_absolute_mean_square_and_its_root() -> None:

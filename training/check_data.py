@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from training.audio_video.config import ClipShape
 from training.audio_video.sources.clip_files import ClipFiles
-from training.audio_video.sources.layouts import CLIP_LAYOUTS
+from training.audio_video.sources.layouts import CLIP_LAYOUTS, SPLITS
 from training.config import ConfigError, DataConfig
 from training.datasets.layouts import LAYOUTS
 from training.datasets.problems import Problem, Survey
@@ -57,9 +57,9 @@ def survey_of(layout: str, config: DataConfig) -> tuple[str, Survey]:
         return taskonomy_check.TITLE, taskonomy_check.survey(root, Path(config.splits or root))
     if layout not in CLIP_LAYOUTS:
         raise ConfigError(f"layout {layout!r} is unknown; allowed are {', '.join(NAMES)}")
-    splits = [CLIP_LAYOUTS[layout].open(Path(config.path), split, ClipShape()) for split in ("train", "test")]
-    every = ClipFiles([file for split in splits for file in split.files], splits[0].classes, ClipShape())
-    return CLIP_LAYOUTS[layout].title, Survey((), every)
+    splits = [CLIP_LAYOUTS[layout].open(Path(config.path), split, ClipShape()) for split in SPLITS]
+    files = dict.fromkeys(file for split in splits for file in split.files)  # `val` is often `test`
+    return CLIP_LAYOUTS[layout].title, Survey((), ClipFiles([*files], splits[0].classes, ClipShape()))
 
 
 def problems(survey: Survey, *, progress: bool = True) -> Iterator[Problem]:

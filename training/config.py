@@ -214,7 +214,7 @@ class DataConfig:
 class OptimiserConfig:
     """SGD with momentum in three groups: encoder, decoder with the ensemble, and the exchanging norms' γ.
 
-    The defaults are those of 002_aa41f67a09fe60b8.txt; its γ belong to the encoder and share its rate and decay.
+    The defaults are those of the CEN supplement; its γ belong to the encoder and share its rate and decay.
 
     Attributes:
         encoder_lr: peak learning rate of the encoder.
@@ -330,22 +330,32 @@ class TrainConfig:
             )
         if self.modality_dropout and len(self.network.streams) < 2:
             raise ConfigError("modality_dropout needs two streams or more; set modality_dropout=0")
-        if min(self.seed, self.data.seed) < 0:
-            raise ConfigError(f"seed is {self.seed}, data.seed is {self.data.seed}; allowed is 0 or more")
-        if self.steps < 0:
-            raise ConfigError(f"steps is {self.steps}; allowed is 0 or more")
-        for name, value in {
-            "val_every": self.val_every,
-            "data.batch": self.data.batch,
-            "data.train_scenes": self.data.train_scenes,
-        }.items():
-            if value < 1:
-                raise ConfigError(f"{name} is {value}; allowed is 1 or more")
-        if self.steps % self.val_every:
-            raise ConfigError(
-                f"steps is {self.steps}, which val_every = {self.val_every} does not divide; "
-                f"use steps={-(-self.steps // self.val_every) * self.val_every}"
-            )
+        for name in ("batch", "train_scenes", "val_scenes", "test_scenes"):
+            if getattr(self.data, name) < 1:
+                raise ConfigError(f"data.{name} is {getattr(self.data, name)}; allowed is 1 or more")
+        check_steps(self)
+
+
+def check_steps(config: Any) -> None:
+    """Refuse steps, validations and seeds of a whole run that no training can have.
+
+    Args:
+        config: of any kind; its data may have a seed.
+
+    Raises:
+        ConfigError: a number below what is allowed, or steps that the validations do not divide, with those they do.
+    """
+    numbers = {"seed": config.seed, "data.seed": getattr(config.data, "seed", 0), "steps": config.steps}
+    for name, value in numbers.items():
+        if value < 0:
+            raise ConfigError(f"{name} is {value}; allowed is 0 or more")
+    if config.val_every < 1:
+        raise ConfigError(f"val_every is {config.val_every}; allowed is 1 or more")
+    if config.steps % config.val_every:
+        raise ConfigError(
+            f"steps is {config.steps}, which val_every = {config.val_every} does not divide; "
+            f"use steps={-(-config.steps // config.val_every) * config.val_every}"
+        )
 
 
 def same_result(one: Any, other: Any) -> bool:

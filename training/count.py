@@ -17,10 +17,15 @@ from training.models import build_network
 Build = Callable[[Any], nn.Module]
 
 
+def parameters(module: nn.Module) -> int:
+    """Return the number of parameters of a module, each counted once."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
 def count_parameters(config: Any, build: Build = build_network) -> int:
     """Return the number of parameters of the network that `build` makes from a configuration."""
     with torch.device("meta"):
-        return sum(p.numel() for p in build(config).parameters())
+        return parameters(build(config))
 
 
 def count_macs(

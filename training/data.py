@@ -130,12 +130,14 @@ class StepSampler(Sampler[list[Draw]]):
         ranks: how many they are.
 
     Raises:
-        ConfigError: a batch that cannot be shared out evenly.
+        ConfigError: no frame at all, or a batch that cannot be shared out evenly.
     """
 
     def __init__(
         self, size: int, batch: int, seed: int, steps: int, step: Callable[[], int], *, rank: int = 0, ranks: int = 1
     ) -> None:
+        if size < 1:
+            raise ConfigError(f"there are {size} samples to train on; allowed is 1 or more; give the split train some")
         if batch % ranks:
             fits = f"{batch - batch % ranks} or {batch - batch % ranks + ranks}" if batch > ranks else ranks
             raise ConfigError(f"data.batch is {batch}, which {ranks} processes cannot share evenly; use {fits}")
@@ -146,6 +148,8 @@ class StepSampler(Sampler[list[Draw]]):
         self.step = step
         self.rank = rank
         self.ranks = ranks
+        self._epoch = -1
+        self._order = np.arange(0)
 
     def __len__(self) -> int:
         """Steps left until the next multiple of `steps`."""
@@ -162,8 +166,10 @@ class StepSampler(Sampler[list[Draw]]):
     def _draw(self, number: int) -> Draw:
         """Return the draw with a number, counted from the beginning of the run."""
         epoch, place = divmod(number, self.size)
-        order = np.random.default_rng((self.seed, epoch)).permutation(self.size)
-        return Draw(int(order[place]), number)
+        if epoch != self._epoch:
+            self._order = np.random.default_rng((self.seed, epoch)).permutation(self.size)
+            self._epoch = epoch
+        return Draw(int(self._order[place]), number)
 
 
 def train_loader(

@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from training.availability import score_availability
+from training.classes import check_classes
 from training.config import ConfigError
 from training.data import eval_loader, frames
 from training.device import accelerated, moved
@@ -32,11 +33,15 @@ def evaluate(
 
     Returns:
         Scores of `ensemble` and, where there are several streams, of every stream.
+
+    Raises:
+        ConfigError: the data set has no test frames, or other classes than the network.
     """
     config = run.config
     source = frames(config.data, "test")
     if not len(source):
         raise ConfigError(f"data set {config.data.name!r} has no test frames; choose one that has, with data.name=NAME")
+    check_classes(config, source)
     metrics = SegmentationMetrics(config.network.deciding, config.network.classes)
     streams = modalities(config.network)
     with accelerated(run.network, metrics) as device, torch.inference_mode():

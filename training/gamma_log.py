@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from training.files import whole
 from training.models import sparse_norms
 from training.run_folder import RunError
 
@@ -94,10 +95,8 @@ class GammaLog(lightning.Callback):
         if not trainer.is_global_zero or not self._rows[0][1]:
             return
         arrays = {name: np.stack([row[name] for _, row in self._rows]) for name in self._rows[0][1]}
-        temporary = self.folder / f".{GAMMAS}.tmp"
-        with temporary.open("wb") as stream:
+        with whole(self.folder / GAMMAS) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(stream, steps=np.asarray([step for step, _ in self._rows], np.int64), **arrays)
-        temporary.replace(self.folder / GAMMAS)
 
     def _record(self, step: int, network: nn.Module) -> None:
         """Record one step, once."""

@@ -1,6 +1,6 @@
 """Beginning from ImageNet: the weights of a torchvision ResNet for every copy that the streams have of a layer.
 
-Source: 001_e1b2dc5bb402bd11.txt, section 4.1 (ResNets pretrained on ImageNet); every norm starts from the same one.
+Source: the CEN paper, section 4.1 (ResNets pretrained on ImageNet); every norm starts from the same one.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from training.config import ConfigError
 from training.models.fusion.stages import added_keys
 from training.models.resnet import ResNet
+from training.weight_files import backbone, read_backbone, shortened
 
 #: What distinguishes the streams' copies of a layer in the keys of a network.
 _COPY = re.compile(r"\.(norms|convs)\.\d+")
-#: Keys of the file that a network without a classifier does not have, and counters that older files lack.
-_IGNORED = re.compile(r"fc\..*|.*\.num_batches_tracked")
 
 
 def load_imagenet(network: nn.Module, path: Path) -> None:
@@ -40,9 +39,9 @@ def load_imagenet(network: nn.Module, path: Path) -> None:
     encoder = getattr(network, "encoder", None)
     if not isinstance(encoder, ResNet):
         raise ConfigError("network.imagenet is set for a network without a ResNet encoder; leave it empty")
-    found = {key: value for key, value in _read(path).items() if not _IGNORED.fullmatch(key)}
-    plain = encoder.state_dict().keys() - added_keys(encoder)
-    wanted = {key: value for key, value in encoder.state_dict().items() if key in plain and not _IGNORED.fullmatch(key)}
+    found = read_backbone(path)
+    added = added_keys(encoder)
+    wanted = {key: value for key, value in backbone(encoder.state_dict()).items() if key not in added}
     sources = {key: _COPY.sub("", key) for key in wanted}
     _check(path, "lacks", set(sources.values()) - set(found))
     _check(path, "holds unknown", set(found) - set(sources.values()))
@@ -58,25 +57,11 @@ def load_imagenet(network: nn.Module, path: Path) -> None:
     encoder.load_state_dict({key: found[source] for key, source in sources.items()}, strict=False)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    """Read a state dict, tensors only."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ConfigError(f"network.imagenet names {path}, which does not exist") from None
-    except Exception as error:  # a pickle can fail in any way
-        raise ConfigError(f"{path} cannot be read as weights: {error}") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ConfigError(f"{path} holds no state dict; give a weight file as torchvision publishes it")
-    return state
-
-
 def _check(path: Path, what: str, names: set[str]) -> None:
     """Raise `ConfigError` with the first few names, if there are any."""
     if names:
-        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
         raise ConfigError(
-            f"{path} {what} {', '.join(sorted(names)[:4])}{more}; "
+            f"{path} {what} {shortened(sorted(names))}; "
             "give the file of the network's own backbone at width 64, for example resnet101's for refinenet101"
         )
 

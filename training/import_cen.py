@@ -7,9 +7,8 @@ divides its 1/5000 m pictures by 5000) and is repeated over three channels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,17 +20,13 @@ from training.models import build_network
 from training.official_keys import official_key
 from training.overrides import override
 from training.run_folder import CONFIG, Run, write_config, write_weights
+from training.weight_files import CheckpointError, read_checkpoint, renamed
 
 #: Network -> blocks of its third stage, which tell the depths apart.
 NETWORKS = {"refinenet50": 6, "refinenet101": 23, "refinenet152": 36}
 STREAMS = ("rgb", "depth")
 #: |γ| <= this exactly where a float32 |γ| < 0.02, which is how the official code compares.
 THRESHOLD = float(np.nextafter(np.float32(2e-2), np.float32(0)))
-_SHOWN = 10
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be imported; the message says what came and what is allowed."""
 
 
 def import_cen(file: Path, network: str, folder: Path, assignments: Sequence[str] = ()) -> Run:
@@ -41,7 +36,7 @@ def import_cen(file: Path, network: str, folder: Path, assignments: Sequence[str
         file: a `.pth.tar`: a dict whose `segmenter` is a state dict, or a bare state dict.
         network: one of `NETWORKS`.
         folder: the run folder to write, which must not hold a run yet.
-        assignments: changes of the configuration, for example `data.name=nyuv2`, see `training.config.override`.
+        assignments: changes of the configuration, for example `data.name=nyuv2`, see `training.overrides.override`.
 
     Returns:
         The run that was written.
@@ -70,7 +65,6 @@ def import_cen(file: Path, network: str, folder: Path, assignments: Sequence[str
     model = build_network(config.network)
     model.load_state_dict(state)
     run = Run(folder, config, model.eval())
-    folder.mkdir(parents=True, exist_ok=True)
     write_weights(folder, model.state_dict())
     if config.data.name == "none":
         report(run, {})
@@ -96,53 +90,6 @@ def official_config(network: str, classes: int) -> TrainConfig:
     )
 
 
-def read_checkpoint(file: Path) -> dict[str, Tensor]:
-    """Read the state dict of an official checkpoint without running any code that it may hold.
-
-    Returns:
-        Tensors by the names in the file.
-
-    Raises:
-        CheckpointError: no checkpoint, or one that holds more than tensors and numbers.
-        FileNotFoundError: there is no such file.
-    """
-    if not file.is_file():
-        raise FileNotFoundError(f"there is no file {file}")
-    try:
-        # The official code stores its best score as a numpy number.
-        with torch.serialization.safe_globals(_numpy_numbers()):
-            content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged or hostile pickle can fail in any way
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        found = next((line.strip() for line in reason if "GLOBAL" in line or "Unsupported" in line), reason[0])
-        raise CheckpointError(
-            f"{file} is refused: it is no checkpoint that holds tensors, numbers and texts alone ({found}); "
-            "give a file that torch.load reads with weights_only=True"
-        ) from error
-    state = content.get("segmenter", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not any(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointError(
-            f"{file} holds no state dict: {_describe(content)}; give a dict with a `segmenter` entry, or a state dict"
-        )
-    if strangers := [str(key) for key, value in state.items() if not isinstance(value, Tensor)]:
-        raise CheckpointError(f"{file}: the state dict holds {_listed('entries that are no tensors', strangers)}")
-    return {str(key): value for key, value in state.items()}
-
-
-def _numpy_numbers() -> list[Any]:
-    """Return what a pickled numpy number is made of, under its names in numpy 1 and 2."""
-    scalar = np.core.multiarray.scalar  # type: ignore[attr-defined]
-    names = [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
-    return [*names, np.dtype, *(type(np.dtype(code)) for code in ("f4", "f8", "i4", "i8"))]
-
-
-def _describe(content: Any) -> str:
-    """Say what a file holds."""
-    if isinstance(content, dict):
-        return f"a dict of {', '.join(map(str, list(content)[:_SHOWN])) or 'nothing'}"
-    return f"a {type(content).__name__}"
-
-
 def _check_network(keys: set[str], network: str) -> None:
     """Refuse a checkpoint of another depth or another number of streams, by name."""
     blocks = len({key.split(".")[1] for key in keys if key.startswith("layer3.")})
@@ -160,50 +107,3 @@ def _check_network(keys: set[str], network: str) -> None:
 def _classes(head: Tensor | None) -> int:
     """Return how many classes the weight of a head decides between; 1 where there is no such weight."""
     return max(int(head.shape[0]), 1) if head is not None and head.ndim else 1
-
-
-def renamed(
-    official: dict[str, Tensor], shapes: dict[str, Tensor], official_name: Callable[[str], str]
-) -> dict[str, Tensor]:
-    """Give official tensors our names, after a check that they are all there, no more, of the right shape and finite.
-
-    Args:
-        official: tensors by official name.
-        shapes: our state dict; only its keys and shapes matter.
-        official_name: returns the official name of one of our keys.
-
-    Raises:
-        CheckpointError: says what does not fit.
-    """
-    names = {key: official_name(key) for key in shapes}
-    expected = set(names.values())
-    faults = [
-        _listed("missing keys", sorted(expected - official.keys())),
-        _listed("unknown keys", sorted(official.keys() - expected)),
-        _listed(
-            "keys of another shape",
-            [
-                f"{name} {tuple(official[name].shape)} instead of {tuple(shapes[key].shape)}"
-                for key, name in names.items()
-                if name in official and official[name].shape != shapes[key].shape
-            ],
-        ),
-        _listed(
-            "keys with values that are not finite numbers",
-            [
-                name
-                for name in expected & official.keys()
-                if official[name].is_complex() or not official[name].isfinite().all()
-            ],
-        ),
-    ]
-    if text := "; ".join(fault for fault in faults if fault):
-        raise CheckpointError(text)
-    return {key: official[name] for key, name in names.items()}
-
-
-def _listed(title: str, names: Iterable[str]) -> str:
-    """Count names and show the first of them; nothing for no names."""
-    names = list(names)
-    more = ", …" if len(names) > _SHOWN else ""
-    return f"{len(names)} {title}: {', '.join(names[:_SHOWN])}{more}" if names else ""

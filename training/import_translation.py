@@ -16,20 +16,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.import_cen import CheckpointError, read_checkpoint, renamed
 from training.models.translation import build_translator
 from training.overrides import override
 from training.run_folder import CONFIG, RunOf, write_config, write_weights
-from training.translation.config import TranslationConfig, TranslatorConfig
+from training.translation.config import USUAL_INPUTS, TranslationConfig, TranslatorConfig
 from training.translation.evaluate import TranslationRun
 from training.translation.settings import PicturesConfig
+from training.weight_files import CheckpointError, read_checkpoint, renamed
 
 NETWORK = "unet256"
 LEVELS = 8
 #: |γ| <= this exactly where a float32 |γ| < 0.01, which is how the official code compares.
 THRESHOLD = float(np.nextafter(np.float32(1e-2), np.float32(0)))
-#: Domains by the number of inputs, where none are named.
-_INPUTS = ("shade", "texture", "depth", "normal")
 _UNUSED = ("conv1", "conv8", "deconv8")
 
 
@@ -64,7 +62,6 @@ def import_translation(file: Path, folder: Path, assignments: Sequence[str] = ()
     network = build_translator(config.network)
     network.load_state_dict(state)
     run = RunOf(folder, config, network.eval())
-    folder.mkdir(parents=True, exist_ok=True)
     write_weights(folder, network.state_dict())
     write_config(folder, config)
     return run
@@ -78,13 +75,13 @@ def official_config(official: dict[str, Tensor], file: Path) -> TranslationConfi
     """
     first = official.get("conv1.conv.module.weight")
     streams = len({key.split(".")[2] for key in official if key.startswith("conv2.insnorm_conv.insnorm_")})
-    if first is None or first.ndim != 4 or not 1 <= streams <= len(_INPUTS):
+    if first is None or first.ndim != 4 or not 1 <= streams <= len(USUAL_INPUTS):
         raise CheckpointError(
             f"{file} is no generator of the official code: it lacks conv1.conv.module.weight, or has {streams} streams "
-            f"(allowed are 1 to {len(_INPUTS)})"
+            f"(allowed are 1 to {len(USUAL_INPUTS)})"
         )
     network = TranslatorConfig(
-        inputs=_INPUTS[:streams],
+        inputs=USUAL_INPUTS[:streams],
         levels=LEVELS,
         width=int(first.shape[0]),
         threshold=THRESHOLD,

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training.files import whole
 from training.modalities import modalities
 from training.run_folder import Run
 
@@ -32,7 +33,7 @@ def infer(run: Run, arrays: Mapping[str, NDArray[np.generic]]) -> Arrays:
         own, named after it, float32 [N, K, h, w] each.
 
     Raises:
-        TensorError: arrays that are missing, too many, or of the wrong dtype or shape.
+        TensorError: arrays that are missing, too many, or of the wrong dtype, shape or values.
     """
     streams = run.config.network.streams
     _check(run, arrays)
@@ -53,27 +54,39 @@ def _check(run: Run, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     names = [modality.name for modality in expected]
     if len(set(names)) < len(names):
         raise TensorError(f"the streams {', '.join(names)} do not have names of their own; arrays cannot name them")
-    wanted = ", ".join(f"{modality.name} float32 [N, {modality.channels}, H, W]" for modality in expected)
-    if faults := [f"{name} is missing" for name in names if name not in arrays] + [
-        f"{name} is no stream of this network" for name in arrays if name not in names
+    check_pictures({modality.name: modality.channels for modality in expected}, arrays)
+
+
+def check_pictures(channels: Mapping[str, int], arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    """Refuse arrays other than one float32 [N, C, H, W] per input of a network, finite and alike in N, H and W.
+
+    Args:
+        channels: C by the name of the input.
+        arrays: what came.
+
+    Raises:
+        TensorError: arrays that are missing, too many, or of the wrong dtype, shape or values.
+    """
+    wanted = ", ".join(f"{name} float32 [N, {count}, H, W]" for name, count in channels.items())
+    if faults := [f"{name} is missing" for name in channels if name not in arrays] + [
+        f"{name} is no input of this network" for name in arrays if name not in channels
     ]:
         raise TensorError(f"{'; '.join(faults)}; give exactly {wanted}")
-    first = arrays[names[0]]
-    for modality in expected:
-        array = arrays[modality.name]
+    lead = next(iter(channels))
+    first = arrays[lead]
+    for name, count in channels.items():
+        array = arrays[name]
         if array.dtype != np.float32:
-            raise TensorError(
-                f"{modality.name} is {array.dtype}; give float32 values in the network's normalised range"
-            )
-        if array.ndim != 4 or array.shape[1] != modality.channels or 0 in array.shape:
-            raise TensorError(f"{modality.name} has shape {list(array.shape)}; give [N, {modality.channels}, H, W]")
+            raise TensorError(f"{name} is {array.dtype}; give float32 values in the network's normalised range")
+        if array.ndim != 4 or array.shape[1] != count or 0 in array.shape:
+            raise TensorError(f"{name} has shape {list(array.shape)}; give [N, {count}, H, W]")
         if (array.shape[0], *array.shape[2:]) != (first.shape[0], *first.shape[2:]):
             raise TensorError(
-                f"{modality.name} has shape {list(array.shape)}, {names[0]} has {list(first.shape)}; "
-                "N, H and W are the same for all streams"
+                f"{name} has shape {list(array.shape)}, {lead} has {list(first.shape)}; "
+                "N, H and W are the same for all inputs"
             )
         if not np.isfinite(array).all():
-            raise TensorError(f"{modality.name} holds values that are not finite; replace them before")
+            raise TensorError(f"{name} holds values that are not finite; replace them before")
 
 
 def read_arrays(file: Path) -> dict[str, NDArray[np.generic]]:
@@ -95,11 +108,5 @@ def read_arrays(file: Path) -> dict[str, NDArray[np.generic]]:
 
 def write_arrays(file: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     """Write arrays into an `.npz` file of exactly this name, all of it or nothing."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            np.savez(stream, **dict(arrays))
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(file) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **dict(arrays))

@@ -1,4 +1,4 @@
-"""The objective of a channel-exchanging network: Eq. 4 of 001_e1b2dc5bb402bd11.txt."""
+"""The objective of a channel-exchanging network: Eq. 4 of the CEN paper."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ def task_loss(decisions: Decisions, labels: Tensor, stream_loss: float = 0.0) ->
 
 
 def sparsity_loss(network: nn.Module) -> Tensor:
-    """Return the sum of |γ̂| over streams and layers: the L1 term of Eq. 4 on the disjoint sub-parts, without λ."""
+    """Return the sum of |γ̂| over streams and layers: the L1 term of Eq. 4 without λ.
+
+    It reaches what `penalise` of the configuration says: the disjoint sub-parts (the paper), all γ, or none.
+    """
     terms = [gamma.abs().sum() for norm in sparse_norms(network).values() for gamma in norm.penalised()]
     return torch.stack(terms).sum() if terms else torch.zeros(())

@@ -18,13 +18,15 @@ def override(config: Config, assignments: Sequence[str]) -> Config:
     """Apply `dotted.key=value` assignments, for example `network.width=24`.
 
     Raises:
-        ConfigError: not an assignment, an unknown key (with those that exist), or a value of the wrong type.
+        ConfigError: not an assignment, an unknown key (with those that exist), the kind, or a value of the wrong type.
     """
     plain = to_plain(config)
     for assignment in assignments:
         key, separator, text = assignment.partition("=")
         if not separator:
             raise ConfigError(f"--set {assignment!r} is not an assignment; write key=value, for example steps=200")
+        if key.strip() == "kind":
+            raise ConfigError(f"--set {assignment!r}: the kind comes with the preset; choose a preset of another kind")
         *path, last = key.strip().split(".")
         node: Any = plain
         for part in path:
@@ -59,4 +61,4 @@ def _keys(plain: dict[str, Any], prefix: str = "") -> list[str]:
     keys: list[str] = []
     for name, value in plain.items():
         keys += _keys(value, f"{prefix}{name}.") if isinstance(value, dict) else [prefix + name]
-    return keys
+    return [key for key in keys if key != "kind"]

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from training.config import ConfigError, TrainConfig, to_plain
+from training.files import whole, write_json
 from training.kinds import RunConfig, config_from_plain, kind_of
 from training.metrics import Scores
 from training.models import SegmentationNetwork, exchanging_norms
@@ -53,8 +54,7 @@ Run: TypeAlias = RunOf[TrainConfig, SegmentationNetwork]
 
 def write_config(folder: Path, config: RunConfig) -> None:
     """Write the configuration into a run folder, making the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / CONFIG, json.dumps(to_plain(config), indent=1) + "\n")
+    write_json(folder / CONFIG, to_plain(config))
 
 
 def read_config(folder: Path) -> RunConfig:
@@ -75,9 +75,8 @@ def read_config(folder: Path) -> RunConfig:
 
 def write_weights(folder: Path, state: dict[str, Tensor]) -> None:
     """Write a network's state dict into a run folder, all of it or nothing."""
-    temporary = folder / f".{WEIGHTS}.tmp"
-    torch.save(state, temporary)
-    temporary.replace(folder / WEIGHTS)
+    with whole(folder / WEIGHTS) as temporary:
+        torch.save(state, temporary)
 
 
 def read_run(folder: Path) -> RunOf[Any, Any]:
@@ -102,7 +101,7 @@ def read_run(folder: Path) -> RunOf[Any, Any]:
 
 def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
     """Write scores and exchange into a run folder."""
-    _replace(folder / METRICS, json.dumps(metrics, indent=1) + "\n")
+    write_json(folder / METRICS, metrics)
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
@@ -133,10 +132,3 @@ def exchange_to_plain(network: nn.Module) -> list[dict[str, Any]]:
         }
         for name, norm in exchanging_norms(network).items()
     ]
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a text file, all of it or nothing."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

@@ -1,7 +1,7 @@
 """How the learning rates change over a run, as a function of the step alone.
 
 - `cosine`: down along half a cosine to 0;
-- `halve`: halved after each third of the run, which is the schedule of 002_aa41f67a09fe60b8.txt (every 100 of 300
+- `halve`: halved after each third of the run, which is the schedule of the CEN supplement (every 100 of 300
   epochs on NYUv2 with 101 layers, 150 of 450 with 152, 20 of 60 on SUN RGB-D);
 - `official`: the thirds of the official code, whose last rates are not exact halves, with the momentum forgotten at
   the beginning of each.

@@ -1,7 +1,7 @@
 """Published sizes beside those of the networks built here, counted on the meta device.
 
 Nothing of what is computed is written down: only the reported figures are, as the papers print them. Sources:
-001_e1b2dc5bb402bd11.txt and 003_e01c86a338b7627d.txt, Table 2 (NYUv2, RefineNet-101, millions of parameters).
+the CEN paper and the CEN journal paper, Table 2 (NYUv2, RefineNet-101, millions of parameters).
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import nn
 
 from training.config import NetworkConfig
-from training.count import count_parameters, with_streams
+from training.count import count_parameters, parameters, with_streams
 from training.modalities import MODALITIES
 from training.models import PrivateNorm2d, SegmentationNetwork, build_network, exchanging_norms
 from training.rows import Row
@@ -72,19 +71,14 @@ def _build(name: str, streams: int = 2, classes: int = 40) -> SegmentationNetwor
         return build_network(with_streams(NetworkConfig(name=name, classes=classes), streams))
 
 
-def _size(module: nn.Module) -> int:
-    """Count the parameters of a module."""
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
 def _count(name: str, streams: int) -> int:
     """Count the parameters of a network with 40 classes."""
-    return _size(_build(name, streams))
+    return parameters(_build(name, streams))
 
 
 def _decoder(classes: int) -> int:
     """Count the RefineNet decoder alone."""
-    return _size(_build("refinenet101", classes=classes).decoder)
+    return parameters(_build("refinenet101", classes=classes).decoder)
 
 
 def _exchange_rows(depth: int) -> Iterator[Row]:
@@ -96,7 +90,7 @@ def _exchange_rows(depth: int) -> Iterator[Row]:
     penalised = sum(gamma.numel() for norm in norms for gamma in norm.penalised()) // 2
     yield Row(f"penalised γ per stream, ResNet{depth}", penalised)
     private = [module for module in network.modules() if isinstance(module, PrivateNorm2d)]
-    yield Row(f"norm parameters per stream, ResNet{depth}", sum(_size(norm.norms[0]) for norm in private))
+    yield Row(f"norm parameters per stream, ResNet{depth}", sum(parameters(norm.norms[0]) for norm in private))
 
 
 def _output(size: tuple[int, int]) -> str:

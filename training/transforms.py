@@ -24,7 +24,7 @@ Array = NDArray[np.generic]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainTransform:
-    """Flip, scale, pad and crop at random; 002_aa41f67a09fe60b8.txt takes 500x500 at a scale of 0.5 to 2.
+    """Flip, scale, pad and crop at random; the CEN supplement takes 500x500 at a scale of 0.5 to 2.
 
     Attributes:
         height: rows of the result.
@@ -106,7 +106,7 @@ def resize(frame: Frame, height: int, width: int) -> Frame:
     if frame.labels.shape == (height, width):
         return frame
     smooth = {name for name, picture in frame.pictures.items() if picture.dtype == np.uint8}
-    return _each(frame, lambda picture, name: (_cubic if name in smooth else _nearest)(picture, height, width))
+    return _each(frame, lambda picture, name: (_cubic if name in smooth else nearest)(picture, height, width))
 
 
 def pad(frame: Frame, height: int, width: int) -> Frame:
@@ -154,8 +154,8 @@ def _cubic(picture: Array, height: int, width: int) -> Array:
     return resized.reshape(height, width, *picture.shape[2:])
 
 
-def _nearest(picture: Array, height: int, width: int) -> Array:
-    """Resize [H, W, ...] of any type to the pixels whose centres are nearest."""
+def nearest(picture: Array, height: int, width: int) -> Array:
+    """Return a picture [H, W, ...] of any type at another size, made of the pixels whose centres are nearest."""
     rows = ((np.arange(height) + 0.5) * picture.shape[0] / height).astype(np.intp)
     columns = ((np.arange(width) + 0.5) * picture.shape[1] / width).astype(np.intp)
     return np.asarray(picture[rows[:, None], columns])

@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from benchmarks.gpu.machine import Arithmetic, Machine
 from training.audio_video.config import AudioVideoConfig, ClipShape
-from training.audio_video.network import AudioVideoNetwork
+from training.audio_video.data import ClipBatch
 from training.audio_video.task import AudioVideoTask
 from training.config import TrainConfig
 from training.data import Batch
@@ -24,7 +22,6 @@ from training.presets import preset
 from training.task import SegmentationTask
 from training.translation.config import TranslationConfig
 from training.translation.data import Views
-from training.translation.losses import believed, verdicts
 from training.translation.task import TranslationTask
 
 
@@ -91,18 +88,14 @@ def gmf(machine: Machine) -> Lesson:
     frames = torch.randint(0, 256, pixels, dtype=torch.uint8, device=machine.device)
     sound = 2 * torch.rand(batch, clip.samples, device=machine.device) - 1
     labels = torch.randint(0, config.network.classes, (batch,), device=machine.device)
-    network = task.network
-    assert isinstance(network, AudioVideoNetwork)
     found = task.configure_optimizers()
     optimiser = found["optimizer"] if isinstance(found, dict) else found
 
     def loss() -> Tensor:
-        decision = network(frames, sound)
-        own = F.cross_entropy(decision.logits, labels)
-        return own if decision.loss is None else own + config.optimiser.fusion_loss * decision.loss
+        return task.batch_loss(ClipBatch([frames, sound], labels))[0]
 
     size = f"{clip.frames} frames of {clip.height}x{clip.width}, {clip.samples} samples of sound"
-    return Lesson("gmf", size, batch, _descent(machine, network, [optimiser], loss))
+    return Lesson("gmf", size, batch, _descent(machine, task.network, [optimiser], loss))
 
 
 def unet256(machine: Machine) -> Lesson:
@@ -141,24 +134,18 @@ def _descent(
 def _against_judges(machine: Machine, task: TranslationTask, batch: Views) -> Callable[[Arithmetic], None]:
     """Return a step of the discriminators and one of the generator, as `TranslationTask.training_step` takes them."""
     generator, critic = task.configure_optimizers()
-    judges: list[Any] = list(task.judges)
-    streams, settings = task.config.network.streams, task.config.optimiser
-
-    def judged(given: Tensor, made: Tensor, true: Tensor) -> Tensor:
-        real = believed(verdicts(judges, given, true), true=True, streams=streams)
-        return 0.5 * real + 0.5 * believed(verdicts(judges, given, made.detach()), true=False, streams=streams)
+    sparsity = task.config.optimiser.sparsity
 
     def step(arithmetic: Arithmetic) -> None:
         with arithmetic.products():
             with arithmetic.forward(machine.device):
                 pictures = task.network(*batch.inputs)
-                given = task.network.stack(*batch.inputs)
-                doubt = judged(given, pictures.flows, batch.targets.repeat(streams, 1, 1, 1))
+                doubt = task.critic_loss(batch, pictures)
             critic.zero_grad(set_to_none=True)
             doubt.backward()  # type: ignore[no-untyped-call]
             critic.step()
             with arithmetic.forward(machine.device):
-                loss = task.generator_loss(batch, pictures) + settings.sparsity * sparsity_loss(task.network)
+                loss = task.generator_loss(batch, pictures) + sparsity * sparsity_loss(task.network)
             generator.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             generator.step()

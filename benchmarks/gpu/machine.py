@@ -96,7 +96,8 @@ class Machine:
         gpu = torch.cuda.get_device_name() if self.on_gpu else None
         command = f"python -m benchmarks.gpu --parts {part}" + ("" if self.on_gpu else " --device cpu --tiny")
         facts = {"tiny": True} if self.tiny else {}
-        keep(f"gpu_{part}", command, {**facts, "versions": versions(), **figures}, gpu=gpu, results=self.results)
+        figures = {**facts, "versions": versions(), **figures}
+        keep(f"gpu_{part}", figures, again=command, gpu=gpu, results=self.results)
 
 
 @dataclass

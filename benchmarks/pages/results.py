@@ -17,6 +17,11 @@ _HEAD = """# Results
 Built by `python -m benchmarks.pages` from the files in `benchmarks/results/`; a test fails where it was edited by hand.
 Every file names its date, hardware and command.
 """
+_PAPERS = """*CEN*: "Deep Multimodal Fusion by Channel Exchanging", [arXiv 2011.05005](https://arxiv.org/abs/2011.05005),
+and its supplement. *CEN journal*: "Channel Exchanging Networks for Multimodal and Multitask Dense Image Prediction",
+[arXiv 2112.02252](https://arxiv.org/abs/2112.02252). *GMF*: "Generalized Multimodal Fusion via Poisson-Nernst-Planck
+Equation", [arXiv 2410.15475](https://arxiv.org/abs/2410.15475).
+"""
 
 
 def latest(results: Path) -> dict[str, Record]:
@@ -31,7 +36,7 @@ def page(results: Path) -> str:
     """Return the whole page as Markdown."""
     records = latest(results)
     studies = [record for record in records.values() if "study" in record]
-    lines = [_HEAD, "## Claims of the papers", "", *_claims(studies), ""]
+    lines = [_HEAD, "## Claims of the papers", "", _PAPERS, *_claims(studies), ""]
     for record in studies:
         lines += [*_study(record), ""]
     lines += ["## Measured", ""]

@@ -1,12 +1,14 @@
-"""What a batch works on: a folder or a list file becomes items, in a fixed order.
+"""What a batch or a stream works on: a folder or a list file becomes items, in a fixed order.
 
 Folder layouts, where DOMAIN is the name of a pipeline's input without its ending (`rgb` for `rgb_image`):
 
     SRC/DOMAIN/STEM.png     one folder per input; files with equal stems belong together
     SRC/STEM.mp4            clips, for a pipeline that takes a clip
+    SRC/rgb.txt, depth.txt  a recording in TUM's layout, see `clients.recordings`; colour's time stamps are the names
 
 An input that the pipeline can do without is absent for the whole batch where its folder is missing; where the folder is
-there, an item without its file in it is a mistake and is listed as a failure.
+there, an item without its file in it is a mistake and is listed as a failure. Colour pictures of a recording without
+depth close enough in time are no mistake; they are counted and left out.
 
 A list file has one item per line: the files in the order of the pipeline's inputs with tabs (or, without any tab,
 spaces) between them, relative to the list file's folder. Empty lines and lines that begin with `#` are skipped.
@@ -18,13 +20,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clients.errors import InputError
+from clients.pictures import PICTURE_ENDINGS
 from clients.pipelines import Pipeline, Tensor
+from clients.recordings import LONGEST_GAP_S, UNITS_PER_METRE, is_recording, read_recording
 
 CLIP = "clip"
 _PICTURE = "_image"
-_PICTURES = (".jpg", ".jpeg", ".png")
+_PAIR = _RGB, _DEPTH = "rgb_image", "depth_image"
 _CLIPS = (".mp4", ".webm", ".mkv", ".avi", ".mov")
 
 
@@ -36,15 +41,41 @@ class Item:
         stem: its name, unique in the batch; outputs are named after it.
         files: a file per input tensor.
         problem: why it cannot be asked about, or an empty text.
+        time_s: when it was taken, seconds, or None if the layout does not say.
     """
 
     stem: str
     files: Mapping[str, Path]
     problem: str = ""
+    time_s: float | None = None
+
+    def state(self) -> dict[str, list[Any]]:
+        """Return path, size and time of change of every file: once they differ, a refusal is worth another try."""
+        return {name: [str(path), *_size_and_time(path)] for name, path in self.files.items()}
 
 
-def find_items(source: Path, pipeline: Pipeline) -> tuple[Item, ...]:
-    """Return the items of a folder or of a list file, sorted by stem.
+@dataclass(frozen=True)
+class Found:
+    """What a source holds.
+
+    Attributes:
+        items: sorted by stem, those of a recording by time.
+        unmatched: colour pictures of a recording that have no depth picture close enough in time.
+        units_per_metre: what one metre counts in its depth files, or None if the layout does not say.
+    """
+
+    items: tuple[Item, ...]
+    unmatched: int = 0
+    units_per_metre: float | None = None
+
+
+def find_items(source: Path, pipeline: Pipeline, longest_gap_s: float = LONGEST_GAP_S) -> Found:
+    """Return the items of a folder or of a list file.
+
+    Args:
+        source: a folder, or a list file.
+        pipeline: whom the items are for.
+        longest_gap_s: how far the time stamps of a recording's pair may lie apart.
 
     Raises:
         InputError: the source is neither, holds nothing for this pipeline, or the pipeline takes no files.
@@ -52,6 +83,8 @@ def find_items(source: Path, pipeline: Pipeline) -> tuple[Item, ...]:
     inputs = tuple(tensor for tensor in pipeline.inputs if tensor.dtype == "BYTES")
     if not inputs:
         raise InputError(f"pipeline {pipeline.name!r} takes no files; name one that does: python -m clients list")
+    if is_recording(source):
+        return _recorded(source, pipeline.name, inputs, longest_gap_s)
     if source.is_dir():
         items = _clips(source, inputs[0]) if inputs[0].name == CLIP else _folders(source, inputs)
         wanted = f"folders {' and '.join(domain(one) for one in inputs)}" if inputs[0].name != CLIP else "clips"
@@ -61,7 +94,7 @@ def find_items(source: Path, pipeline: Pipeline) -> tuple[Item, ...]:
         raise InputError(f"{source} is neither a folder nor a list file; check the path")
     if not items:
         raise InputError(f"{source} holds nothing for pipeline {pipeline.name!r}; it needs {wanted}")
-    return tuple(sorted(items, key=lambda item: item.stem))
+    return Found(tuple(sorted(items, key=lambda item: item.stem)))
 
 
 def domain(tensor: Tensor) -> str:
@@ -74,8 +107,36 @@ def stem_of(path: Path, name: str) -> str:
     return path.stem.removesuffix(f".{name}")
 
 
+def _files(folder: Path, endings: Sequence[str]) -> list[Path]:
+    """Return the files with some endings, but no hidden ones: some systems put one beside every picture."""
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in found if path.suffix.lower() in endings and not path.name.startswith(".")]
+
+
+def _size_and_time(path: Path) -> list[int]:
+    """Return size and time of change of a file, nothing if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return []
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _recorded(source: Path, pipeline: str, inputs: Sequence[Tensor], longest_gap_s: float) -> Found:
+    """Return an item per pair of a recording."""
+    needed = {tensor.name for tensor in inputs if not tensor.optional}
+    if not needed <= set(_PAIR) <= {tensor.name for tensor in inputs}:
+        raise InputError(
+            f"{source} is a recording of colour and depth, pipeline {pipeline!r} takes "
+            f"{', '.join(domain(one) for one in inputs)}; name one that takes rgb and depth: python -m clients list"
+        )
+    pairs, unmatched = read_recording(source, longest_gap_s)
+    items = [Item(rgb.text, {_RGB: rgb.path, _DEPTH: depth.path}, time_s=rgb.time_s) for rgb, depth in pairs]
+    return Found(tuple(_unique(items)), unmatched, UNITS_PER_METRE)
+
+
 def _clips(source: Path, tensor: Tensor) -> list[Item]:
-    found = [path for path in sorted(source.iterdir()) if path.suffix.lower() in _CLIPS]
+    found = _files(source, _CLIPS)
     return _unique([Item(path.stem, {tensor.name: path}) for path in found])
 
 
@@ -86,12 +147,11 @@ def _folders(source: Path, inputs: Sequence[Tensor]) -> list[Item]:
     double: dict[str, str] = {}
     for tensor in inputs:
         folder = source / domain(tensor)
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if path.suffix.lower() in _PICTURES:
-                stem = stem_of(path, domain(tensor))
-                if tensor.name in files.setdefault(stem, {}):
-                    double[stem] = f"{folder} holds several files named {stem}; keep one of them"
-                files[stem][tensor.name] = path
+        for path in _files(folder, PICTURE_ENDINGS):
+            stem = stem_of(path, domain(tensor))
+            if tensor.name in files.setdefault(stem, {}):
+                double[stem] = f"{folder} holds several files named {stem}; keep one of them"
+            files[stem][tensor.name] = path
     return [Item(stem, found, double.get(stem) or _lacking(stem, found, inputs)) for stem, found in files.items()]
 
 
@@ -99,7 +159,8 @@ def _lacking(stem: str, found: Mapping[str, Path], inputs: Sequence[Tensor]) -> 
     """Say which input an item lacks."""
     for tensor in inputs:
         if tensor.name not in found:
-            return f"no file {domain(tensor)}/{stem} with the ending {', '.join(_PICTURES)}; add it"
+            endings = (".png",) if tensor.name == _DEPTH else PICTURE_ENDINGS
+            return f"no file {domain(tensor)}/{stem} with the ending {', '.join(endings)}; add it"
     return ""
 
 

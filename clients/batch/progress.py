@@ -1,4 +1,4 @@
-"""A progress bar with rate and time to go."""
+"""A progress bar with rate and time to go, which says so when answers fail to come."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from typing import IO
 _WIDTH = 24
 _WINDOW_S = 20.0
 _BAR_S, _LINE_S = 0.1, 10.0
+_SILENCE_S = 5.0
 
 
 class Progress:
-    """Counts items and shows them on a stream: a bar that moves on a terminal, a line now and then elsewhere."""
+    """Counts items and shows them on a stream: a bar that moves on a terminal, a line now and then elsewhere.
+
+    In a `with` block it also shows how long no item has ended, and at the end the last state.
+    """
 
     def __init__(self, total: int, before: int, stream: IO[str], clock: Callable[[], float] = time.monotonic) -> None:
         """Start to count.
@@ -30,7 +34,20 @@ class Progress:
         self._terminal = stream.isatty()
         self._began = self._shown = clock()
         self._marks = deque([(self._began, before)])
-        self._lock = threading.Lock()
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self._watch = threading.Thread(target=self._tell_silence, daemon=True)
+
+    def __enter__(self) -> Progress:
+        """Begin to watch for silence."""
+        self._watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Show the last state and go to the next line."""
+        self._over.set()
+        self._watch.join()
+        with self._lock:
+            self._show(self.line(), last=True)
 
     def step(self, *, failed: bool) -> None:
         """Count one item."""
@@ -48,12 +65,13 @@ class Progress:
     def line(self) -> str:
         """Return the bar as text, for example `[######      ] 150/600  25%  24.1/s  0:19 to go  3 failed`."""
         share = self._count / self._total
-        rate = self.rate()
+        rate, silence = self.rate(), self._clock() - self._marks[-1][0]
         parts = [
             f"[{'#' * int(share * _WIDTH):<{_WIDTH}}] {self._count}/{self._total}  {share:4.0%}",
             f"{rate:.1f}/s",
             f"{_clock_text((self._total - self._count) / rate)} to go" if rate else "",
             f"{self._failed} failed" if self._failed else "",
+            f"no answer for {silence:.0f} s, asking on" if silence >= _SILENCE_S else "",
         ]
         return "  ".join(part for part in parts if part)
 
@@ -62,10 +80,11 @@ class Progress:
         (began, first), (now, last) = self._marks[0], self._marks[-1]
         return (last - first) / (now - began) if now > began else 0.0
 
-    def close(self) -> None:
-        """Show the last state and go to the next line."""
-        with self._lock:
-            self._show(self.line(), last=True)
+    def _tell_silence(self) -> None:
+        while not self._over.wait(_SILENCE_S):
+            with self._lock:
+                if self._clock() - self._marks[-1][0] >= _SILENCE_S:
+                    self._show(self.line(), last=False)
 
     def _show(self, line: str, *, last: bool) -> None:
         if self._terminal:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,12 @@ from clients.batch.items import Item, find_items
 from clients.batch.journal import Journal
 from clients.batch.progress import Progress
 from clients.batch.work import PICTURE, item_question, keep, wanted_outputs
+from clients.depth import check_units
 from clients.errors import CrosswireError, DeadlineExceeded, InputError, OutputError, ServerError, ServerUnreachable
 from clients.files import prepare_folder, sweep, write_whole
 from clients.pipelines import Pipeline
 from clients.predictor import Predictor
+from clients.recordings import LONGEST_GAP_S
 
 RESULTS, FAILURES = "results.jsonl", "failures.jsonl"
 WINDOW = 8
@@ -31,13 +34,15 @@ class BatchOptions:
 
     Attributes:
         overlay: whether overlays are written too.
-        units: what one metre counts in depth pictures, or None for the server's default.
+        units: what one metre counts in depth pictures, or None for what the layout says, else the server's default.
         window: most requests in flight.
+        longest_gap_s: how far the time stamps of a recording's pair may lie apart.
     """
 
     overlay: bool = False
     units: float | None = None
     window: int = WINDOW
+    longest_gap_s: float = LONGEST_GAP_S
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -47,6 +52,7 @@ class BatchOptions:
         """
         if self.window < 1:
             raise InputError(f"the window is {self.window}; send 1 request at a time or more")
+        check_units(self.units)
 
 
 @dataclass(frozen=True)
@@ -58,18 +64,22 @@ class Outcome:
         before: those of earlier runs.
         failed: items without one.
         seconds: how long this run took.
+        warnings: how many answers warn of what, by the name of the warning.
+        unmatched: colour pictures of a recording without a depth picture; they were left out.
     """
 
     done: int
     before: int
     failed: int
     seconds: float
+    warnings: Mapping[str, int]
+    unmatched: int = 0
 
 
 def run_batch(
     predictor: Predictor, pipeline: Pipeline, source: Path, folder: Path, options: BatchOptions, stream: IO[str]
 ) -> Outcome:
-    """Ask about every item of a source that has no answer yet.
+    """Ask about every item of a source that has no answer yet, and again about refused ones whose files changed.
 
     Writes `<kind>/STEM.png` per picture, `results.jsonl` and `failures.jsonl` (both in the order of the items) and the
     journal. Killed at any time, the next run goes on and asks again at most what was in flight.
@@ -87,7 +97,8 @@ def run_batch(
         OutputError: the folder cannot be written to.
         ServerUnreachable: nobody answers any more; what was done stays done.
     """
-    items = find_items(source, pipeline)
+    found = find_items(source, pipeline, options.longest_gap_s)
+    items, units = found.items, found.units_per_metre if options.units is None else options.units
     outputs = wanted_outputs(pipeline, options.overlay)
     places = [prepare_folder(folder)]
     places += [prepare_folder(folder / name.removesuffix(PICTURE)) for name in outputs if name.endswith(PICTURE)]
@@ -95,25 +106,40 @@ def run_batch(
         "source": str(source.resolve()),
         "pipeline": pipeline.name,
         "outputs": list(outputs),
-        "depth_units_per_metre": options.units,
+        "depth_units_per_metre": units,
     }
     began = time.perf_counter()
     with Journal(folder, identity) as journal:
         for place in places:
             sweep(place)
-        before = len(journal.done)
-        left = [item for item in items if item.stem not in journal.done and item.stem not in journal.failed]
-        crew = _Crew(predictor, pipeline, folder, outputs, options.units, journal)
+        before = sum(item.stem in journal.done for item in items)
+        left = [item for item in items if item.stem not in journal.done and not _fails_again(item, journal)]
+        crew = _Crew(predictor, pipeline, folder, outputs, units, journal)
         try:
             if left:
-                crew.work(left, options.window, Progress(len(items), len(items) - len(left), stream))
+                with Progress(len(items), len(items) - len(left), stream) as progress:
+                    crew.work(left, options.window, progress)
         except ServerUnreachable as error:
             raise ServerUnreachable(f"{error}; what was answered is kept, the same command goes on") from error
         finally:
-            _write_lines(folder / RESULTS, [journal.done[item.stem] for item in items if item.stem in journal.done])
+            done = [journal.done[item.stem] for item in items if item.stem in journal.done]
+            _write_lines(folder / RESULTS, done)
             failed = [journal.failed[item.stem] for item in items if item.stem in journal.failed]
             _write_lines(folder / FAILURES, failed)
-        return Outcome(len(journal.done), before, len(failed), time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        return Outcome(len(done), before, len(failed), seconds, Counter(_warned(done)), found.unmatched)
+
+
+def _fails_again(item: Item, journal: Journal) -> bool:
+    """Say whether an item was refused, and nothing about its files has changed."""
+    return item.stem in journal.failed and journal.files[item.stem] == item.state()
+
+
+def _warned(done: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield the name of every warning in the lines of `results.jsonl`."""
+    for said in done:
+        summary = said.get("summary")
+        yield from {text.partition(":")[0] for text in (summary or {}).get("warnings", ())}
 
 
 class _Crew:
@@ -142,7 +168,6 @@ class _Crew:
                     thread.result()
             finally:
                 self._stop.set()  # an interrupt: what is in flight is awaited, nothing more is begun
-                progress.close()
 
     def _one_after_the_other(self, queue: Iterator[Item], progress: Progress) -> None:
         while not self._stop.is_set():
@@ -166,7 +191,7 @@ class _Crew:
             raise
         except (InputError, ServerError) as error:
             final = not isinstance(error, (*SAFE, DeadlineExceeded))
-            self._journal.fail(item.stem, _reason(item, error), final=final)
+            self._journal.fail(item.stem, _reason(item, error), final=final, files=item.state())
             return False
         self._journal.end(item.stem, said)
         return True

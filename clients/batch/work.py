@@ -20,9 +20,9 @@ from clients.pictures import check_registered, colour_picture, read_header, read
 from clients.pipelines import Pipeline
 from clients.questions import Arrays, Question
 from clients.results import Timings
+from clients.tensors import UNITS, bytes_tensor, units_tensor
 
 PICTURE, FOR_PEOPLE = "_png", (OVERLAY, CONFIDENCE)
-_UNITS = "depth_units_per_metre"
 
 
 def item_question(item: Item, pipeline: Pipeline, outputs: Sequence[str], units: float | None) -> Question[Arrays]:
@@ -40,11 +40,9 @@ def item_question(item: Item, pipeline: Pipeline, outputs: Sequence[str], units:
     started = time.perf_counter()
     if item.problem:
         raise InputError(item.problem)
-    inputs: dict[str, NDArray[Any]] = {
-        name: np.array([[data]], dtype=np.object_) for name, data in _encoded(item.files).items()
-    }
-    if units is not None and any(tensor.name == _UNITS for tensor in pipeline.inputs):
-        inputs[_UNITS] = np.array([[units]], dtype=np.float32)
+    inputs: dict[str, NDArray[Any]] = {name: bytes_tensor(data) for name, data in _encoded(item.files).items()}
+    if units is not None and any(tensor.name == UNITS for tensor in pipeline.inputs):
+        inputs[UNITS] = units_tensor(units)
 
     def read(_: Pipeline, tensors: Arrays, timings: Callable[[], Timings]) -> Arrays:
         return tensors

@@ -15,6 +15,8 @@ from clients.batch.items import domain
 from clients.errors import InputError
 from clients.pictures import encode_png, read_source
 from clients.pipelines import Pipeline
+from clients.questions import check_inputs
+from clients.tensors import bytes_tensor
 
 SIZE = (640, 480)
 _GREY = ("edge", "shade")
@@ -31,6 +33,7 @@ def bench_inputs(pipeline: Pipeline, files: Mapping[str, Path], size: tuple[int,
     Raises:
         InputError: a file is for no input, cannot be read, or an input can be no picture.
     """
+    check_inputs(pipeline, files)
     inputs: dict[str, NDArray[Any]] = {}
     left = dict(files)
     for tensor in pipeline.inputs:
@@ -43,10 +46,10 @@ def bench_inputs(pipeline: Pipeline, files: Mapping[str, Path], size: tuple[int,
             data = made_picture(domain(tensor), size)
         else:
             raise InputError(f"{tensor.name} cannot be made up; send a file: --input {domain(tensor)}=FILE")
-        inputs[tensor.name] = np.array([[data]], dtype=np.object_)
+        inputs[tensor.name] = bytes_tensor(data)
     if left:
-        known = ", ".join(domain(tensor) for tensor in pipeline.inputs)
-        raise InputError(f"pipeline {pipeline.name!r} has no input {next(iter(left))!r}; it has: {known}")
+        name = next(iter(left))
+        raise InputError(f"{name} and {name}_image came, which is one input; name one file for it")
     return inputs
 
 

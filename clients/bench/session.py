@@ -19,7 +19,7 @@ LOADS = (0.5, 0.7, 0.9)
 FEWEST_TURNS = 5
 _CURVE = tuple(share / 200 for share in range(201))
 _NEAR_BEST = 0.98
-_PUBLISHED_S = 0.5  # steps publish what they count when it is quiet
+_PUBLISHED_S = 1.0  # steps publish what they count within 0.4 s of quiet, later where processors are busy
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from clients.balance import Retries
-from clients.batch.run import FAILURES, WINDOW, BatchOptions, Outcome, run_batch
+from clients.batch.run import FAILURES, RESULTS, WINDOW, BatchOptions, Outcome, run_batch
 from clients.commands.connection import add_deadline_option, add_server_options, connect, server_of
+from clients.commands.recorded import add_recording_options
 
 _PATIENT = Retries(attempts=1_000_000, first_pause_s=0.2, longest_pause_s=2.0)  # until the deadline
 
@@ -27,17 +28,18 @@ def add_to(commands: Any) -> None:
         "pipeline gives), DST/results.jsonl and DST/failures.jsonl. The same command again goes on where it was.",
     )
     parser.add_argument(
-        "source", type=Path, metavar="SRC", help="folder with rgb/ and depth/ (equal stems) or clips, or a list file"
+        "source",
+        type=Path,
+        metavar="SRC",
+        help="folder with rgb/ and depth/ (equal stems), a recording in TUM's layout, clips, or a list file",
     )
     parser.add_argument("folder", type=Path, metavar="DST", help="folder for the results")
     parser.add_argument("--pipeline", metavar="NAME", help="pipeline to ask (default: the only one of the server)")
     parser.add_argument("--overlay", action="store_true", help="write overlays too")
     parser.add_argument(
-        "--depth-units-per-metre", type=float, metavar="UNITS", help="what one metre counts (default: 1000)"
-    )
-    parser.add_argument(
         "--window", type=int, default=WINDOW, metavar="N", help="most requests in flight (default: %(default)s)"
     )
+    add_recording_options(parser)
     add_server_options(parser)
     add_deadline_option(parser)
     parser.set_defaults(run=run)
@@ -45,21 +47,28 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the batch; return 0, or 1 if an item failed."""
-    wanted = BatchOptions(options.overlay, options.depth_units_per_metre, options.window)
-    with (
-        server_of(options) as url,
-        connect(options, url, _PATIENT) as predictor,
-    ):
-        pipeline = predictor.named_pipeline(options.pipeline)
-        outcome = run_batch(predictor, pipeline, options.source, options.folder, wanted, sys.stderr)
+    gap_s = options.longest_gap / 1e3
+    wanted = BatchOptions(options.overlay, options.depth_units_per_metre, options.window, gap_s)
+    with server_of(options) as url:
+        with connect(options, url) as asking:  # a server that never answered is not worth waiting for
+            pipeline = asking.named_pipeline(options.pipeline)
+        with connect(options, url, _PATIENT) as predictor:
+            outcome = run_batch(predictor, pipeline, options.source, options.folder, wanted, sys.stderr)
     print(as_text(outcome, options.folder))
     return 1 if outcome.failed else 0
 
 
 def as_text(outcome: Outcome, folder: Path) -> str:
-    """Return how the batch ended, in one line."""
+    """Return how the batch ended, in one line, and what answers warn of."""
     new = outcome.done - outcome.before
     earlier = f" ({outcome.before} of them by earlier runs)" if outcome.before else ""
     rate = f"; {new} in {outcome.seconds:.1f} s, {new / outcome.seconds:.1f} a second" if new else ""
-    failed = f"; {outcome.failed} failed, see {folder / FAILURES}" if outcome.failed else ""
-    return f"{outcome.done} answered{earlier}{failed}{rate}"
+    failed = ""
+    if outcome.failed:
+        failed = f"; {outcome.failed} failed, see {folder / FAILURES}: repair the files and give the same command again"
+    warned = [
+        f"\nwarning in {count} of {outcome.done} answers: {name}, see {folder / RESULTS}"
+        for name, count in sorted(outcome.warnings.items())
+    ]
+    alone = f"; {outcome.unmatched} colour pictures had no depth close enough in time" if outcome.unmatched else ""
+    return f"{outcome.done} answered{earlier}{failed}{rate}{alone}{''.join(warned)}"

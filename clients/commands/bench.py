@@ -21,6 +21,7 @@ from clients.bench.report import html_report, without_curves
 from clients.bench.session import FEWEST_TURNS, Plan, measure
 from clients.bench.table import as_table
 from clients.commands.connection import access_of, add_deadline_option, add_server_options, connect, server_of
+from clients.commands.named_files import add_named_files
 from clients.errors import InputError
 from clients.files import prepare_folder, write_whole
 
@@ -44,9 +45,7 @@ def add_to(commands: Any) -> None:
         metavar=("A", "B"),
         help="measure two in turns; each is a pipeline, a URL, or URL/PIPELINE",
     )
-    parser.add_argument(
-        "--input", action="append", default=[], metavar="NAME=FILE", help="what to send (default: made-up pictures)"
-    )
+    add_named_files(parser, "NAME=FILE", "what to send (default: made-up pictures)")
     parser.add_argument("--size", default="x".join(map(str, SIZE)), metavar="WxH", help="of made-up pictures (640x480)")
     parser.add_argument("--outputs", metavar="A,B", help="tensors to ask for (default: all)")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of one turn (default: 10)")
@@ -62,7 +61,7 @@ def add_to(commands: Any) -> None:
         metavar="FILE",
         help=f"ask NVIDIA's perf_analyzer, too: the program or the wheel that holds it (default: ${VARIABLE})",
     )
-    add_server_options(parser)
+    add_server_options(parser, several=False)
     add_deadline_option(parser)
     parser.set_defaults(run=run)
 
@@ -77,17 +76,17 @@ def run(options: argparse.Namespace) -> None:
     if options.perf_analyzer is not None:
         program = find_perf_analyzer(options.perf_analyzer if options.perf_analyzer.name else None)
     named = [_split(word) for word in options.compare] if options.compare else [(None, options.pipeline)]
+    if options.html:
+        prepare_folder(options.html.parent)
     with contextlib.ExitStack() as stack:
         default = options.url
         if default is None and any(url is None for url, _ in named):
             _tell("no --url: starting a server")
             default = stack.enter_context(server_of(options))
         found = asyncio.run(_measure([(url or default, pipeline) for url, pipeline in named], plan, program, options))
-    if options.html:
-        prepare_folder(options.html.parent)
-        write_whole(options.html, html_report(found).encode())
     print(as_table(found))
     if options.html:
+        write_whole(options.html, html_report(found).encode())
         print(f"wrote {options.html}")
     print(json.dumps({"benchmark": "clients.bench", **without_curves(found)}))
 
@@ -110,26 +109,17 @@ async def _measure(
 
 def _target(url: str, pipeline: str | None, options: argparse.Namespace) -> Target:
     """Ask a server about a pipeline and prepare what it gets."""
+    if "," in url:
+        raise InputError(f"{url!r} names several servers; name one, or two to be measured in turns with --compare")
     with connect(options, url) as predictor:
         found = predictor.named_pipeline(pipeline)
-    inputs = bench_inputs(found, _files(options.input), _size(options.size))
+    inputs = bench_inputs(found, options.input, _size(options.size))
     offered = tuple(tensor.name for tensor in found.outputs)
     wanted = tuple(options.outputs.split(",")) if options.outputs else offered
     if unknown := [name for name in wanted if name not in offered]:
         raise InputError(f"pipeline {found.name!r} has no output {unknown[0]!r}; it has: {', '.join(offered)}")
     transport = open_target_transport(url, Access.of(**access_of(options)))
     return Target(found.name, url, found.name, found.steps, inputs, wanted, options.deadline, transport)
-
-
-def _files(words: Sequence[str]) -> dict[str, Path]:
-    """Read `NAME=FILE` options."""
-    files = {}
-    for word in words:
-        name, equals, path = word.partition("=")
-        if not equals:
-            raise InputError(f"--input {word!r} is no NAME=FILE; write for example rgb=photo.jpg")
-        files[name] = Path(path)
-    return files
 
 
 def _size(text: str) -> tuple[int, int]:

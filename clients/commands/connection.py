@@ -14,18 +14,25 @@ from clients.own_server import REPOSITORY, own_server
 from clients.predictor import DEADLINE_S, Predictor
 
 DEFAULT_URL = "grpc://127.0.0.1:8001"
-_URL = "grpc://HOST:PORT or http://HOST:PORT of the server; several with commas between them share the requests"
+_URL = "grpc://HOST:PORT or http://HOST:PORT of the server"
+_SEVERAL = "several with commas between them share the requests"
 
 
 def add_connection_options(parser: argparse.ArgumentParser) -> None:
     """Declare `--url` and `--deadline`."""
-    parser.add_argument("--url", default=DEFAULT_URL, help=f"{_URL} (default: %(default)s)")
+    parser.add_argument("--url", default=DEFAULT_URL, help=f"{_URL}; {_SEVERAL} (default: %(default)s)")
     add_deadline_option(parser)
 
 
-def add_server_options(parser: argparse.ArgumentParser) -> None:
-    """Declare `--url` for a command that can also start a server of its own, and `--repository` for that one."""
-    parser.add_argument("--url", help=f"{_URL} (default: a server is started for this command)")
+def add_server_options(parser: argparse.ArgumentParser, *, several: bool = True) -> None:
+    """Declare `--url` for a command that can also start a server of its own, and `--repository` for that one.
+
+    Args:
+        parser: where to.
+        several: whether the command may be given several servers.
+    """
+    url = f"{_URL}; {_SEVERAL}" if several else _URL
+    parser.add_argument("--url", help=f"{url} (default: a server is started for this command)")
     parser.add_argument(
         "--repository",
         type=Path,

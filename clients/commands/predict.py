@@ -5,18 +5,22 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from clients.classifications import Classification
 from clients.commands.connection import add_connection_options, connect
+from clients.commands.named_files import add_named_files
 from clients.errors import InputError
 from clients.files import prepare_folder
+from clients.pictures import PICTURE_ENDINGS
 from clients.predictor import Predictor
-from clients.results import SavedFiles, Segmentation, Timings
+from clients.questions import check_inputs
+from clients.results import Segmentation
 from clients.translations import Translation
 
-_PICTURES = (".jpg", ".jpeg", ".png")
+Result = Segmentation | Classification | Translation
 
 
 def add_to(commands: Any) -> None:
@@ -31,13 +35,8 @@ def add_to(commands: Any) -> None:
         description="RGB DEPTH: label the pixels of a pair. CLIP: say what happens in it. --input: pictures by domain.",
     )
     parser.add_argument("files", type=Path, nargs="*", metavar="FILE", help="RGB and DEPTH, or one CLIP")
-    parser.add_argument(
-        "--input",
-        type=_input,
-        action="append",
-        default=[],
-        metavar="DOMAIN=FILE",
-        help="picture of one input domain of the pipeline, for example texture=FILE; repeat it for each",
+    add_named_files(
+        parser, "DOMAIN=FILE", "picture of one input domain of the pipeline, for example texture=FILE; one for each"
     )
     parser.add_argument("--pipeline", metavar="NAME", help="pipeline to ask (default: the only one for the task)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
@@ -57,22 +56,13 @@ def run(options: argparse.Namespace) -> None:
 
     STEM is the name of the first file without its ending, and without a `.rgb` before that.
     """
-    inputs = dict(options.input)
-    check_files(options.files, inputs)
+    check_files(options.files, options.input)
     prepare_folder(options.out)
     with connect(options) as predictor:
-        result = _ask(predictor, options, inputs)
-    first = options.files[0] if options.files else next(iter(inputs.values()))
-    written = result.save(options.out, first.stem.removesuffix(".rgb"))
-    if isinstance(result, Segmentation):
-        assert isinstance(written, SavedFiles)
-        print(as_json(result, written) if options.json else as_table(result, written))
-    elif isinstance(result, Classification):
-        assert isinstance(written, dict)
-        print(_clip_json(result, written) if options.json else _clip_table(result, written))
-    else:
-        assert isinstance(written, dict)
-        print(_pictures_json(result, written) if options.json else _pictures_table(result, written))
+        result = _ask(predictor, options)
+    first = options.files[0] if options.files else next(iter(options.input.values()))
+    files = result.save(options.out, first.stem.removesuffix(".rgb"))
+    print(as_json(result, files) if options.json else as_table(result, files))
 
 
 def check_files(files: list[Path], inputs: dict[str, Path]) -> None:
@@ -81,111 +71,87 @@ def check_files(files: list[Path], inputs: dict[str, Path]) -> None:
         raise InputError(f"{files[0]} came beside --input; name every picture by --input DOMAIN=FILE")
     if not inputs and not 1 <= len(files) <= 2:
         raise InputError(f"{len(files)} files came; name RGB and DEPTH, or one CLIP, or --input DOMAIN=FILE for each")
-    if len(files) == 1 and files[0].suffix.lower() in _PICTURES:
+    if len(files) == 1 and files[0].suffix.lower() in PICTURE_ENDINGS:
         raise InputError(f"{files[0]} came alone; name its DEPTH too, or say what it is: --input rgb={files[0]}")
 
 
-def _ask(
-    predictor: Predictor, options: argparse.Namespace, inputs: dict[str, Path]
-) -> Segmentation | Classification | Translation:
+def _ask(predictor: Predictor, options: argparse.Namespace) -> Result:
     """Ask what the files are for."""
-    units, pipeline = options.depth_units_per_metre, options.pipeline
+    units, pipeline, inputs = options.depth_units_per_metre, options.pipeline, options.input
     if len(options.files) == 1:
         return predictor.classify(options.files[0], pipeline=pipeline)
     if options.files:
         return predictor.segment(*options.files, depth_units_per_metre=units, pipeline=pipeline)
-    if set(inputs) <= {"rgb", "depth"} and predictor.named_pipeline(pipeline).task == "segmentation":
+    pair = set(inputs) <= {"rgb", "depth"}
+    if pair or pipeline is not None:
+        found = predictor.named_pipeline(pipeline)
+        check_inputs(found, inputs)
+        pair = pair and found.task == "segmentation"
+    if pair:
         rgb, depth = inputs.get("rgb"), inputs.get("depth")
         return predictor.segment(rgb, depth, depth_units_per_metre=units, pipeline=pipeline)
     return predictor.translate(inputs, depth_units_per_metre=units, pipeline=pipeline)
 
 
-def _input(text: str) -> tuple[str, Path]:
-    """Parse `DOMAIN=FILE`."""
-    domain, equals, file = text.partition("=")
-    if not (domain and equals and file):
-        raise argparse.ArgumentTypeError(f"{text!r} is no DOMAIN=FILE, for example texture=room.png")
-    return domain, Path(file)
+def as_table(result: Result, files: Mapping[str, Path]) -> str:
+    """Return what was found, what the server warns of, the files and the time."""
+    lines = [f"warning: {warning}" for warning in result.warnings]
+    lines += [f"wrote {path}" for path in files.values()]
+    times = result.timings
+    lines.append(f"{result.pipeline} answered in {times.request_ms:.0f} ms, {times.total_ms:.0f} ms in all")
+    return "\n".join([*_found(result), *lines])
 
 
-def as_table(result: Segmentation, files: SavedFiles) -> str:
-    """Return what was found, largest class first, the files and the time."""
+def as_json(result: Result, files: Mapping[str, Path]) -> str:
+    """Return the same as one JSON object on one line."""
+    said = {
+        "pipeline": result.pipeline,
+        **_figures(result),
+        "warnings": result.warnings,
+        "files": {kind: str(path) for kind, path in files.items()},
+        "timings": dataclasses.asdict(result.timings),
+    }
+    return json.dumps(said, ensure_ascii=False)
+
+
+def _figures(result: Result) -> dict[str, Any]:
+    """Return what only results of a kind have, for JSON."""
+    match result:
+        case Segmentation():
+            return {
+                "shares": result.shares,
+                "confidences": result.confidences,
+                "mean_confidence": result.mean_confidence,
+            }
+        case Classification():
+            probabilities = dict(result.top(len(result.class_names)))
+            return {"probabilities": probabilities, "modalities": result.modalities}
+        case Translation():
+            return {"streams": result.streams, "shares": result.shares}
+
+
+def _found(result: Result) -> list[str]:
+    """Return what only results of a kind have, in lines for people, the largest share first."""
+    match result:
+        case Segmentation():
+            return _classes(result)
+        case Classification():
+            return [*_shares(result.top()), f"used: {' and '.join(result.modalities)}"]
+        case Translation():
+            made = f"made {', '.join(result.pictures)} from {' and '.join(result.streams)}"
+            return [*_shares(result.shares.items()), made]
+
+
+def _classes(result: Segmentation) -> list[str]:
+    """Return a table of the classes that were found."""
     found = sorted(((share, name) for name, share in result.shares.items() if share > 0), reverse=True)
     width = max(len("class"), *(len(name) for _, name in found))
     lines = [f"{'class':<{width}}   share  confidence"]
     for share, name in found:
         confidence = result.confidences.get(name)
         lines.append(f"{name:<{width}}  {share:6.1%}  {'-' if confidence is None else format(confidence, '.2f'):>10}")
-    lines += [f"warning: {warning}" for warning in result.warnings]
-    lines += [f"wrote {path}" for path in (files.labels, files.overlay, files.summary)]
-    lines.append(_times(result.pipeline, result.timings))
-    return "\n".join(lines)
+    return lines
 
 
-def as_json(result: Segmentation, files: SavedFiles) -> str:
-    """Return the same as one JSON object on one line."""
-    return json.dumps(
-        {
-            "pipeline": result.pipeline,
-            "shares": result.shares,
-            "confidences": result.confidences,
-            "mean_confidence": result.mean_confidence,
-            "warnings": result.warnings,
-            "files": {kind: str(path) for kind, path in dataclasses.asdict(files).items()},
-            "timings": dataclasses.asdict(result.timings),
-        },
-        ensure_ascii=False,
-    )
-
-
-def _clip_table(result: Classification, files: dict[str, Path]) -> str:
-    """Return the likeliest classes, what was used, the files and the time."""
-    lines = [f"{name:<20} {share:6.1%}" for name, share in result.top()]
-    lines.append(f"used: {' and '.join(result.modalities)}")
-    lines += [f"warning: {warning}" for warning in result.warnings]
-    lines += [f"wrote {path}" for path in files.values()]
-    return "\n".join([*lines, _times(result.pipeline, result.timings)])
-
-
-def _clip_json(result: Classification, files: dict[str, Path]) -> str:
-    """Return the same as one JSON object on one line."""
-    return json.dumps(
-        {
-            "pipeline": result.pipeline,
-            "probabilities": dict(result.top(len(result.class_names))),
-            "modalities": result.modalities,
-            "warnings": result.warnings,
-            "files": {kind: str(path) for kind, path in files.items()},
-            "timings": dataclasses.asdict(result.timings),
-        },
-        ensure_ascii=False,
-    )
-
-
-def _pictures_table(result: Translation, files: dict[str, Path]) -> str:
-    """Return what was made of what, the files and the time."""
-    lines = [f"{name:<20} {share:6.1%}" for name, share in result.shares.items()]
-    lines.append(f"made {', '.join(result.pictures)} from {' and '.join(result.streams)}")
-    lines += [f"warning: {warning}" for warning in result.warnings]
-    lines += [f"wrote {path}" for path in files.values()]
-    return "\n".join([*lines, _times(result.pipeline, result.timings)])
-
-
-def _pictures_json(result: Translation, files: dict[str, Path]) -> str:
-    """Return the same as one JSON object on one line."""
-    return json.dumps(
-        {
-            "pipeline": result.pipeline,
-            "streams": result.streams,
-            "shares": result.shares,
-            "warnings": result.warnings,
-            "files": {kind: str(path) for kind, path in files.items()},
-            "timings": dataclasses.asdict(result.timings),
-        },
-        ensure_ascii=False,
-    )
-
-
-def _times(pipeline: str, times: Timings) -> str:
-    """Return how long it took."""
-    return f"{pipeline} answered in {times.request_ms:.0f} ms, {times.total_ms:.0f} ms in all"
+def _shares(shares: Iterable[tuple[str, float]]) -> list[str]:
+    return [f"{name:<20} {share:6.1%}" for name, share in shares]

@@ -7,17 +7,19 @@ import asyncio
 import contextlib
 import json
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from clients.async_predictor import AsyncPredictor
 from clients.commands.connection import access_of, add_deadline_option, add_server_options, connect, server_of
+from clients.commands.recorded import add_recording_options
 from clients.files import prepare_folder, write_whole
 from clients.results import Segmentation
-from clients.stream.frames import LONGEST_GAP_S, Frame, Recording, read_sequence
+from clients.stream.frames import Frame, Recording, read_sequence
 from clients.stream.run import Deliver, Mode, Seen, StreamOptions, run_stream
-from clients.stream.video import VideoWriter
+from clients.stream.video import VideoWriter, check_video
 
 
 def add_to(commands: Any) -> None:
@@ -46,59 +48,64 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--speed", type=float, default=1.0, help="times the recorded pace; 0 without pace (default: 1)")
     parser.add_argument("--window", type=int, default=2, metavar="N", help="most requests in flight (default: 2)")
     parser.add_argument("--queue", type=int, default=8, metavar="N", help="most frames that wait (default: 8)")
-    parser.add_argument(
-        "--longest-gap", type=float, default=1e3 * LONGEST_GAP_S, metavar="MS", help="between colour and depth (20)"
-    )
-    parser.add_argument(
-        "--depth-units-per-metre",
-        type=float,
-        metavar="UNITS",
-        help="what one metre counts (default: 5000 for the TUM layout, else 1000)",
-    )
+    add_recording_options(parser)
     add_server_options(parser)
     add_deadline_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Play the sequence; return 0, or 1 if a frame failed."""
+    """Play the sequence; return 0, or 1 if a frame failed. What was seen until an end before time is told, too."""
+    if options.video:
+        check_video(options.video)
     with server_of(options) as url:
         with connect(options, url) as asking:
-            pipeline = asking.pipeline(options.pipeline)
+            pipeline = asking.named_pipeline(options.pipeline)
         recording = read_sequence(options.source, pipeline, options.longest_gap / 1e3)
+        units = options.depth_units_per_metre
         wanted = StreamOptions(
             Mode(options.mode),
             options.speed,
             options.window,
             options.queue,
-            options.depth_units_per_metre or recording.units_per_metre,
+            recording.units_per_metre if units is None else units,
         )
+        seen = [Seen(frame) for frame in recording.frames]
         with contextlib.ExitStack() as stack:
+            if options.report:
+                prepare_folder(options.report.parent)
             deliver: Deliver = _nothing
             if options.video:
                 prepare_folder(options.video.parent)
                 deliver = _to_video(stack.enter_context(VideoWriter(options.video, recording.rate)))
-            seen = asyncio.run(_play(url, options, pipeline.name, recording, wanted, deliver))
-    if options.report:
-        prepare_folder(options.report.parent)
-        write_whole(options.report, "".join(json.dumps(as_line(one)) + "\n" for one in seen).encode())
-    figures = summary(seen, recording, wanted)
-    print(as_text(figures, seen))
-    print(json.dumps(figures))
+            try:
+                asyncio.run(_play(url, options, pipeline.name, seen, wanted, deliver))
+            finally:
+                figures = _tell([one for one in seen if one.arrived or one.dropped], recording, wanted, options.report)
     return 1 if figures["failed"] else 0
+
+
+def _tell(seen: Sequence[Seen], recording: Recording, options: StreamOptions, report: Path | None) -> dict[str, Any]:
+    """Print and write what became of the frames that came; return the figures."""
+    figures = summary(seen, recording, options)
+    print(as_text(figures, seen))
+    print(json.dumps(figures), flush=True)
+    if report:
+        write_whole(report, "".join(json.dumps(as_line(one)) + "\n" for one in seen).encode())
+    return figures
 
 
 async def _play(
     url: str,
     options: argparse.Namespace,
     pipeline: str,
-    recording: Recording,
+    seen: Sequence[Seen],
     wanted: StreamOptions,
     deliver: Deliver,
-) -> list[Seen]:
+) -> None:
     async with AsyncPredictor(url, deadline_s=options.deadline, **access_of(options)) as predictor:
         await predictor.pipeline(pipeline)
-        return await run_stream(predictor, pipeline, recording.frames, wanted, deliver)
+        await run_stream(predictor, pipeline, seen, wanted, deliver)
 
 
 def _nothing(frame: Frame, result: Segmentation) -> None:
@@ -123,6 +130,7 @@ def as_line(one: Seen) -> dict[str, Any]:
         "latency_ms": None if one.latency_ms is None else round(one.latency_ms, 2),
         "dropped": one.dropped,
         "reason": one.reason,
+        "warnings": list(one.warnings),
     }
 
 
@@ -138,6 +146,7 @@ def summary(seen: Sequence[Seen], recording: Recording, options: StreamOptions) 
         "dropped": sum(one.dropped for one in seen),
         "failed": sum(bool(one.reason) for one in seen),
         "unmatched": recording.unmatched,
+        "warnings": dict(Counter(text.partition(":")[0] for one in seen for text in one.warnings)),
         "per_second": round(len(times) / seconds, 2) if seconds else 0.0,
         "latency_ms": {
             "median": round(statistics.median(times), 2),
@@ -154,7 +163,7 @@ def as_text(figures: dict[str, Any], seen: Sequence[Seen]) -> str:
     times = figures["latency_ms"]
     lines = [
         f"{figures['frames']} frames: {figures['answered']} answered, {figures['dropped']} dropped, "
-        f"{figures['failed']} failed; {figures['unmatched']} colour pictures had no depth picture"
+        f"{figures['failed']} failed; {figures['unmatched']} pictures had no partner"
     ]
     if times:
         p95 = "" if times["p95"] is None else f", 95 % within {times['p95']:.0f} ms"
@@ -162,5 +171,8 @@ def as_text(figures: dict[str, Any], seen: Sequence[Seen]) -> str:
             f"latency: median {times['median']:.0f} ms{p95}, longest {times['max']:.0f} ms; "
             f"{figures['per_second']:.1f} frames a second"
         )
+    first = {text.partition(":")[0]: text for one in reversed(seen) for text in one.warnings}
+    for name, count in figures["warnings"].items():
+        lines.append(f"warning in {count} of {figures['answered']} answers: {first[name]}")
     lines += [f"{one.frame.name}: {one.reason}" for one in seen if one.reason][:10]
     return "\n".join(lines)

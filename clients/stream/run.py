@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from clients.async_predictor import AsyncPredictor
+from clients.depth import check_units
 from clients.errors import InputError, ServerError, ServerUnreachable
 from clients.results import Segmentation
 from clients.stream.frames import Frame
@@ -52,6 +53,7 @@ class StreamOptions:
         """
         if self.window < 1 or self.waiting < 1:
             raise InputError(f"window is {self.window} and queue {self.waiting}; both need 1 or more")
+        check_units(self.units)
         if not 0 <= self.speed < float("inf") or (self.speed == 0 and self.mode is Mode.DROP):
             raise InputError(f"speed is {self.speed:g}; send a number above 0, or 0 (no pace) with --mode queue")
 
@@ -66,6 +68,7 @@ class Seen:
         latency_ms: from its arrival to its answer, or None without one.
         dropped: whether a newer frame took its place.
         reason: why it has no answer, or an empty text.
+        warnings: what its answer warns of.
         result: its answer, until it was delivered.
     """
 
@@ -74,6 +77,7 @@ class Seen:
     latency_ms: float | None = None
     dropped: bool = False
     reason: str = ""
+    warnings: tuple[str, ...] = ()
     result: Segmentation | None = field(default=None, repr=False)
 
 
@@ -81,25 +85,22 @@ Deliver = Callable[[Frame, Segmentation], None]
 
 
 async def run_stream(
-    predictor: AsyncPredictor, pipeline: str, frames: Sequence[Frame], options: StreamOptions, deliver: Deliver
-) -> list[Seen]:
+    predictor: AsyncPredictor, pipeline: str, seen: Sequence[Seen], options: StreamOptions, deliver: Deliver
+) -> None:
     """Play a sequence.
 
     Args:
         predictor: the way to the server.
         pipeline: whom to ask.
-        frames: in the order of time.
+        seen: a record for every frame, in the order of time, which says what became of it as soon as that is known.
         options: how.
         deliver: gets every answer, in the order of frames, one at a time, in a thread.
-
-    Returns:
-        What became of every frame, in order.
 
     Raises:
         ServerUnreachable: nobody answers any more.
         OutputError: raised by `deliver`.
     """
-    play = _Play(predictor, pipeline, frames, options, deliver)
+    play = _Play(predictor, pipeline, seen, options, deliver)
     tasks = [asyncio.create_task(play.arrive()), asyncio.create_task(play.hand_out())]
     tasks += [asyncio.create_task(play.ask()) for _ in range(options.window)]
     try:
@@ -108,7 +109,6 @@ async def run_stream(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    return play.seen
 
 
 class _Play:
@@ -118,21 +118,21 @@ class _Play:
         self,
         predictor: AsyncPredictor,
         pipeline: str,
-        frames: Sequence[Frame],
+        seen: Sequence[Seen],
         options: StreamOptions,
         deliver: Deliver,
     ) -> None:
-        self.seen = [Seen(frame) for frame in frames]
+        self._seen = seen
         self._predictor, self._pipeline, self._options, self._deliver = predictor, pipeline, options, deliver
         self._waiting: deque[Seen] = deque()
-        self._done = [asyncio.Event() for _ in frames]
+        self._done = [asyncio.Event() for _ in seen]
         self._changed = asyncio.Condition()
         self._over = False
 
     async def arrive(self) -> None:
         """Let every frame wait from the moment that it comes."""
         began = time.monotonic()
-        for one in self.seen:
+        for one in self._seen:
             if self._options.speed:
                 await asyncio.sleep(began + one.frame.time_s / self._options.speed - time.monotonic())
             async with self._changed:
@@ -167,6 +167,7 @@ class _Play:
                     confidence=False,
                 )
                 one.latency_ms = 1e3 * (time.monotonic() - one.arrived)
+                one.warnings = tuple(one.result.warnings)
             except ServerUnreachable:
                 raise
             except (InputError, ServerError) as error:
@@ -175,7 +176,7 @@ class _Play:
 
     async def hand_out(self) -> None:
         """Deliver answers in order."""
-        for one, done in zip(self.seen, self._done, strict=True):
+        for one, done in zip(self._seen, self._done, strict=True):
             await done.wait()
             if one.result is not None:
                 await asyncio.to_thread(self._deliver, one.frame, one.result)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +14,19 @@ from PIL import Image
 from clients.errors import InputError, OutputError
 
 _CODECS = ("libx264", "mpeg4")
-_TICKS = 90_000
+_TICKS = 60_000  # MPEG-4 cannot count more than 65535 a second
+_ENDINGS = (".mp4", ".mkv", ".mov", ".m4v")
+"""Containers that take these codecs and keep every time stamp."""
+
+
+def check_video(path: Path) -> None:
+    """Raise `InputError` unless PyAV is there and a file's ending names a container that it can write."""
+    try:
+        import av  # noqa: F401
+    except ImportError as error:
+        raise InputError("writing a video needs PyAV; install it: pip install -e '.[client,video]'") from error
+    if path.suffix.lower() not in _ENDINGS:
+        raise InputError(f"{path} is no video that can be written; name a file that ends in {', '.join(_ENDINGS)}")
 
 
 class VideoWriter:
@@ -31,12 +45,11 @@ class VideoWriter:
             rate: frames per second, as a hint for players.
 
         Raises:
-            InputError: PyAV is not installed.
+            InputError: see `check_video`.
         """
-        try:
-            import av
-        except ImportError as error:
-            raise InputError("writing a video needs PyAV; install it: pip install 'crosswire[client,video]'") from error
+        check_video(path)
+        import av
+
         self._av: Any = av
         self._path, self._rate = path, Fraction(rate).limit_denominator(1001)
         self._container: Any = None
@@ -50,11 +63,19 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write what is left and close the file."""
-        if self._container is not None:
-            self._mux(None)
-            self._container.close()
-            self._container = None
+        """Write what is left and close the file.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        if self._container is None:
+            return
+        with self._told():
+            try:
+                self._mux(None)
+            finally:
+                container, self._container = self._container, None
+                container.close()
 
     def add(self, picture: Image.Image, time_s: float) -> None:
         """Add a picture, scaled to the size of the first.
@@ -72,23 +93,31 @@ class VideoWriter:
         frame = self._av.VideoFrame.from_image(picture.convert("RGB").resize(size))
         self._last = max(self._last + 1, round(time_s * _TICKS))
         frame.pts, frame.time_base = self._last, Fraction(1, _TICKS)
-        self._mux(frame)
+        with self._told():
+            self._mux(frame)
 
     def _open(self, picture: Image.Image) -> None:
+        """Make the file and its one stream; nothing is left open where that fails."""
         codec = next((name for name in _CODECS if name in self._av.codecs_available), _CODECS[-1])
-        try:
-            self._container = self._av.open(str(self._path), "w")
-            self._stream = self._container.add_stream(codec, rate=self._rate)
-            self._stream.width, self._stream.height = (side + side % 2 for side in picture.size)
-            self._stream.pix_fmt = "yuv420p"
-            self._stream.codec_context.time_base = Fraction(1, _TICKS)
-        except (OSError, ValueError) as error:
-            raise OutputError(f"cannot write {self._path} ({error}); name a file that ends in .mp4 or .mkv") from error
+        with self._told(), contextlib.ExitStack() as unless_ready:
+            container = self._av.open(str(self._path), "w")
+            unless_ready.callback(container.close)
+            stream = container.add_stream(codec, rate=self._rate)
+            stream.width, stream.height = (side + side % 2 for side in picture.size)
+            stream.pix_fmt = "yuv420p"
+            stream.codec_context.time_base = Fraction(1, _TICKS)
+            unless_ready.pop_all()
+            self._container, self._stream = container, stream
 
     def _mux(self, frame: Any) -> None:
         """Encode a frame, or what is left for None."""
+        for packet in self._stream.encode(frame):
+            self._container.mux(packet)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn PyAV's errors into `OutputError`."""
         try:
-            for packet in self._stream.encode(frame):
-                self._container.mux(packet)
-        except (OSError, ValueError) as error:
+            yield
+        except (self._av.FFmpegError, OSError, ValueError) as error:
             raise OutputError(f"cannot write {self._path} ({error}); name a place that you may write to") from error

@@ -175,6 +175,11 @@ def _status(error: InferenceServerException) -> str:
     return str(error.status()).removeprefix("StatusCode.")
 
 
+def _is_too_large(error: InferenceServerException) -> bool:
+    """Say whether a message was too large; gRPC gives that the code of a full server, but it will never be taken."""
+    return _status(error) == grpc.StatusCode.RESOURCE_EXHAUSTED.name and "message larger than max" in error.message()
+
+
 def _may_be_gone(error: InferenceServerException) -> bool:
     """Say whether an error leaves open if the server lives: a full queue and a closed port are both UNAVAILABLE."""
     return bool(_status(error) == grpc.StatusCode.UNAVAILABLE.name)
@@ -201,6 +206,11 @@ def _translated(error: InferenceServerException, address: Address, deadline_s: f
             | grpc.StatusCode.UNAUTHENTICATED.name
         ):
             return RequestRefused(f"the server at {address} refuses the request: {said}")
+        case grpc.StatusCode.RESOURCE_EXHAUSTED.name if _is_too_large(error):
+            return RequestRefused(
+                f"the server at {address} refuses the request: {said}; send smaller files, or raise limits.body_bytes "
+                "in its configuration"
+            )
         case grpc.StatusCode.UNAVAILABLE.name if not alive:
             return unreachable(address, said)
         case grpc.StatusCode.RESOURCE_EXHAUSTED.name | grpc.StatusCode.UNAVAILABLE.name:

@@ -190,7 +190,8 @@ class HttpTransport:
 
     def _run(self, call: Coroutine[Any, Any, Answer]) -> Answer:
         """Run a call in the loop and wait; an interrupt cancels it."""
-        future = asyncio.run_coroutine_threadsafe(call, self._running())
+        with self._lock:  # so that `close` comes before it or finds it
+            future = asyncio.run_coroutine_threadsafe(call, self._running())
         try:
             return future.result()
         except concurrent.futures.CancelledError as error:
@@ -199,12 +200,12 @@ class HttpTransport:
             future.cancel()
 
     def _running(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="crosswire-http", daemon=True)
-                self._thread.start()
-            return self._loop
+        """Return the loop, started if it does not run; `_lock` is held."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=self._loop.run_forever, name="crosswire-http", daemon=True)
+            self._thread.start()
+        return self._loop
 
 
 async def _shut(transport: AsyncHttpTransport) -> None:
@@ -222,6 +223,8 @@ def _model(name: str) -> str:
 
 def _reason(error: Exception) -> str:
     """Return the system's words for an error of the network."""
+    if isinstance(error, aiohttp.ClientSSLError):  # its number is OpenSSL's
+        return f"{error.__cause__ or error}; write http:// for a server without TLS"
     number = getattr(error, "errno", None)
     return os.strerror(number) if number else str(error) or type(error).__name__
 

@@ -34,8 +34,9 @@ class Contract:
         max_batch_size: largest batch that a server may form.
         precision: arithmetic of the graph, one of `PRECISIONS`.
         graph: the file of the network that takes every input.
-        tolerances: one per output.
-        parity: measured comparisons; each must lie within the tolerance of its output.
+        tolerances: at least one per computed output, and one per measure that is proven of it; where a stage has bounds
+            of its own, those too. Some bound the logits, which are no output.
+        parity: measured comparisons; each must lie within the tolerance for its output, measure and stage.
         exchange: per exchanging layer, how many channels are exchanged.
         parameters: parameters of the live network.
         macs_live: multiply-accumulates for one sample before freezing.

@@ -43,8 +43,8 @@ class Parity:
 
     Attributes:
         stage: what was compared: `"frozen"` (PyTorch without masks), `"onnx-fp32"` (the graph before its precision was
-            reduced), `"onnx"` (the graph that is served, in ONNX Runtime) or `"plan"` (TensorRT).
-        inputs: what it was run on, for example `"noise, batches 1, 2, 3"`.
+            reduced) or `"onnx"` (the graph that is served, in ONNX Runtime).
+        inputs: what it was run on, for example `"noise, batches of 1, 2, 3"`.
         output: name of the output; `"logits"` are those before up-sampling, which stay inside the graph.
         measure: as in `Tolerance`.
         value: what was measured; the worst over the inputs.
@@ -65,9 +65,11 @@ class Evaluation:
 
     Attributes:
         inputs: what it was measured on, for example `"rooms, 64 test frames"`.
-        metric: for example `"mean_iou"` or `"accuracy"`, each 0..1.
-        live: of live PyTorch.
-        served: of the graph.
+        metric: a share from 0 to 1, `"mean_iou"`, `"mean_accuracy"`, `"pixel_accuracy"`, `"accuracy"` or
+            `"mean_iou of OUTPUT"`; or `"mae of OUTPUT"`, the mean absolute error in the unit of that output on the
+            wire: metres of depth, else steps of a byte.
+        live: its value with live PyTorch.
+        served: its value with the graph.
     """
 
     inputs: str

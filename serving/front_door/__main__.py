@@ -13,18 +13,21 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import uvicorn
 
-from serving.door import Door, read_door
+from serving.door import read_door
 from serving.front_door.admission import Admission
 from serving.front_door.app import Parts, make_app
+from serving.front_door.certificate import Certificate
 from serving.front_door.grpc_door import make_grpc_server, open_port
 from serving.front_door.guard import Guard
 from serving.front_door.journal import Journal
 from serving.front_door.meters import Meters
+from serving.front_door.timed_http import TimedHttp
 from serving.front_door.tracing import NoTracing, Tracing
 from serving.front_door.upstream import Upstream
 from serving.run_state import read_run
@@ -58,19 +61,28 @@ def main() -> None:
 
 
 async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> None:
-    """Serve until SIGTERM, then answer what was taken."""
+    """Serve until SIGTERM, then answer what was taken; SIGHUP tells that networks, keys or the certificate changed."""
     run, door, meters = read_run(state), read_door(state), Meters()
     limits = door.limits
     tracing = NoTracing() if door.traces is None else Tracing(door.traces)
     journal, guard = Journal(meters, log, tracing), Guard(door.key_hashes)
+    certificate = None if door.tls_cert is None or door.tls_key is None else Certificate(door.tls_cert, door.tls_key)
     parts = Parts(Upstream(run, tracing), state, limits, Admission(limits), meters, journal, guard)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, parts.upstream.forget)
-    http = _Http(_http_config(parts, door))
+
+    def renew() -> None:
+        parts.upstream.renew(read_run(state))
+        guard.renew(read_door(state).key_hashes)
+        if certificate is not None:
+            certificate.renew()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renew)
+    renew()  # what changed before there was a handler
+    http = _Http(_http_config(parts, certificate))
     grpc_server = make_grpc_server(parts)
-    open_port(grpc_server, run.grpc_target, door)
+    open_port(grpc_server, run.grpc_target, certificate)
     await grpc_server.start()
     serving = asyncio.create_task(http.serve(sockets=[listener]))
     await asyncio.wait({serving, asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -84,11 +96,11 @@ async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> N
     os._exit(0)
 
 
-def _http_config(parts: Parts, door: Door) -> uvicorn.Config:
+def _http_config(parts: Parts, certificate: Certificate | None) -> uvicorn.Config:
     """Return how HTTP is served."""
     return uvicorn.Config(
         make_app(parts),
-        http="h11",
+        http=partial(TimedHttp, parts.limits.read_seconds),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         log_level="warning",
@@ -97,8 +109,7 @@ def _http_config(parts: Parts, door: Door) -> uvicorn.Config:
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_CLOSE_SECONDS,
-        ssl_certfile=door.tls_cert,
-        ssl_keyfile=door.tls_key,
+        ssl_context_factory=None if certificate is None else lambda *_: certificate.http_context(),
     )
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -18,23 +17,26 @@ from tritonclient.grpc.service_pb2 import (
     ServerLiveResponse,
 )
 
-from serving.door import Door
 from serving.front_door.admission import REFUSAL_SECONDS, Slot
 from serving.front_door.app import Parts
-from serving.front_door.errors import WireError, from_rpc
+from serving.front_door.certificate import Certificate
+from serving.front_door.errors import WireError, bad, from_rpc
 from serving.front_door.grpc_request import check_infer, parse
-from serving.front_door.journal import REQUEST_ID, request_id
+from serving.front_door.journal import REQUEST_ID, Entry, request_id
 from serving.run_state import read_health
 from serving.wire import SERVICE
 
 _QUICK_SECONDS = 5.0
 _QUESTIONS = ("ServerMetadata", "ModelMetadata", "ModelConfig", "RepositoryIndex")
 _READINESS = ("ServerReady", "ModelReady")
+_STREAM = "ModelStreamInfer"
 _HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 _OPEN = (_HEALTH_CHECK, f"/{SERVICE}/ServerLive", f"/{SERVICE}/ServerReady")
 _NOT_SERVING = b"\x08\x02"  # HealthCheckResponse: status NOT_SERVING
 _NOT_READY = b""  # `ready` is left at false
-_CALLS_PER_SLOT = 4  # questions beside inferences
+_CALLS_PER_SLOT = 4  # questions and streams beside inferences
+_QUESTION_BYTES = 64 << 10
+_UNKNOWN = "none"  # the route of a method that there is not, so that inventing names makes no new meters
 Handler = Callable[[bytes, "_Call"], Awaitable[bytes]]
 
 
@@ -44,13 +46,13 @@ class _Call:
 
     Attributes:
         path: `/SERVICE/METHOD`.
-        ident: id of its request.
         context: gRPC's own context.
+        said: what the journal is to know of it.
     """
 
     path: str
-    ident: str
     context: Any
+    said: dict[str, Any] = field(default_factory=dict)
 
     @property
     def method(self) -> str:
@@ -67,17 +69,18 @@ def make_grpc_server(parts: Parts) -> grpc.aio.Server:
             ("grpc.max_receive_message_length", parts.limits.body_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.max_metadata_size", 16 << 10),
+            ("grpc.keepalive_time_ms", 60_000),  # a client that vanished gives back its streams
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
         ],
     )
 
 
-def open_port(server: grpc.aio.Server, target: str, door: Door) -> None:
-    """Give a server its port, with TLS if the door has a certificate."""
-    if door.tls_cert is None or door.tls_key is None:
+def open_port(server: grpc.aio.Server, target: str, certificate: Certificate | None) -> None:
+    """Give a server its port, with TLS if there is a certificate."""
+    if certificate is None:
         server.add_insecure_port(target)
-        return
-    pair = (Path(door.tls_key).read_bytes(), Path(door.tls_cert).read_bytes())
-    server.add_secure_port(target, grpc.ssl_server_credentials([pair]))
+    else:
+        server.add_secure_port(target, certificate.grpc_credentials())
 
 
 class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -86,24 +89,30 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
     def __init__(self, parts: Parts) -> None:
         """Take what both doors share."""
         self._parts = parts
-
-    def service(self, details: Any) -> Any:
-        """Return the handler of a method."""
-        service, _, method = details.method.rpartition("/")
-        if details.method == _HEALTH_CHECK:
-            return self._unary(details, self._ready)
-        if service != f"/{SERVICE}":
-            return None
-        if method == "ModelStreamInfer":
-            return grpc.stream_stream_rpc_method_handler(partial(self._stream, details))
-        handlers: dict[str, Handler] = {
+        self._streams = 0
+        self._handlers: dict[str, Handler] = {
             "ModelInfer": self._infer,
             "ServerLive": self._live,
             "ModelStatistics": self._statistics,
             **dict.fromkeys(_READINESS, self._ready),
             **dict.fromkeys(_QUESTIONS, self._ask),
         }
-        return self._unary(details, handlers.get(method, self._refuse))
+
+    def service(self, details: Any) -> Any:
+        """Return the handler of a method; who has no key is refused before a message is read."""
+        service, _, method = details.method.rpartition("/")
+        if details.method == _HEALTH_CHECK:
+            return self._unary(details, self._ready)
+        if service != f"/{SERVICE}":
+            return None
+        if details.method not in _OPEN:
+            try:
+                self._parts.guard.check(_metadata(details))
+            except WireError as error:
+                return self._closed(details, error)
+        if method == _STREAM:
+            return grpc.stream_stream_rpc_method_handler(partial(self._stream, details))
+        return self._unary(details, self._handlers.get(method, self._refuse))
 
     def _unary(self, details: Any, handler: Handler) -> Any:
         """Return a handler that journals the call and turns errors into statuses."""
@@ -111,25 +120,42 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
         ident = request_id(metadata.get(REQUEST_ID.lower()))
 
         async def answer(data: bytes, context: Any) -> bytes:
-            call = _Call(details.method, ident, context)
+            call = _Call(details.method, context, {"request_id": ident})
             began = self._parts.journal.began("grpc", metadata)
             status, problem = "CANCELLED", None
             try:
-                if details.method not in _OPEN:
-                    self._parts.guard.check(metadata)
                 reply = await handler(data, call)
                 status = "OK"
                 context.set_trailing_metadata(((REQUEST_ID.lower(), ident),))
                 return reply
             except (WireError, grpc.RpcError) as error:
                 status, problem = _as_status(error)
-                await context.abort(grpc.StatusCode[status], problem, ((REQUEST_ID.lower(), ident),))
-                raise AssertionError("abort always raises") from None
-            finally:
-                more = {"request_id": ident, "client": context.peer(), "bytes_in": len(data), "problem": problem}
-                self._parts.journal.ended("grpc", call.method, status, began, **more)
+            finally:  # before the client has its answer, so that who asks for the meters next finds it there
+                self._note(call, status, began, len(data), problem)
+            await context.abort(grpc.StatusCode[status], problem, ((REQUEST_ID.lower(), ident),))
+            raise AssertionError("abort always raises")
 
         return grpc.unary_unary_rpc_method_handler(answer)
+
+    def _closed(self, details: Any, error: WireError) -> Any:
+        """Return a handler that refuses a call, whatever it sends."""
+        metadata = _metadata(details)
+        ident = request_id(metadata.get(REQUEST_ID.lower()))
+
+        async def refuse(_: Any, context: Any) -> bytes:
+            began = self._parts.journal.began("grpc", metadata)
+            status, problem = _as_status(error)
+            self._note(_Call(details.method, context, {"request_id": ident}), status, began, 0, problem)
+            await context.abort(grpc.StatusCode[status], problem, ((REQUEST_ID.lower(), ident),))
+            raise AssertionError("abort always raises")
+
+        return grpc.stream_unary_rpc_method_handler(refuse)
+
+    def _note(self, call: _Call, status: str, began: Entry, size: int, problem: str | None) -> None:
+        """Enter a call's end in the journal."""
+        more = {**call.said, "client": call.context.peer(), "bytes_in": size, "problem": problem}
+        known = call.method in (*self._handlers, _STREAM) or call.path == _HEALTH_CHECK
+        self._parts.journal.ended("grpc", call.method if known else _UNKNOWN, status, began, **more)
 
     async def _infer(self, data: bytes, call: _Call) -> bytes:
         """Check one inference and hand it on with the time that its client has left."""
@@ -142,7 +168,10 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
         """The same for a request that has its place."""
         limits, upstream = self._parts.limits, self._parts.upstream
         slot.grow(len(data))
-        request = parse(data, ModelInferRequest)
+        request = parse(data, ModelInferRequest, limits.body_bytes)
+        call.said.update(
+            model=request.model_name[: limits.name_characters], id=request.id[: limits.name_characters] or None
+        )
         check_infer(request, await upstream.wire(request.model_name, request.model_version), limits)
         left = call.context.time_remaining()
         seconds = limits.infer_seconds if left is None else min(left, limits.infer_seconds)
@@ -155,26 +184,44 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     async def _stream(self, details: Any, requests: Any, context: Any) -> Any:
         """Answer the inferences of a stream one after the other; an error ends its own inference only."""
+        limits, metadata = self._parts.limits, _metadata(details)
+        if self._streams >= limits.concurrent:
+            problem = f"{self._streams} streams are open, no more are taken; close some"
+            await self._end_stream(details, context, grpc.StatusCode.RESOURCE_EXHAUSTED, problem)
+        self._streams += 1
+        coming = aiter(requests)
         try:
-            self._parts.guard.check(_metadata(details))
-        except WireError as error:
-            await context.abort(error.code, str(error))
-        async for data in requests:
-            with ExitStack() as place:
-                yield await self._reply(data, _Call(details.method, "", context), place)
+            while True:
+                data = await asyncio.wait_for(anext(coming), limits.stream_seconds)
+                with ExitStack() as place:
+                    yield await self._reply(data, metadata, _Call(details.method, context), place)
+        except StopAsyncIteration:
+            return
+        except asyncio.TimeoutError:
+            problem = f"the stream brought no request for {limits.stream_seconds:g} s; open another one"
+            await self._end_stream(details, context, grpc.StatusCode.DEADLINE_EXCEEDED, problem)
+        finally:
+            self._streams -= 1
 
-    async def _reply(self, data: bytes, call: _Call, place: ExitStack) -> bytes:
+    async def _end_stream(self, details: Any, context: Any, status: grpc.StatusCode, problem: str) -> None:
+        """End a stream between two inferences, and enter that in the journal."""
+        began = self._parts.journal.began("grpc", _metadata(details))
+        self._note(_Call(details.method, context), status.name, began, 0, problem)
+        await context.abort(status, problem)
+
+    async def _reply(self, data: bytes, metadata: dict[str, str], call: _Call, place: ExitStack) -> bytes:
         """Answer one inference of a stream; its place is given back with `place`, when the answer is sent."""
-        began, status = self._parts.journal.began("grpc", {}), "OK"
+        began, status, problem = self._parts.journal.began("grpc", metadata), "OK", None
         reply = ModelStreamInferResponse()
         try:
             await self._pause_if_stopping()
             slot = place.enter_context(self._parts.admission.slot())
             reply.infer_response.MergeFromString(await self._infer_in(slot, data, call))
         except (WireError, grpc.RpcError) as error:
-            status, reply.error_message = _as_status(error)
+            status, problem = _as_status(error)
+            reply.error_message, reply.infer_response.id = problem, call.said.get("id") or ""
         finally:
-            self._parts.journal.ended("grpc", call.method, status, began, client=call.context.peer())
+            self._note(call, status, began, len(data), problem)
         return bytes(reply.SerializeToString())
 
     async def _live(self, _: bytes, __: _Call) -> bytes:
@@ -189,16 +236,23 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     async def _ask(self, data: bytes, call: _Call) -> bytes:
         """Hand a question on."""
+        _check_question(data)
         return await self._parts.upstream.raw(call.path, data, _QUICK_SECONDS)
 
     async def _statistics(self, data: bytes, _: _Call) -> bytes:
         """The statistics of one model, or of all."""
-        request = parse(data, ModelStatisticsRequest)
+        request = parse(data, ModelStatisticsRequest, _QUESTION_BYTES)
         return bytes((await self._parts.upstream.statistics(request.name, request.version)).SerializeToString())
 
     async def _refuse(self, _: bytes, call: _Call) -> bytes:
         """Refuse what changes the server."""
         raise WireError(403, f"{call.method} is restricted: this server takes questions and inferences only")
+
+
+def _check_question(data: bytes) -> None:
+    """Raise `WireError` for a question that is longer than any honest one."""
+    if len(data) > _QUESTION_BYTES:
+        raise bad(f"the question has {len(data)} bytes; allowed are {_QUESTION_BYTES}")
 
 
 def _metadata(details: Any) -> dict[str, str]:

@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tritonclient.grpc.service_pb2 import InferTensorContents, ModelInferRequest
 
 from serving.front_door.errors import bad
+from serving.front_door.message_size import decoded_size
 from serving.front_door.model_wire import ModelWire
 from serving.front_door.tensors import DTYPES, checked_shape, from_binary
 from serving.limits import RequestLimits
@@ -19,12 +20,13 @@ _SHARED_MEMORY = "shared_memory_region"
 _CONTENT_FIELDS = tuple(field.name for field in InferTensorContents.DESCRIPTOR.fields)
 
 
-def parse(data: bytes, kind: type[Message]) -> Message:
+def parse(data: bytes, kind: type[Message], most: int) -> Message:
     """Return the message of a kind, for example `ModelInferRequest`, in `data`.
 
     Raises:
-        WireError: 400, the bytes are no such message.
+        WireError: 400, the bytes are no such message, or one that would take far more memory than they do.
     """
+    decoded_size(data, kind, most)
     try:
         return kind.FromString(data)  # type: ignore[attr-defined, no-any-return]
     except DecodeError as error:
@@ -47,12 +49,16 @@ def check_infer(request: ModelInferRequest, wire: ModelWire, limits: RequestLimi
     ):
         if count > most:
             raise bad(f"the request has {count} {what}; allowed are {most}")
-    wire.check_inputs([_tensor(request, index) for index in range(len(request.inputs))])
     if request.raw_input_contents and len(request.raw_input_contents) != len(request.inputs):
         raise bad(
             f"the request has {len(request.inputs)} inputs but {len(request.raw_input_contents)} raw_input_contents; "
             "send one per input, in their order"
         )
+    tensors = [_declared(tensor) for tensor in request.inputs]
+    for index, tensor in enumerate(tensors):
+        wire.check_input(tensor)
+        _check_data(request, index, tensor)
+    wire.check_together(tensors)
     names = [output.name for output in request.outputs]
     if len(set(names)) != len(names):
         raise bad(f"an output is asked for twice in {', '.join(names)[:200]!r}; name each once")
@@ -64,19 +70,23 @@ def check_infer(request: ModelInferRequest, wire: ModelWire, limits: RequestLimi
             raise bad(f"{tensor.name!r} asks for 'classification', which this server does not do; read the tensor")
 
 
-def _tensor(request: ModelInferRequest, index: int) -> RawTensor:
-    """Return one input after checking its type, shape and amount of data against each other."""
-    given = request.inputs[index]
+def _declared(given: ModelInferRequest.InferInputTensor) -> RawTensor:
+    """Return an input as it is described, without its data."""
     if given.datatype not in DTYPES:
         raise bad(
             f"input {given.name[:60]!r} has the datatype {given.datatype[:40]!r}; allowed are {', '.join(DTYPES)}"
         )
-    shape = checked_shape(list(given.shape), given.name[:60])
+    return RawTensor(given.name, given.datatype, checked_shape(list(given.shape), given.name[:60]), b"")
+
+
+def _check_data(request: ModelInferRequest, index: int, tensor: RawTensor) -> None:
+    """Check the amount of an input's data against its description."""
+    given, (name, shape) = request.inputs[index], (tensor.name, tensor.shape)
     if index < len(request.raw_input_contents):
         if given.HasField("contents"):
-            raise bad(f"input {given.name[:60]!r} has both contents and raw_input_contents; send one of them")
-        return from_binary(request.raw_input_contents[index], given.name[:60], given.datatype, shape)
-    count = sum(len(getattr(given.contents, name)) for name in _CONTENT_FIELDS)
-    if not request.raw_input_contents and count != math.prod(shape):
-        raise bad(f"input {given.name[:60]!r} has {count} elements, its shape {list(shape)} needs {math.prod(shape)}")
-    return RawTensor(given.name, given.datatype, shape, b"")
+            raise bad(f"input {name!r} has both contents and raw_input_contents; send one of them")
+        from_binary(request.raw_input_contents[index], name, tensor.dtype, shape)
+        return
+    count = sum(len(getattr(given.contents, field)) for field in _CONTENT_FIELDS)
+    if count != math.prod(shape):
+        raise bad(f"input {name!r} has {count} elements, its shape {list(shape)} needs {math.prod(shape)}")

@@ -27,6 +27,10 @@ class Guard:
         """Take the SHA-256 of every key, hexadecimal."""
         self._hashes = key_hashes
 
+    def renew(self, key_hashes: tuple[str, ...]) -> None:
+        """Take other keys in their place."""
+        self._hashes = key_hashes
+
     @property
     def asks(self) -> bool:
         """Whether anybody needs a key."""

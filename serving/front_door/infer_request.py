@@ -9,7 +9,7 @@ from typing import Any
 from tritonclient.grpc.service_pb2 import ModelInferRequest
 
 from serving.front_door.errors import bad
-from serving.front_door.json_text import parse_object
+from serving.front_door.json_text import is_text, parse_object
 from serving.front_door.model_wire import ModelWire
 from serving.front_door.tensors import DTYPES, checked_shape, from_binary, from_list
 from serving.limits import RequestLimits
@@ -50,11 +50,11 @@ def parse_inference(
     text, binary = _split(body, header_length)
     data = parse_object(text, limits)
     request_id = data.get("id", "")
-    if not isinstance(request_id, str) or len(request_id) > limits.name_characters:
-        raise bad(f"'id' must be a string of at most {limits.name_characters} characters")
+    if not isinstance(request_id, str) or len(request_id) > limits.name_characters or not is_text(request_id):
+        raise bad(f"'id' must be a text of at most {limits.name_characters} characters")
     parameters = _parameters(data, "the request", limits)
-    tensors = _inputs(data, binary, limits)
-    wire.check_inputs(tensors)
+    tensors = _inputs(data, binary, wire, limits)
+    wire.check_together(tensors)
     default = parameters.pop("binary_data_output", False)
     outputs = _outputs(data, bool(default), wire, limits)
     request = infer_request(wire.name, tensors, outputs, version, request_id)
@@ -75,21 +75,19 @@ def _split(body: bytes, header_length: str | None) -> tuple[bytes, bytes]:
     return body[:length], body[length:]
 
 
-def _inputs(data: Mapping[str, Any], binary: bytes, limits: RequestLimits) -> list[RawTensor]:
+def _inputs(data: Mapping[str, Any], binary: bytes, wire: ModelWire, limits: RequestLimits) -> list[RawTensor]:
     """Return the input tensors, taking binary data in their order."""
     tensors, position = [], 0
     for entry in _entries(data, "inputs", limits):
-        name = _name(entry, "input", limits)
-        dtype = entry.get("datatype")
-        if dtype not in DTYPES:
-            raise bad(f"input {name!r} has the datatype {str(dtype)[:40]!r}; allowed are {', '.join(DTYPES)}")
-        shape = checked_shape(entry.get("shape"), name)
+        tensor = _declared(entry, limits)
+        name = tensor.name
         parameters = _parameters(entry, f"input {name!r}", limits)
         size = parameters.get("binary_data_size")
         if size is None:
             if "data" not in entry:
                 raise bad(f"input {name!r} has no data; send 'data', or 'binary_data_size' in its parameters")
-            tensors.append(from_list(entry["data"], name, dtype, shape))
+            tensors.append(from_list(entry["data"], name, tensor.dtype, tensor.shape))
+            wire.check_input(tensor)
             continue
         if "data" in entry:
             raise bad(f"input {name!r} has both 'data' and 'binary_data_size'; send one of them")
@@ -98,11 +96,20 @@ def _inputs(data: Mapping[str, Any], binary: bytes, limits: RequestLimits) -> li
                 f"input {name!r} has the binary_data_size {str(size)[:40]}, but {len(binary) - position} binary bytes "
                 f"are left; they follow the JSON part, whose length stands in {HEADER_LENGTH}"
             )
-        tensors.append(from_binary(binary[position : position + size], name, dtype, shape))
+        wire.check_input(tensor)
+        tensors.append(from_binary(binary[position : position + size], name, tensor.dtype, tensor.shape))
         position += size
     if position != len(binary):
         raise bad(f"{len(binary) - position} bytes of binary data are left over; the inputs name {position} bytes")
     return tensors
+
+
+def _declared(entry: Mapping[str, Any], limits: RequestLimits) -> RawTensor:
+    """Return an input as it is described, without its data."""
+    name, dtype = _name(entry, "input", limits), entry.get("datatype")
+    if dtype not in DTYPES:
+        raise bad(f"input {name!r} has the datatype {str(dtype)[:40]!r}; allowed are {', '.join(DTYPES)}")
+    return RawTensor(name, dtype, checked_shape(entry.get("shape"), name), b"")
 
 
 def _outputs(data: Mapping[str, Any], default: bool, wire: ModelWire, limits: RequestLimits) -> dict[str, bool]:
@@ -148,7 +155,7 @@ def _parameters(entry: Mapping[str, Any], where: str, limits: RequestLimits) -> 
     if not isinstance(parameters, dict) or len(parameters) > limits.parameters:
         raise bad(f"the parameters of {where} must be an object of at most {limits.parameters} entries")
     for key, value in parameters.items():
-        if len(key) > limits.name_characters or not isinstance(value, (str, int, float)):
+        if len(key) > limits.name_characters or not is_text(key) or not isinstance(value, (str, int, float)):
             raise bad(f"parameter {key[:40]!r} of {where} must be a string, a number, true or false")
     if _SHARED_MEMORY in parameters:
         raise bad(f"{where} names a shared memory region, which this server does not take; send the data itself")

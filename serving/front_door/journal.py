@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import json
 import re
@@ -52,7 +53,8 @@ class Journal:
             now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
             line = {"time": now, "protocol": protocol, "route": route, "status": status, "ms": round(seconds * 1e3, 1)}
             given = {key: value for key, value in more.items() if value is not None}
-            print(json.dumps({**line, **given}, ensure_ascii=False), file=self._log, flush=True)
+            with contextlib.suppress(OSError):  # a full disk must not cost an answer
+                print(json.dumps({**line, **given}, ensure_ascii=False), file=self._log, flush=True)
 
 
 def request_id(given: str | None) -> str:

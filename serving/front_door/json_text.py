@@ -56,3 +56,8 @@ def _depth(value: Any, limit: int) -> int:
         depth += bool(level)
         level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
     return depth
+
+
+def is_text(value: str) -> bool:
+    """Say whether a string can be sent on: JSON may hold halves of characters."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)

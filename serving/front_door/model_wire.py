@@ -45,11 +45,23 @@ class ModelWire:
         }
         return cls(config.name, config.max_batch_size, inputs, tuple(tensor.name for tensor in config.output))
 
-    def check_inputs(self, tensors: Sequence[RawTensor]) -> None:
-        """Raise `WireError` unless the tensors are what the model takes."""
+    def check_input(self, tensor: RawTensor) -> None:
+        """Raise `WireError` unless one tensor has a name, a type and a shape that the model takes; data may lack."""
+        wire = self.inputs.get(tensor.name)
+        if wire is None:
+            raise bad(f"model {self.name!r} has no input {_listed([tensor.name])}; it has {_listed(self.inputs)}")
+        if tensor.dtype != wire.dtype:
+            raise bad(f"input {tensor.name!r} of model {self.name!r} is {tensor.dtype}; it takes {wire.dtype}")
+        batch, dims = tensor.shape[:1], tensor.shape[1:]
+        if dims != wire.dims or not batch or batch[0] > self.max_batch_size:
+            raise bad(
+                f"input {tensor.name!r} of model {self.name!r} has the shape {list(tensor.shape)}; it takes "
+                f"{['N', *wire.dims]} with N from 1 to {self.max_batch_size}"
+            )
+
+    def check_together(self, tensors: Sequence[RawTensor]) -> None:
+        """Raise `WireError` unless tensors, each of which the model takes, make a whole request."""
         names = [tensor.name for tensor in tensors]
-        if unknown := [name for name in names if name not in self.inputs]:
-            raise bad(f"model {self.name!r} has no input {_listed(unknown)}; it has {_listed(self.inputs)}")
         if len(set(names)) != len(names):
             raise bad(f"model {self.name!r} got an input twice in {_listed(names)}; send each once")
         if missing := [name for name, wire in self.inputs.items() if not wire.optional and name not in names]:
@@ -58,8 +70,6 @@ class ModelWire:
             raise bad(
                 f"model {self.name!r} got no input at all; it answers when some of these come: {_listed(self.inputs)}"
             )
-        for tensor in tensors:
-            self._check_input(tensor)
         if len({tensor.shape[0] for tensor in tensors}) > 1:
             batches = ", ".join(f"{tensor.name} {tensor.shape[0]}" for tensor in tensors)
             raise bad(
@@ -70,18 +80,6 @@ class ModelWire:
         """Raise `WireError` unless the model has these outputs."""
         if unknown := [name for name in names if name not in self.outputs]:
             raise bad(f"model {self.name!r} has no output {_listed(unknown)}; it has {_listed(self.outputs)}")
-
-    def _check_input(self, tensor: RawTensor) -> None:
-        """Check one tensor's type and shape."""
-        wire = self.inputs[tensor.name]
-        if tensor.dtype != wire.dtype:
-            raise bad(f"input {tensor.name!r} of model {self.name!r} is {tensor.dtype}; it takes {wire.dtype}")
-        batch, dims = tensor.shape[:1], tensor.shape[1:]
-        if dims != wire.dims or not batch or batch[0] > self.max_batch_size:
-            raise bad(
-                f"input {tensor.name!r} of model {self.name!r} has the shape {list(tensor.shape)}; it takes "
-                f"{['N', *wire.dims]} with N from 1 to {self.max_batch_size}"
-            )
 
 
 def _dtype(data_type: int) -> str:

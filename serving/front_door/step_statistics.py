@@ -25,11 +25,12 @@ class StepTime:
 
 
 def step_times(metrics: bytes) -> dict[str, StepTime]:
-    """Read Triton's Prometheus text; returns the steps by name."""
+    """Read Triton's Prometheus text; returns the steps by name, without those that have just begun to tell."""
     found: dict[str, dict[bytes, float]] = {}
     for kind, model, value in _SAMPLE.findall(metrics):
         found.setdefault(model.decode(), {})[kind] = float(value)
-    return {name: StepTime(round(one[b"requests"]), one[b"seconds"]) for name, one in found.items()}
+    whole = {name: one for name, one in found.items() if len(one) == 2}
+    return {name: StepTime(round(one[b"requests"]), one[b"seconds"]) for name, one in whole.items()}
 
 
 def set_step_times(model: ModelStatistics, steps: Mapping[str, StepTime], ensembles: Collection[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -79,13 +79,14 @@ def from_binary(data: bytes, name: str, dtype: str, shape: tuple[int, ...]) -> R
     count = math.prod(shape)
     if dtype == "BYTES":
         try:
-            found = sum(1 for _ in byte_spans(data))
+            found = sum(1 for _ in islice(byte_spans(data), count + 1))
         except ValueError as error:
             raise bad(
                 f"input {name!r} is no BYTES tensor: {error}; send every element after its length as uint32"
             ) from None
         if found != count:
-            raise bad(f"input {name!r} has {found} elements, its shape {list(shape)} needs {count}")
+            came = f"more than {count}" if found > count else found
+            raise bad(f"input {name!r} has {came} elements, its shape {list(shape)} needs {count}")
     elif len(data) != (needed := count * int(np.dtype(_NUMPY[dtype]).itemsize)):
         raise bad(f"input {name!r} has {len(data)} bytes, {dtype} of shape {list(shape)} needs {needed}")
     return RawTensor(name, dtype, shape, data)

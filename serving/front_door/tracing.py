@@ -1,12 +1,15 @@
-"""OpenTelemetry traces of requests, where the server is asked for them; the context travels on to Triton."""
+"""OpenTelemetry traces of requests, where the server is asked for them; the context travels on to the steps."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-SERVICE = "crosswire"
+from serving.traces import span_sender
+
+_SERVICE = "crosswire"
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,9 @@ class NoTracing:
     def end(self, traced: Traced | None, name: str, status: str, more: Mapping[str, Any]) -> None:
         """Note that it was answered."""
 
-    def carried(self) -> tuple[tuple[str, str], ...]:
-        """Return the gRPC metadata that tell Triton which trace it works for."""
-        return ()
+    def carried(self) -> str:
+        """Return what tells the steps which trace they work for, or nothing: the parameter `TRACE` of a request."""
+        return ""
 
     def close(self) -> None:
         """Send what was not sent yet."""
@@ -40,15 +43,10 @@ class Tracing(NoTracing):
 
     def __init__(self, url: str) -> None:
         """Take where spans go, for example `http://127.0.0.1:4318/v1/traces`."""
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-        self._provider = TracerProvider(resource=Resource({"service.name": SERVICE}), shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=url)))
-        self._tracer = self._provider.get_tracer(SERVICE)
+        self._sender = span_sender(url, _SERVICE)
+        self._tracer = self._sender.get_tracer(_SERVICE)
         self._propagator = TraceContextTextMapPropagator()
 
     def start(self, protocol: str, headers: Mapping[str, str]) -> Traced | None:
@@ -74,12 +72,12 @@ class Tracing(NoTracing):
         traced.span.end()
         context.detach(traced.token)
 
-    def carried(self) -> tuple[tuple[str, str], ...]:
-        """Return the gRPC metadata that tell Triton which trace it works for."""
+    def carried(self) -> str:
+        """Return the headers of W3C Trace Context that name the current span, as a JSON object."""
         carrier: dict[str, str] = {}
         self._propagator.inject(carrier)
-        return tuple(carrier.items())
+        return json.dumps(carrier)
 
     def close(self) -> None:
         """Send what was not sent yet."""
-        self._provider.shutdown()
+        self._sender.shutdown()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
+import re
 import time
 
 import grpc
@@ -26,21 +28,22 @@ from tritonclient.grpc.service_pb2 import (
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from serving.front_door.admission import Slot
-from serving.front_door.errors import WireError
+from serving.front_door.errors import WireError, bad
 from serving.front_door.forms import Form
 from serving.front_door.model_wire import ModelWire
 from serving.front_door.step_statistics import set_step_times, step_times
 from serving.front_door.tracing import NoTracing
 from serving.ports import LOOPBACK
-from serving.published import ASKED, DEADLINE
+from serving.published import ASKED, DEADLINE, TRACE
 from serving.run_state import Run
-from serving.wire import CHANNEL_OPTIONS, SECRET_HEADER, SERVICE, seconds_allowed
+from serving.wire import CHANNEL_OPTIONS, SERVICE, seconds_allowed
 
 _QUICK_SECONDS = 5.0
+_VERSION = re.compile(r"[0-9]{1,18}")
 
 
 class Upstream:
-    """Calls to one Triton. What its models take and give is read once, until `forget`."""
+    """Calls to one Triton. What its models take and give is read once, until `renew`."""
 
     def __init__(self, run: Run, tracing: NoTracing) -> None:
         """Prepare a connection; it is made with the first call."""
@@ -50,19 +53,13 @@ class Upstream:
         )
         self._stub = GRPCInferenceServiceStub(self._channel)
         self._tracing = tracing
-        self._secret = ((SECRET_HEADER, run.secret),)
         self._metrics_port = run.metrics_port
-        self._configs: dict[str, ModelConfig] = {}
-        self._wires: dict[str, ModelWire] = {}
+        self._models: dict[str, tuple[ModelConfig, ModelWire]] = {}
 
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._channel.close()
-
-    def forget(self) -> None:
-        """Read what the models take and give anew, because they have changed."""
-        self._configs.clear()
-        self._wires.clear()
+    def renew(self, run: Run) -> None:
+        """Read what the models take and give anew, and metrics where they are now, because something has changed."""
+        self._metrics_port = run.metrics_port
+        self._models = {}  # another one: an answer that is under way is about what was
 
     async def infer(self, request: ModelInferRequest, seconds: float, slot: Slot) -> bytes:
         """Run an inference; returns an encoded `ModelInferResponse`.
@@ -78,16 +75,23 @@ class Upstream:
             slot: the request's place.
 
         Raises:
-            WireError: 504, no answer in time.
+            WireError: 504, no answer in time; 404, there is no such model; 400, its `timeout` makes no sense.
             grpc.RpcError: Triton refused it or does not answer.
         """
-        seconds = seconds_allowed(request, seconds)
+        config = await self.config(request.model_name, request.model_version)
+        try:
+            seconds = seconds_allowed(request, seconds)
+        except ValueError as error:
+            raise bad(str(error)) from None
         request.parameters["timeout"].int64_param = int(seconds * 1e6)
         request.parameters[DEADLINE].int64_param = int((time.monotonic() + seconds) * 1e6)
-        chosen = self._ask_for_all(request)
+        chosen = _ask_for_all(request) if config.response_cache.enable else []
         request.parameters.pop(ASKED, None)
         if request.outputs:
             request.parameters[ASKED].string_param = ",".join(output.name for output in request.outputs)
+        request.parameters.pop(TRACE, None)
+        if carried := self._tracing.carried():
+            request.parameters[TRACE].string_param = carried
         work = asyncio.ensure_future(self._ask_triton(request))
         slot.hold_until_done(work)
         done, _ = await asyncio.wait({work}, timeout=seconds)
@@ -98,29 +102,17 @@ class Upstream:
             raise answer
         return only(answer, chosen) if chosen else answer
 
-    def _ask_for_all(self, request: ModelInferRequest) -> list[str]:
-        """Ask a model with a response cache for every output; returns the names that were asked for, if any.
-
-        Triton's cache does not know which outputs an answer of its was asked for: it gives the same few to everybody.
-        """
-        config = self._configs.get(f"{request.model_name}:{request.model_version}")
-        if config is None or not config.response_cache.enable:
-            return []
-        names = [output.name for output in request.outputs]
-        del request.outputs[:]
-        return names
-
     async def _ask_triton(self, request: ModelInferRequest) -> bytes | grpc.RpcError:
         """Return Triton's answer or error."""
         try:
-            answer: bytes = await self._infer(request, metadata=self._tracing.carried())
+            answer: bytes = await self._infer(request)
             return answer
         except grpc.RpcError as error:
             return error
 
     async def raw(self, path: str, request: bytes, seconds: float) -> bytes:
         """Make any unary call with messages in their encoded form; `path` is `/SERVICE/METHOD`."""
-        answer: bytes = await self._channel.unary_unary(path)(request, metadata=self._secret, timeout=seconds)
+        answer: bytes = await self._channel.unary_unary(path)(request, timeout=seconds)
         return answer
 
     async def config(self, name: str, version: str = "") -> ModelConfig:
@@ -130,10 +122,18 @@ class Upstream:
             WireError: 404, there is no such model or version.
             grpc.RpcError: Triton does not answer.
         """
-        if not version.isdecimal() and version:
-            raise WireError(404, f"version {version[:40]!r} is no number")
-        key = f"{name}:{version}"
-        if key not in self._configs:
+        return (await self._model(name, version))[0]
+
+    async def wire(self, name: str, version: str = "") -> ModelWire:
+        """Return what a model takes and gives; raises like `config`."""
+        return (await self._model(name, version))[1]
+
+    async def _model(self, name: str, version: str) -> tuple[ModelConfig, ModelWire]:
+        """Return a model's configuration, and what it takes and gives; raises like `config`."""
+        if version and not _VERSION.fullmatch(version):
+            raise WireError(404, f"version {version[:40]!r} is no number of at most 18 digits")
+        models, key = self._models, f"{name}:{int(version) if version else ''}"
+        if key not in models:
             try:
                 answer = await self._stub.ModelConfig(
                     ModelConfigRequest(name=name, version=version), timeout=_QUICK_SECONDS
@@ -145,14 +145,8 @@ class Upstream:
                 known = ", ".join(f"{model!r} (version {number})" for model, number in sorted(served.items()))
                 asked = f"{name[:80]!r} version {version}" if version else f"{name[:80]!r}"
                 raise WireError(404, f"there is no model {asked}; served are {known}") from error
-            self._configs[key] = answer.config
-            self._wires[key] = ModelWire.from_config(answer.config)
-        return self._configs[key]
-
-    async def wire(self, name: str, version: str = "") -> ModelWire:
-        """Return what a model takes and gives; raises like `config`."""
-        await self.config(name, version)
-        return self._wires[f"{name}:{version}"]
+            models[key] = answer.config, ModelWire.from_config(answer.config)
+        return models[key]
 
     async def forms(self) -> list[Form]:
         """Return every pipeline that is ready, by name."""
@@ -203,16 +197,17 @@ class Upstream:
                 raise
             answer = ModelStatisticsResponse()
             answer.model_stats.add(name=name, version="1")
-        ensembles = {key.partition(":")[0] for key, one in self._configs.items() if one.platform == "ensemble"}
+        for one in answer.model_stats:
+            with contextlib.suppress(WireError):  # a step is no model of Triton's, and a model may have been unloaded
+                await self.config(one.name)
+        ensembles = {key.partition(":")[0] for key, (one, _) in self._models.items() if one.platform == "ensemble"}
         for model in answer.model_stats:
             set_step_times(model, steps, ensembles)
         return answer
 
     async def index(self, ready: bool) -> RepositoryIndexResponse:
-        """Return the models in the repository; this call needs the per-start secret."""
-        return await self._stub.RepositoryIndex(
-            RepositoryIndexRequest(ready=ready), metadata=self._secret, timeout=_QUICK_SECONDS
-        )
+        """Return the models in the repository."""
+        return await self._stub.RepositoryIndex(RepositoryIndexRequest(ready=ready), timeout=_QUICK_SECONDS)
 
     def metrics(self) -> bytes:
         """Return Triton's Prometheus text, or nothing while Triton does not answer; blocks."""
@@ -224,6 +219,16 @@ class Upstream:
             return b""
         finally:
             connection.close()
+
+
+def _ask_for_all(request: ModelInferRequest) -> list[str]:
+    """Ask a model with a response cache for every output; returns the names that were asked for, if any.
+
+    Triton's cache does not know which outputs an answer of its was asked for: it gives the same few to everybody.
+    """
+    names = [output.name for output in request.outputs]
+    del request.outputs[:]
+    return names
 
 
 def only(answer: bytes, names: list[str]) -> bytes:

@@ -13,10 +13,10 @@ DEPTH_UNITS_PER_METRE = 1000.0
 
 @dataclass(frozen=True)
 class Stage:
-    """One python model of a pipeline.
+    """A step of a pipeline that stands before or after its network, which is a step, too, but no stage.
 
     Attributes:
-        model: name of the Triton model.
+        model: its name, and that of its Triton model where it has a process of its own.
         module: module below `serving.stages` that holds it.
         inputs: its input tensors.
         outputs: its output tensors.

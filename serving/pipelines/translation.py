@@ -26,7 +26,7 @@ def translation(contract: Contract) -> Pipeline:
         item(f"{spec.name}_image", "BYTES", _sent(spec), optional=spec.optional) for spec in contract.inputs
     )
     scale = (depth_units(),) if any(_is_depth(spec) for spec in contract.inputs) else ()
-    drawn = tuple(item(f"{domain_of(spec)}_png", "BYTES", _drawn(spec)) for spec in outputs)
+    drawn = tuple(item(f"{domain_of(spec.name)}_png", "BYTES", _drawn(spec)) for spec in outputs)
     summary = item("summary", "BYTES", "JSON text")
     depths = tuple(spec for spec in contract.inputs if _is_depth(spec))
     used = tuple(spec for spec in contract.outputs if spec.name == MODALITIES)
@@ -35,9 +35,9 @@ def translation(contract: Contract) -> Pipeline:
     return Pipeline(f"{name}_image", contract, decode.inputs, render.outputs, decode, (render,))
 
 
-def domain_of(spec: TensorSpec) -> str:
-    """Return the domain of an output tensor: `depth` of `predicted_depth`."""
-    return spec.name.removeprefix(PREDICTED)
+def domain_of(output: str) -> str:
+    """Return the domain of an output tensor by its name: `depth` of `predicted_depth`."""
+    return output.removeprefix(PREDICTED)
 
 
 def _check(network: str, spec: TensorSpec) -> None:
@@ -64,6 +64,6 @@ def _drawn(spec: TensorSpec) -> str:
     """Say what a client gets for an output."""
     if _is_depth(spec):
         return DEPTH_PICTURE
-    if domain_of(spec) == LABELS:
+    if domain_of(spec.name) == LABELS:
         return "8-bit palette PNG file; a pixel is a class index"
     return "RGB PNG file" if spec.shape[2:] == (3,) else "8-bit greyscale PNG file"

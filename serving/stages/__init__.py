@@ -1,1 +1,1 @@
-"""Python models that Triton runs: pure functions on top, a thin Triton class below."""
+"""The steps of pipelines: pure functions, a class that answers one request, and what drives it inside Triton."""

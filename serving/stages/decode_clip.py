@@ -1,4 +1,4 @@
-"""Stage `<name>_decode` of an audio-video network: a clip becomes frames and samples, and word of which are there."""
+"""Step `<name>_decode` of an audio-video network: a clip becomes frames and samples, and word of which are there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage `<name>_decode`: one encoded picture per input domain becomes the network's tensors."""
+"""Step `<name>_decode`: one encoded picture per input domain becomes the network's tensors."""
 
 from __future__ import annotations
 
@@ -14,28 +14,11 @@ from serving.limits import MediaLimits, PictureLimits
 from serving.pipelines import DEPTH_UNITS_PER_METRE
 from serving.published import PARAMETER
 from serving.stages.choose import PRESENT
-from serving.stages.pictures import PictureError, colour_pixels, open_picture
+from serving.stages.pictures import COLOUR_FORMATS, PictureError, colour_pixels, open_picture
 from serving.stages.registered import check_registered, check_units, metres_of, open_depth
 from serving.stages.step import Arrays, Question, Step, decoder_workers
 
 PICTURE = "_image"
-
-
-def decode_domains(specs: list[dict[str, Any]], units: list[float], *pictures: bytes) -> tuple[Any, ...]:
-    """Decode the pictures of one request within the ordinary limits.
-
-    Args:
-        specs: the tensors to make, one per domain: `name`, `dtype`, `shape` and `missing`.
-        units: scale of every sample's depth picture.
-        *pictures: per domain the N pictures of the samples.
-
-    Returns:
-        per domain uint8 [N, H, W, 3], [N, H, W, 1] or [N, H, W], or float32 [N, H, W] in metres.
-
-    Raises:
-        PictureError: a picture is damaged, too large or of another kind, or those of a sample cannot be registered.
-    """
-    return decode_some(list(range(len(specs))), specs, units, *pictures)
 
 
 def decode_some(
@@ -44,16 +27,16 @@ def decode_some(
     """Decode some domains of one request, after a look at the headers of all; a worker process runs this.
 
     Args:
-        wanted: places of the domains.
-        specs: see `decode_domains`.
-        units: see `decode_domains`.
-        *pictures: see `decode_domains`.
+        wanted: places of the domains to decode among `specs`.
+        specs: the tensors to make, one per domain: `name`, `dtype`, `shape` and `missing`.
+        units: scale of every sample's depth picture.
+        *pictures: per domain the N pictures of the samples.
 
     Returns:
-        the arrays of `decode_domains` for the wanted domains.
+        per wanted domain uint8 [N, H, W, 3], [N, H, W, 1] or [N, H, W], or float32 [N, H, W] in metres.
 
     Raises:
-        PictureError: see `decode_domains`.
+        PictureError: a picture is damaged, too large or of another kind, or those of a sample cannot be registered.
     """
     count, limits = len(units), MediaLimits.chosen().pictures
     samples = [
@@ -88,7 +71,7 @@ def _open(data: bytes, spec: dict[str, Any], unit: float, limits: PictureLimits)
     """Open the picture of one domain; nothing is decoded yet."""
     name = f"{spec['name']}{PICTURE}"
     if not _is_depth(spec):
-        return open_picture(data, name, limits, ("JPEG", "PNG"))
+        return open_picture(data, name, limits, COLOUR_FORMATS)
     check_units(unit, limits)
     return open_depth(data, name, limits)
 

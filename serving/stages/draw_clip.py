@@ -1,4 +1,4 @@
-"""Stage `<name>_draw`: one picture of what a network saw and heard of a clip, and what it made of it."""
+"""Step `<name>_draw`: one picture of what a network saw and heard of a clip, and what it made of it."""
 
 from __future__ import annotations
 

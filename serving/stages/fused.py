@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.published import NETWORK_MODULE, STEPS_PARAMETER
+from serving.stages import spans
 from serving.stages.step import Arrays, Question, Step
 from serving.stages.step_meter import StepMeter
 
@@ -21,21 +22,24 @@ class _Inner:
     """One step inside.
 
     Attributes:
+        name: the name that it has in an ensemble.
         step: the step.
         inputs: names of its inputs.
         outputs: names of its outputs in the pipeline by its own names for them.
-        meter: counts its answers under the name that it has in an ensemble.
+        meter: counts its answers under its name.
     """
 
+    name: str
     step: Step
     inputs: frozenset[str]
     outputs: dict[str, str]
     meter: StepMeter
 
     def answer(self, question: Question) -> Arrays:
-        """Answer one request, and count it."""
+        """Answer one request, count it and trace it."""
         began = time.monotonic()
-        answer = self.step.answer(question)
+        with spans.inside(self.name):
+            answer = self.step.answer(question)
         self.meter.add(1, time.monotonic() - began)
         return answer
 
@@ -45,13 +49,14 @@ class PipelineStep(Step):
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Make every step; each has the configuration that it would have as a model of its own."""
+        self._outputs = [tensor["name"] for tensor in config["output"]]
         self._inner = []
         for one in json.loads(config["parameters"][STEPS_PARAMETER]["string_value"]):
             make = importlib.import_module(f"serving.stages.{one['module']}").PipelineStep
             own = one["config"]
             inputs = frozenset(tensor["name"] for tensor in own["input"])
             outputs = {tensor["name"]: one["renamed"].get(tensor["name"], tensor["name"]) for tensor in own["output"]}
-            self._inner.append(_Inner(make(own, folder), inputs, outputs, StepMeter(own["name"])))
+            self._inner.append(_Inner(own["name"], make(own, folder), inputs, outputs, StepMeter(own["name"])))
             if one["module"] == NETWORK_MODULE:
                 self._network = self._inner[-1]
 
@@ -77,7 +82,7 @@ class PipelineStep(Step):
             question.check_time()
             answer = inner.answer(replace(question, array=array, wanted=wanted, begun=begun.get(id(inner))))
             found |= {inner.outputs[name]: value for name, value in answer.items()}
-        return {name: found[name] for name in question.wanted}
+        return {name: found[name] for name in self._outputs if name in question.wanted}
 
     def _needed(self, wanted: frozenset[str]) -> list[tuple[_Inner, frozenset[str]]]:
         """Return the steps that some outputs need, in order, each with what is needed of it."""

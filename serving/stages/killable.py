@@ -28,6 +28,7 @@ READY, DONE, REFUSED, FAILED = b"+", b"=", b"!", b"?"
 END_BYTES = 8
 HEADER_BYTES = 128 << 10
 _START_SECONDS = 60.0
+_ENDING_SECONDS = 10.0  # for one that crashed to become a dead process, which says why
 _KEPT_BYTES = 8 << 20
 _ROOT = str(Path(__file__).resolve().parents[2])
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -117,7 +118,7 @@ class Workers:
     def close(self) -> None:
         """End every worker, waiting for those that are at work."""
         while not self._idle.empty():
-            self._idle.get().end()
+            self._idle.get().end(at_once=True)
 
     @contextmanager
     def _borrowed(self, worker: Worker) -> Iterator[Worker]:
@@ -135,6 +136,7 @@ class Worker:
         """Prepare; nothing runs yet."""
         self._function, self._limits = function, limits
         self._process: subprocess.Popen[bytes] | None = None
+        self._late = False
 
     def start(self) -> None:
         """Start the process and wait until it has loaded its function."""
@@ -154,7 +156,7 @@ class Worker:
         finally:
             there.close()
             os.close(memory)
-        self._arena, self._socket = memoryview(self._map), here
+        self._arena, self._socket, self._late = memoryview(self._map), here, False
         self._socket.settimeout(_START_SECONDS)
         if self._receive() != READY:
             raise WorkerError(f"a worker for {self._function} does not start ({self.end()}); its reason is in the log")
@@ -177,7 +179,15 @@ class Worker:
                 self.end()
 
     def _begin(self, values: tuple[Value, ...]) -> None:
-        """Send a call."""
+        """Send a call; to a new process if the last one has ended."""
+        try:
+            self._send(values)
+        except ConnectionError:  # it ended since the look at it
+            self.end()
+            self._send(values)
+
+    def _send(self, values: tuple[Value, ...]) -> None:
+        """Send a call to a process that runs."""
         if self._process is None or self._process.poll() is not None:
             self.end()
             self.start()
@@ -200,7 +210,10 @@ class Worker:
         """Return the next message, or nothing if the process ended or its time is over."""
         try:
             return self._socket.recv(HEADER_BYTES)
-        except (TimeoutError, ConnectionError):
+        except TimeoutError:
+            self._late = True
+            return b""
+        except ConnectionError:
             return b""
 
     def _result(self, kind: bytes, body: bytes) -> list[Any]:
@@ -214,13 +227,14 @@ class Worker:
             raise WorkerError(body.decode(errors="replace"))
         raise MediaError(f"the media cannot be decoded: {self.end()}; send another file")
 
-    def end(self) -> str:
-        """Kill the process if it still runs, and say how it ended."""
+    def end(self, *, at_once: bool = False) -> str:
+        """Wait for the end of the process, or kill it if its time is over or it must end at once; say how it ended."""
         if self._process is None:
             return "the decoder is not running"
         status = self._process.poll()
         try:
-            status = self._process.wait(0.2) if status is None else status
+            patience = 0.0 if at_once or self._late else _ENDING_SECONDS
+            status = self._process.wait(patience) if status is None else status
         except subprocess.TimeoutExpired:
             self._process.kill()
         self._process.wait()

@@ -47,6 +47,7 @@ def open_session(graph: Path, sha256: str, threads: int = 0, *, weights: bool = 
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # decoding shares the cores
+    options.add_session_config_entry("session.x64quantprecision", "1")  # without VNNI int8 sums would be cut off
     wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
     available = onnxruntime.get_available_providers()
     if wanted[0] in available and hasattr(onnxruntime, "preload_dlls"):

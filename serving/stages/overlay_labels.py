@@ -8,7 +8,7 @@ from PIL import Image
 
 from serving.limits import MediaLimits, PictureLimits
 from serving.stages.look import Look, labels_at, palette_picture
-from serving.stages.pictures import colour_pixels, load_pixels, open_picture
+from serving.stages.pictures import COLOUR_FORMATS, colour_pixels, load_pixels, open_picture
 from serving.stages.png import png_bytes
 from serving.stages.registered import open_depth
 
@@ -48,7 +48,7 @@ def visible(picture: bytes, limits: PictureLimits, name: str = "rgb_image") -> I
         PictureError: it cannot be decoded.
     """
     if name == "rgb_image":
-        return colour_pixels(open_picture(picture, name, limits, ("JPEG", "PNG")), name)
+        return colour_pixels(open_picture(picture, name, limits, COLOUR_FORMATS), name)
     return depth_shades(open_depth(picture, name, limits), name)
 
 

@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from serving.limits import PictureLimits
 from serving.stages.killable import MediaError
 
+COLOUR_FORMATS = ("JPEG", "PNG")
 COLOUR_MODES = ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "YCbCr")
 DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I")
 

@@ -1,4 +1,4 @@
-"""Stage `<name>_rank`: probabilities become the likeliest labels and a summary."""
+"""Step `<name>_rank`: probabilities become the likeliest labels and a summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage `<name>_render` of a translation network: its tensors become pictures of the size that was sent."""
+"""Step `<name>_render` of a translation network: its tensors become pictures of the size that was sent."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from PIL import Image
 
 from export.contract import MODALITIES
 from serving.limits import MediaLimits
-from serving.pipelines.translation import LABELS, PREDICTED
+from serving.pipelines.translation import LABELS, PREDICTED, domain_of
 from serving.published import PARAMETER
 from serving.stages.decode_domains import PICTURE
 from serving.stages.depth_warnings import depth_warnings
 from serving.stages.look import Look, classes_in, labels_at, palette_picture
-from serving.stages.pictures import nearest, open_picture
+from serving.stages.pictures import COLOUR_FORMATS, nearest, open_picture
 from serving.stages.png import png_bytes
 from serving.stages.step import Arrays, Question, Step, column
 
@@ -82,7 +82,7 @@ class PipelineStep(Step):
         drawn: dict[str, list[bytes]] = {spec["name"]: [] for spec in self._outputs}
         texts = []
         for index, data in enumerate(sent[first][:, 0]):
-            size = open_picture(data, first, self._limits, ("JPEG", "PNG")).size
+            size = open_picture(data, first, self._limits, COLOUR_FORMATS).size
             for spec in self._outputs:
                 picture = domain_picture(arrays[spec["name"]][index], spec, self._look, size)
                 drawn[spec["name"]].append(png_bytes(picture))
@@ -98,12 +98,12 @@ class PipelineStep(Step):
                 labels = arrays[PREDICTED_LABELS][index]
                 said["classes"] = classes_in(labels_at(labels.reshape(labels.shape[:2]), size), self._look)
             texts.append(json.dumps(said, ensure_ascii=False).encode())
-        pictures = {f"{name.removeprefix(PREDICTED)}_png": column(items) for name, items in drawn.items()}
+        pictures = {f"{domain_of(name)}_png": column(items) for name, items in drawn.items()}
         return {**pictures, "summary": column(texts)}
 
     def _summary(self, size: tuple[int, int], streams: list[str], warnings: list[str]) -> dict[str, Any]:
         """Say what was made of what."""
-        outputs = [{"domain": spec["name"].removeprefix(PREDICTED), "unit": spec["unit"]} for spec in self._outputs]
+        outputs = [{"domain": domain_of(spec["name"]), "unit": spec["unit"]} for spec in self._outputs]
         return {
             "network": self._look.network,
             "width": size[0],

@@ -18,7 +18,7 @@ from serving.stages.depth_warnings import depth_warnings
 from serving.stages.killable import Worker, Workers
 from serving.stages.look import Look, classes_in, labels_at, palette_picture
 from serving.stages.overlay_labels import overlays
-from serving.stages.pictures import PictureError, open_picture
+from serving.stages.pictures import COLOUR_FORMATS, PictureError, open_picture
 from serving.stages.png import png_bytes
 from serving.stages.step import Arrays, Question, Step, column, decoder_workers
 
@@ -89,7 +89,7 @@ def render(
         labels_png and summary (UTF-8 JSON).
     """
     name, picture = sent
-    full = labels_at(labels, open_picture(picture, name, limits, ("JPEG", "PNG")).size)
+    full = labels_at(labels, open_picture(picture, name, limits, COLOUR_FORMATS).size)
     summary = summarise(full, labels, confidence, depth, streams, look)
     return png_bytes(palette_picture(full, look)), json.dumps(summary, ensure_ascii=False).encode()
 

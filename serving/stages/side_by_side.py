@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from threading import BoundedSemaphore, Lock
 
 import numpy as np
@@ -46,7 +46,9 @@ class Cores:
             if count == 1:
                 return one(feed)
             samples = [{name: array[index : index + 1] for name, array in feed.items()} for index in range(count)]
-            parts = list(self._pool.map(one, samples))
+            begun = [self._pool.submit(one, sample) for sample in samples]
+            wait(begun)  # every one counts itself off, also when another one fails
+            parts = [each.result() for each in begun]
             return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
         return run

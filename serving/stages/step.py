@@ -36,6 +36,7 @@ class Question:
         held: ends once the request is answered.
         deadline: when nobody waits for the answer any more, microseconds on the monotonic clock.
         begun: what the step's `foresee` returned, or None.
+        trace: the trace that it belongs to, as the front door says it, or None.
     """
 
     array: Callable[[str], Any]
@@ -43,6 +44,7 @@ class Question:
     held: ExitStack
     deadline: float = math.inf
     begun: Any = None
+    trace: str | None = None
 
     def check_time(self) -> None:
         """Raise `LateError` if nobody waits for the answer any more."""

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from serving.published import ASKED, DEADLINE
+from serving.published import ASKED, DEADLINE, TRACE
+from serving.stages import spans
 from serving.stages.killable import MediaError
 from serving.stages.step import Arrays, BatchStep, LateError, Question, Step
 from serving.stages.step_meter import StepMeter
@@ -41,8 +42,10 @@ class StepModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Make ready for requests; what answers them must be there before the first one comes."""
         folder = Path(args["model_repository"]) / args["model_version"]
+        self._name = args["model_name"]
         self._step = self._make(json.loads(args["model_config"]), folder)
-        self._meter = StepMeter(args["model_name"])
+        self._meter = StepMeter(self._name)
+        spans.get_ready()
         self._batches = self._step if isinstance(self._step, BatchStep) and self._step.together else None
         threads = 0 if self._batches else self._step.at_once()
         self._places = threads + 1
@@ -56,9 +59,13 @@ class StepModel:
         came = time.monotonic()
         if self._batches:
             with ExitStack() as held:
-                answers = self._batches.answer_together([_question(request, held) for request in requests])
+                questions = [_question(request, held) for request in requests]
+                answers = self._batches.answer_together(questions)
             self._meter.add(len(requests), len(requests) * (time.monotonic() - came))
-            return [_response(partial(_raised, answer)) for answer in answers]
+            return [
+                _response(partial(self._told, question, answer, came))
+                for question, answer in zip(questions, answers, strict=True)
+            ]
         for request in requests:
             self._free.acquire()
             self._waiting.put((request, came))
@@ -72,13 +79,14 @@ class StepModel:
         for _ in range(self._places):
             self._free.acquire(timeout=max(0.0, deadline - time.monotonic()))
         self._step.close()
+        spans.send_rest()
 
     def _work(self) -> None:
         """Answer what is waiting, one after the other."""
         while True:
             request, came = self._waiting.get()
             try:
-                self._settle(request)
+                self._settle(request, came)
                 self._meter.add(1, time.monotonic() - came)
             except Exception:
                 traceback.print_exc()
@@ -86,21 +94,29 @@ class StepModel:
                 del request
                 self._free.release()
 
-    def _settle(self, request: Any) -> None:
+    def _settle(self, request: Any, came: float) -> None:
         """Answer one request."""
         import triton_python_backend_utils as pb_utils
 
-        tensors, failure = _settled(partial(self._answer_in_time, request))
+        tensors, failure = _settled(partial(self._answer_in_time, request, came))
         # Sending frees the tensors that nobody asked for, without the interpreter's lock: `tensors` holds them longer.
         response = pb_utils.InferenceResponse(output_tensors=tensors, error=failure)
         request.get_response_sender().send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
-    def _answer_in_time(self, request: Any) -> Arrays:
+    def _answer_in_time(self, request: Any, came: float) -> Arrays:
         """Answer one request that somebody waits for."""
         with ExitStack() as held:
             question = _question(request, held)
-            question.check_time()
-            return self._step.answer(question)
+            with spans.followed(self._name, question.trace, came):
+                question.check_time()
+                return self._step.answer(question)
+
+    def _told(self, question: Question, answer: Arrays | MediaError, came: float) -> Arrays:
+        """Return the arrays of an answer, or raise what stands in their place; its span ends here."""
+        with spans.followed(self._name, question.trace, came):
+            if isinstance(answer, MediaError):
+                raise answer
+            return answer
 
 
 def _question(request: Any, held: ExitStack) -> Question:
@@ -115,7 +131,13 @@ def _question(request: Any, held: ExitStack) -> Question:
     parameters = json.loads(request.parameters() or "{}")
     asked = parameters.get(ASKED)
     names = request.requested_output_names() if asked is None else asked.split(",")
-    return Question(partial(_input_array, request), frozenset(names), held, parameters.get(DEADLINE, math.inf))
+    return Question(
+        partial(_input_array, request),
+        frozenset(names),
+        held,
+        deadline=parameters.get(DEADLINE, math.inf),
+        trace=parameters.get(TRACE),
+    )
 
 
 def _input_array(request: Any, name: str) -> Any:
@@ -132,13 +154,6 @@ def _response(answer: Callable[[], Arrays]) -> Any:
 
     tensors, failure = _settled(answer)
     return pb_utils.InferenceResponse(output_tensors=tensors, error=failure)
-
-
-def _raised(answer: Arrays | MediaError) -> Arrays:
-    """Return the arrays of an answer, or raise what stands in their place."""
-    if isinstance(answer, MediaError):
-        raise answer
-    return answer
 
 
 def _settled(answer: Callable[[], Arrays]) -> tuple[list[Any], Any]:

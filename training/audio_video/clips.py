@@ -47,7 +47,7 @@ def read_clip(source: Path | bytes, shape: ClipShape) -> Clip:
             frames = _frames(container, shape) if container.streams.video else None
         with _opened(av, source) as container:
             waveform = _waveform(av, container, shape) if container.streams.audio else None
-    except (OSError, ValueError, IndexError) as error:  # PyAV's errors are among these
+    except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
         raise DataError(Problem(name, f"cannot be read as a clip ({error})", "replace it or take it out")) from error
     if frames is None and waveform is None:
         raise DataError(Problem(name, "holds neither pictures nor sound", "replace it or take it out"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from training.config import ConfigError, RuntimeConfig
+from training.config import ConfigError, RuntimeConfig, check_steps
 
 #: Every fusion; `g-NAME` has GMF as the front end of NAME.
 FUSION_NAMES = (
@@ -348,10 +348,4 @@ class AudioVideoConfig:
             raise ConfigError(f"modality_dropout is {self.modality_dropout}; allowed is a probability, 0 to 1")
         if self.modality_dropout and len(self.network.modalities) < 2:
             raise ConfigError("modality_dropout needs two modalities; set modality_dropout=0")
-        if min(self.seed, self.data.seed, self.steps) < 0 or self.val_every < 1:
-            raise ConfigError("seed, data.seed and steps are 0 or more, val_every is 1 or more")
-        if self.steps % self.val_every:
-            raise ConfigError(
-                f"steps is {self.steps}, which val_every = {self.val_every} does not divide; "
-                f"use steps={-(-self.steps // self.val_every) * self.val_every}"
-            )
+        check_steps(self)

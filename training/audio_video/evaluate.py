@@ -16,6 +16,7 @@ from training.audio_video.config import AudioVideoConfig
 from training.audio_video.data import clips, eval_loader
 from training.audio_video.metrics import ClipScores, score_clips
 from training.audio_video.network import AudioVideoNetwork
+from training.classes import check_classes
 from training.device import accelerated
 from training.run_folder import RunOf, write_metrics
 
@@ -38,13 +39,19 @@ def decide(network: AudioVideoNetwork, inputs: Sequence[Tensor], present: Sequen
 
 
 def evaluate(run: Run, *, progress: bool = True) -> dict[str, ClipScores]:
-    """Score a run on its test clips under every availability, by the letters of the paper's tables."""
+    """Score a run on its test clips under every availability, by the letters of the paper's tables.
+
+    Raises:
+        ConfigError: the data set has other classes than the network.
+    """
     config = run.config
+    source = clips(config, "test")
+    check_classes(config, source)
     wanted = availabilities(config.network.modalities)
     found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in wanted}
     labels = []
     with accelerated(run.network) as device, torch.inference_mode():
-        loader = eval_loader(config, clips(config, "test"))
+        loader = eval_loader(config, source)
         for batch in tqdm(loader, desc="scoring test clips", disable=not progress):
             inputs = [x.to(device) for x in batch.inputs]
             for name, present in wanted.items():

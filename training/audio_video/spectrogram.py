@@ -1,7 +1,7 @@
 """Spectrograms as fixed convolutions, so that they live inside the exported graph.
 
 A window times the rows of the discrete Fourier transform are the filters of one strided convolution; a mel filter bank
-is one matrix. Source of the settings: 004_a3329bf35123a571.txt, appendix G.2.
+is one matrix. Source of the settings: the GMF paper, appendix G.2.
 """
 
 from __future__ import annotations

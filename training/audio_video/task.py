@@ -42,14 +42,19 @@ class AudioVideoTask(DescendingTask):
     def training_step(self, batch: ClipBatch, index: int) -> Tensor:
         """Return the loss of one batch and log its parts."""
         torch.manual_seed(derive_seed(self.config.seed, "dropout", self.step, self.global_rank))
+        loss, parts = self.batch_loss(batch)
+        self.log("loss", parts["task"], prog_bar=True, logger=False)
+        for name, part in parts.items():
+            self.log(f"train/{name}_loss", part)
+        return loss
+
+    def batch_loss(self, batch: ClipBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss of a batch, and its parts without their weights: `task`, and `fusion` where it adds one."""
         decision = self.network(*batch.inputs)
         task = F.cross_entropy(decision.logits, batch.labels)
-        loss = task if decision.loss is None else task + self.config.optimiser.fusion_loss * decision.loss
-        self.log("loss", task, prog_bar=True, logger=False)
-        self.log("train/task_loss", task)
-        if decision.loss is not None:
-            self.log("train/fusion_loss", decision.loss)
-        return loss
+        if decision.loss is None:
+            return task, {"task": task}
+        return task + self.config.optimiser.fusion_loss * decision.loss, {"task": task, "fusion": decision.loss}
 
     def validation_step(self, batch: ClipBatch, index: int) -> None:
         """Keep the decisions on one batch."""

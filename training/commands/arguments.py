@@ -15,7 +15,8 @@ def add_settings(parser: argparse.ArgumentParser, what: str = "change a setting"
 
 
 def size(text: str) -> tuple[int, int]:
-    """Parse `HxW`."""
-    if not (match := re.fullmatch(r"(\d+)x(\d+)", text)):
+    """Parse `HxW`, 1 or more each."""
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not match or not int(match[1]) or not int(match[2]):
         raise argparse.ArgumentTypeError(f"{text!r} is not a size; write HEIGHTxWIDTH, for example 480x640")
     return int(match[1]), int(match[2])

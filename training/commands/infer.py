@@ -10,10 +10,10 @@ from training.commands.arguments import Commands
 
 def add(commands: Commands) -> None:
     """Describe `infer`."""
-    infer = commands.add_parser("infer", help="run a network on arrays in its own normalised range")
+    infer = commands.add_parser("infer", help="run a network on arrays, as it takes them itself")
     infer.add_argument("run", type=Path, help="run folder")
     infer.add_argument(
-        "--tensors", type=Path, required=True, metavar="IN.npz", help="one float32 [N,C,H,W] per input, named after it"
+        "--tensors", type=Path, required=True, metavar="IN.npz", help="one array per input, named after it"
     )
     infer.add_argument(
         "--out",

@@ -14,7 +14,7 @@ def add(commands: Commands) -> None:
     make.add_argument("source", choices=["rooms", "events"], help="what is drawn: frames of rooms, clips of events")
     make.add_argument("--layout", metavar="NAME", help="how it is laid out (default folder; of events clips)")
     make.add_argument("--to", type=Path, required=True, metavar="DIR", help="new folder to write into")
-    make.add_argument("--count", type=int, default=20, metavar="N", help="how many, 3 or more (default 20)")
+    make.add_argument("--count", type=int, default=20, metavar="N", help="how many (default 20)")
     make.add_argument("--size", type=size, metavar="HxW", help="of a picture (default 128x160; of events 48x64)")
     make.add_argument("--seed", type=int, default=0, help="of what is drawn (default 0)")
     make.set_defaults(function=_make)
@@ -22,17 +22,21 @@ def add(commands: Commands) -> None:
 
 def _make(options: argparse.Namespace) -> None:
     """Write a data set."""
-    from training.audio_video.sources.write import WRITERS
+    from training.audio_video.sources.write import FEWEST, WRITERS
     from training.check_data import TASKONOMY
     from training.config import ConfigError
+    from training.data import SPLITS
     from training.datasets.layouts import LAYOUTS
 
     layouts = (*LAYOUTS, TASKONOMY) if options.source == "rooms" else tuple(WRITERS)
     layout = options.layout or ("folder" if options.source == "rooms" else "clips")
     if layout not in layouts:
         raise ConfigError(f"layout {layout!r} is unknown for {options.source}; allowed are {', '.join(layouts)}")
-    if options.count < 3:
-        raise ConfigError(f"--count is {options.count}; allowed is 3 or more, one for each split")
+    fewest = FEWEST.get(layout, len(SPLITS))
+    if options.count < fewest:
+        raise ConfigError(
+            f"--count is {options.count}; allowed is {fewest} or more, so that every split of {layout} gets one"
+        )
     if options.to.exists() and (not options.to.is_dir() or any(options.to.iterdir())):
         raise ConfigError(f"{options.to} exists and is not an empty folder; choose another one")
     if options.source == "rooms":

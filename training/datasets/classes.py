@@ -26,7 +26,7 @@ def spread_palette(classes: int) -> tuple[tuple[int, int, int], ...]:
     "unlabelled", so class k has the colour of number k + 1.
     """
     return tuple(
-        tuple(sum((number >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(3)) for channel in range(3))  # type: ignore[misc]
+        tuple(sum((number >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(8)) for channel in range(3))  # type: ignore[misc]
         for number in range(1, classes + 1)
     )
 

@@ -75,13 +75,29 @@ class PlainDepth:
         return (stored / np.float64(self.units_per_metre)).astype(np.float32)
 
 
+def open_picture(path: Path) -> Image.Image:
+    """Open a picture and decode it whole.
+
+    Raises:
+        DataError: a file that is missing or unreadable, or of more pixels than Pillow trusts.
+    """
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            return picture
+    except FileNotFoundError:
+        raise DataError(absent(path)) from None
+    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise DataError(Problem(str(path), f"cannot be read ({error})", "export or copy it again")) from error
+
+
 def read_colour(path: Path) -> Colour:
     """Read a colour picture, uint8 [H, W, 3]; grey is repeated, transparency is dropped.
 
     Raises:
         DataError: a file that is missing, unreadable, or not a picture of 8 bits per channel.
     """
-    picture = _open(path)
+    picture = open_picture(path)
     if picture.mode not in _COLOUR_MODES:
         raise DataError(
             Problem(str(path), f"{_described(picture)}, not a colour picture", "save 8-bit RGB as JPEG or PNG")
@@ -95,7 +111,7 @@ def read_depth(path: Path, decode: Callable[[NDArray[np.uint16], str], Depth]) -
     Raises:
         DataError: a file that is missing, unreadable, or not a grey picture of 16 bits.
     """
-    picture = _open(path)
+    picture = open_picture(path)
     if picture.mode not in _DEPTH_MODES:
         raise DataError(
             Problem(str(path), f"{_described(picture)}, not 16-bit grey", "save depth as a 16-bit grey PNG")
@@ -109,7 +125,7 @@ def read_labels(path: Path, code: LabelCode) -> Labels:
     Raises:
         DataError: a file that is missing, unreadable, no picture of 8-bit indices, or holds values that are no class.
     """
-    picture = _open(path)
+    picture = open_picture(path)
     if picture.mode not in _LABEL_MODES:
         raise DataError(
             Problem(
@@ -151,18 +167,6 @@ def depth_problem(depth: Depth, file: str, allowed: tuple[float, float]) -> Prob
             "check how many units a metre has in the files; millimetres have 1000",
         )
     return None
-
-
-def _open(path: Path) -> Image.Image:
-    """Open a picture and decode it whole."""
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            return picture
-    except FileNotFoundError:
-        raise DataError(absent(path)) from None
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise DataError(Problem(str(path), f"cannot be read ({error})", "export or copy it again")) from error
 
 
 def _described(picture: Image.Image) -> str:

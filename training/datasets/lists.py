@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from training.datasets.file_frames import Entry
-from training.datasets.problems import Problem, absent
+from training.datasets.file_frames import Entry, FileFrames, Format
+from training.datasets.problems import Problem, Survey, absent
 
 
 def read_lines(path: Path) -> tuple[list[str], list[Problem]]:
@@ -60,3 +60,21 @@ def read_entries(path: Path, root: Path, columns: tuple[int, int, int]) -> tuple
             continue
         entries.append(Entry(*(root / paths[column] for column in columns)))
     return entries, problems
+
+
+def survey_lists(train: Path, test: Path, root: Path, columns: tuple[int, int, int], form: Format) -> Survey:
+    """Lay open the frames that two list files name; one that both name is a problem.
+
+    Args:
+        train: list of the frames to train on.
+        test: list of the frames to score.
+        root: folder that the paths start from.
+        columns: places of rgb, depth and labels in a line, see `read_entries`.
+        form: how the pictures are stored.
+    """
+    trained, wrong = read_entries(train, root, columns)
+    scored, more = read_entries(test, root, columns)
+    known = {entry.rgb for entry in trained}
+    cure = "take it out of one, or scores are of frames that were trained on"
+    both = [Problem(str(entry.rgb), "is in both lists", cure) for entry in scored if entry.rgb in known]
+    return Survey((*wrong, *more, *both), FileFrames([*dict.fromkeys((*trained, *scored))], form))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import colorsys
-
+from training.datasets.classes import spread_palette
 from training.datasets.frames import Frame
-
-_GOLDEN = 0.6180339887498949
 
 
 class NoFrames:
@@ -18,7 +15,7 @@ class NoFrames:
 
     def __init__(self, classes: tuple[str, ...]) -> None:
         self.classes = classes
-        self.palette = distinct_colours(len(classes))
+        self.palette = spread_palette(len(classes))
 
     def __len__(self) -> int:
         """No frame."""
@@ -31,13 +28,3 @@ class NoFrames:
             IndexError: always.
         """
         raise IndexError(f"there is no frame {index}: this data set has none")
-
-
-def distinct_colours(count: int) -> tuple[tuple[int, int, int], ...]:
-    """Return RGB colours, 0..255 each, that keep apart: hues a golden ratio from each other, in three brightnesses."""
-    colours = []
-    for index in range(count):
-        value = (0.95, 0.75, 0.55)[index % 3]
-        red, green, blue = colorsys.hsv_to_rgb(index * _GOLDEN % 1, (0.75, 0.5)[index % 2], value)
-        colours.append((round(255 * red), round(255 * green), round(255 * blue)))
-    return tuple(colours)

@@ -1,4 +1,4 @@
-"""NYUv2 as the official code of 001_e1b2dc5bb402bd11.txt lays it out: 795 frames to train on, 654 to score.
+"""NYUv2 as the official code of the CEN paper lays it out: 795 frames to train on, 654 to score.
 
     DIR/rgb/000001.png     8-bit colour
     DIR/depth/000001.png   16-bit grey, 5000 per metre, 0 = no reading
@@ -16,10 +16,10 @@ from pathlib import Path
 
 from training.config import DataConfig
 from training.datasets.classes import NYUV2_CLASSES, NYUV2_PALETTE
-from training.datasets.file_frames import Entry, FileFrames, Format, open_files
+from training.datasets.file_frames import FileFrames, Format, open_files
 from training.datasets.files import LabelCode, PlainDepth
-from training.datasets.lists import read_entries
-from training.datasets.problems import Problem, Survey
+from training.datasets.lists import read_entries, survey_lists
+from training.datasets.problems import Survey
 
 UNITS_PER_METRE = 5000
 COLUMNS = (0, 2, 1)
@@ -44,25 +44,15 @@ def open_split(config: DataConfig, split: str) -> FileFrames:
     Raises:
         DataError: a list or a file is missing or wrong.
     """
-    entries, problems = _entries(config, "train" if split == "train" else "val")
+    entries, problems = read_entries(_list(config, "train" if split == "train" else "val"), Path(config.path), COLUMNS)
     return open_files(entries, FORM, problems)
 
 
 def survey(config: DataConfig) -> Survey:
     """Lay open both splits."""
-    train, wrong = _entries(config, "train")
-    val, more = _entries(config, "val")
-    known = set(train)
-    both = [
-        Problem(str(entry.rgb), "is in both lists", "take it out of one, or scores are of frames that were trained on")
-        for entry in val
-        if entry in known
-    ]
-    frames = FileFrames([*train, *(entry for entry in val if entry not in known)], FORM)
-    return Survey((*wrong, *more, *both), frames)
+    return survey_lists(_list(config, "train"), _list(config, "val"), Path(config.path), COLUMNS, FORM)
 
 
-def _entries(config: DataConfig, name: str) -> tuple[list[Entry], list[Problem]]:
-    """Read a list file."""
-    root = Path(config.path)
-    return read_entries(Path(config.splits or root) / f"{name}.txt", root, COLUMNS)
+def _list(config: DataConfig, name: str) -> Path:
+    """Return where the list file of a split lies."""
+    return Path(config.splits or config.path) / f"{name}.txt"

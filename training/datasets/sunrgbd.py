@@ -128,6 +128,7 @@ def _all(config: DataConfig) -> tuple[ToolboxFrames, list[bool]]:
         entries.append(Entry(place / "image" / str(frame.rgbname), depth, source.path))
         train.append(folder in training)
     _match(source, len(entries))
+    _both_sides(root / SPLIT, train)
     return ToolboxFrames(entries, range(len(entries)), source), train
 
 
@@ -142,6 +143,13 @@ def _match(source: Hdf5, count: int) -> None:
     if labels != count:
         what = f"holds labels of {labels} frames, {Path(META).name} names {count}"
         raise DataError(Problem(str(source.path), what, "take both from one download"))
+
+
+def _both_sides(path: Path, train: Sequence[bool]) -> None:
+    """Refuse a split that leaves nothing to train on, or nothing to score."""
+    if not any(train) or all(train):
+        what = f"alltrain names {'all' if any(train) else 'none'} of the {len(train)} frames of {Path(META).name}"
+        raise DataError(Problem(str(path), what, "take both from one download"))
 
 
 def _texts(cells: Any) -> Iterable[str]:

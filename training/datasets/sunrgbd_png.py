@@ -14,7 +14,7 @@ from pathlib import Path
 
 from training.config import DataConfig
 from training.datasets.file_frames import FileFrames, open_files
-from training.datasets.lists import read_entries
+from training.datasets.lists import read_entries, survey_lists
 from training.datasets.problems import Survey
 from training.datasets.sunrgbd import FORM
 
@@ -40,6 +40,4 @@ def open_split(config: DataConfig, split: str) -> FileFrames:
 def survey(config: DataConfig) -> Survey:
     """Lay open both splits."""
     root = Path(config.path)
-    train, wrong = read_entries(root / "train37.txt", root, COLUMNS)
-    test, more = read_entries(root / "test37.txt", root, COLUMNS)
-    return Survey((*wrong, *more), FileFrames([*train, *test], FORM))
+    return survey_lists(root / "train37.txt", root / "test37.txt", root, COLUMNS, FORM)

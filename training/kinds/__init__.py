@@ -123,7 +123,11 @@ class Kind(Protocol):
         """Return what `score` returned as text."""
 
     def infer(self, run: RunOf[Any, Any], arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:
-        """Run a network on arrays in its own normalised range."""
+        """Run a network on arrays as it takes them: pictures in its normalised range, raw clips, or features.
+
+        Raises:
+            TensorError: arrays that do not fit the network.
+        """
 
     def report(self, run: RunOf[Any, Any]) -> Path:
         """Draw what a run has to show and return the page."""

@@ -19,7 +19,9 @@ from training.audio_video.network import begin
 from training.audio_video.network import build_network as build
 from training.audio_video.sources.events_clips import EventClips
 from training.audio_video.task import AudioVideoTask
+from training.classes import check_classes
 from training.config import ConfigError
+from training.infer import TensorError
 from training.kinds import ScoreOptions
 from training.lesson import Lesson
 
@@ -32,11 +34,7 @@ table = evaluate.table
 def lesson(config: AudioVideoConfig, *, fresh: bool) -> Lesson:
     """Return an audio-video network and its clips; see `training.kinds.Kind`."""
     train, val = clips(config, "train"), clips(config, "val")
-    if len(train.classes) != config.network.classes:
-        raise ConfigError(
-            f"network.classes is {config.network.classes}, the data set {config.data.name} has "
-            f"{len(train.classes)}; set network.classes={len(train.classes)}"
-        )
+    check_classes(config, train)
     task = AudioVideoTask(config)
     if fresh:
         begin(task.network, config.network)
@@ -59,10 +57,10 @@ def score(run: evaluate.Run, options: ScoreOptions) -> dict[str, Any]:
     """Score a run on its test clips, under every availability in any case.
 
     Raises:
-        ConfigError: views of pictures, which clips are not scored from.
+        ConfigError: options of other kinds.
     """
-    if options.flip or options.scales != (1.0,):
-        raise ConfigError("clips are scored as they are; leave out --scales and --flip")
+    if options.flip or options.scales != (1.0,) or options.inception:
+        raise ConfigError("clips are scored as they are; leave out --scales, --flip and --inception")
     return evaluate.score(run, progress=options.progress)
 
 
@@ -70,22 +68,25 @@ def infer(run: evaluate.Run, arrays: Mapping[str, NDArray[np.generic]]) -> dict[
     """Return the logits [N, C] of raw `video` [N, T, H, W, 3], 0..255, and `audio` [N, S], -1..1; one may be absent.
 
     Raises:
-        ConfigError: an array is unknown or misshapen, or all are absent.
+        TensorError: an array is unknown or misshapen, or all are absent.
     """
     network = run.network
     names = network.modalities
     if unknown := sorted(set(arrays) - set(names)):
-        raise ConfigError(f"arrays {', '.join(unknown)} are unknown; the network takes {', '.join(names)}")
+        raise TensorError(f"arrays {', '.join(unknown)} are unknown; the network takes {', '.join(names)}")
     if not arrays:
-        raise ConfigError(f"no array was given; the network takes {', '.join(names)}, of which one may be absent")
-    count = len(next(iter(arrays.values())))
-    inputs = []
-    for name in names:
-        shape = (count, *_input_shape(run.config.network, name))
-        array = np.asarray(arrays.get(name, np.zeros(shape)), np.float32)
-        if array.shape != shape:
-            raise ConfigError(f"array {name!r} has shape {list(array.shape)}; give {list(shape)}")
-        inputs.append(torch.from_numpy(array))
+        raise TensorError(f"no array was given; the network takes {', '.join(names)}, of which one may be absent")
+    shapes = {name: _input_shape(run.config.network, name) for name in names}
+    for name, array in arrays.items():
+        if array.ndim == 0 or not len(array) or array.shape[1:] != shapes[name]:
+            wanted = ", ".join(map(str, shapes[name]))
+            raise TensorError(f"array {name!r} has shape {list(array.shape)}; give [N, {wanted}]")
+    counts = {name: len(array) for name, array in arrays.items()}
+    if len(set(counts.values())) > 1:
+        raise TensorError(f"N is {counts}; it is the same for all arrays")
+    count = next(iter(counts.values()))
+    given = (np.asarray(arrays.get(name, np.zeros((count, *shapes[name]))), np.float32) for name in names)
+    inputs = [torch.from_numpy(array) for array in given]
     with torch.inference_mode():
         return {"logits": network(*inputs).logits.float().numpy()}
 

@@ -9,10 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 from training.config import ConfigError
 from training.data import StepSampler
+from training.infer import TensorError
 from training.kinds import ScoreOptions
 from training.lesson import Lesson
 from training.retrieval.config import NetworkConfig, RetrievalConfig
@@ -37,9 +38,10 @@ def lesson(config: RetrievalConfig, *, fresh: bool) -> Lesson:
         sampler = StepSampler(
             len(train), config.data.batch, config.seed, config.val_every, lambda: task.step, rank=rank, ranks=ranks
         )
-        dataset, watched = PairDataset(train, config.seed), PairDataset(val, config.seed)
+        dataset = PairDataset(train, config.seed)
         batches = DataLoader(dataset, batch_sampler=sampler, collate_fn=dataset.collate)
-        return batches, DataLoader(watched, batch_size=len(val), collate_fn=watched.collate)
+        # The whole split is scored at once behind the last batch, so there is one of nothing.
+        return batches, DataLoader(TensorDataset(torch.zeros(1, 0)))
 
     return Lesson(task=task, loaders=loaders, prepared={}, monitor="val_map", clip=config.optimiser.clip)
 
@@ -50,8 +52,8 @@ def score(run: Run, options: ScoreOptions) -> dict[str, Any]:
     Raises:
         ConfigError: options of other kinds.
     """
-    if options.flip or options.scales != (1.0,) or options.availability:
-        raise ConfigError("retrieval is scored as it is; leave out --scales, --flip and --availability")
+    if options.flip or options.scales != (1.0,) or options.availability or options.inception:
+        raise ConfigError("retrieval is scored as it is; leave out --scales, --flip, --availability and --inception")
     source = features(run.config, "test")
     metrics = {
         "videos": len(source),
@@ -72,15 +74,15 @@ def infer(run: Run, arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDAr
     """Return unit vectors of `video` [N, F] and `image` [N, G], of what is given.
 
     Raises:
-        ConfigError: an array is unknown or misshapen.
+        TensorError: an array is unknown or misshapen.
     """
     sizes = {"video": run.config.network.video, "image": run.config.network.image}
     found = {}
     for name, array in arrays.items():
         if name not in sizes:
-            raise ConfigError(f"array {name!r} is unknown; the network takes video and image")
+            raise TensorError(f"array {name!r} is unknown; the network takes video and image")
         if array.ndim != 2 or array.shape[1] != sizes[name]:
-            raise ConfigError(f"array {name!r} has shape {list(array.shape)}; give [N, {sizes[name]}]")
+            raise TensorError(f"array {name!r} has shape {list(array.shape)}; give [N, {sizes[name]}]")
         with torch.inference_mode():
             given = torch.from_numpy(np.asarray(array, np.float32))
             found[f"{name}_embedding"] = run.network.embed(list(sizes).index(name), given).numpy()

@@ -8,6 +8,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from training import evaluate
+from training.classes import check_classes
 from training.config import ConfigError, NetworkConfig, TrainConfig
 from training.count import stream_shapes as shapes
 from training.count import with_streams
@@ -32,11 +33,7 @@ table = evaluate.table
 def lesson(config: TrainConfig, *, fresh: bool) -> Lesson:
     """Return a segmentation network and its frames; see `training.kinds.Kind`."""
     train, val = frames(config.data, "train"), frames(config.data, "val")
-    if len(train.classes) != config.network.classes:
-        raise ConfigError(
-            f"network.classes is {config.network.classes}, the data set {config.data.name} has "
-            f"{len(train.classes)}; set network.classes={len(train.classes)}"
-        )
+    check_classes(config, train)
     task = SegmentationTask(config)
     if config.network.imagenet and fresh:
         load_imagenet(task.network, Path(config.network.imagenet))

@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from training.config import ConfigError
-from training.infer import TensorError
+from training.infer import TensorError, check_pictures
 from training.kinds import ScoreOptions
 from training.lesson import Lesson
 from training.models.translation import build_translator as build
 from training.translation import evaluate
-from training.translation.config import NETWORKS, TranslationConfig, TranslatorConfig
+from training.translation.config import NETWORKS, USUAL_INPUTS, TranslationConfig, TranslatorConfig, check_size
 from training.translation.data import eval_loader, train_loader
 from training.translation.domains import codecs, domain
 from training.translation.evaluate import TranslationRun
+from training.translation.inception import load_inception
 from training.translation.pictures import RoomPictures, pictures
 from training.translation.report import write_report as report
 from training.translation.task import MONITOR, TranslationTask
@@ -28,7 +29,6 @@ from training.translation.task import MONITOR, TranslationTask
 __all__ = ["NETWORKS", "build", "infer", "lesson", "next_step", "report", "sample", "score", "shapes", "table"]
 
 table = evaluate.table
-_COUNTED = ("shade", "texture", "depth", "normal")
 
 
 def lesson(config: TranslationConfig, *, fresh: bool) -> Lesson:
@@ -54,7 +54,7 @@ def score(run: TranslationRun, options: ScoreOptions) -> dict[str, Any]:
     """Score a run on its test views."""
     if options.availability or options.flip or options.scales != (1.0,):
         raise ConfigError("--scales, --flip and --availability belong to segmentation; leave them out")
-    features = evaluate.features_of(options.inception) if options.inception else None
+    features = load_inception(options.inception) if options.inception else None
     return evaluate.score(run, features=features, progress=options.progress)
 
 
@@ -64,17 +64,10 @@ def infer(run: TranslationRun, arrays: Mapping[str, NDArray[np.generic]]) -> dic
     `predicted_labels` is a score per class from -1 to 1, [N, K, H, W].
 
     Raises:
-        TensorError: arrays that are missing, too many, or of the wrong dtype or shape.
+        TensorError: arrays that are missing, too many, or of the wrong dtype, shape or values.
     """
     names = run.config.network.inputs
-    if sorted(arrays) != sorted(names):
-        raise TensorError(f"the arrays are {', '.join(sorted(arrays))}; give exactly {', '.join(names)}")
-    for name in names:
-        array, channels = arrays[name], domain(name).channels
-        if array.dtype != np.float32 or array.ndim != 4 or array.shape[1] != channels:
-            raise TensorError(
-                f"{name} is {array.dtype} {list(array.shape)}; give float32 [N, {channels}, H, W] from -1 to 1"
-            )
+    check_pictures({name: domain(name).channels for name in names}, arrays)
     side = 2**run.config.network.levels
     if any(length % side for length in arrays[names[0]].shape[2:]):
         raise TensorError(f"height and width are {list(arrays[names[0]].shape[2:])}; give multiples of {side}")
@@ -99,11 +92,16 @@ def sample(name: str, streams: int, classes: int) -> TranslatorConfig:
     Raises:
         ConfigError: more than four inputs.
     """
-    if streams > len(_COUNTED):
-        raise ConfigError(f"--streams is {streams}; a generator takes 1 to {len(_COUNTED)}")
-    return TranslatorConfig(name=name, inputs=_COUNTED[:streams])
+    if streams > len(USUAL_INPUTS):
+        raise ConfigError(f"--streams is {streams}; a generator takes 1 to {len(USUAL_INPUTS)}")
+    return TranslatorConfig(name=name, inputs=USUAL_INPUTS[:streams])
 
 
 def shapes(network: TranslatorConfig, size: tuple[int, int]) -> list[tuple[int, ...]]:
-    """Return the shape of every input, [1, C, H, W]."""
+    """Return the shape of every input, [1, C, H, W].
+
+    Raises:
+        ConfigError: a size that the generator cannot halve as often as it does.
+    """
+    check_size(network, size)
     return [(1, domain(name).channels, *size) for name in network.inputs]

@@ -1,7 +1,7 @@
 """Channel exchange: private norms for stacked streams, and the mask that says which channels are replaced.
 
 Streams travel stacked on the batch axis, stream-major: rows `[m*N, (m+1)*N)` of a stacked tensor belong to stream m.
-Source: 001_e1b2dc5bb402bd11.txt, Eq. 5 (private norm), Eq. 6 (exchange) and section 3.3 (disjoint sub-parts).
+Source: the CEN paper, Eq. 5 (private norm), Eq. 6 (exchange) and section 3.3 (disjoint sub-parts).
 """
 
 from __future__ import annotations

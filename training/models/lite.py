@@ -2,7 +2,7 @@
 
 Made for whole pictures on a CPU in 8-bit arithmetic: dense 3x3 and 1x1 convolutions, ReLU and bilinear up-sampling,
 nothing else. Every norm is private, and the exchange follows each 3x3 convolution of the encoder's blocks as in the
-bottlenecks of 001_e1b2dc5bb402bd11.txt, section 3.4. What was measured and dropped: `docs/cen-lite.md`.
+bottlenecks of the CEN paper, section 3.4. What was measured and dropped: `docs/cen-lite.md`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The PSPNet decoder: pyramid pooling over a dilated encoder, shared by all streams.
 
-001_e1b2dc5bb402bd11.txt names PSPNet without details; this is its standard head, without the auxiliary loss: averages
+The CEN paper names PSPNet without details; this is its standard head, without the auxiliary loss: averages
 over 1x1, 2x2, 3x3 and 6x6 bins, 512 channels each, and a 3x3 convolution to 512. Its batch norms are shared by the
 streams as its convolutions are.
 """

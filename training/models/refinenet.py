@@ -1,6 +1,6 @@
 """The RefineNet decoder, norm-free and shared by all streams.
 
-Source: 001_e1b2dc5bb402bd11.txt, section 4.1 (RefineNet as the segmentation framework). Convolutions are 3x3 and have
+Source: the CEN paper, section 4.1 (RefineNet as the segmentation framework). Convolutions are 3x3 and have
 a bias only where written.
 """
 

@@ -1,7 +1,7 @@
 """ResNet encoders whose streams share every convolution and own every norm.
 
 Keys follow torchvision's ResNet (`conv1`, `layer1.0.conv2`, `downsample.0`), norms have one copy per stream below
-them. Source: 001_e1b2dc5bb402bd11.txt, section 3.4; the exchange comes after each 3x3 convolution of a bottleneck.
+them. Source: the CEN paper, section 3.4; the exchange comes after each 3x3 convolution of a bottleneck.
 """
 
 from __future__ import annotations

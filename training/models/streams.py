@@ -15,7 +15,7 @@ from training.models.exchange import PrivateNorm2d
 class StackStreams(nn.Module):
     """Stack M inputs on the batch axis after tiling their channels to the least common multiple.
 
-    Source: 001_e1b2dc5bb402bd11.txt, footnote 3: 3-channel colour and 1-channel depth both become 3 channels.
+    Source: the CEN paper, footnote 3: 3-channel colour and 1-channel depth both become 3 channels.
 
     Args:
         channels: channels of each stream's input.

@@ -1,4 +1,4 @@
-"""Runs on clips: the procedural events, and the experiments of 004_a3329bf35123a571.txt (appendix G).
+"""Runs on clips: the procedural events, and the experiments of the GMF paper (appendix G).
 
 `events-gmf` is the network that `model_repository/events_gmf` serves. The others need the data set (`data.path=DIR`);
 `network.video.weights=FILE` and `network.audio.weights=FILE` begin from torchvision's weights.

@@ -1,6 +1,6 @@
 """The segmentation experiments of the papers, with their hyper-parameters.
 
-Source: 001_e1b2dc5bb402bd11.txt, Tables 1 to 3, and 002_aa41f67a09fe60b8.txt for schedules and baselines. They begin
+Source: the CEN paper, Tables 1 to 3, and the CEN supplement for schedules and baselines. They begin
 from ImageNet weights (`network.imagenet=FILE`) and need the data set (`data.path=DIR`).
 """
 

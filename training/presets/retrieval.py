@@ -1,4 +1,4 @@
-"""Retrieval on ActivityNet's features: the three rows of GMF in Table 3 of 004_a3329bf35123a571.txt.
+"""Retrieval on ActivityNet's features: the three rows of GMF in Table 3 of the GMF paper.
 
 They need the features (`data.path=DIR`, see `training.retrieval.data`).
 """

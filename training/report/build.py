@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from training.classes import check_classes
 from training.config import ConfigError
+from training.count import parameters
 from training.data import frames
 from training.datasets.frames import FrameSource
 from training.evaluate import score
@@ -16,13 +18,11 @@ from training.modalities import modalities
 from training.models import exchanging_norms, sparse_norms
 from training.report import decisions, exchanged, factors, features
 from training.report.decisions import Sample
-from training.report.page import Page, render
+from training.report.page import FOLDER, Page, spread, write_page
 from training.report.style import Picture
 from training.run_folder import Run, read_metrics
 from training.transforms import eval_transform
 
-FOLDER = "report"
-PAGE = "index.html"
 _FRAMES = 6
 
 
@@ -42,27 +42,22 @@ def write_report(run: Run) -> Path:
         *_drawn_from_frames(run, source, folder),
         *_drawn_from_factors(run, read_gammas(run.folder), folder, left_out),
     ]
-    page = folder / PAGE
     facts = [
         network.name,
         " + ".join(network.streams),
         f"{network.classes} classes",
-        f"{sum(p.numel() for p in run.network.parameters()):,} parameters",
+        f"{parameters(run.network):,} parameters",
         f"preset {run.config.preset}",
         f"{run.config.steps} steps on {run.config.data.name}",
     ]
-    temporary = page.with_suffix(".tmp")
-    temporary.write_text(
-        render(Page(f"Run {run.folder.resolve().name}", facts, metrics, pictures, left_out)), encoding="utf-8"
-    )
-    temporary.replace(page)
-    return page
+    return write_page(run.folder, Page(f"Run {run.folder.resolve().name}", facts, metrics, pictures, left_out))
 
 
 def _test_frames(run: Run, left_out: list[str]) -> FrameSource | None:
     """Return the test frames of a run, or None where there are none."""
     try:
         source = frames(run.config.data, "test")
+        check_classes(run.config, source)
     except ConfigError as error:
         left_out.append(f"Scores, feature maps and decisions: {error}.")
         return None
@@ -76,7 +71,7 @@ def _drawn_from_frames(run: Run, source: FrameSource | None, folder: Path) -> li
     """Draw what takes test frames."""
     if source is None:
         return []
-    samples = [_sample(run, source, index) for index in _spread(len(source), _FRAMES)]
+    samples = [_sample(run, source, index) for index in spread(len(source), _FRAMES)]
     pictures = [decisions.draw_decisions(run, samples, source, folder)]
     if exchanging_norms(run.network):
         richest = max(samples, key=lambda sample: len(np.unique(sample.labels)))
@@ -108,8 +103,3 @@ def _sample(run: Run, source: FrameSource, index: int) -> Sample:
         {m.name: decisions.show(m, frame.pictures[m.name]) for m in streams},
         frame.labels,
     )
-
-
-def _spread(size: int, count: int) -> list[int]:
-    """Return up to `count` indices spread evenly over 0..size-1."""
-    return sorted({int(i) for i in np.linspace(0, size - 1, min(count, size))}) if size else []

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from training.gamma_log import Gammas
-from training.models import exchanged_share, exchanging_norms
+from training.models import PrivateNorm2d, exchanged_share, exchanging_norms
 from training.report.factors import draw_bars, short_names
 from training.report.style import INK, PALE, Picture, colour, save, tidy
 from training.run_folder import Run
@@ -20,10 +20,7 @@ def draw_layers(run: Run, folder: Path) -> Picture:
     """Draw which share of the channels that it may exchange every stream does exchange in every layer."""
     streams, norms = run.config.network.streams, exchanging_norms(run.network)
     total = exchanged_share(run.network)
-    shares = [
-        [100 * int(norm.masks()[stream].sum()) / norm.candidates()[stream] for norm in norms.values()]
-        for stream in range(len(streams))
-    ]
+    shares = [list(by_layer) for by_layer in zip(*map(exchanged_shares, norms.values()), strict=True)]
     figure = Figure(figsize=(10, 3.4), layout="constrained")
     axes = figure.subplots()
     draw_bars(axes, list(norms), streams, shares)
@@ -41,6 +38,12 @@ def draw_layers(run: Run, folder: Path) -> Picture:
     )
 
 
+def exchanged_shares(norm: PrivateNorm2d) -> list[float]:
+    """Return per stream the exchanged share of the channels that it may exchange, in per cent; 0 of none."""
+    pairs = zip(norm.masks(), norm.candidates(), strict=True)
+    return [100 * int(mask.sum()) / most if most else 0.0 for mask, most in pairs]
+
+
 def draw_steps(run: Run, log: Gammas, folder: Path) -> Picture:
     """Draw the exchanged share against the step: per stream over all layers, and per layer over all streams."""
     streams, norms = run.config.network.streams, exchanging_norms(run.network)
@@ -50,16 +53,16 @@ def draw_steps(run: Run, log: Gammas, folder: Path) -> Picture:
     figure = Figure(figsize=(10, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
     for stream, name in enumerate(streams):
-        share = 100 * counts[:, :, stream].sum(1) / candidates[:, stream].sum()
+        share = 100 * counts[:, :, stream].sum(1) / max(1, candidates[:, stream].sum())
         left.plot(log.steps, share, color=colour(stream), linewidth=1.6, label=name)
-    share = 100 * counts.sum((1, 2)) / candidates.sum()
+    share = 100 * counts.sum((1, 2)) / max(1, candidates.sum())
     left.plot(log.steps, share, color=INK, linewidth=1.0, linestyle="--", label="all streams")
     left.grid(color=PALE, linewidth=0.6)
     left.set_ylim(bottom=0)
     left.margins(x=0)
     tidy(left, "all layers", "optimiser step", "exchanged channels, %")
     left.legend(ncols=len(streams) + 1, loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
-    _draw_map(figure, right, layers, log, 100 * counts.sum(2) / candidates.sum(1))
+    _draw_map(figure, right, layers, log, 100 * counts.sum(2) / candidates.sum(1).clip(1))
     save(figure, folder / "exchanged_over_steps.png")
     return Picture(
         "exchanged_over_steps.png",

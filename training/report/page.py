@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from training.files import write_text
 from training.report.style import Picture
 
+FOLDER = "report"
+PAGE = "index.html"
 _STYLE = """
 :root { color-scheme: light; }
 body { margin: 0 auto; max-width: 62rem; padding: 2rem 1.25rem 4rem; background: #fff; color: #22303c;
@@ -42,6 +48,18 @@ class Page:
     metrics: dict[str, Any]
     pictures: Sequence[Picture]
     left_out: Sequence[str]
+
+
+def write_page(run: Path, page: Page) -> Path:
+    """Write a page into the folder `report` of a run folder, all of it or nothing, and return its path."""
+    path = run / FOLDER / PAGE
+    write_text(path, render(page))
+    return path
+
+
+def spread(size: int, count: int) -> list[int]:
+    """Return up to `count` indices spread evenly over 0..size-1."""
+    return sorted({int(i) for i in np.linspace(0, size - 1, min(count, size))}) if size else []
 
 
 def render(page: Page) -> str:

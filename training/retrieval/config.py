@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from training.audio_video.config import FusionConfig, OptimiserConfig
-from training.config import ConfigError, RuntimeConfig
+from training.config import ConfigError, RuntimeConfig, check_steps
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ class RetrievalConfig:
         steps: optimiser steps.
         val_every: steps between two validations.
         seed: of weights and order.
-        runtime: how the machine computes it.
+        runtime: how the machine computes it; `compile` and `channels_last` change nothing here, and features are read
+            without `workers`.
     """
 
     kind: str = "retrieval"
@@ -94,8 +95,4 @@ class RetrievalConfig:
         """Refuse values that could only fail later."""
         if not 0 < self.temperature < float("inf"):
             raise ConfigError(f"temperature is {self.temperature}; allowed is more than 0")
-        if min(self.seed, self.steps) < 0 or self.val_every < 1 or self.steps % max(self.val_every, 1):
-            raise ConfigError(
-                f"seed {self.seed}, steps {self.steps}, val_every {self.val_every}: val_every is 1 or more and divides "
-                "steps"
-            )
+        check_steps(self)

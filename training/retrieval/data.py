@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -20,6 +20,7 @@ from torch.utils.data import Dataset
 
 from training.config import ConfigError
 from training.data import Draw
+from training.datasets.problems import DataError, Problem
 from training.retrieval.config import RetrievalConfig
 from training.seeds import derive_seed
 
@@ -59,17 +60,16 @@ class Features:
     """
 
     def __init__(self, root: Path, split: str) -> None:
-        database = _annotations(root / ANNOTATIONS)
-        known = {name: entry["annotations"][0]["label"] for name, entry in database.items() if entry["annotations"]}
-        self.classes = tuple(sorted(set(known.values())))
+        known = _activities(root / ANNOTATIONS)
+        self.classes = tuple(sorted({activity for _, activity in known.values()}))
         videos, labels, images = [], [], []
         try:
             with h5py.File(root / VIDEOS) as clips, h5py.File(root / IMAGES) as stills:
-                for name in sorted(known):
-                    if database[name]["subset"] == _SUBSETS[split] and name in clips and name in stills:
+                for name, (subset, activity) in sorted(known.items()):
+                    if subset == _SUBSETS[split] and name in clips and name in stills:
                         videos.append(np.atleast_2d(clips[name][()]).mean(0).astype(np.float32))
                         images.append(np.atleast_2d(stills[name][()]).astype(np.float32))
-                        labels.append(self.classes.index(known[name]))
+                        labels.append(self.classes.index(activity))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{root} has no readable {VIDEOS} and {IMAGES}: {error}") from error
         if len(videos) < 2:
@@ -83,13 +83,21 @@ class Features:
         return len(self.videos)
 
 
-def _annotations(path: Path) -> dict[str, Any]:
-    """Read ActivityNet's annotations."""
+def _activities(path: Path) -> dict[str, tuple[str, str]]:
+    """Read subset and activity of every video whose activity is known, which those of the test subset are not."""
     try:
-        database: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["database"]
+        videos = dict(json.loads(path.read_text(encoding="utf-8"))["database"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} cannot be read as the annotations of ActivityNet: {error}") from error
-    return database
+    found = {}
+    for name, video in videos.items():
+        try:
+            if video["annotations"]:
+                found[name] = str(video["subset"]), str(video["annotations"][0]["label"])
+        except (KeyError, TypeError) as error:
+            what = f"video {name!r} lacks subset, annotations, or the label of the first one ({error!r})"
+            raise DataError(Problem(str(path), what, "give ActivityNet's own file, or complete the video")) from error
+    return found
 
 
 def features(config: RetrievalConfig, split: str) -> Features:

@@ -1,6 +1,6 @@
 """The network: both features mapped to one size where asked, and GMF, whose invariant parts are the embedding.
 
-Source: 004_a3329bf35123a571.txt, section 5.3 (Table 3). The embedding is not specified there; the invariant parts,
+Source: the GMF paper, section 5.3 (Table 3). The embedding is not specified there; the invariant parts,
 which have the same size for both, are compared by their cosine.
 """
 

@@ -41,8 +41,8 @@ class RetrievalTask(DescendingTask):
         self.log("train/task_loss", task)
         return task if loss is None else task + self.config.optimiser.fusion_loss * loss
 
-    def validation_step(self, batch: Pairs, index: int) -> None:
-        """Wait for all batches; the retrieval is scored over the whole split."""
+    def validation_step(self, batch: list[Tensor], index: int) -> None:
+        """Do nothing: the retrieval is scored over the whole split, not batch by batch."""
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores."""

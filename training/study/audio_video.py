@@ -17,7 +17,7 @@ from training.audio_video.config import (
 from training.presets import preset
 from training.study.study import Claim, Row, Study, Table, Verdict, compare
 
-_PAPER = "004_a3329bf35123a571.txt, Table 2"
+_PAPER = "GMF, Table 2"
 _TITLES = {"concat": "concatenation", "gmf": "GMF", "mbt": "MBT"}
 #: Accuracy that may be lost for an equal one.
 _EQUAL = 0.01

@@ -1,6 +1,6 @@
 """Corollary 1: a channel with γ = 0 can be replaced by anything once its share of the next convolution is in the bias.
 
-Source: 001_e1b2dc5bb402bd11.txt, Corollary 1 and its proof. The channel is the constant β, so that the next convolution
+Source: the CEN paper, Corollary 1 and its proof. The channel is the constant β, so that the next convolution
 adds W * ReLU(β) to its output: a constant inside, and less of it where the kernel hangs over a zero-padded border.
 """
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import json
-import os
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from training.hardware import hardware
 from training.study.study import Study, Table
 
 if TYPE_CHECKING:
@@ -58,6 +56,7 @@ def as_json(study: Study, table: Table, size: str, seeds: int, command: str) -> 
         verdicts.append(
             {"claim": claim.text, "source": claim.source, "verdict": verdict.word, "evidence": verdict.evidence}
         )
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "study": study.name,
         "question": study.question,
@@ -66,33 +65,11 @@ def as_json(study: Study, table: Table, size: str, seeds: int, command: str) -> 
         "seeds": seeds,
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "command": command,
-        "hardware": hardware(),
+        "hardware": {**hardware(), "gpu": gpu, "torch": torch.__version__},
         "shown": dict(study.shown),
         "rows": rows,
         "verdicts": verdicts,
     }
-
-
-def hardware() -> dict[str, Any]:
-    """Return what the runs were computed on."""
-    listing = Path("/proc/cpuinfo")
-    text = listing.read_text() if listing.exists() else ""
-    names = [line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")]
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {
-        "cpu": names[0] if names else platform.processor(),
-        "cores": os.cpu_count(),
-        "gpu": gpu,
-        "torch": torch.__version__,
-    }
-
-
-def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Write a record, all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
 
 
 def draw(path: Path, study: Study, table: Table, runs: Path) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from training.config import ConfigError, same_result
+from training.count import parameters
+from training.files import write_json
 from training.fit import fit
 from training.kinds import RunConfig, ScoreOptions, kind_of
 from training.run_folder import read_config, read_run
@@ -71,15 +73,8 @@ def _figures(study: Study, row: Row | Computation, seed: int, folder: Path, *, l
     figures = study.read(kind_of(config).score(run, ScoreOptions(progress=False)))
     if study.observe:
         figures |= study.observe(run)
-    figures["parameters"] = float(sum(p.numel() for p in run.network.parameters()))
-    _write(record, figures)
+    figures["parameters"] = float(parameters(run.network))
+    write_json(record, figures)
     for spent in ("last.ckpt", "weights.pt"):
         (place / spent).unlink(missing_ok=True)
     return figures
-
-
-def _write(path: Path, figures: Figures) -> None:
-    """Write figures, all of them or nothing."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)

@@ -175,21 +175,21 @@ EXCHANGE = Study(
     drawn=("ensemble", "rgb", "depth"),
     power=_POWER,
     claims=(
-        Claim("Exchange improves the ensemble", "001, Table 1", _above(_CEN, "S-U, L1 half")),
-        Claim("Exchange improves the rgb stream", "001, Table 1", _above(_CEN, "S-U, L1 half", "rgb")),
-        Claim("Exchange improves the depth stream", "001, Table 1", _above(_CEN, "S-U, L1 half", "depth")),
+        Claim("Exchange improves the ensemble", "CEN, Table 1", _above(_CEN, "S-U, L1 half")),
+        Claim("Exchange improves the rgb stream", "CEN, Table 1", _above(_CEN, "S-U, L1 half", "rgb")),
+        Claim("Exchange improves the depth stream", "CEN, Table 1", _above(_CEN, "S-U, L1 half", "depth")),
         Claim(
             "Exchange improves unshared convolutions too",
-            "001, Table 1",
+            "CEN, Table 1",
             _above("U-U, L1 half, exchange", "U-U, L1 half"),
         ),
-        Claim("Private norms are better than shared ones", "001, Table 1", _above("S-U", "S-S")),
-        Claim("Shared convolutions are better with exchange", "001, Table 1", _above(_CEN, "U-U, L1 half, exchange")),
-        Claim("L1 on disjoint halves is better than on all", "001, Table 1", _above(_CEN, "S-U, L1 all, exchange")),
-        Claim("Learnt exchange is better than a fixed portion", "001, Table 1", _above(_CEN, "S-U, fixed 30 %")),
-        Claim("Learnt exchange is better than a random one", "001, Table 1", _above(_CEN, "S-U, random")),
-        Claim("Exchanging is better than discarding", "001, section 4.1", _above(_CEN, "S-U, L1 half, discard")),
-        Claim("A part of the channels is exchanged, not none and not all", "001, section 4.1", _shares),
+        Claim("Private norms are better than shared ones", "CEN, Table 1", _above("S-U", "S-S")),
+        Claim("Shared convolutions are better with exchange", "CEN, Table 1", _above(_CEN, "U-U, L1 half, exchange")),
+        Claim("L1 on disjoint halves is better than on all", "CEN, Table 1", _above(_CEN, "S-U, L1 all, exchange")),
+        Claim("Learnt exchange is better than a fixed portion", "CEN, Table 1", _above(_CEN, "S-U, fixed 30 %")),
+        Claim("Learnt exchange is better than a random one", "CEN, Table 1", _above(_CEN, "S-U, random")),
+        Claim("Exchanging is better than discarding", "CEN, section 4.1", _above(_CEN, "S-U, L1 half, discard")),
+        Claim("A part of the channels is exchanged, not none and not all", "CEN, section 4.1", _shares),
     ),
 )
 
@@ -202,14 +202,14 @@ FUSION = Study(
     drawn=("ensemble",),
     power=_POWER,
     claims=(
-        Claim("Both modalities are better than rgb alone", "001, Table 3", _above(_CEN, "rgb alone")),
-        Claim("Both modalities are better than depth alone", "001, Table 3", _above(_CEN, "depth alone")),
+        Claim("Both modalities are better than rgb alone", "CEN, Table 3", _above(_CEN, "rgb alone")),
+        Claim("Both modalities are better than depth alone", "CEN, Table 3", _above(_CEN, "depth alone")),
         *(
-            Claim(f"CEN is better than {fusion} behind all stages", "001, Table 2", _above(_CEN, f"{fusion} all"))
+            Claim(f"CEN is better than {fusion} behind all stages", "CEN, Table 2", _above(_CEN, f"{fusion} all"))
             for fusion in _FUSIONS
         ),
-        Claim("CEN is better than the best of all others", "001, Table 2", _best_baseline),
-        Claim("CEN adds the fewest parameters", "001, Table 2", _next_to_no_parameters),
+        Claim("CEN is better than the best of all others", "CEN, Table 2", _best_baseline),
+        Claim("CEN adds the fewest parameters", "CEN, Table 2", _next_to_no_parameters),
     ),
 )
 
@@ -222,7 +222,9 @@ SENSITIVITY = Study(
     drawn=("ensemble", "exchanged"),
     power=_POWER,
     claims=(
-        Claim("More pressure exchanges more", "002, figure on sensitivity", _rises),
-        Claim("The result hardly depends on λ within a factor of three", "002, figure on sensitivity", _robust),
+        Claim("More pressure exchanges more", "CEN supplement, figure on sensitivity", _rises),
+        Claim(
+            "The result hardly depends on λ within a factor of three", "CEN supplement, figure on sensitivity", _robust
+        ),
     ),
 )

@@ -1,6 +1,6 @@
 """Theorem 1: how likely γ = 0 attracts, by its formula, by drawing normals, and by the gradients of a network.
 
-Source: 001_e1b2dc5bb402bd11.txt, Theorem 1. The gradient of the loss by γ is Σ g_i z_i over the pixels of all
+Source: the CEN paper, Theorem 1. The gradient of the loss by γ is Σ g_i z_i over the pixels of all
 pictures, with g = ∂L/∂x' and z the normalised activation; γ = 0 attracts where its modulus is below λ. With z
 independent and standard normal the sum has standard deviation ‖g‖₂: the probability is 2Φ(λ/‖g‖₂) − 1.
 """

@@ -214,17 +214,17 @@ THEORY = Study(
     claims=(
         Claim(
             "γ = 0 attracts with probability 2Φ(λ/‖g‖₂) − 1 where activations are independent and normal",
-            "003, Theorem 1",
+            "CEN journal, Theorem 1",
             _drawn_as("predicted"),
         ),
         Claim(
             "The modulus of the gradient there may be read as the sum of its moduli",
-            "001, Theorem 1",
+            "CEN, Theorem 1",
             _drawn_as("l1"),
         ),
         Claim(
             f"The probability holds for the activations of a network in training (within {100 * _EQUAL:g} points)",
-            "001, Theorem 1",
+            "CEN, Theorem 1",
             _in_a_network,
         ),
         *(
@@ -233,22 +233,22 @@ THEORY = Study(
             for claim in (
                 Claim(
                     f"{_NEARLY:.0%} or more of the γ that come to θ end there, {words}",
-                    "001, section 3.3",
+                    "CEN, section 3.3",
                     _stays(row),
                 ),
                 Claim(
                     f"A γ close to zero hardly recovers, {words}: at most {_HARDLY:.0%} rise above {RECOVERED}θ",
-                    "003, Figure 8",
+                    "CEN journal, Figure 8",
                     _hardly_recovers(row),
                 ),
             )
         ),
         Claim(
             "A channel with γ = 0 is replaced without a trace once its constant is in the next bias",
-            "001, Corollary 1",
+            "CEN, Corollary 1",
             _unchanged("inside"),
         ),
-        Claim("So it is at zero-padded borders, as the proof has it", "001, Corollary 1", _unchanged("border")),
-        Claim("It needs convolutions that are not shared", "001, Corollary 1", _needs_unshared),
+        Claim("So it is at zero-padded borders, as the proof has it", "CEN, Corollary 1", _unchanged("border")),
+        Claim("It needs convolutions that are not shared", "CEN, Corollary 1", _needs_unshared),
     ),
 )

@@ -1,6 +1,6 @@
 """What the scaling factors of a run went through: how many came under the threshold, and whether they stayed there.
 
-Source: 001_e1b2dc5bb402bd11.txt, Figure 5 of the appendix: γ close to zero can hardly recover.
+Source: the CEN paper, Figure 5 of the appendix: γ close to zero can hardly recover.
 """
 
 from __future__ import annotations

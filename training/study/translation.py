@@ -96,7 +96,11 @@ def _less(better: str, worse: str, figure: str) -> Callable[[Table], Verdict]:
 def _all_less(better: str, worse: str, figures: Sequence[str]) -> list[Claim]:
     """Return one claim per output."""
     return [
-        Claim(f"{better.capitalize()} is better than {worse} in {figure}", "003, Table 7", _less(better, worse, figure))
+        Claim(
+            f"{better.capitalize()} is better than {worse} in {figure}",
+            "CEN journal, Table 7",
+            _less(better, worse, figure),
+        )
         for figure in figures
     ]
 
@@ -110,11 +114,11 @@ TRANSLATION = Study(
     drawn=("rgb",),
     power=_POWER,
     claims=(
-        Claim("Both inputs are better than texture alone", "001, Table 4", _less(_BOTH, "texture alone", "rgb")),
-        Claim("Both inputs are better than shade alone", "001, Table 4", _less(_BOTH, "shade alone", "rgb")),
-        Claim("Exchange is better than none", "001, Table 4", _less(_BOTH, _NONE, "rgb")),
-        Claim("Exchange is better than averaging", "001, Table 4", _less(_BOTH, "both, average", "rgb")),
-        Claim("Exchange is better than concatenation", "001, Table 4", _less(_BOTH, "both, concat", "rgb")),
+        Claim("Both inputs are better than texture alone", "CEN, Table 4", _less(_BOTH, "texture alone", "rgb")),
+        Claim("Both inputs are better than shade alone", "CEN, Table 4", _less(_BOTH, "shade alone", "rgb")),
+        Claim("Exchange is better than none", "CEN, Table 4", _less(_BOTH, _NONE, "rgb")),
+        Claim("Exchange is better than averaging", "CEN, Table 4", _less(_BOTH, "both, average", "rgb")),
+        Claim("Exchange is better than concatenation", "CEN, Table 4", _less(_BOTH, "both, concat", "rgb")),
     ),
 )
 

@@ -12,6 +12,7 @@ from training.config import (
     WHERE,
     ConfigError,
     RuntimeConfig,
+    check_steps,
 )
 from training.translation.settings import AdversarialConfig, PicturesConfig
 
@@ -34,6 +35,8 @@ DOMAINS = (
     "segment2d",
     "segment25d",
 )
+#: What comes in, by the number of inputs, where nobody names them.
+USUAL_INPUTS = ("shade", "texture", "depth", "normal")
 #: Class indices, which can only go out.
 LABELS = "labels"
 
@@ -54,7 +57,7 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class TranslatorConfig:
-    """Which generator; 003_e01c86a338b7627d.txt, sections 3.2 to 3.5.
+    """Which generator; the CEN journal paper, sections 3.2 to 3.5.
 
     Every pair of a task (one output) and an input is a flow through the encoder, with norms of its own. One task fuses
     several inputs; several tasks with one input learn from each other; several of both do both; `cycle` makes a task of
@@ -268,13 +271,7 @@ class TranslationConfig:
         """Refuse values that could only fail later."""
         if self.kind != "translation":
             raise ConfigError(f"kind is {self.kind!r}; allowed is translation")
-        if self.steps < 0 or self.val_every < 1 or min(self.seed, self.data.seed) < 0:
-            raise ConfigError("steps and seeds are 0 or more, val_every is 1 or more")
-        if self.steps % self.val_every:
-            raise ConfigError(
-                f"steps is {self.steps}, which val_every = {self.val_every} does not divide; "
-                f"use steps={-(-self.steps // self.val_every) * self.val_every}"
-            )
+        check_steps(self)
         check_size(self.network, (self.data.height, self.data.width))
         if self.optimiser.consistency and len(self.network.outputs) != 2:
             raise ConfigError("optimiser.consistency ties two outputs together; network.outputs has another number")

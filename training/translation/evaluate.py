@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -109,10 +108,3 @@ def table(metrics: dict[str, Any]) -> str:
             counts = "  ".join(f"{e}/{p}" for e, p in zip(layer["exchanged"], layer["penalised"], strict=True))
             lines.append(f"  {layer['layer']:32} {counts}")
     return "\n".join(lines)
-
-
-def features_of(path: Path) -> nn.Module:
-    """Return the Inception network of FID and KID with the weights of a file."""
-    from training.translation.inception import load_inception
-
-    return load_inception(path)

@@ -1,6 +1,6 @@
 """TaskGrouping: which tasks share an encoder, chosen by the validation error under a budget of encoders.
 
-Source: 003_e01c86a338b7627d.txt, Table 8, after Standley et al., "Which tasks should be learned together in multi-task
+Source: the CEN journal paper, Table 8, after Standley et al., "Which tasks should be learned together in multi-task
 learning?", ICML 2020. With two to four tasks every grouping can be trained, so none is guessed from the others.
 """
 

@@ -1,6 +1,6 @@
 """The objective of a generator: GAN, mean absolute error, cross-entropy of labels, and the L1 of the scaling factors.
 
-Source: 003_e01c86a338b7627d.txt, Eq. 5 to 8, after pix2pix: the discriminator of a task judges the picture of every
+Source: the CEN journal paper, Eq. 5 to 8, after pix2pix: the discriminator of a task judges the picture of every
 flow beside the input of that flow; the mix of pictures has the absolute error alone.
 """
 

@@ -125,7 +125,7 @@ def _metric(code: Codec) -> PictureErrors | LabelScores:
 
 
 class FeatureDistances(nn.Module):
-    """FID and KID of every output but labels on the features of a given network; 003_e01c86a338b7627d.txt, section 4.
+    """FID and KID of every output but labels on the features of a given network; the CEN journal paper, section 4.
 
     Args:
         outputs: names of the output domains.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from training.config import ConfigError
 from training.data import SPLITS
-from training.datasets.no_frames import distinct_colours
+from training.datasets.classes import spread_palette
 from training.datasets.rooms import CLASSES, PALETTE, render
 from training.datasets.rooms import DOMAINS as ROOM_DOMAINS
 from training.translation.config import LABELS, TranslatorConfig
@@ -137,4 +137,4 @@ def label_names(
         return (), ()
     if config.name == "rooms":
         return CLASSES, PALETTE
-    return tuple(f"class {index}" for index in range(network.classes)), distinct_colours(network.classes)
+    return tuple(f"class {index}" for index in range(network.classes)), spread_palette(network.classes)

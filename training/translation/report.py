@@ -9,10 +9,11 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from training.datasets.no_frames import distinct_colours
+from training.count import parameters
+from training.datasets.classes import spread_palette
 from training.models import exchanged_share, exchanging_norms
-from training.models.exchange import PrivateNorm2d
-from training.report.page import Page, render
+from training.report.exchanged import exchanged_shares
+from training.report.page import FOLDER, Page, spread, write_page
 from training.report.style import INK, Picture, bare, colour, save, tidy
 from training.run_folder import read_metrics
 from training.translation.data import eval_transform
@@ -21,8 +22,6 @@ from training.translation.evaluate import TranslationRun, score, table
 from training.translation.pictures import TRUE, PictureSource, pictures
 from training.translation.settings import PicturesConfig
 
-FOLDER = "report"
-PAGE = "index.html"
 _VIEWS = 6
 
 
@@ -46,16 +45,11 @@ def write_report(run: TranslationRun) -> Path:
     facts = [
         network.name,
         f"{' + '.join(network.inputs)} to {' + '.join(network.outputs)}{', in a cycle' if network.cycle else ''}",
-        f"{sum(p.numel() for p in run.network.parameters()):,} parameters",
+        f"{parameters(run.network):,} parameters",
         f"preset {run.config.preset}",
         f"{run.config.steps} steps on {run.config.data.name}",
     ]
-    page = folder / PAGE
-    temporary = page.with_suffix(".tmp")
-    title = f"Run {run.folder.resolve().name}"
-    temporary.write_text(render(Page(title, facts, {}, drawn, left_out)), encoding="utf-8")
-    temporary.replace(page)
-    return page
+    return write_page(run.folder, Page(f"Run {run.folder.resolve().name}", facts, {}, drawn, left_out))
 
 
 def translate(run: TranslationRun, view: dict[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
@@ -70,7 +64,7 @@ def translate(run: TranslationRun, view: dict[str, NDArray[np.generic]]) -> list
 def shown(code: Codec, raw: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Return a raw picture as bytes to look at [H, W, 3]; near is bright, classes have colours of their own."""
     if code.domain.is_labels:
-        return np.asarray(distinct_colours(code.classes), np.uint8)[np.asarray(raw, np.intp)]
+        return np.asarray(spread_palette(code.classes), np.uint8)[np.asarray(raw, np.intp)]
     if code.domain.is_depth:
         raw = np.rint((1 - code.encode(raw)[0]) * 127.5).astype(np.uint8)[..., None]
     return np.broadcast_to(np.asarray(raw, np.uint8), (*raw.shape[:2], 3))
@@ -82,7 +76,7 @@ def _draw_views(run: TranslationRun, source: PictureSource, folder: Path, scores
     titles = [*network.inputs]
     for name in network.outputs:
         titles += [f"{name}, true", f"{name}, made"]
-    rows = sorted({int(i) for i in np.linspace(0, len(source) - 1, min(_VIEWS, len(source)))})
+    rows = spread(len(source), _VIEWS)
     views = [_resized(run.config.data, source, index) for index in rows]
     height, width = next(iter(views[0].values())).shape[:2]
     figure = Figure(figsize=(12, 12 / len(titles) * (height / width + 0.06) * len(rows) + 0.5), layout="constrained")
@@ -116,7 +110,7 @@ def _draw_layers(run: TranslationRun, folder: Path) -> Picture:
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     axes = figure.subplots()
     for index, norm in enumerate(norms.values()):
-        shares = _shares(norm)
+        shares = exchanged_shares(norm)
         for stream, share in enumerate(shares):
             place = index + (stream + 0.5) / len(shares) * 0.8 - 0.4
             axes.bar(place, share, width=0.8 / len(shares), color=colour(stream))
@@ -131,9 +125,3 @@ def _draw_layers(run: TranslationRun, folder: Path) -> Picture:
         f"layers it is {exchanged_share(run.network):.1%}.",
         "Section 3.3 to 3.5 of the TPAMI paper: exchange among inputs in the encoder, among tasks in the decoder.",
     )
-
-
-def _shares(norm: PrivateNorm2d) -> list[float]:
-    """Return per flow the exchanged share of the channels that it may exchange, in per cent."""
-    pairs = zip(norm.masks(), norm.candidates(), strict=True)
-    return [100 * int(mask.sum()) / most if most else 0.0 for mask, most in pairs]

@@ -80,7 +80,8 @@ class AdversarialConfig:
         consistency: weight of cross-task consistency: the first output, sent through a trained network, against the
             second one. 0 for none.
         consistency_run: run folder of that network, trained from the first output's domain to the second's.
-        random_task: train one task, drawn anew, in every step instead of all (the papers' CEN-random).
+        random_task: train the generator on one task, drawn anew, in every step instead of all (the papers' CEN-random);
+            the discriminators learn from the pictures of all tasks in every step.
         clip: largest norm of the generator's gradient; 0 for none.
     """
 

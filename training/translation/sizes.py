@@ -1,6 +1,6 @@
 """Published sizes of generators and discriminators beside those built here.
 
-Source: 003_e01c86a338b7627d.txt, Tables 6 to 9, in millions; "enc2 dec3" has two encoders and three decoders.
+Source: the CEN journal paper, Tables 6 to 9, in millions; "enc2 dec3" has two encoders and three decoders.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import nn
 
+from training.count import parameters
 from training.models import PrivateNorm2d
 from training.models.translation import PatchDiscriminator, TranslationNetwork, build_translator
 from training.rows import Row
@@ -49,7 +49,7 @@ def translation_rows() -> Iterator[Row]:
     """Build the generators and discriminators and count them."""
     yield from _parts()
     for title, changes, reported in _PRINTED:
-        yield Row(title, _size(_build(**changes)), reported)
+        yield Row(title, parameters(_build(**changes)), reported)
     for domains in (3, 4):
         names = ("rgb", "shade", "texture", "depth")[:domains]
         network = _build(inputs=names, outputs=names, cycle=True)
@@ -62,10 +62,10 @@ def _parts() -> Iterator[Row]:
     """Count the parts of a generator of one stream."""
     network = _build(inputs=("shade",))
     unused = _build(inputs=("shade",), unused_norms=True).unused
-    *idle, last = (_size(norm) for norm in unused)
+    *idle, last = (parameters(norm) for norm in unused)
     for name, part, more in (("encoder", network.encoder, sum(idle)), ("decoder", network.decoder, last)):
-        norms = sum(_size(m) for m in part.modules() if isinstance(m, PrivateNorm2d))
-        yield Row(f"U-Net-256 {name}, convolutions", _size(part) - norms)
+        norms = sum(parameters(m) for m in part.modules() if isinstance(m, PrivateNorm2d))
+        yield Row(f"U-Net-256 {name}, convolutions", parameters(part) - norms)
         yield Row(f"U-Net-256 {name}, one set of norms", norms)
         yield Row(f"U-Net-256 {name}, one set with unused", norms + more)
 
@@ -76,10 +76,10 @@ def _judges() -> Iterator[Row]:
         judge, official = PatchDiscriminator(), PatchDiscriminator(unused_norms=True)
         picture = torch.empty(1, 3, _SIDE, _SIDE)
         patches = judge(picture, picture).shape[2:]
-    yield Row("discriminator", _size(judge))
-    yield Row("discriminator, with unused norms", _size(official))
+    yield Row("discriminator", parameters(judge))
+    yield Row("discriminator, with unused norms", parameters(official))
     for title, count, reported in _JUDGES:
-        yield Row(f"discriminators, {title}", count * _size(judge), reported)
+        yield Row(f"discriminators, {title}", count * parameters(judge), reported)
     yield Row(f"discriminator output, {_SIDE}x{_SIDE} input", "x".join(map(str, patches)))
 
 
@@ -87,8 +87,3 @@ def _build(**changes: Any) -> TranslationNetwork:
     """Build a generator of published width without allocating it."""
     with torch.device("meta"):
         return build_translator(TranslatorConfig(**changes))
-
-
-def _size(module: nn.Module) -> int:
-    """Count the parameters of a module."""
-    return sum(parameter.numel() for parameter in module.parameters())

@@ -18,9 +18,9 @@ from training.models import exchanged_share, sparse_norms
 from training.models.translation import PatchDiscriminator, Pictures, TranslationNetwork, build_translator
 from training.run_folder import read_run
 from training.seeds import derive_seed
-from training.translation.config import TranslationConfig
+from training.translation.config import TranslationConfig, TranslatorConfig
 from training.translation.data import Views
-from training.translation.domains import codecs
+from training.translation.domains import codecs, domain
 from training.translation.losses import believed, per_flow, task_error, verdicts
 from training.translation.metrics import PictureMetrics, error_of
 
@@ -71,11 +71,8 @@ class TranslationTask(RunTask):
         generator, *critics = optimisers if isinstance(optimisers, list) else [optimisers]
         self._set_rates([generator, *critics])
         pictures = self.network(*batch.inputs)
-        given, made, true = self._pairs(batch, pictures)
-        streams = self.config.network.streams
         for critic in critics:
-            loss = 0.5 * believed(verdicts(self._judges, given, true), true=True, streams=streams)
-            loss = loss + 0.5 * believed(verdicts(self._judges, given, made.detach()), true=False, streams=streams)
+            loss = self.critic_loss(batch, pictures)
             critic.zero_grad()
             self.manual_backward(loss)
             critic.step()
@@ -84,16 +81,29 @@ class TranslationTask(RunTask):
 
     def _generator_step(self, generator: Any, loss: Tensor) -> None:
         """Take one step of the generator."""
-        total = loss + self.config.optimiser.sparsity * sparsity_loss(self.network)
+        pressure = self.config.optimiser.sparsity * sparsity_loss(self.network)
         generator.zero_grad()
-        self.manual_backward(total)
         if self.config.optimiser.random_task:
-            _forget_idle(self.network)
+            self._backward_of_one_task(loss, pressure)
+        else:
+            self.manual_backward(loss + pressure)
         if self.config.optimiser.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimiser.clip)
         generator.step()
         self.log("loss", loss, prog_bar=True, logger=False)
-        self.log("train/loss", total)
+        self.log("train/loss", loss + pressure)
+
+    def _backward_of_one_task(self, loss: Tensor, pressure: Tensor) -> None:
+        """Leave gradients on what the loss of the drawn task reaches alone, so that Adam leaves the rest where it is.
+
+        The pressure of λ reaches the scaling factors of all tasks, so it comes after the loss has told who is idle.
+        """
+        self.manual_backward(loss)
+        idle = [p for p in self.network.parameters() if p.grad is None or not p.grad.any()]
+        if pressure.requires_grad:
+            self.manual_backward(pressure)
+        for parameter in idle:
+            parameter.grad = None
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Log the exchanged share, which the step has just moved."""
@@ -127,6 +137,13 @@ class TranslationTask(RunTask):
             judged = [{"params": list(self.judges.parameters()), "peak": settings.discriminator_lr}]
             optimisers.append(torch.optim.Adam(judged, lr=settings.discriminator_lr, betas=settings.betas))
         return optimisers
+
+    def critic_loss(self, batch: Views, pictures: Pictures) -> Tensor:
+        """Return the objective of the discriminators on a batch; it sends nothing back into the generator."""
+        given, made, true = self._pairs(batch, pictures)
+        streams = self.config.network.streams
+        real = believed(verdicts(self._judges, given, true), true=True, streams=streams)
+        return 0.5 * real + 0.5 * believed(verdicts(self._judges, given, made.detach()), true=False, streams=streams)
 
     def generator_loss(self, batch: Views, pictures: Pictures) -> Tensor:
         """Return the objective of the generator on a batch, without the L1 of the scaling factors."""
@@ -193,25 +210,24 @@ class TranslationTask(RunTask):
                 group["lr"] = group["peak"] * share
 
 
-def _forget_idle(network: nn.Module) -> None:
-    """Drop the gradients of parameters that a step did not use, so that Adam leaves them where they are."""
-    for parameter in network.parameters():
-        if parameter.grad is not None and not parameter.grad.any():
-            parameter.grad = None
-
-
 def _consistency_network(config: TranslationConfig) -> nn.Module:
     """Return the trained network that ties the first output to the second.
 
     Raises:
-        ConfigError: it translates something else.
+        ConfigError: it is of another kind, translates something else, or codes depth in another way.
     """
     run = read_run(Path(config.optimiser.consistency_run))
     first, second = config.network.outputs
     found = run.config.network
-    if (found.inputs, getattr(found, "outputs", ())) != ((first,), (second,)):
+    if not isinstance(found, TranslatorConfig) or (found.inputs, found.outputs) != ((first,), (second,)):
         raise ConfigError(
             f"optimiser.consistency_run {run.folder} is no translation of {first} to {second}; train one first"
+        )
+    mine, theirs = ((of.depth_gain, of.depth_top) for of in (config.network, found))
+    if any(domain(name).is_depth for name in (first, second)) and mine != theirs:
+        raise ConfigError(
+            f"optimiser.consistency_run {run.folder} codes depth with depth_gain, depth_top = {theirs}, this run with "
+            f"{mine}; set network.depth_gain={theirs[0]} and network.depth_top={theirs[1]}"
         )
     network: nn.Module = run.network.requires_grad_(False)
     return network

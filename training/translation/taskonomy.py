@@ -5,8 +5,8 @@
     DIR/rgb/BUILDING/point_0_view_0_domain_rgb.png          the same with a folder per building
 
 Views are named `point_0_view_0` or `BUILDING/point_0_view_0`. `train.txt` and `val.txt` list them, one per line;
-without the lists the first two thirds in alphabetical order train and the rest validates, as 1,000 and 500 do in 003.
-Ranges are those of 003_e01c86a338b7627d.txt as its code has them: depth in 1/512 m, edges up to 11355 and 11584. Its
+without the lists the first two thirds in alphabetical order train and the rest validates, as 1,000 and 500 do there.
+Ranges are those of the CEN journal paper as its code has them: depth in 1/512 m, edges up to 11355 and 11584. Its
 texture edges are grey; those of the rooms have colours, so grey ones are repeated.
 """
 
@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
+from training.datasets.files import open_picture
 from training.datasets.lists import read_lines
 from training.datasets.problems import DataError, Problem, absent, refuse
 from training.translation.domains import domain
@@ -144,14 +144,10 @@ def read_picture(path: Path, name: str) -> Raw:
     """Read one picture: bytes [H, W, C] as uint8, edges scaled to them, depth float32 [H, W] in metres.
 
     Raises:
-        DataError: a file that is no picture, or none of the depth of bits that its domain has.
+        DataError: a file that is missing, no picture, or none of the depth of bits that its domain has.
     """
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            stored = np.asarray(picture if picture.mode in _PLAIN else picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:
-        raise DataError(Problem(str(path), f"cannot be read ({error})", "copy it again")) from error
+    picture = open_picture(path)
+    stored = np.asarray(picture if picture.mode in _PLAIN else picture.convert("RGB"))
     top = STORED[name].top
     if (stored.dtype == np.uint8) != (top == _BYTE):
         has, wants = ("8", "16") if stored.dtype == np.uint8 else ("16", "8")

@@ -46,15 +46,13 @@ export class Inputs {
     }
   }
 
-  form() {
+  /** What is chosen now, and stays so whatever is chosen later: the form to send, its files, the unit of depth. */
+  chosen() {
     const form = new FormData();
     for (const [name, file] of this.files) form.append(name, file, file.name);
     for (const [name, input] of this.numbers) if (input.value !== "") form.append(name, input.value);
-    return form;
-  }
-
-  unitsPerMetre() {
-    return Number(this.numbers.get("depth_units_per_metre")?.value) || 1000;
+    const unitsPerMetre = Number(this.numbers.get("depth_units_per_metre")?.value) || 1000;
+    return { form, files: new Map(this.files), unitsPerMetre };
   }
 
   #zone(field) {

@@ -21,6 +21,7 @@ function complain(text) {
 function choose(name) {
   const pipeline = state.pipelines.find(one => one.name === name);
   state.pipeline = pipeline;
+  state.running++;  // an answer that is still to come belongs to another pipeline
   state.inputs = new Inputs(at("#fields"), pipeline, update);
   at("#fields").oninput = () => showSnippets(at("#snippets"), pipeline, state.inputs);
   const metric = Object.entries(pipeline.metrics ?? {}).find(([name, value]) => value > 0 && value <= 1 && /iou|accuracy|score/i.test(name));
@@ -30,6 +31,7 @@ function choose(name) {
   complain("");
   at("#answer").hidden = true;
   at("#empty").hidden = false;
+  at("#results").ariaBusy = "false";
   showSamples();
   update();
 }
@@ -60,25 +62,28 @@ async function take(sample, button) {
     const blob = await (await fetch(`page/samples/${name}`)).blob();
     inputs.set(field, new File([blob], name, { type: blob.type }));
   }
-  await run();
+  if (inputs === state.inputs) await run();
 }
 
 async function run() {
-  const { pipeline, inputs } = state, mine = ++state.running;
+  const { pipeline } = state, mine = ++state.running, sent = state.inputs.chosen();
   complain("");
   at("#results").ariaBusy = "true";
   at("#run").disabled = true;
   try {
-    const answer = await predict(pipeline, inputs.form());
+    const answer = await predict(pipeline, sent.form);
     const view = VIEWS[pipeline.task] ?? showPictures;
-    const parts = await view({ pipeline, said: answer.said, inputs });
+    const parts = await view({ pipeline, said: answer.said, sent });
     if (mine !== state.running) return;
     answer.steps.then(steps => parts.at(-1).append(showLatency(pipeline, answer.total, steps)));
     at("#answer").replaceChildren(...parts);
     at("#answer").hidden = false;
     at("#empty").hidden = true;
   } catch (error) {
-    if (mine === state.running) complain(error.message);
+    if (mine === state.running) {
+      complain(error.message);
+      at("#answer").hidden = true;  // it belongs to other files
+    }
   } finally {
     if (mine === state.running) {
       at("#results").ariaBusy = "false";
@@ -102,9 +107,10 @@ function listen() {
   addEventListener("drop", async event => {
     event.preventDefault();
     document.body.classList.remove("dragging");
-    if (!state.inputs) return;
-    await state.inputs.give([...event.dataTransfer.files]);
-    if (state.inputs.complete) run();
+    const inputs = state.inputs;
+    if (!inputs) return;
+    await inputs.give([...event.dataTransfer.files]);
+    if (inputs === state.inputs && inputs.complete) run();
   });
 }
 

@@ -6,9 +6,9 @@ import { DEPTH, drawMap, span } from "./colours.js";
 import { make, panel } from "./dom.js";
 import { readPng } from "./png.js";
 
-export async function showPictures({ pipeline, said, inputs }) {
+export async function showPictures({ pipeline, said, sent }) {
   const panels = [];
-  for (const [name, file] of inputs.files) {
+  for (const [name, file] of sent.files) {
     if (file.type.startsWith("image/")) panels.push(panel(name, "sent", await draw(new Uint8Array(await file.arrayBuffer()))));
   }
   const texts = {};

@@ -7,13 +7,13 @@ import { readPng } from "./png.js";
 
 const OPACITY = 55;
 
-export async function showSegmentation({ pipeline, said, inputs }) {
+export async function showSegmentation({ pipeline, said, sent }) {
   const labels = await readPng(bytesOf(said.labels));
   const confidence = said.confidence ? await readPng(bytesOf(said.confidence)) : null;
-  const file = inputs.files.get("depth");
+  const file = sent.files.get("depth");
   const depth = file ? await readPng(new Uint8Array(await file.arrayBuffer())).catch(() => null) : null;
-  const rgb = inputs.files.has("rgb") ? await createImageBitmap(inputs.files.get("rgb"), { imageOrientation: "none" }) : null;
-  const view = { labels, confidence, depth, rgb, pipeline, units: inputs.unitsPerMetre(), chosen: null, opacity: OPACITY };
+  const rgb = sent.files.has("rgb") ? await createImageBitmap(sent.files.get("rgb"), { imageOrientation: "none" }) : null;
+  const view = { labels, confidence, depth, rgb, pipeline, units: sent.unitsPerMetre, chosen: null, opacity: OPACITY };
   const stage = makeStage(view);
   const panels = make("div", { className: "panels" }, ...confidencePanel(view, said.summary), ...depthPanel(view));
   return [make("div", { className: "main" }, stage.element, makeLegend(view, said.summary, stage.draw)), panels];

@@ -13,7 +13,7 @@ class Extractor(nn.Module, ABC):
     """Maps pictures or sound to one feature vector.
 
     Args:
-        out_features: its size, without a classifier.
+        out_features: its size.
     """
 
     def __init__(self, out_features: int) -> None:

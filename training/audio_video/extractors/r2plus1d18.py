@@ -1,6 +1,6 @@
 """R(2+1)D-18 with torchvision's key names: every 3D convolution is one in space and one in time.
 
-Source: 004_a3329bf35123a571.txt, section 5.3 (its reference [28]).
+Source: the GMF paper, section 5.3 (its reference [28]).
 """
 
 from __future__ import annotations
@@ -64,10 +64,9 @@ class R2Plus1D18(Extractor):
     Args:
         channels: of its input.
         width: channels of the stem; 64 in the paper. The stem's middle has 45 at that width.
-        classes: of the classifier `fc`; None for none, the features going out.
     """
 
-    def __init__(self, channels: int = 3, width: int = 64, classes: int | None = None) -> None:
+    def __init__(self, channels: int = 3, width: int = 64) -> None:
         super().__init__(8 * width)
         middle = max(1, 45 * width // 64)
         self.stem = nn.Sequential(
@@ -83,7 +82,6 @@ class R2Plus1D18(Extractor):
             out = width * 2**level
             setattr(self, name, nn.Sequential(BasicBlock(size, out, 1 + (level > 0)), BasicBlock(out, out, 1)))
             size = out
-        self.fc = nn.Linear(size, classes) if classes else nn.Identity()
         self.apply(initialise)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,5 +89,5 @@ class R2Plus1D18(Extractor):
         x = self.stem(x)
         for name in STAGES:
             x = self.get_submodule(name)(x)
-        features: Tensor = self.fc(x.mean((2, 3, 4)))
+        features: Tensor = x.mean((2, 3, 4))
         return features

@@ -1,6 +1,6 @@
 """ResNet-18 with torchvision's key names, for spectrograms.
 
-Source: 004_a3329bf35123a571.txt, section 5.3 (its reference [29]).
+Source: the GMF paper, section 5.3 (its reference [29]).
 """
 
 from __future__ import annotations
@@ -44,10 +44,9 @@ class ResNet18(Extractor):
     Args:
         channels: of its input.
         width: channels of the stem; 64 in the paper.
-        classes: of the classifier `fc`; None for none, the features going out.
     """
 
-    def __init__(self, channels: int = 3, width: int = 64, classes: int | None = None) -> None:
+    def __init__(self, channels: int = 3, width: int = 64) -> None:
         super().__init__(8 * width)
         self.conv1 = nn.Conv2d(channels, width, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -57,7 +56,6 @@ class ResNet18(Extractor):
             out = width * 2**level
             setattr(self, name, nn.Sequential(BasicBlock(size, out, 1 + (level > 0)), BasicBlock(out, out, 1)))
             size = out
-        self.fc = nn.Linear(size, classes) if classes else nn.Identity()
         self.apply(initialise)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,5 +64,5 @@ class ResNet18(Extractor):
         x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
         for name in STAGES:
             x = self.get_submodule(name)(x)
-        features: Tensor = self.fc(x.mean((2, 3)))
+        features: Tensor = x.mean((2, 3))
         return features

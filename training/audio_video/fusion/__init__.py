@@ -19,6 +19,7 @@ from training.audio_video.fusion.mbt import MBT
 from training.audio_video.fusion.misa import MISA
 from training.audio_video.fusion.perceiver import Perceiver
 from training.audio_video.fusion.uavm import UAVM
+from training.count import parameters
 
 __all__ = ["FUSIONS", "GMF", "Fused", "Fusion", "FusionConfig", "GFront", "build_fusion", "count_fusion"]
 
@@ -75,4 +76,4 @@ def count_fusion(config: FusionConfig, dims: Sequence[int]) -> tuple[int, int]:
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         fusion = build_fusion(config, dims).train()
         fusion([torch.empty(1, size) for size in dims])
-    return sum(p.numel() for p in fusion.parameters()), int(counter.get_total_flops()) // 2
+    return parameters(fusion), int(counter.get_total_flops()) // 2

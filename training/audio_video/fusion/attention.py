@@ -103,9 +103,9 @@ class Projections(nn.ModuleList):
         return [layer(feature) for layer, feature in zip(self, features, strict=True)]
 
 
-def heads_of(width: int, wanted: int = 8) -> int:
-    """Return the largest number of heads up to `wanted` that shares `width` out evenly."""
-    return math.gcd(width, wanted)
+def heads_of(width: int) -> int:
+    """Return how many heads share `width` out evenly: 8, or the largest power of two below that divides it."""
+    return math.gcd(width, 8)
 
 
 def gated(x: Tensor) -> Tensor:

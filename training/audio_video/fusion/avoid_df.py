@@ -1,7 +1,7 @@
 """AVoiD-DF over feature vectors: modalities that attend to each other in both directions.
 
 Source: Yang et al., "AVoiD-DF: Audio-visual joint learning for detecting deepfake" (reference [15] of
-004_a3329bf35123a571.txt), its joint decoder as a module over one given vector per modality. Its contrastive loss needs
+the GMF paper), its joint decoder as a module over one given vector per modality. Its contrastive loss needs
 pairs of real and fake clips and is left out.
 """
 

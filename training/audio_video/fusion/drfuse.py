@@ -1,6 +1,6 @@
 """DrFuse over feature vectors: shared and distinct representations, weighed by attention.
 
-Source: Yao et al., "DrFuse: Learning disentangled representation" (reference [8] of 004_a3329bf35123a571.txt), as a
+Source: Yao et al., "DrFuse: Learning disentangled representation" (reference [8] of the GMF paper), as a
 module over one given vector per modality, with one query instead of one per disease.
 """
 

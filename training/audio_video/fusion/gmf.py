@@ -1,6 +1,6 @@
 """Generalized multimodal fusion: dissolve, concentrate, exchange the invariant parts, reconstruct.
 
-Source: 004_a3329bf35123a571.txt, section 4 (Eq. 16 to 18) and Algorithms 1 to 3. All layers are plain linear, four per
+Source: the GMF paper, section 4 (Eq. 16 to 18) and Algorithms 1 to 3. All layers are plain linear, four per
 modality. The algorithm is written for two modalities; any number of them stands in a ring here, each output joining
 its own specific part with the invariant part of the next modality.
 """
@@ -93,8 +93,6 @@ class GMF(Fusion):
         super().__init__(dims)
         if len(dims) < 2:
             raise ConfigError(f"GMF fuses two modalities or more, not {len(dims)}")
-        if expansion < 1:
-            raise ConfigError(f"expansion is {expansion}; allowed is 1 or more")
         smallest = min(dims)
         self.detach = detach
         self.splits = nn.ModuleList(

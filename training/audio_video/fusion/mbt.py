@@ -1,6 +1,6 @@
 """Multimodal bottleneck transformer over feature vectors: modalities speak through a few shared tokens only.
 
-Source: Nagrani et al., "Attention bottlenecks for multimodal fusion" (reference [3] of 004_a3329bf35123a571.txt), as a
+Source: Nagrani et al., "Attention bottlenecks for multimodal fusion" (reference [3] of the GMF paper), as a
 module over one given vector per modality.
 """
 

@@ -1,7 +1,7 @@
 """MISA over feature vectors: an invariant and a specific representation per modality, fused by self-attention.
 
 Source: Hazarika et al., "MISA: Modality-invariant and -specific representations" (reference [16] of
-004_a3329bf35123a571.txt), as a module over one given vector per modality.
+the GMF paper), as a module over one given vector per modality.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Perceiver over feature vectors: latents that read the stacked features and condense them.
 
 Source: Jaegle et al., "Perceiver: General perception with iterative attention" (reference [4] of
-004_a3329bf35123a571.txt), as a module over one given vector per modality.
+the GMF paper), as a module over one given vector per modality.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """UAVM over feature vectors: one network that reads any modality, its answers averaged.
 
-Source: Gong et al., "UAVM: Towards unifying audio and visual models" (reference [6] of 004_a3329bf35123a571.txt), as
+Source: Gong et al., "UAVM: Towards unifying audio and visual models" (reference [6] of the GMF paper), as
 a module over one given vector per modality.
 """
 

@@ -31,9 +31,3 @@ PALETTE: tuple[tuple[int, int, int], ...] = (
     (229, 57, 53),
 )
 """Display colour (red, green, blue, 0..255) of each class."""
-
-FLUSH: frozenset[str] = frozenset({"door", "picture", "window", "rug"})
-"""Classes that lie exactly in the plane of their wall or floor: only colour shows them."""
-
-SHAPED: frozenset[str] = frozenset({"cabinet", "table", "sofa", "column", "ball"})
-"""Classes that draw their materials from one common source: only shape tells them apart."""

@@ -1,6 +1,6 @@
 """Aggregation between stages: concatenation, average and self-attention.
 
-Source: 002_aa41f67a09fe60b8.txt, section 2, and the sizes in 003_e01c86a338b7627d.txt, Table 2. For C channels of each
+Source: the CEN supplement, section 2, and the sizes in the CEN journal paper, Table 2. For C channels of each
 of two streams they have 2C², no and 20.25C² parameters.
 """
 

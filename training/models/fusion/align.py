@@ -1,7 +1,7 @@
 """Fusion by alignment: each stream's common features are drawn towards those of the others while it trains.
 
-Source: 002_aa41f67a09fe60b8.txt, section 2 (a multi-kernel MMD with 11 kernels), after the split into common and
-specific features that it names. Sizes in 003_e01c86a338b7627d.txt, Table 2 are 10C²: a 3x3 and a 1x1 convolution.
+Source: the CEN supplement, section 2 (a multi-kernel MMD with 11 kernels), after the split into common and
+specific features that it names. Sizes in the CEN journal paper, Table 2 are 10C²: a 3x3 and a 1x1 convolution.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Conditional batch norm: the norms of every further stream are modulated by what the first stream sees.
 
-Source: 001_e1b2dc5bb402bd11.txt, section 4.1, additional ablation study 2 ("modulating the BN of depth conditional on
+Source: the CEN paper, section 4.1, additional ablation study 2 ("modulating the BN of depth conditional on
 RGB"); the paper leaves the predictor open. Here it sees the first stream's channel averages.
 """
 

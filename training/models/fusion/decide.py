@@ -1,6 +1,6 @@
 """A concatenation in place of the ensemble of decisions.
 
-Source: 001_e1b2dc5bb402bd11.txt, section 4.1, additional ablation study 4.
+Source: the CEN paper, section 4.1, additional ablation study 4.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What all fusion modules share: how they see the streams, and whether one stream or all of them go on.
 
-Source: 003_e01c86a338b7627d.txt, Table 2. In its common setting the streams become one; in the setting of the
+Source: the CEN journal paper, Table 2. In its common setting the streams become one; in the setting of the
 exchange ("same") every stream goes on, and sees the module with itself in the first place.
 """
 

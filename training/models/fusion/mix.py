@@ -1,6 +1,6 @@
 """Rules that add up streams in place of an exchange.
 
-Source: 001_e1b2dc5bb402bd11.txt, section 4.1, additional ablation study 3: summed activations, and a learnt soft gate.
+Source: the CEN paper, section 4.1, additional ablation study 3: summed activations, and a learnt soft gate.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Putting fusion modules between the stages of an encoder.
 
 A fusion module becomes the last block of its stage, so what it makes reaches both the next stage and the decoder.
-Source: 002_aa41f67a09fe60b8.txt, section 2 (early, middle and late: after the second, third and fourth stage of the
-ResNet), and 003_e01c86a338b7627d.txt, Table 2 with its two settings.
+Source: the CEN supplement, section 2 (early, middle and late: after the second, third and fourth stage of the
+ResNet), and the CEN journal paper, Table 2 with its two settings.
 """
 
 from __future__ import annotations

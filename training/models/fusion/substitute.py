@@ -1,6 +1,6 @@
 """Ablations of the exchange that replace channels otherwise: with zeros, or channels that γ does not choose.
 
-Source: 001_e1b2dc5bb402bd11.txt, section 4.1, additional ablation studies 1 and 5.
+Source: the CEN paper, section 4.1, additional ablation studies 1 and 5.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A network of T tasks with M inputs each has F = T*M flows; rows `[f*N, (f+1)*N)` of a stacked tensor belong to flow f.
 Layers that all flows share see one large batch; layers of some flows alone get their run of it.
-Source: 003_e01c86a338b7627d.txt, sections 3.2 to 3.5.
+Source: the CEN journal paper, sections 3.2 to 3.5.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Baselines of image translation: modules between the levels of the encoder in place of an exchange.
 
-Source: 003_e01c86a338b7627d.txt, section 4: early, middle and late are behind the first, the middle and the last
+Source: the CEN journal paper, section 4: early, middle and late are behind the first, the middle and the last
 convolution of the encoder (1, 4 and 8 of the U-Net-256), "all" is behind all of them.
 """
 

@@ -1,4 +1,4 @@
-"""The U-Net of image translation over stacked flows; 003_e01c86a338b7627d.txt, section 4, after pix2pix.
+"""The U-Net of image translation over stacked flows; the CEN journal paper, section 4, after pix2pix.
 
 Each level of the encoder is LeakyReLU(0.2), a 4x4 convolution of stride 2, the norms and the exchange; the first has
 no LeakyReLU. Each level of the decoder is ReLU, a transposed convolution, the norms, and dropout in the three deepest.

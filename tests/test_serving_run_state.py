@@ -1,0 +1,73 @@
+"""Run-state folders that come and go, and ports that somebody takes meanwhile, end no command in a traceback."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving import ports
+from serving.errors import ServingError
+from serving.run_state import run_state
+from serving.running import running_servers
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run-state folder that no server holds."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    made = tmp_path / "crosswire" / "run-gone"
+    made.mkdir(parents=True)
+    made.parent.chmod(0o700)
+    return made
+
+
+def test_a_look_at_a_folder_puts_nothing_into_it(folder: Path) -> None:
+    assert running_servers() == ()
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_vanishes_while_it_is_looked_at_is_no_server(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def too_late(path: Any, *more: Any, **options: Any) -> int:
+        if Path(path) == folder / "lock":
+            folder.rmdir()
+        return real(path, *more, **options)
+
+    monkeypatch.setattr(os, "open", too_late)
+    assert running_servers() == ()
+    assert not folder.exists()
+
+
+def test_what_is_left_of_a_dead_server_is_removed_by_the_next(folder: Path) -> None:
+    region = Path("/dev/shm") / f"crosswire_test_{os.getpid()}_one"
+    region.touch()
+    (folder / "shm_prefix").write_text(region.name.removesuffix("one"))
+    with run_state() as state:
+        assert not region.exists()
+        assert list(folder.parent.glob("run-*")) == [state.folder]
+
+
+def test_a_port_that_is_taken_while_it_is_reserved_says_by_whom(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = ports.listen
+    with socket.socket() as foreign:
+
+        @contextmanager
+        def raced(*wanted: Any) -> Iterator[socket.socket]:
+            with real(*wanted) as probe:
+                address = probe.getsockname()
+                yield probe
+            foreign.bind(address)
+            foreign.listen()
+
+        monkeypatch.setattr(ports, "listen", raced)
+        with pytest.raises(ServingError, match=rf"port \d+ is taken by process {os.getpid()} .*--grpc-port PORT"):
+            ports.reserve(ports.LOOPBACK, 0, "--grpc-port")
