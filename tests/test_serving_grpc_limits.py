@@ -169,9 +169,10 @@ def test_elements_are_counted_no_further_than_they_may_go() -> None:
 
 
 def test_a_step_that_has_only_begun_to_tell_is_left_out() -> None:
-    begun = b'crosswire_step_requests_total{model="a"} 0\n'
-    assert step_times(begun) == {}
-    assert set(step_times(begun + b'crosswire_step_seconds_total{model="a"} 0\n')) == {"a"}
+    kinds = ("requests", "samples", "executions", "seconds", "failures", "failed_seconds")
+    lines = [f'crosswire_step_{kind}_total{{model="a"}} 0\n'.encode() for kind in kinds]
+    assert step_times(b"".join(lines[:-1])) == {}
+    assert set(step_times(b"".join(lines))) == {"a"}
 
 
 def test_who_has_no_key_is_refused_before_the_message_is_read(tmp_path: Path) -> None:

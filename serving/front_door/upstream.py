@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import re
 import time
+from collections.abc import Sequence
 
 import grpc
 from tritonclient.grpc.model_config_pb2 import ModelConfig
@@ -31,7 +32,7 @@ from serving.front_door.admission import Slot
 from serving.front_door.errors import WireError, bad
 from serving.front_door.forms import Form
 from serving.front_door.model_wire import ModelWire
-from serving.front_door.step_statistics import set_step_times, step_times
+from serving.front_door.step_statistics import set_step_times, step_times, with_step_times
 from serving.front_door.tracing import NoTracing
 from serving.ports import LOOPBACK
 from serving.published import ASKED, DEADLINE, TRACE
@@ -186,7 +187,7 @@ class Upstream:
             WireError: 404, there is no such model, version or step.
             grpc.RpcError: Triton does not answer.
         """
-        steps = step_times(await asyncio.to_thread(self.metrics))
+        steps = step_times(await asyncio.to_thread(self._metrics))
         try:
             if name:
                 await self.config(name, version)
@@ -197,20 +198,35 @@ class Upstream:
                 raise
             answer = ModelStatisticsResponse()
             answer.model_stats.add(name=name, version="1")
-        for one in answer.model_stats:
-            with contextlib.suppress(WireError):  # a step is no model of Triton's, and a model may have been unloaded
-                await self.config(one.name)
-        ensembles = {key.partition(":")[0] for key, (one, _) in self._models.items() if one.platform == "ensemble"}
+        ensembles = await self._ensembles([model.name for model in answer.model_stats])
         for model in answer.model_stats:
             set_step_times(model, steps, ensembles)
         return answer
+
+    async def _ensembles(self, names: Sequence[str]) -> set[str]:
+        """Return those of some names that are ensembles' now."""
+        found = set()
+        for name in names:
+            with contextlib.suppress(WireError):  # a step is no model of Triton's, and a model may have been unloaded
+                if (await self.config(name)).platform == "ensemble":
+                    found.add(name)
+        return found
 
     async def index(self, ready: bool) -> RepositoryIndexResponse:
         """Return the models in the repository."""
         return await self._stub.RepositoryIndex(RepositoryIndexRequest(ready=ready), timeout=_QUICK_SECONDS)
 
-    def metrics(self) -> bytes:
-        """Return Triton's Prometheus text, or nothing while Triton does not answer; blocks."""
+    async def metrics(self) -> bytes:
+        """Return Triton's Prometheus text with what steps tell themselves, or nothing while Triton does not answer."""
+        text = await asyncio.to_thread(self._metrics)
+        try:
+            names = [model.name for model in (await self.index(ready=True)).models]
+            return with_step_times(text, await self._ensembles(names))
+        except grpc.RpcError:
+            return b""
+
+    def _metrics(self) -> bytes:
+        """Return Triton's own Prometheus text, or nothing while Triton does not answer; blocks."""
         connection = http.client.HTTPConnection(LOOPBACK, self._metrics_port, timeout=_QUICK_SECONDS)
         try:
             connection.request("GET", "/metrics")

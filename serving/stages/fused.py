@@ -12,7 +12,7 @@ from typing import Any
 from serving.published import NETWORK_MODULE, STEPS_PARAMETER
 from serving.stages import spans
 from serving.stages.step import Arrays, Question, Step
-from serving.stages.step_meter import StepMeter
+from serving.stages.step_meter import StepMeter, samples_in
 
 _SPARE = 2  # requests that decode or render while others are in the network
 
@@ -35,12 +35,22 @@ class _Inner:
     outputs: dict[str, str]
     meter: StepMeter
 
-    def answer(self, question: Question) -> Arrays:
-        """Answer one request, count it and trace it."""
+    def answer(self, question: Question, *, alone: bool = False) -> Arrays:
+        """Answer one request, count it and trace it.
+
+        Args:
+            question: what the request brings and wants.
+            alone: whether the request is for this step alone; then Triton counts its failure under the same name.
+        """
         began = time.monotonic()
-        with spans.inside(self.name):
-            answer = self.step.answer(question)
-        self.meter.add(1, time.monotonic() - began)
+        try:
+            with spans.inside(self.name):
+                answer = self.step.answer(question)
+        except Exception:
+            if not alone:
+                self.meter.failed(time.monotonic() - began)
+            raise
+        self.meter.answered([samples_in(answer)], time.monotonic() - began)
         return answer
 
 
@@ -68,7 +78,7 @@ class PipelineStep(Step):
             LateError: its time is over before a step begins.
         """
         if any(question.array(name) is not None for name in self._network.inputs):
-            return self._network.answer(question)
+            return self._network.answer(question, alone=True)
         found: Arrays = {}
 
         def array(name: str) -> Any:

@@ -8,8 +8,9 @@ import queue
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,30 @@ from serving.published import ASKED, DEADLINE, TRACE
 from serving.stages import spans
 from serving.stages.killable import MediaError
 from serving.stages.step import Arrays, BatchStep, LateError, Question, Step
-from serving.stages.step_meter import StepMeter
+from serving.stages.step_meter import StepMeter, samples_in
 
 _FINISH_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """What a request gets.
+
+    Attributes:
+        samples: how many it has, 0 if it gets an error.
+        tensors: Triton's, of its answer.
+        failure: Triton's error in the place of an answer, or None.
+    """
+
+    samples: int = 0
+    tensors: Sequence[Any] = ()
+    failure: Any = None
+
+    def response(self) -> Any:
+        """Return Triton's response."""
+        import triton_python_backend_utils as pb_utils
+
+        return pb_utils.InferenceResponse(output_tensors=list(self.tensors), error=self.failure)
 
 
 class StepModel:
@@ -61,11 +83,12 @@ class StepModel:
             with ExitStack() as held:
                 questions = [_question(request, held) for request in requests]
                 answers = self._batches.answer_together(questions)
-            self._meter.add(len(requests), len(requests) * (time.monotonic() - came))
-            return [
-                _response(partial(self._told, question, answer, came))
+            settled = [
+                _settled(partial(self._told, question, answer, came))
                 for question, answer in zip(questions, answers, strict=True)
             ]
+            self._count([one.samples for one in settled], time.monotonic() - came)
+            return [one.response() for one in settled]
         for request in requests:
             self._free.acquire()
             self._waiting.put((request, came))
@@ -86,22 +109,28 @@ class StepModel:
         while True:
             request, came = self._waiting.get()
             try:
-                self._settle(request, came)
-                self._meter.add(1, time.monotonic() - came)
+                samples = self._settle(request, came)
+                self._count([samples], time.monotonic() - came)
             except Exception:
                 traceback.print_exc()
             finally:
                 del request
                 self._free.release()
 
-    def _settle(self, request: Any, came: float) -> None:
-        """Answer one request."""
+    def _settle(self, request: Any, came: float) -> int:
+        """Answer one request; return how many samples it is of, 0 for one that gets an error."""
         import triton_python_backend_utils as pb_utils
 
-        tensors, failure = _settled(partial(self._answer_in_time, request, came))
-        # Sending frees the tensors that nobody asked for, without the interpreter's lock: `tensors` holds them longer.
-        response = pb_utils.InferenceResponse(output_tensors=tensors, error=failure)
-        request.get_response_sender().send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        settled = _settled(partial(self._answer_in_time, request, came))
+        # Sending frees the tensors that nobody asked for, without the interpreter's lock: `settled` holds them longer.
+        request.get_response_sender().send(settled.response(), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        return settled.samples
+
+    def _count(self, samples: Sequence[int], seconds: float) -> None:
+        """Count requests that took so long, by their samples; 0 stands for an error, to Triton an answer like any."""
+        self._meter.answered([one for one in samples if one], seconds)
+        for _ in range(samples.count(0)):
+            self._meter.failed(seconds)
 
     def _answer_in_time(self, request: Any, came: float) -> Arrays:
         """Answer one request that somebody waits for."""
@@ -148,24 +177,18 @@ def _input_array(request: Any, name: str) -> Any:
     return None if tensor is None else tensor.as_numpy()
 
 
-def _response(answer: Callable[[], Arrays]) -> Any:
-    """Return one Triton response, whatever happens while its arrays are made."""
-    import triton_python_backend_utils as pb_utils
-
-    tensors, failure = _settled(answer)
-    return pb_utils.InferenceResponse(output_tensors=tensors, error=failure)
-
-
-def _settled(answer: Callable[[], Arrays]) -> tuple[list[Any], Any]:
-    """Return the tensors of an answer, or none and the error that happened while they were made."""
+def _settled(answer: Callable[[], Arrays]) -> _Settled:
+    """Return the tensors of an answer, or the error that happened while they were made."""
     import triton_python_backend_utils as pb_utils
 
     try:
-        return [pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in answer().items()], None
+        arrays = answer()
+        tensors = [pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in arrays.items()]
+        return _Settled(samples_in(arrays), tensors)
     except MediaError as error:
-        return [], pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG)
+        return _Settled(failure=pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG))
     except LateError as error:
-        return [], pb_utils.TritonError(str(error), pb_utils.TritonError.UNAVAILABLE)
+        return _Settled(failure=pb_utils.TritonError(str(error), pb_utils.TritonError.UNAVAILABLE))
     except Exception as error:
         traceback.print_exc()
-        return [], pb_utils.TritonError(f"{type(error).__name__}: {error}", pb_utils.TritonError.INTERNAL)
+        return _Settled(failure=pb_utils.TritonError(f"{type(error).__name__}: {error}", pb_utils.TritonError.INTERNAL))
