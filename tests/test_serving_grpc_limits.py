@@ -138,6 +138,44 @@ def test_silent_streams_leave_room_for_others_and_end(own: EmbeddedServer, chann
     assert ends == {"NOT_FOUND": CONCURRENT + 2, "RESOURCE_EXHAUSTED": 1, "DEADLINE_EXCEEDED": CONCURRENT}
 
 
+def test_every_line_names_the_model_that_its_message_names(
+    own: EmbeddedServer, channel: grpc.Channel, folder: Path
+) -> None:
+    log = folder / "access.jsonl"
+    before = len(log.read_text().splitlines())
+    named, torn = field(1, b"nothing"), b"\x2a\x7f\x00"
+    for method in ("ModelInfer", "ModelMetadata", "ModelConfig", "ModelReady", "ModelStatistics"):
+        if method == "ModelReady":
+            channel.unary_unary(f"{SERVICE}/{method}")(named)
+        else:
+            refused(channel, method, named)
+    refused(channel, "ModelInfer", named + torn)
+    refused(channel, "ModelMetadata", field(1, b"a" * MEBIBYTE))
+    refused(channel, "ModelInfer", torn)
+    list(channel.stream_stream(f"{SERVICE}/ModelStreamInfer")(iter([named])))
+    channel.unary_unary(f"{SERVICE}/ServerMetadata")(b"")
+    for path in ("/v2/models/nothing/ready", "/v1/pipelines/nothing", f"/v2/models/{'b' * 999}", "/page/page.js"):
+        call(own, "GET", path)
+    lines = [json.loads(line) for line in log.read_text().splitlines()[before:]]
+    http = ["nothing", "nothing", "b" * 256, None]
+    assert [line.get("model") for line in lines] == ["nothing"] * 6 + ["a" * 256, None, "nothing", None, *http]
+
+
+def test_a_stream_that_ends_between_two_inferences_names_the_last_one(channel: grpc.Channel, folder: Path) -> None:
+    over: list[Any] = []
+
+    def one() -> Iterator[bytes]:
+        yield field(1, b"nothing")
+        wait_until(lambda: bool(over))
+
+    answers = channel.stream_stream(f"{SERVICE}/ModelStreamInfer")(one())
+    answers.add_callback(lambda: over.append(True))
+    with pytest.raises(grpc.RpcError, match="brought no request"):
+        list(answers)
+    last = json.loads((folder / "access.jsonl").read_text().splitlines()[-1])
+    assert (last["status"], last["model"]) == ("DEADLINE_EXCEEDED", "nothing")
+
+
 def test_methods_that_there_are_not_make_no_new_meters(own: EmbeddedServer, channel: grpc.Channel) -> None:
     for index in range(5):
         assert refused(channel, f"Invented{index}", b"")[0] == "PERMISSION_DENIED"

@@ -21,7 +21,7 @@ from serving.front_door.admission import REFUSAL_SECONDS, Slot
 from serving.front_door.app import Parts
 from serving.front_door.certificate import Certificate
 from serving.front_door.errors import WireError, bad, from_rpc
-from serving.front_door.grpc_request import check_infer, parse
+from serving.front_door.grpc_request import check_infer, model_named, parse
 from serving.front_door.journal import REQUEST_ID, Entry, request_id
 from serving.run_state import read_health
 from serving.wire import SERVICE
@@ -31,6 +31,9 @@ _QUESTIONS = ("ServerMetadata", "ModelMetadata", "ModelConfig", "RepositoryIndex
 _READINESS = ("ServerReady", "ModelReady")
 _STREAM = "ModelStreamInfer"
 _HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+_NAMING = frozenset(
+    ("ModelInfer", _STREAM, "ModelMetadata", "ModelConfig", "ModelReady", "ModelStatistics")
+)  # whose messages begin with the name of a model
 _OPEN = (_HEALTH_CHECK, f"/{SERVICE}/ServerLive", f"/{SERVICE}/ServerReady")
 _NOT_SERVING = b"\x08\x02"  # HealthCheckResponse: status NOT_SERVING
 _NOT_READY = b""  # `ready` is left at false
@@ -120,7 +123,7 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
         ident = request_id(metadata.get(REQUEST_ID.lower()))
 
         async def answer(data: bytes, context: Any) -> bytes:
-            call = _Call(details.method, context, {"request_id": ident})
+            call = _Call(details.method, context, {"request_id": ident, **self._named(details.method, data)})
             began = self._parts.journal.began("grpc", metadata)
             status, problem = "CANCELLED", None
             try:
@@ -151,6 +154,11 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
 
         return grpc.stream_unary_rpc_method_handler(refuse)
 
+    def _named(self, path: str, data: bytes) -> dict[str, Any]:
+        """Return the model that a message names, for the journal, whether the call is then answered or refused."""
+        named = path.rpartition("/")[2] in _NAMING and model_named(data, self._parts.limits.name_characters)
+        return {"model": named} if named else {}
+
     def _note(self, call: _Call, status: str, began: Entry, size: int, problem: str | None) -> None:
         """Enter a call's end in the journal."""
         more = {**call.said, "client": call.context.peer(), "bytes_in": size, "problem": problem}
@@ -169,9 +177,7 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
         limits, upstream = self._parts.limits, self._parts.upstream
         slot.grow(len(data))
         request = parse(data, ModelInferRequest, limits.body_bytes)
-        call.said.update(
-            model=request.model_name[: limits.name_characters], id=request.id[: limits.name_characters] or None
-        )
+        call.said["id"] = request.id[: limits.name_characters] or None
         check_infer(request, await upstream.wire(request.model_name, request.model_version), limits)
         left = call.context.time_remaining()
         seconds = limits.infer_seconds if left is None else min(left, limits.infer_seconds)
@@ -189,24 +195,27 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
             problem = f"{self._streams} streams are open, no more are taken; close some"
             await self._end_stream(details, context, grpc.StatusCode.RESOURCE_EXHAUSTED, problem)
         self._streams += 1
-        coming = aiter(requests)
+        coming, said = aiter(requests), {}
         try:
             while True:
                 data = await asyncio.wait_for(anext(coming), limits.stream_seconds)
+                said = self._named(details.method, data)
                 with ExitStack() as place:
-                    yield await self._reply(data, metadata, _Call(details.method, context), place)
+                    yield await self._reply(data, metadata, _Call(details.method, context, {**said}), place)
         except StopAsyncIteration:
             return
         except asyncio.TimeoutError:
             problem = f"the stream brought no request for {limits.stream_seconds:g} s; open another one"
-            await self._end_stream(details, context, grpc.StatusCode.DEADLINE_EXCEEDED, problem)
+            await self._end_stream(details, context, grpc.StatusCode.DEADLINE_EXCEEDED, problem, said)
         finally:
             self._streams -= 1
 
-    async def _end_stream(self, details: Any, context: Any, status: grpc.StatusCode, problem: str) -> None:
-        """End a stream between two inferences, and enter that in the journal."""
+    async def _end_stream(
+        self, details: Any, context: Any, status: grpc.StatusCode, problem: str, said: dict[str, Any] | None = None
+    ) -> None:
+        """End a stream between two inferences, and enter that in the journal with what was `said` of the last one."""
         began = self._parts.journal.began("grpc", _metadata(details))
-        self._note(_Call(details.method, context), status.name, began, 0, problem)
+        self._note(_Call(details.method, context, {**(said or {})}), status.name, began, 0, problem)
         await context.abort(status, problem)
 
     async def _reply(self, data: bytes, metadata: dict[str, str], call: _Call, place: ExitStack) -> bytes:

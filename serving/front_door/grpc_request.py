@@ -16,6 +16,7 @@ from serving.limits import RequestLimits
 from serving.wire import RawTensor
 
 Message = TypeVar("Message")
+_FIRST_FIELD = b"\x0a"  # field 1, with its length
 _SHARED_MEMORY = "shared_memory_region"
 _CONTENT_FIELDS = tuple(field.name for field in InferTensorContents.DESCRIPTOR.fields)
 
@@ -31,6 +32,26 @@ def parse(data: bytes, kind: type[Message], most: int) -> Message:
         return kind.FromString(data)  # type: ignore[attr-defined, no-any-return]
     except DecodeError as error:
         raise bad(f"{len(data)} bytes are no {kind.__name__}: {error}; send the whole message") from None
+
+
+def model_named(data: bytes, most: int) -> str:
+    """Return the name of a model that a message begins with, an empty text if it does not; reads nothing else.
+
+    It is field 1 of every message that names a model, and protobuf writes fields in their order.
+
+    Args:
+        data: the encoded message, whatever is wrong with it.
+        most: longest name in characters; a longer one is cut off.
+    """
+    if data[:1] != _FIRST_FIELD:
+        return ""
+    length, position = 0, 1
+    for shift in range(0, 35, 7):
+        byte = data[position] if position < len(data) else 0
+        length, position = length | (byte & 0x7F) << shift, position + 1
+        if not byte & 0x80:
+            break
+    return data[position : position + min(length, 4 * most)].decode("utf-8", "replace")[:most]
 
 
 def check_infer(request: ModelInferRequest, wire: ModelWire, limits: RequestLimits) -> None:

@@ -21,6 +21,8 @@ from serving.front_door.meters import Meters
 from serving.front_door.tracing import NoTracing, Traced
 
 REQUEST_ID = "X-Request-Id"
+_OF_MODELS = ("/v2/models/{name}", "/v1/pipelines/{name}")
+_NAME_CHARACTERS = 256
 _GOOD_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
@@ -60,6 +62,12 @@ class Journal:
 def request_id(given: str | None) -> str:
     """Return the id that a client gave, or a new one if it gave none that is fit for a log."""
     return given if given and _GOOD_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _model(scope: Scope) -> str | None:
+    """Return the model or pipeline that the path of a request names, if its route has one."""
+    named = getattr(scope.get("route"), "path", "").startswith(_OF_MODELS)
+    return str(scope["path_params"]["name"])[:_NAME_CHARACTERS] if named else None
 
 
 def _nothing() -> None:
@@ -108,6 +116,7 @@ class Journalled:
                 request_id=ident,
                 method=scope["method"],
                 path=scope["path"][:200],
+                model=_model(scope),
                 client=(scope.get("client") or (None,))[0],
                 bytes_in=headers.get("content-length"),
                 bytes_out=size,
