@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from serving import shm
+from serving import environments, shm
 from serving.errors import ServingError
 from serving.ports import ANY_ADDRESS, LOOPBACK
 
@@ -200,6 +200,7 @@ def run_state() -> Iterator[RunState]:
         yield state
     finally:
         shm.sweep(state.shm_prefix)
+        environments.sweep(folder)
         shutil.rmtree(folder, ignore_errors=True)
         os.close(held)
 
@@ -235,6 +236,7 @@ def _remove_if_dead(folder: Path) -> None:
         return
     with suppress(FileNotFoundError):
         shm.sweep((folder / _SHM_PREFIX).read_text(encoding="utf-8"))
+    environments.sweep(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -19,6 +19,7 @@ from serving.change import Change
 from serving.control import RENEW, ControlSocket, Order
 from serving.door import door_of, write_door
 from serving.door_watch import DoorWatch
+from serving.environments import Environments
 from serving.errors import ServingError
 from serving.launch import Child, is_running
 from serving.ports import keep_free_port
@@ -61,6 +62,7 @@ class Supervisor:
         self._front_door_program = front_door_program(state, listener.fileno(), access_log)
         self._link = TritonLink(run.triton_target)
         self._control = ControlSocket(state.folder)
+        self._environments = Environments(state.folder)
         self._triton: Child | None = None
         self._front_door: Child | None = None
         self._watch: Watch | None = None
@@ -246,6 +248,7 @@ class Supervisor:
 
     def _start_triton(self) -> None:
         """Start Triton with an empty log; that of the Triton before stays beside it."""
+        self._environments.sweep()
         program = triton_program(self._kind, self._state, self._run, self._assembled.configs, self._settings)
         if program.log.exists():
             program.log.replace(program.log.with_suffix(".before.log"))
@@ -262,6 +265,7 @@ class Supervisor:
         deadline = time.monotonic() + self._settings.start_seconds
         while not self._link.ready():
             self._check_start(self._triton, deadline)
+            self._environments.look(self._triton.pid)
             self._pause_briefly()
         slowest = 0.0
         for canary in canaries_of(self._assembled):

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from serving.embedded import EmbeddedServer
+from serving.environments import environment_of
 from serving.launch import is_running
 from tests.load import Load
 from tests.servers import (
@@ -32,10 +33,13 @@ from tests.servers import (
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    """A server of this file's own, because its tests kill parts of it."""
+    """A server of this file's own, because its tests kill parts of it; its last Triton leaves no folder in /tmp."""
     runtime = tmp_path_factory.mktemp("runtime")
     with server_alone(runtime, REPOSITORY, networks=[NETWORK], options=configured(runtime, BRISK)) as running:
         yield running
+        made = environment_of(triton_of(running))
+        assert made is not None and made.is_dir()
+    assert not made.exists()
 
 
 def triton_of(server: EmbeddedServer) -> int:
@@ -131,9 +135,11 @@ def test_a_part_that_is_killed_under_load_comes_back_and_nothing_is_lost(
     part: str, layout: str, request: pytest.FixtureRequest
 ) -> None:
     own: EmbeddedServer = request.getfixturevalue(layout)
-    before = VICTIMS[part](own)
+    before, made = VICTIMS[part](own), environment_of(triton_of(own))
+    assert made is not None and made.is_dir()
     load, _, _ = kill_under_load(own, part)
     assert VICTIMS[part](own) != before
+    assert made.exists() == (part == "front door"), "the folder in /tmp of the Triton before"
     assert load.lost == 0, load.outcomes
     assert len(load.answers) == 1, "every answer is the right one"
     refusals = {"StatusCode.UNAVAILABLE", "StatusCode.INTERNAL", "500", "503", "ReadError", "ConnectError"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,3 +72,16 @@ def test_a_port_that_is_taken_while_it_is_reserved_says_by_whom(monkeypatch: pyt
         monkeypatch.setattr(ports, "listen", raced)
         with pytest.raises(ServingError, match=rf"port \d+ is taken by process {os.getpid()} .*--grpc-port PORT"):
             ports.reserve(ports.LOOPBACK, 0, "--grpc-port")
+
+
+def test_a_dead_server_leaves_no_folder_of_its_triton_to_the_next_and_no_other_is_touched(folder: Path) -> None:
+    made, used = (Path("/tmp") / f"python_env_{secrets.token_hex(3)}" for _ in range(2))
+    other = folder.parent / "other"
+    for one in (made, used, used / "packed", other):
+        one.mkdir()
+    (folder / "environments").write_text(f"{made}\n{used}\n{other}\n/tmp/python_env_\n")
+    with run_state():
+        assert not made.exists() and not folder.exists()
+        assert (used / "packed").is_dir() and other.is_dir()
+    (used / "packed").rmdir()
+    used.rmdir()
