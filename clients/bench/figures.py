@@ -16,7 +16,7 @@ BEYOND = 6.6
 
 @dataclass(frozen=True)
 class Shot:
-    """One request; moments in seconds on the performance counter.
+    """One request; moments in seconds on the event loop's clock.
 
     Attributes:
         due: when it should have been sent; in a closed loop, when it was.

@@ -1,4 +1,4 @@
-"""Two ways to load a server, see `clients.bench`."""
+"""Two ways to load a server, see `clients.bench`; the time is that of the event loop."""
 
 from __future__ import annotations
 
@@ -47,12 +47,13 @@ class Target:
 
     async def shoot(self, due: float) -> Shot:
         """Send one request that is due now."""
-        sent, error = time.perf_counter(), ""
+        now = asyncio.get_running_loop().time
+        sent, error = now(), ""
         try:
             await self.send()
         except ServerError as problem:
             error = type(problem).__name__
-        return Shot(due, sent, time.perf_counter(), error)
+        return Shot(due, sent, now(), error)
 
 
 def open_target_transport(url: str, access: Access | None = None) -> AsyncTransport:
@@ -67,15 +68,16 @@ def open_target_transport(url: str, access: Access | None = None) -> AsyncTransp
 async def closed_loop(target: Target, clients: int, seconds: float) -> Run:
     """Let so many clients send one request after the other for so many seconds."""
     shots: list[Shot] = []
-    cpu, began = time.process_time(), time.perf_counter()
+    now = asyncio.get_running_loop().time
+    cpu, began = time.process_time(), now()
 
     async def client() -> None:
-        while (now := time.perf_counter()) < began + seconds:
-            shots.append(await target.shoot(now))
+        while (due := now()) < began + seconds:
+            shots.append(await target.shoot(due))
 
     await asyncio.gather(*(client() for _ in range(clients)))
     spent = time.process_time() - cpu
-    return Run(tuple(shots), began, seconds, spent * seconds / (time.perf_counter() - began))
+    return Run(tuple(shots), began, seconds, spent * seconds / (now() - began))
 
 
 async def open_loop(target: Target, rate: float, seconds: float, seed: int) -> Run:
@@ -87,18 +89,19 @@ async def open_loop(target: Target, rate: float, seconds: float, seed: int) -> R
         seconds: for how long.
         seed: of the draw.
     """
-    cpu, began = time.process_time(), time.perf_counter()
+    now = asyncio.get_running_loop().time
+    cpu, began = time.process_time(), now()
     tasks = []
     for moment in arrivals(rate, seconds, seed):
         due = began + moment
-        if (pause := due - time.perf_counter()) > 0:
+        if (pause := due - now()) > 0:
             await asyncio.sleep(pause)
         tasks.append(asyncio.create_task(target.shoot(due)))
-    if (rest := began + seconds - time.perf_counter()) > 0:
+    if (rest := began + seconds - now()) > 0:
         await asyncio.sleep(rest)
     shots = await asyncio.gather(*tasks)
     spent = time.process_time() - cpu
-    return Run(tuple(shots), began, seconds, spent * seconds / (time.perf_counter() - began))
+    return Run(tuple(shots), began, seconds, spent * seconds / (now() - began))
 
 
 def arrivals(rate: float, seconds: float, seed: int) -> Sequence[float]:
