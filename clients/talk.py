@@ -7,6 +7,7 @@ returns the answer. Who drives it decides whether a step blocks a thread or is a
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from clients.results import Timings
 from clients.transport.base import late
 
 Answer = TypeVar("Answer")
+Clock: TypeAlias = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -60,21 +62,23 @@ class Limit:
 
     Attributes:
         seconds: all attempts together.
-        end: when they are over, on the monotonic clock.
+        end: when they are over, on the clock.
+        clock: seconds that only grow.
     """
 
     seconds: float
     end: float
+    clock: Clock
 
     @classmethod
-    def of(cls, seconds: float) -> Limit:
+    def of(cls, seconds: float, clock: Clock) -> Limit:
         """Start now."""
-        return cls(seconds, time.monotonic() + seconds)
+        return cls(seconds, clock() + seconds, clock)
 
     @property
     def left(self) -> float:
         """Seconds that are left, below 0 when they are over."""
-        return self.end - time.monotonic()
+        return self.end - self.clock()
 
 
 Step: TypeAlias = "Call | Pause | Work"
@@ -84,8 +88,22 @@ Talk: TypeAlias = Generator[Step, Any, Answer]
 class Talks:
     """The talks of one predictor; may be shared between threads."""
 
-    def __init__(self, url: str | Sequence[str], deadline_s: float, retries: Retries | None) -> None:
+    def __init__(
+        self,
+        url: str | Sequence[str],
+        deadline_s: float,
+        retries: Retries | None,
+        clock: Clock = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         """Remember the servers.
+
+        Args:
+            url: one address, or several.
+            deadline_s: seconds that one question may take, all attempts together.
+            retries: how patient to be; None takes the defaults.
+            clock: seconds that only grow.
+            chance: numbers drawn evenly from 0..1.
 
         Raises:
             AddressError: an address cannot be understood.
@@ -99,8 +117,8 @@ class Talks:
         if len(urls) > 1 and "" in urls:
             raise AddressError(f"address {urls.index('') + 1} of {len(urls)} in {url!r} is empty; take out its comma")
         self.addresses = tuple(Address.parse(one) for one in urls)
-        self._deadline_s = deadline_s
-        self._balance = Balance(len(urls), retries)
+        self._deadline_s, self._clock = deadline_s, clock
+        self._balance = Balance(len(urls), retries, clock, chance)
         self._known: dict[tuple[str | None, str], Pipeline] = {}
 
     @property
@@ -117,7 +135,7 @@ class Talks:
 
     def pipelines(self, limit: Limit | None = None) -> Talk[tuple[Pipeline, ...]]:
         """Ask for every pipeline, sorted by name, within a limit or the predictor's deadline."""
-        limit = limit or Limit.of(self._deadline_s)
+        limit = limit or self._limit()
         names, _ = yield from self._send("models", (), limit)
         configs = []
         for name in names:
@@ -129,7 +147,7 @@ class Talks:
         """Ask for one pipeline, once, within a limit or the predictor's deadline."""
         known = self._known.get((name, task))
         if known is None:
-            known = yield from self._find(name, task, limit or Limit.of(self._deadline_s))
+            known = yield from self._find(name, task, limit or self._limit())
             if known.task != task:
                 raise PipelineUnknown(f"pipeline {known.name!r} is for {known.task}; name one for {task}")
             self._known[name, task] = known
@@ -149,7 +167,7 @@ class Talks:
 
     def statistics(self) -> Talk[list[dict[str, Any]]]:
         """Ask one server for Triton's statistics of all models."""
-        found, _ = yield from self._send("statistics", (), Limit.of(self._deadline_s))
+        found, _ = yield from self._send("statistics", (), self._limit())
         return list(found)
 
     def ask(self, question: Question[Answer], deadline_s: float | None = None) -> Talk[Answer]:
@@ -160,7 +178,7 @@ class Talks:
             deadline_s: seconds that all of it may take, or None for the predictor's.
         """
         started = time.perf_counter()
-        limit = Limit.of(self._deadline_s if deadline_s is None else deadline_s)
+        limit = self._limit(deadline_s)
         chosen = yield from self.pipeline(question.pipeline, question.task, limit)
         asked = time.perf_counter()
         outputs = question.outputs(chosen)
@@ -180,6 +198,10 @@ class Talks:
 
         answer: Answer = yield Work(lambda: question.read(chosen, tensors, timings))
         return answer
+
+    def _limit(self, deadline_s: float | None = None) -> Limit:
+        """Return the limit of a question that is asked now."""
+        return Limit.of(self._deadline_s if deadline_s is None else deadline_s, self._clock)
 
     def _send(self, verb: str, arguments: tuple[Any, ...], limit: Limit) -> Talk[tuple[Any, int]]:
         """Ask one server after the other until one answers; returns the answer and how often was asked."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from clients.address import Address
 from clients.answers import CONFIDENCE, OVERLAY, SEGMENTATION_OUTPUTS
 from clients.transport import open_transport
 from serving.embedded import EmbeddedServer
-from tests.servers import NETWORK, REPOSITORY
+from tests.servers import NETWORK, REPOSITORY, wait_until
 from training.datasets.rooms import render
 
 ROOM = render(23, 4)
@@ -209,7 +209,7 @@ def test_a_predictor_finds_a_restarted_server_again() -> None:
                     "http_port": int(own.http_url.rpartition(":")[2]),
                 }
             for predictor in predictors:
-                assert answers_soon(predictor)
+                wait_until(partial(answers, predictor))
         for predictor in predictors:
             with pytest.raises(ServerUnreachable):
                 predictor.segment(ROOM.rgb, ROOM.depth)
@@ -220,16 +220,13 @@ def test_a_predictor_finds_a_restarted_server_again() -> None:
             predictor.segment(ROOM.rgb, ROOM.depth)
 
 
-def answers_soon(predictor: Predictor) -> bool:
-    """Ask until there is an answer; gRPC looks for a lost server every half second only."""
-    for _ in range(100):
-        try:
-            predictor.segment(ROOM.rgb, ROOM.depth)
-        except ServerUnreachable:
-            time.sleep(0.1)
-        else:
-            return True
-    return False
+def answers(predictor: Predictor) -> bool:
+    """Say whether there is an answer already: gRPC looks for a lost server every half second only."""
+    try:
+        predictor.segment(ROOM.rgb, ROOM.depth)
+    except ServerUnreachable:
+        return False
+    return True
 
 
 def test_predict_writes_three_files_and_a_table(

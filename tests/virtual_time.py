@@ -65,3 +65,13 @@ def run_virtually(main: Coroutine[Any, Any, Found]) -> Found:
         return loop.run_until_complete(main)
     finally:
         loop.close()
+
+
+class Clock:
+    """Seconds that pass when told to, for what asks a clock and waits for nothing."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now

@@ -7,7 +7,6 @@ queue is full; `drop` lets only the newest frame wait, so that an answer is neve
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -64,7 +63,7 @@ class Seen:
 
     Attributes:
         frame: the frame.
-        arrived: when it came, seconds on the monotonic clock.
+        arrived: when it came, seconds on the event loop's clock.
         latency_ms: from its arrival to its answer, or None without one.
         dropped: whether a newer frame took its place.
         reason: why it has no answer, or an empty text.
@@ -128,20 +127,21 @@ class _Play:
         self._done = [asyncio.Event() for _ in seen]
         self._changed = asyncio.Condition()
         self._over = False
+        self._now = asyncio.get_running_loop().time
 
     async def arrive(self) -> None:
         """Let every frame wait from the moment that it comes."""
-        began = time.monotonic()
+        began = self._now()
         for one in self._seen:
             if self._options.speed:
-                await asyncio.sleep(began + one.frame.time_s / self._options.speed - time.monotonic())
+                await asyncio.sleep(began + one.frame.time_s / self._options.speed - self._now())
             async with self._changed:
                 if self._options.mode is Mode.DROP:
                     while self._waiting:
                         self._drop(self._waiting.popleft())
                 else:
                     await self._changed.wait_for(lambda: len(self._waiting) < self._options.waiting)
-                one.arrived = time.monotonic()
+                one.arrived = self._now()
                 self._waiting.append(one)
                 self._changed.notify_all()
         async with self._changed:
@@ -166,7 +166,7 @@ class _Play:
                     overlay=False,
                     confidence=False,
                 )
-                one.latency_ms = 1e3 * (time.monotonic() - one.arrived)
+                one.latency_ms = 1e3 * (self._now() - one.arrived)
                 one.warnings = tuple(one.result.warnings)
             except ServerUnreachable:
                 raise
