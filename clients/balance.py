@@ -13,9 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from clients.errors import InputError, ServerOverloaded, ServerUnreachable
+from clients.errors import InputError, ServerError, ServerOverloaded, ServerUnreachable
 
 SAFE = (ServerUnreachable, ServerOverloaded)
 """Errors after which the same request may be sent again: it was not run, or running it twice does no harm."""
@@ -29,11 +29,14 @@ class Retries:
         attempts: how often a request is sent at most; 1 never sends it again.
         first_pause_s: longest pause before the second attempt; it doubles with every further one.
         longest_pause_s: no pause is longer, and no server rests longer.
+        heard: is told of every attempt that was answered (None), or why one failed that may be made again; it is
+            called from the thread that asks, and must return at once.
     """
 
     attempts: int = 4
     first_pause_s: float = 0.1
     longest_pause_s: float = 5.0
+    heard: Callable[[ServerError | None], None] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -103,14 +106,16 @@ class Balance:
         server = self._servers[index]
         try:
             yield index
-        except SAFE:
+        except SAFE as error:
             with self._lock:
                 server.failures += 1
                 server.rests_until = self._clock() + self._jittered(server.failures - 1)
+            self._tell(error)
             raise
         else:
             with self._lock:
                 server.failures, server.rests_until = 0, 0.0
+            self._tell(None)
         finally:
             with self._lock:
                 server.in_flight -= 1
@@ -127,6 +132,11 @@ class Balance:
         if attempt >= self._retries.attempts:
             return None
         return 0.0 if self.healthy() else self._jittered(attempt - 1)
+
+    def _tell(self, error: ServerError | None) -> None:
+        """Let the user know how an attempt ended."""
+        if self._retries.heard is not None:
+            self._retries.heard(error)
 
     def _take(self) -> int:
         now = self._clock()

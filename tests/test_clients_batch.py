@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import random
 import shutil
@@ -21,7 +20,6 @@ from PIL import Image
 from clients.__main__ import main
 from clients.batch.items import find_items
 from clients.batch.journal import Journal
-from clients.batch.progress import Progress
 from clients.errors import InputError, OutputError
 from clients.pipelines import Pipeline, Tensor
 from clients.stream.frames import read_sequence
@@ -323,26 +321,3 @@ def test_a_journal_whose_first_line_is_torn_begins_again(text: str, tmp_path: Pa
     (tmp_path / "journal.jsonl").write_text(text)
     with Journal(tmp_path, {"pipeline": "p"}):
         assert lines(tmp_path / "journal.jsonl") == [{"batch": {"pipeline": "p"}}]
-
-
-def test_progress_says_how_fast_and_how_long() -> None:
-    now = [0.0]
-    progress = Progress(600, 100, io.StringIO(), lambda: now[0])
-    for _ in range(50):
-        now[0] += 0.1
-        progress.step(failed=False)
-    progress.step(failed=True)
-    assert progress.line() == "[######                  ] 151/600   25%  10.2/s  0:44 to go  1 failed"
-
-
-def test_progress_says_that_answers_fail_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, shown = [0.0], io.StringIO()
-    monkeypatch.setattr("clients.batch.progress._SILENCE_S", 0.01)
-    with Progress(10, 0, shown, lambda: now[0]) as progress:
-        progress.step(failed=False)
-        now[0] = 7.0
-        while "no answer for 7 s, asking on" not in shown.getvalue():
-            time.sleep(0.01)
-        progress.step(failed=False)
-    assert shown.getvalue().splitlines()[-1].startswith("[####                    ] 2/10   20%")
-    assert "no answer" not in shown.getvalue().splitlines()[-1]

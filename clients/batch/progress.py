@@ -11,34 +11,42 @@ from typing import IO
 _WIDTH = 24
 _WINDOW_S = 20.0
 _BAR_S, _LINE_S = 0.1, 10.0
-_SILENCE_S = 5.0
+_LOOK_S = 1.0
 
 
 class Progress:
     """Counts items and shows them on a stream: a bar that moves on a terminal, a line now and then elsewhere.
 
-    In a `with` block it also shows how long no item has ended, and at the end the last state.
+    In a `with` block it also shows what there is to say of answers that fail to come, and at the end the last state.
     """
 
-    def __init__(self, total: int, before: int, stream: IO[str], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        total: int,
+        before: int,
+        stream: IO[str],
+        news: Callable[[], str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Start to count.
 
         Args:
             total: how many items there are.
             before: how many of them an earlier run did.
             stream: where to show them, usually standard error.
+            news: returns what the user is to know now, or an empty text; asked once a second.
             clock: seconds that only grow.
         """
-        self._total, self._before, self._stream, self._clock = total, before, stream, clock
+        self._total, self._stream, self._news, self._clock = total, stream, news, clock
         self._count, self._failed = before, 0
         self._terminal = stream.isatty()
         self._began = self._shown = clock()
         self._marks = deque([(self._began, before)])
         self._lock, self._over = threading.Lock(), threading.Event()
-        self._watch = threading.Thread(target=self._tell_silence, daemon=True)
+        self._watch = threading.Thread(target=self._look_out, daemon=True)
 
     def __enter__(self) -> Progress:
-        """Begin to watch for silence."""
+        """Begin to look out for news."""
         self._watch.start()
         return self
 
@@ -65,13 +73,12 @@ class Progress:
     def line(self) -> str:
         """Return the bar as text, for example `[######      ] 150/600  25%  24.1/s  0:19 to go  3 failed`."""
         share = self._count / self._total
-        rate, silence = self.rate(), self._clock() - self._marks[-1][0]
+        rate = self.rate()
         parts = [
             f"[{'#' * int(share * _WIDTH):<{_WIDTH}}] {self._count}/{self._total}  {share:4.0%}",
             f"{rate:.1f}/s",
             f"{_clock_text((self._total - self._count) / rate)} to go" if rate else "",
             f"{self._failed} failed" if self._failed else "",
-            f"no answer for {silence:.0f} s, asking on" if silence >= _SILENCE_S else "",
         ]
         return "  ".join(part for part in parts if part)
 
@@ -80,11 +87,16 @@ class Progress:
         (began, first), (now, last) = self._marks[0], self._marks[-1]
         return (last - first) / (now - began) if now > began else 0.0
 
-    def _tell_silence(self) -> None:
-        while not self._over.wait(_SILENCE_S):
+    def look(self) -> None:
+        """Show the news, if there are any, as a line of their own."""
+        if news := self._news():
             with self._lock:
-                if self._clock() - self._marks[-1][0] >= _SILENCE_S:
-                    self._show(self.line(), last=False)
+                self._show(news, last=True)
+                self._show(self.line(), last=False)
+
+    def _look_out(self) -> None:
+        while not self._over.wait(_LOOK_S):
+            self.look()
 
     def _show(self, line: str, *, last: bool) -> None:
         if self._terminal:

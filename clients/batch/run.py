@@ -16,6 +16,7 @@ from clients.balance import SAFE
 from clients.batch.items import Item, find_items
 from clients.batch.journal import Journal
 from clients.batch.progress import Progress
+from clients.batch.waiting import Waiting
 from clients.batch.work import PICTURE, item_question, keep, wanted_outputs
 from clients.depth import check_units
 from clients.errors import CrosswireError, DeadlineExceeded, InputError, OutputError, ServerError, ServerUnreachable
@@ -77,7 +78,13 @@ class Outcome:
 
 
 def run_batch(
-    predictor: Predictor, pipeline: Pipeline, source: Path, folder: Path, options: BatchOptions, stream: IO[str]
+    predictor: Predictor,
+    pipeline: Pipeline,
+    source: Path,
+    folder: Path,
+    options: BatchOptions,
+    waiting: Waiting,
+    stream: IO[str],
 ) -> Outcome:
     """Ask about every item of a source that has no answer yet, and again about refused ones whose files changed.
 
@@ -90,6 +97,7 @@ def run_batch(
         source: a folder or a list file, see `clients.batch.items`.
         folder: where to write.
         options: what to do with every item.
+        waiting: what the predictor's retries tell of its attempts.
         stream: where progress is shown.
 
     Raises:
@@ -114,10 +122,10 @@ def run_batch(
             sweep(place)
         before = sum(item.stem in journal.done for item in items)
         left = [item for item in items if item.stem not in journal.done and not _fails_again(item, journal)]
-        crew = _Crew(predictor, pipeline, folder, outputs, units, journal)
+        crew = _Crew(predictor, pipeline, folder, outputs, units, journal, waiting)
         try:
             if left:
-                with Progress(len(items), len(items) - len(left), stream) as progress:
+                with Progress(len(items), len(items) - len(left), stream, waiting.news) as progress:
                     crew.work(left, options.window, progress)
         except ServerUnreachable as error:
             raise ServerUnreachable(f"{error}; what was answered is kept, the same command goes on") from error
@@ -153,8 +161,9 @@ class _Crew:
         outputs: Sequence[str],
         units: float | None,
         journal: Journal,
+        waiting: Waiting,
     ) -> None:
-        self._predictor, self._pipeline, self._folder = predictor, pipeline, folder
+        self._predictor, self._pipeline, self._folder, self._waiting = predictor, pipeline, folder, waiting
         self._outputs, self._units, self._journal = outputs, units, journal
         self._lock, self._stop = threading.Lock(), threading.Event()
 
@@ -186,7 +195,9 @@ class _Crew:
         self._journal.begin(item.stem)
         try:
             question = item_question(item, self._pipeline, self._outputs, self._units)
-            said = keep(item, self._predictor.ask(question), self._folder)
+            with self._waiting.asking():
+                answer = self._predictor.ask(question)
+            said = keep(item, answer, self._folder)
         except (ServerUnreachable, OutputError):
             raise
         except (InputError, ServerError) as error:

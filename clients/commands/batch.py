@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clients.balance import Retries
 from clients.batch.run import FAILURES, RESULTS, WINDOW, BatchOptions, Outcome, run_batch
+from clients.batch.waiting import Waiting
 from clients.commands.connection import add_deadline_option, add_server_options, connect, server_of
 from clients.commands.recorded import add_recording_options
 
@@ -52,8 +54,9 @@ def run(options: argparse.Namespace) -> int:
     with server_of(options) as url:
         with connect(options, url) as asking:  # a server that never answered is not worth waiting for
             pipeline = asking.named_pipeline(options.pipeline)
-        with connect(options, url, _PATIENT) as predictor:
-            outcome = run_batch(predictor, pipeline, options.source, options.folder, wanted, sys.stderr)
+        waiting = Waiting(url.replace(",", " or "), options.deadline)
+        with connect(options, url, replace(_PATIENT, heard=waiting.heard)) as predictor:
+            outcome = run_batch(predictor, pipeline, options.source, options.folder, wanted, waiting, sys.stderr)
     print(as_text(outcome, options.folder))
     return 1 if outcome.failed else 0
 
