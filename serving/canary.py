@@ -9,6 +9,7 @@ import os
 import ssl
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,17 +74,17 @@ def canaries_of(assembled: Assembled) -> tuple[Canary, ...]:
 class Probe:
     """A canary on its way."""
 
-    def __init__(self, canary: Canary, call: Any) -> None:
+    def __init__(self, canary: Canary, call: Any, clock: Callable[[], float] = time.monotonic) -> None:
         """Remember what was sent and when."""
         self.canary = canary
-        self._call = call
-        self._sent = time.monotonic()
+        self._call, self._clock = call, clock
+        self._sent = clock()
         self._seconds: float | None = None
         call.add_done_callback(self._finish)
 
     def _finish(self, _: Any) -> None:
         """Note when the answer came."""
-        self._seconds = time.monotonic() - self._sent
+        self._seconds = self._clock() - self._sent
 
     def done(self) -> bool:
         """Say whether it was answered or refused."""
@@ -92,7 +93,7 @@ class Probe:
     @property
     def seconds(self) -> float:
         """How long it took, or has been on its way so far."""
-        return time.monotonic() - self._sent if self._seconds is None else self._seconds
+        return self._clock() - self._sent if self._seconds is None else self._seconds
 
     @property
     def error(self) -> grpc.RpcError | None:

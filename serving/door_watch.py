@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from serving.canary import answers_http
 from serving.run_state import Run
@@ -16,13 +17,13 @@ _FAILURES = 2
 class DoorWatch:
     """Asks the front door whether it lives, again and again."""
 
-    def __init__(self, run: Run, pace: Pace, start_seconds: float) -> None:
+    def __init__(self, run: Run, pace: Pace, start_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         """Start asking the front door of a server that answers already, at this pace.
 
         Another one may take `start_seconds` until its first answer: a busy machine needs its time to start it.
         """
         self._run, self._failures, self._over = run, 0, threading.Event()
-        self._start_seconds = start_seconds
+        self._start_seconds, self._clock = start_seconds, clock
         self._started = True
         self._due = 0.0
         self._pause = pace.seconds
@@ -32,12 +33,12 @@ class DoorWatch:
     @property
     def hung(self) -> bool:
         """Whether it has left several questions in a row without an answer, or was never there to answer one."""
-        return self._failures >= _FAILURES if self._started else time.monotonic() > self._due
+        return self._failures >= _FAILURES if self._started else self._clock() > self._due
 
     def renew(self) -> None:
         """Forget the failures: another front door takes over."""
         self._started, self._failures = False, 0
-        self._due = time.monotonic() + self._start_seconds
+        self._due = self._clock() + self._start_seconds
 
     def close(self) -> None:
         """Stop asking."""

@@ -22,6 +22,7 @@ from serving.door_watch import DoorWatch
 from serving.environments import Environments
 from serving.errors import ServingError
 from serving.launch import Child, is_running
+from serving.pacing import RestartPace
 from serving.ports import keep_free_port
 from serving.programs import front_door_program, triton_program
 from serving.run_state import Health, Run, RunState, write_health, write_run
@@ -33,8 +34,6 @@ _TICK_SECONDS = 0.25
 _STOP_SECONDS = 2.0
 _CLOSE_SECONDS = 2.0
 _FRONT_DOOR_PAUSE_SECONDS = 2.0
-_LONGEST_PAUSE_SECONDS = 30.0
-_SETTLED_SECONDS = 60.0
 
 
 class Stop(BaseException):
@@ -68,6 +67,7 @@ class Supervisor:
         self._watch: Watch | None = None
         self._door_watch: DoorWatch | None = None
         self._front_door_due = 0.0
+        self._pace = RestartPace()
         self._metrics: socket.socket | None = None  # keeps the port that replaced the first one
         self._restarts = {"triton": 0, "front_door": 0}
         self._published: Health | None = None
@@ -97,7 +97,7 @@ class Supervisor:
 
     def watch(self) -> None:
         """Keep the server answering until somebody asks to stop."""
-        pause, settled = 0.0, time.monotonic()
+        self._pace.answers()
         self._door_watch = DoorWatch(self._run, self._settings.pace, self._settings.start_seconds)
         while not self._asked_to_stop(_TICK_SECONDS):
             assert self._watch is not None
@@ -106,10 +106,9 @@ class Supervisor:
             self._watch.look()
             self._publish(self._watch.ready, self._watch.reason)
             if self._watch.broken:
-                pause = 0.0 if time.monotonic() - settled > _SETTLED_SECONDS else pause
-                _say(f"{self._watch.reason}; starting Triton again in {pause:g} s; {self._last_words()}")
-                pause = self._restart(pause)
-                settled = time.monotonic()
+                self._pace.failed()
+                _say(f"{self._watch.reason}; starting Triton again in {self._pace.pause:g} s; {self._last_words()}")
+                self._restart()
 
     def _look_after_front_door(self) -> None:
         """Start the front door again if it has ended or hangs; not before it answered for the first time."""
@@ -145,26 +144,27 @@ class Supervisor:
         if self._metrics is not None:
             self._metrics.close()
 
-    def _restart(self, pause: float) -> float:
-        """Start Triton again, more patiently after every failure; return the pause before the next restart."""
+    def _restart(self) -> None:
+        """Start Triton again until it answers, more patiently after every failure."""
         while True:
             if self._triton is not None:
                 self._triton.kill()
-            self._rest(pause)
-            pause = min(max(1.0, 2 * pause), _LONGEST_PAUSE_SECONDS)
+            self._rest(self._pace.pause)
+            self._pace.starts()
             shm.sweep(self._state.shm_prefix)
             self._restarts["triton"] += 1
             try:
                 self._start_triton()
                 self._wait_for_triton()
             except (ServingError, OSError) as error:
-                _say(f"{error}\nstarting Triton again in {pause:g} s")
+                _say(f"{error}\nstarting Triton again in {self._pace.pause:g} s")
                 self._publish(False, f"Triton does not start: {_cause(error)}")
                 self._move_metrics()
             else:
                 self._publish(True, "")
+                self._pace.answers()
                 _say("Triton answers again")
-                return pause
+                return
 
     def _move_metrics(self) -> None:
         """Give Triton another port for its metrics: somebody may have taken the one of the Triton before."""

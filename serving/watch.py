@@ -5,16 +5,29 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from serving.canary import Canary, Probe, TritonLink
+from serving.canary import Canary, Probe
 from serving.launch import Child, is_running
 from serving.settings import Pace
 
 _STUB_NAME = "triton_python_b"  # the kernel keeps 15 characters
+
+
+class Link(Protocol):
+    """What a watch needs of `TritonLink`."""
+
+    def probe(self, canary: Canary) -> Probe:
+        """Send a canary without waiting for its answer."""
+        ...
+
+    def successes(self, model: str) -> int:
+        """Return how many inferences of a model succeeded so far, or -1 if nobody says."""
+        ...
 
 
 class Watch:
@@ -25,9 +38,27 @@ class Watch:
         canaries: per pipeline the seconds of its last canary, or None if that failed.
     """
 
-    def __init__(self, triton: Child, link: TritonLink, canaries: Sequence[Canary], slowest: float, pace: Pace) -> None:
-        """Start watching a server whose canaries have just passed, the slowest in `slowest` seconds."""
+    def __init__(
+        self,
+        triton: Child,
+        link: Link,
+        canaries: Sequence[Canary],
+        slowest: float,
+        pace: Pace,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start watching a server whose canaries have just passed.
+
+        Args:
+            triton: its process.
+            link: the way to it.
+            canaries: what to send in turn.
+            slowest: seconds that the slowest of them took.
+            pace: how often, and how patiently.
+            clock: seconds that only grow.
+        """
         self._triton, self._link, self._canaries, self._pace = triton, link, tuple(canaries), pace
+        self._clock = clock
         self._patience = max(pace.patience_seconds, pace.patience_factor * slowest)
         self._stubs = stubs_of(triton)
         self._queue: deque[Canary] = deque()
@@ -36,14 +67,14 @@ class Watch:
         self._successes = 0
         self._fastest = math.inf  # what a canary costs by itself, not what it waited for others
         self._failures = 0
-        self._due = time.monotonic() + pace.seconds
+        self._due = clock() + pace.seconds
         self.reason = ""
         self.canaries: dict[str, float | None] = {}
 
     def renewed(self, canaries: Sequence[Canary]) -> Watch:
         """Return a watch of the same Triton after its models have changed."""
         slowest = self._patience / self._pace.patience_factor
-        return Watch(self._triton, self._link, canaries, slowest, self._pace)
+        return Watch(self._triton, self._link, canaries, slowest, self._pace, self._clock)
 
     @property
     def ready(self) -> bool:
@@ -66,7 +97,7 @@ class Watch:
                 self._judge(self._probe)
             elif self._probe.seconds > self._patience * (self._late + 1):
                 self._take_late(self._probe)
-        elif time.monotonic() >= self._due:
+        elif self._clock() >= self._due:
             self._queue = self._queue or deque(self._canaries)
             canary = self._queue.popleft()
             self._successes = self._link.successes(canary.model)
@@ -86,7 +117,7 @@ class Watch:
             self._fail(probe, f"{error.code().name}: {error.details()}")
             self._queue.appendleft(probe.canary)
             wait = 0.2
-        self._due = time.monotonic() + wait
+        self._due = self._clock() + wait
 
     def _take_late(self, probe: Probe) -> None:
         """Count a canary without an answer as failed, unless its model answers other requests: then it waits on."""
