@@ -11,31 +11,58 @@ TEST_PROCESSES ?= 2
 # neighbour stops everything.
 export GOMP_SPINCOUNT ?= 2000
 
-.PHONY: help setup demo demo-train serve test soak check bench bench-gpu clean
+.PHONY: help setup lock programs demo demo-train serve test test-latest soak check bench bench-gpu clean
 
 help:
 	@echo "make demo        start Triton, segment RGB-D pictures, write demo/out (about a minute, no PyTorch)"
 	@echo "make demo-train  the same from scratch: train, evaluate, export, serve, predict (about ten minutes)"
 	@echo "make serve       serve $(REPOSITORY) on 127.0.0.1 until Ctrl-C"
 	@echo "make test        run all tests        make check  ruff, mypy, import boundaries"
+	@echo "make test-latest the same with the newest packages        make lock  renew the tested set, constraints.txt"
 	@echo "make bench       measure the CPU      make bench-gpu  measure an NVIDIA GPU"
 	@echo "make soak        long trials of the server"
 	@echo "make setup       install everything into $(VENV)"
 
+# The versions that the tests were run with, for the Python that they were run on; others take what pyproject.toml allows.
+# `make CONSTRAINTS=` asks for the newest of everything, `make lock` writes the file anew.
+CONSTRAINTS ?= $(shell $(PYTHON) -c 'import sys; sys.version_info[:2] == (3, 11) and print("constraints.txt")')
+
+# Without an NVIDIA driver the CPU build of PyTorch serves as well as that for CUDA, which is ten times as large. A pip
+# that has been given links or an index of its own is left alone.
+CPU_TORCH := https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?= $(shell command -v nvidia-smi >/dev/null || $(PY) -m pip config list | grep -qE 'find-links|index-url' || echo $(CPU_TORCH))
+
+PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-compile $(addprefix -c ,$(CONSTRAINTS))
+WITH_TORCH = $(addprefix --extra-index-url ,$(TORCH_INDEX))
+ALL := train,export,serve,client,video,dev
+
 $(PY):
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.serve: pyproject.toml | $(PY)
-	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[serve,client]"
+$(VENV)/.serve: pyproject.toml constraints.txt | $(PY)
+	$(PIP_INSTALL) -e ".[serve,client]"
 	@touch $@
 
-$(VENV)/.train: pyproject.toml | $(PY)
-	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[train,export,serve,client]"
+$(VENV)/.train: pyproject.toml constraints.txt | $(PY)
+	$(PIP_INSTALL) $(WITH_TORCH) -e ".[train,export,serve,client]"
 	@touch $@ $(VENV)/.serve
 
-$(VENV)/.all: pyproject.toml | $(PY)
-	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[train,export,serve,client,dev]"
+$(VENV)/.all: pyproject.toml constraints.txt | $(PY)
+	$(PIP_INSTALL) $(WITH_TORCH) -e ".[$(ALL)]"
 	@touch $@ $(VENV)/.train $(VENV)/.serve
+
+# Programs that are no Python packages: installed where that needs no questions, named where it does.
+programs: $(VENV)/.all
+	@$(PY) -m tests.needs
+
+# PyTorch stays at its version unless another is named: `make lock TORCH=2.14.1`.
+TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
+lock:
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check $(WITH_TORCH) torch==$(TORCH) ".[$(ALL)]"
+	build/lock/bin/python -m pip freeze --exclude crosswire | sed 's/+cpu$$//' > build/constraints.txt
+	mv build/constraints.txt constraints.txt && rm -rf build/lock
+	@echo "constraints.txt is new; next: make test"
 
 setup: $(VENV)/.all
 
@@ -49,8 +76,12 @@ serve: $(VENV)/.serve
 	$(PY) -m serving up --repository $(REPOSITORY) --http-port $(HTTP_PORT) --grpc-port $(GRPC_PORT)
 
 # Two processes, a file in one of them: tests of one file may share a server.
-test: $(VENV)/.all
-	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile
+test: programs
+	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile --durations 25
+
+# The same with the newest version of everything that pyproject.toml allows, in an environment of its own.
+test-latest:
+	$(MAKE) test VENV=.venv-latest CONSTRAINTS=
 
 soak: $(VENV)/.all
 	$(PY) -m pytest tests/soak_serving.py tests/soak_clients.py

@@ -8,6 +8,8 @@ import os
 import pytest
 import torch
 
+from tests import needs
+from tests.exports import exported_once  # noqa: F401  (a fixture: equal networks are translated to ONNX once)
 from tests.servers import server  # noqa: F401  (a fixture: one real server for the whole session)
 from tests.small_server import small, small_repository  # noqa: F401  (fixtures: the same for small networks)
 from training.config import DataConfig, TrainConfig
@@ -15,11 +17,25 @@ from training.fit import fit
 from training.presets import preset
 from training.run_folder import Run, read_run
 
+pytest_plugins = ["pytester"]
+
 
 def pytest_configure() -> None:
-    """Use one thread, here and in child processes: on pictures of a few pixels more are slower, and PyTorch crashes."""
-    torch.set_num_threads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
+    """Use one thread, or `CROSSWIRE_TEST_THREADS`, here and in child processes: on few pixels more are slower."""
+    threads = os.environ.get("CROSSWIRE_TEST_THREADS", "1")
+    torch.set_num_threads(int(threads))
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = threads
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Look for the programs that a test needs before its fixtures do."""
+    needs.check(item)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was not tested for want of a program."""
+    needs.tell(terminalreporter)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -95,7 +96,6 @@ def test_the_closest_are_paired_first_and_each_only_once() -> None:
 def test_frames_that_come_too_fast_wait_or_are_dropped_and_order_is_kept(
     mode: Mode, server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    av = pytest.importorskip("av", reason="PyAV writes the video; install the extra `video`")
     write_tum(tmp_path / "desk")
     video, report = tmp_path / "out" / "overlay.mp4", tmp_path / "out" / "frames.jsonl"
     arguments = ["stream", str(tmp_path / "desk"), "--url", server.grpc_url, "--mode", mode.value, "--speed", "200"]
@@ -155,7 +155,6 @@ def test_a_wrong_unit_is_told_and_pictures_without_partners_make_no_stream(
 def test_a_video_keeps_every_time_stamp(
     ending: str, codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    av = pytest.importorskip("av", reason="PyAV writes the video; install the extra `video`")
     if codec not in av.codecs_available:
         pytest.skip(f"this PyAV lacks {codec}")
     monkeypatch.setattr("clients.stream.video._CODECS", (codec,))
@@ -171,7 +170,6 @@ def test_a_video_keeps_every_time_stamp(
 def test_a_video_of_another_kind_is_refused_before_anything_is_asked(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("av", reason="PyAV writes the video; install the extra `video`")
     assert main(["stream", str(tmp_path), "--url", "grpc://127.0.0.1:9", "--video", str(tmp_path / name)]) == 2
     said = capsys.readouterr().err
     assert "name a file that ends in .mp4, .mkv, .mov, .m4v" in said and said.count("\n") == 1
@@ -179,7 +177,6 @@ def test_a_video_of_another_kind_is_refused_before_anything_is_asked(
 
 
 def test_a_video_that_cannot_be_written_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("av", reason="PyAV writes the video; install the extra `video`")
     frame = Image.new("RGB", (64, 48))
     with pytest.raises(OutputError, match="name a place"), VideoWriter(tmp_path / "gone" / "a.mp4", 30.0) as video:
         video.add(frame, 0.0)

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import io
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,27 +14,28 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import sync_playwright
 
 from clients import Predictor
 from serving.front_door.static_page import StaticPage
+from tests.needs import PROGRAMS
 from tests.servers import PIPELINE, depth_png, jpeg, png
 from tests.small_clips import clip
 from tests.small_networks import EVENTS
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = PROGRAMS["chromium"].path
 SWITCHES = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
 ]
 LARGEST_PAGE = 300_000
-in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; apt-get install chromium")
+in_chromium = pytest.mark.needs("chromium")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """One browser for all tests."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright drives chromium; it is in the extra `dev`")
-    with api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         yield running
         running.close()

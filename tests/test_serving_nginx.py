@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,13 +17,14 @@ import pytest
 from serving.embedded import EmbeddedServer
 from tests.guides import free_port
 from tests.load import Load
+from tests.needs import PROGRAMS
 from tests.servers import NETWORK, REPOSITORY, assert_answers, wait_until
 
 CONFIG = Path(__file__).resolve().parent.parent / "deploy" / "nginx" / "nginx.conf"
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+NGINX = PROGRAMS["nginx"].path
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
-pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed; apt-get install nginx-light")
+pytestmark = pytest.mark.needs("nginx")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -63,7 +62,7 @@ def test_an_overlay_is_what_an_image_is_if_nothing_else_is_said(server: Embedded
     assert Image.open(io.BytesIO(answer.content)).mode == "RGB"
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
+@pytest.mark.needs("curl")
 def test_curl_writes_the_labels(server: EmbeddedServer, tmp_path: Path) -> None:
     (tmp_path / "rgb.jpg").write_bytes(jpeg(640, 480))
     (tmp_path / "depth.png").write_bytes(depth_png(640, 480))

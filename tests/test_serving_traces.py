@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import queue
 import secrets
@@ -38,9 +37,6 @@ from tests.servers import (
 )
 from tests.small_clips import clip
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("opentelemetry") is None, reason="the extra `traces` is absent"
-)
 SPAN = "b7ad6b7169203331"
 INNER = (f"{NETWORK}_decode", NETWORK, f"{NETWORK}_render")
 REQUESTS = 12
