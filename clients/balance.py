@@ -7,7 +7,6 @@ with every failure in a row, and the first request after the rest tells whether 
 
 from __future__ import annotations
 
-import math
 import random
 import threading
 import time
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 
 from clients.errors import InputError, ServerError, ServerOverloaded, ServerUnreachable
 
+_LONGEST_PAUSE_S = 86_400
 SAFE = (ServerUnreachable, ServerOverloaded)
 """Errors after which the same request may be sent again: it was not run, or running it twice does no harm."""
 
@@ -47,8 +47,10 @@ class Retries:
         if self.attempts < 1:
             raise InputError(f"attempts is {self.attempts}; send 1 (never again) or more")
         pauses = (self.first_pause_s, self.longest_pause_s)
-        if not all(math.isfinite(pause) and pause > 0 for pause in pauses):
-            raise InputError(f"pauses are {pauses[0]} s and {pauses[1]} s; send numbers of seconds above 0")
+        if not all(0 < pause <= _LONGEST_PAUSE_S for pause in pauses):
+            raise InputError(
+                f"pauses are {pauses[0]} s and {pauses[1]} s; send seconds above 0, at most {_LONGEST_PAUSE_S} of them"
+            )
 
 
 @dataclass

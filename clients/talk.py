@@ -6,7 +6,6 @@ returns the answer. Who drives it decides whether a step blocks a thread or is a
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -22,6 +21,7 @@ from clients.results import Timings
 from clients.transport.base import late
 
 Answer = TypeVar("Answer")
+LONGEST_DEADLINE_S = 86_400
 Clock: TypeAlias = Callable[[], float]
 
 
@@ -85,6 +85,12 @@ Step: TypeAlias = "Call | Pause | Work"
 Talk: TypeAlias = Generator[Step, Any, Answer]
 
 
+def check_deadline(seconds: float) -> None:
+    """Raise `InputError` for a deadline that makes no sense: none, an endless one or one of more than a day."""
+    if not 0 < seconds <= LONGEST_DEADLINE_S:
+        raise InputError(f"deadline is {seconds} s; send a number of seconds above 0, at most {LONGEST_DEADLINE_S}")
+
+
 class Talks:
     """The talks of one predictor; may be shared between threads."""
 
@@ -107,10 +113,9 @@ class Talks:
 
         Raises:
             AddressError: an address cannot be understood.
-            InputError: the deadline is not above 0, or no address came.
+            InputError: the deadline makes no sense, or no address came.
         """
-        if not (math.isfinite(deadline_s) and deadline_s > 0):
-            raise InputError(f"deadline is {deadline_s} s; send a number of seconds above 0")
+        check_deadline(deadline_s)
         urls = [one.strip() for one in url.split(",")] if isinstance(url, str) else list(url)
         if not urls:
             raise InputError("no address came; send one or more, for example grpc://127.0.0.1:8001")
@@ -200,7 +205,13 @@ class Talks:
         return answer
 
     def _limit(self, deadline_s: float | None = None) -> Limit:
-        """Return the limit of a question that is asked now."""
+        """Return the limit of a question that is asked now.
+
+        Raises:
+            InputError: the deadline makes no sense.
+        """
+        if deadline_s is not None:
+            check_deadline(deadline_s)
         return Limit.of(self._deadline_s if deadline_s is None else deadline_s, self._clock)
 
     def _send(self, verb: str, arguments: tuple[Any, ...], limit: Limit) -> Talk[tuple[Any, int]]:

@@ -131,7 +131,10 @@ _MOST = {
     "limits.infer_seconds": 86_400,
     "limits.drain_seconds": 86_400,
     "pace.seconds": 86_400,
+    "pace.share": 1,
     "pace.patience_seconds": 86_400,
+    "pace.patience_factor": 86_400,
+    "clips.seconds": 86_400,
     "pictures.pixels": 178_956_970,  # Pillow refuses more, whatever is chosen here
     "queue.requests": 1_000_000,
     "queue.seconds": 86_400,

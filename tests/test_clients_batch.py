@@ -129,6 +129,11 @@ def test_a_refused_item_is_asked_about_again_once_its_files_are_repaired(
     said = capsys.readouterr().out
     assert said.startswith("3 answered; 1 failed") and "repair the files and give the same command again" in said
     assert "warning in 3 of 3 answers: depth_unit_suspect" in said
+    for more, times in (([], 1), (["--again"], 2)):
+        assert main(["batch", *arguments, *more]) == 1
+        begun = [line["begin"] for line in lines(folder / "journal.jsonl") if "begin" in line]
+        assert (begun.count("frame_0002"), len(begun)) == (times, 3 + times)
+    assert capsys.readouterr().out.count("3 answered (3 of them by earlier runs); 1 failed") == 2
     missing.write_bytes(whole)
     assert main(["batch", *arguments]) == 0
     assert capsys.readouterr().out.startswith("4 answered (3 of them by earlier runs)")

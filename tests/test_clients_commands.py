@@ -13,6 +13,10 @@ from PIL import Image
 
 import clients
 from clients.__main__ import main
+from clients.errors import InputError
+from clients.predictor import Predictor
+from clients.questions import segmentation_question
+from tests.servers import depth_png, jpeg
 from training.datasets.rooms import render
 
 
@@ -121,3 +125,18 @@ def test_help_is_on_stdout_with_code_0(command: list[str], capsys: pytest.Captur
         main([*command, "--help"])
     assert leaving.value.code == 0
     assert "usage: python -m clients" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "86401", "1e300"])
+@pytest.mark.parametrize("command", ["predict a.jpg b.png --out out", "batch . out", "stream .", "list", "bench"])
+def test_a_deadline_that_makes_no_sense_is_refused_by_every_command(
+    command: str, seconds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command.split(), "--url", "grpc://127.0.0.1:1", f"--deadline={seconds}"]) == 2
+    assert f"deadline is {float(seconds)} s; send a number of seconds above 0, at most 86400" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf"), 86401.0])
+def test_a_deadline_of_one_question_that_makes_no_sense_is_refused(seconds: float) -> None:
+    with Predictor("grpc://127.0.0.1:1") as predictor, pytest.raises(InputError, match="deadline is"):
+        predictor.ask(segmentation_question(jpeg(), depth_png()), deadline_s=seconds)

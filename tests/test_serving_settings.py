@@ -71,6 +71,8 @@ def test_the_command_line_comes_before_the_file_and_the_file_before_the_defaults
         ("[limits]\nconcurrent = 0", "limits.concurrent is 0; it must be more"),
         ("start_seconds = 0", "start_seconds or a size in models.warm_up is 0"),
         ("[models]\nwarm_up = [0]", "start_seconds or a size in models.warm_up is 0"),
+        ("[pace]\nshare = 2", "pace.share is 2.0; allowed are at most 1"),
+        ("[pace]\npatience_factor = 1e9", "pace.patience_factor is 1000000000.0; allowed are at most 86400"),
         ("http_port = 99999", "http_port is 99999; allowed are at most 65535"),
         ("[models]\ninstances = 99999999999", "models.instances is 99999999999; allowed are at most 256"),
         ("[limits]\nbody_bytes = 2_147_483_648", "limits.body_bytes is 2147483648; allowed are at most 2147483647"),
@@ -98,3 +100,17 @@ def test_a_file_that_cannot_be_used_says_what_is_wrong(text: str, said: str, tmp
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ServingError, match=r"nothing\.toml cannot be read"):
         choose(tmp_path / "nothing.toml", {})
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "86401"])
+def test_a_time_that_makes_no_sense_is_refused_wherever_there_is_one(value: str, tmp_path: Path) -> None:
+    times = []
+    for one in dataclasses.fields(Settings):
+        default = getattr(Settings(), one.name)
+        parts = dataclasses.fields(default) if dataclasses.is_dataclass(default) else ()
+        times += [one.name, *(f"{one.name}.{part.name}" for part in parts)]
+    times = [name for name in times if name.endswith("seconds") and not name.endswith("microseconds")]  # 0 is none
+    assert {"start_seconds", "limits.infer_seconds", "queue.seconds", "clips.seconds"} <= set(times)
+    for name in times:
+        with pytest.raises(ServingError, match=f"{name} (is|or)"):
+            choose(written(tmp_path, f"{name} = {value}\n"), {})

@@ -38,12 +38,14 @@ class BatchOptions:
         units: what one metre counts in depth pictures, or None for what the layout says, else the server's default.
         window: most requests in flight.
         longest_gap_s: how far the time stamps of a recording's pair may lie apart.
+        again: whether every item that failed is asked about again, even if its files are what they were.
     """
 
     overlay: bool = False
     units: float | None = None
     window: int = WINDOW
     longest_gap_s: float = LONGEST_GAP_S
+    again: bool = False
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -121,7 +123,8 @@ def run_batch(
         for place in places:
             sweep(place)
         before = sum(item.stem in journal.done for item in items)
-        left = [item for item in items if item.stem not in journal.done and not _fails_again(item, journal)]
+        kept = {item.stem for item in items if not options.again and _fails_again(item, journal)} | set(journal.done)
+        left = [item for item in items if item.stem not in kept]
         crew = _Crew(predictor, pipeline, folder, outputs, units, journal, waiting)
         try:
             if left:

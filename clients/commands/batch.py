@@ -39,6 +39,9 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--pipeline", metavar="NAME", help="pipeline to ask (default: the only one of the server)")
     parser.add_argument("--overlay", action="store_true", help="write overlays too")
     parser.add_argument(
+        "--again", action="store_true", help="ask about every item that failed again, even if its files did not change"
+    )
+    parser.add_argument(
         "--window", type=int, default=WINDOW, metavar="N", help="most requests in flight (default: %(default)s)"
     )
     add_recording_options(parser)
@@ -50,7 +53,7 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the batch; return 0, or 1 if an item failed."""
     gap_s = options.longest_gap / 1e3
-    wanted = BatchOptions(options.overlay, options.depth_units_per_metre, options.window, gap_s)
+    wanted = BatchOptions(options.overlay, options.depth_units_per_metre, options.window, gap_s, options.again)
     with server_of(options) as url:
         with connect(options, url) as asking:  # a server that never answered is not worth waiting for
             pipeline = asking.named_pipeline(options.pipeline)
@@ -68,7 +71,8 @@ def as_text(outcome: Outcome, folder: Path) -> str:
     rate = f"; {new} in {outcome.seconds:.1f} s, {new / outcome.seconds:.1f} a second" if new else ""
     failed = ""
     if outcome.failed:
-        failed = f"; {outcome.failed} failed, see {folder / FAILURES}: repair the files and give the same command again"
+        how = "repair the files and give the same command again, or the same files with --again"
+        failed = f"; {outcome.failed} failed, see {folder / FAILURES}: {how}"
     warned = [
         f"\nwarning in {count} of {outcome.done} answers: {name}, see {folder / RESULTS}"
         for name, count in sorted(outcome.warnings.items())
