@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,24 @@ from serving.embedded import EmbeddedServer
 from serving.front_door.step_statistics import step_times, with_step_times
 from tests import small_networks
 from tests.native_backend import native_triton
-from tests.servers import PATIENCE_SECONDS, bytes_input, call, configured, depth_png, jpeg, wait_until
+from tests.servers import (
+    PATIENCE_SECONDS,
+    bytes_input,
+    call,
+    command_of,
+    configured,
+    depth_png,
+    descendants,
+    jpeg,
+    wait_until,
+)
 
-CALM = "[pace]\nseconds = 3600\n[models]\nwarm_up = []\n"  # canaries at the start alone
+CALM = "[pace]\nseconds = 3600\n[models]\n"  # canaries at the start alone
+CHOICES = {
+    "fused": "warm_up = [2]\n",
+    "apart": "warm_up = [2]\nstage_instances = 2\n",
+    "container": "warm_up = [2]\nstage_instances = 2\n",
+}
 GOOD, BATCH, BAD, LACKING = 4, 3, 2, 1
 
 
@@ -46,7 +61,7 @@ def layout(
 ) -> Iterator[tuple[EmbeddedServer, str, str]]:
     """A server that runs its steps in some way, the way's name and the network's name; it is asked nothing else."""
     folder = tmp_path_factory.mktemp(request.param)
-    options = configured(folder, CALM + ("fused = false\n" if request.param == "apart" else ""))
+    options = configured(folder, CALM + CHOICES[request.param])
     if request.param == "container":
         options += ["--runtime", "container", "--triton", str(native_triton(folder))]
     with EmbeddedServer(network[0], options=options) as server:
@@ -103,16 +118,22 @@ def wait_for(expected: dict[str, Told], said: Any) -> None:
 def test_every_request_is_counted_once(layout: tuple[EmbeddedServer, str, str]) -> None:
     server, kind, name = layout
     ask(server, name)
+    if kind != "fused":
+        stubs = [command_of(pid) for pid in descendants(server.pid)]
+        for step in ("decode", "render"):
+            assert sum(f"/{name}_{step}/1/model.py".encode() in command for command in stubs) == 2, "stage_instances"
     answered, samples = GOOD + 1, GOOD - 1 + BATCH + 1  # one canary asked the whole, one the network
+    warm = 0 if kind == "container" else 2  # Triton warms a step up for a batch of 2 by two requests of 1
     whole = Told(answered, BAD, samples, answered)
+    alone = Told(answered + 1 + warm, LACKING, samples + 1 + warm, answered + 1 + warm)
     expected = {
         f"{name}_image": whole,
         f"{name}_decode": whole,
-        name: Told(answered + 1, LACKING, samples + 1, answered + 1),
+        name: alone,
         f"{name}_render": Told(answered, 0, samples, answered),
     }
     if kind == "fused":
-        expected[f"{name}_fused"] = Told(answered + 1, BAD + LACKING, samples + 1, answered + 1)
+        expected[f"{name}_fused"] = replace(alone, failed=BAD + LACKING)
     wait_until(
         lambda: {f"{name}_decode", name, f"{name}_render"} <= set(step_times(call(server, "GET", "/metrics")[1]))
     )
