@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import ssl
 import subprocess
 import time
@@ -55,7 +54,7 @@ PATHS = (
     "/nothing",
 )
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+pytestmark = pytest.mark.needs("openssl")
 
 
 def make_certificate(folder: Path, *kind: str) -> None:
