@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +20,16 @@ def echo(*values: Any) -> tuple[Any, ...]:
 
 
 def doubled(array: npt.NDArray[Any]) -> tuple[Any, ...]:
-    """Return an array twice as large, and the process id."""
-    return np.concatenate([array, array]), os.getpid()
+    """Return an array twice as large."""
+    return (np.concatenate([array, array]),)
+
+
+def meet(folder: str, count: int) -> tuple[Any, ...]:
+    """Wait until so many processes are at work in a folder; return the process id."""
+    (Path(folder) / str(os.getpid())).touch()
+    while len(list(Path(folder).iterdir())) < count:
+        time.sleep(0.01)
+    return (os.getpid(),)
 
 
 def misbehave(how: str) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from tritonclient.utils import InferenceServerException
 from tests.servers import PIPELINE, depth_png, infer_pictures, jpeg
 
 RGB, DEPTH = jpeg(320, 240), depth_png(320, 240)
-_RETRY_SECONDS = 60.0
+_RETRY_SECONDS = 150.0
 _PAUSE_SECONDS = 0.05
 
 
@@ -71,7 +71,7 @@ class Load:
         """Ask with a form."""
         url = f"{self._server.http_url}/v1/pipelines/{PIPELINE}?output=labels"
         try:
-            answer = httpx.post(url, files={"rgb": RGB, "depth": DEPTH}, headers={"Accept": "image/png"}, timeout=30)
+            answer = httpx.post(url, files={"rgb": RGB, "depth": DEPTH}, headers={"Accept": "image/png"}, timeout=120)
         except httpx.TransportError as error:
             return type(error).__name__
         if answer.status_code == 200:

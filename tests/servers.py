@@ -23,9 +23,10 @@ from serving.launch import all_processes
 REPOSITORY = Path(__file__).resolve().parent.parent / "model_repository"
 NETWORK = "rooms_cen"
 PIPELINE = f"{NETWORK}_image"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 STEPS = "[models]\nfused = false\n"  # every step in a process of its own, as on a GPU
-BRISK = "[pace]\nseconds = 0.5\npatience_seconds = 2\n"  # for tests that wait until something is noticed
+BRISK = "[pace]\nseconds = 0.5\npatience_seconds = 4\n"  # for tests that wait until something is noticed
+CALM = "[pace]\nseconds = 3600\n"  # for tests that stop a part, which nobody is to notice
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,9 @@ They hold bars in seconds and requests per second, which a busy machine misses f
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,8 +19,9 @@ import pytest
 import tritonclient.http
 
 from serving.embedded import EmbeddedServer
-from tests.load import DEPTH, RGB
-from tests.servers import NETWORK, PIPELINE, REPOSITORY, STEPS, assert_answers, configured, resident_bytes
+from serving.launch import is_running
+from tests.load import DEPTH, RGB, Load
+from tests.servers import NETWORK, PIPELINE, REPOSITORY, STEPS, assert_answers, configured, resident_bytes, wait_until
 from tests.test_serving_kills import KILLS, kill_under_load
 
 OVERLOAD = 5
@@ -51,6 +55,20 @@ def test_a_killed_part_is_noticed_in_five_seconds_and_replaced_in_fifteen(
         assert unready - killed < 5, unready - killed
     back = next(at for at, ready in readiness.changes[::-1] if ready)
     assert back - killed < 15, back - killed
+
+
+@pytest.mark.parametrize(("state", "longest_s"), [("idle", 5), ("under load", 10), ("with a stopped Triton", 5)])
+def test_a_server_stops_within_seconds(state: str, longest_s: float, fresh: EmbeddedServer) -> None:
+    with Load(fresh) if state == "under load" else contextlib.nullcontext():
+        if state == "with a stopped Triton":
+            os.kill(fresh.facts["triton_pid"], signal.SIGSTOP)
+        began = time.monotonic()
+        os.kill(fresh.pid, signal.SIGTERM)
+        wait_until(lambda: not is_running(fresh.pid))
+        took = time.monotonic() - began
+        fresh.stop()
+        fresh.start()  # what the load still asks is answered
+    assert took < longest_s, took
 
 
 def test_at_five_times_its_capacity_a_server_does_four_fifths_of_it_and_refuses_the_rest(fresh: EmbeddedServer) -> None:

@@ -154,7 +154,7 @@ def raw_grpc(data: bytes) -> Callable[[EmbeddedServer], Answer]:
         target = server.grpc_url.removeprefix("grpc://")
         with grpc.insecure_channel(target, options=[("grpc.max_send_message_length", -1)]) as channel:
             try:
-                channel.unary_unary(INFER)(data, timeout=30)
+                channel.unary_unary(INFER)(data, timeout=120)
             except grpc.RpcError as error:
                 return error.code().name, str(error.details())
         return "OK", ""
@@ -196,7 +196,7 @@ def as_form(rgb: bytes, depth: bytes, units: list[float] | None) -> Callable[[Em
     def send(server: EmbeddedServer) -> Answer:
         data = {} if units is None else {"depth_units_per_metre": str(units[0])}
         url = f"{server.http_url}/v1/pipelines/{PIPELINE}"
-        answer = httpx.post(url, files={"rgb": rgb, "depth": depth}, data=data, timeout=30)
+        answer = httpx.post(url, files={"rgb": rgb, "depth": depth}, data=data, timeout=120)
         return str(answer.status_code), answer.json().get("error", "")
 
     return send

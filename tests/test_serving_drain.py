@@ -24,7 +24,9 @@ from tritonclient.utils import InferenceServerException
 from serving.embedded import EmbeddedServer
 from serving.launch import is_running
 from tests.servers import (
+    CALM,
     NETWORK,
+    PATIENCE_SECONDS,
     PIPELINE,
     REPOSITORY,
     assert_answers,
@@ -55,7 +57,7 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def http_outcome(server: EmbeddedServer) -> str:
     """Send one form on a connection of its own and say what became of it."""
     try:
-        with httpx.Client(timeout=60) as client:
+        with httpx.Client(timeout=PATIENCE_SECONDS) as client:
             answer = client.post(server.http_url + URL, files={"rgb": RGB, "depth": DEPTH})
     except (httpx.NetworkError, httpx.RemoteProtocolError):
         return "closed"
@@ -77,7 +79,8 @@ def grpc_outcome(server: EmbeddedServer) -> str:
 
 def test_a_stop_under_load_answers_what_was_taken_and_leaves_nothing(runtime: Path, tmp_path: Path) -> None:
     log = tmp_path / "access.jsonl"
-    server = EmbeddedServer(REPOSITORY, networks=[NETWORK], options=["--access-log", str(log)]).start()
+    options = [*configured(runtime, "[limits]\ndrain_seconds = 120\n"), "--access-log", str(log)]
+    server = EmbeddedServer(REPOSITORY, networks=[NETWORK], options=options).start()
     outcomes: Counter[str] = Counter()
     over = threading.Event()
 
@@ -90,14 +93,12 @@ def test_a_stop_under_load_answers_what_was_taken_and_leaves_nothing(runtime: Pa
         thread.start()
     while outcomes["200"] < 5 or outcomes["OK"] < 5:
         time.sleep(0.01)
-    began = time.monotonic()
     os.kill(server.pid, signal.SIGTERM)
-    code = server.wait(30)
-    took = time.monotonic() - began
+    code = server.wait(PATIENCE_SECONDS)
     over.set()
     for thread in threads:
         thread.join(60)
-    assert (code, took < 10) == (0, True)
+    assert code == 0
     assert set(outcomes) <= {"200", "OK", "503", "closed", "StatusCode.UNAVAILABLE"}, outcomes
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     answered = Counter(line["status"] for line in lines if line["route"] in ("/v1/pipelines/{name}", "ModelInfer"))
@@ -107,14 +108,15 @@ def test_a_stop_under_load_answers_what_was_taken_and_leaves_nothing(runtime: Pa
 
 
 def test_while_it_stops_new_requests_are_told_to_come_back(runtime: Path) -> None:
-    server = EmbeddedServer(REPOSITORY, networks=[NETWORK]).start()
+    options = configured(runtime, "[limits]\ndrain_seconds = 120\n")
+    server = EmbeddedServer(REPOSITORY, networks=[NETWORK], options=options).start()
     answers: list[str] = []
     outcomes = (http_outcome, grpc_outcome)
     threads = [threading.Thread(target=lambda one=one: answers.append(one(server))) for one in outcomes]
     with stopped_decoders(server):
         for thread in threads:
             thread.start()
-        wait_for_requests(server, 2)
+        wait_until(lambda: in_flight(server) == 2)
         os.kill(server.pid, signal.SIGTERM)
         with tritonclient.grpc.InferenceServerClient(server.grpc_url.removeprefix("grpc://")) as client:
             while client.is_server_ready():
@@ -124,9 +126,9 @@ def test_while_it_stops_new_requests_are_told_to_come_back(runtime: Path) -> Non
         assert (http_outcome(server), grpc_outcome(server)) == ("503", "StatusCode.UNAVAILABLE")
         assert answers == []
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_SECONDS)
     assert sorted(answers) == ["200", "OK"]
-    assert server.wait(30) == 0 and leftovers(server.pid, runtime) == []
+    assert server.wait(PATIENCE_SECONDS) == 0 and leftovers(server.pid, runtime) == []
 
 
 @contextmanager
@@ -161,14 +163,6 @@ def stopped_decoders(server: EmbeddedServer) -> Iterator[None]:
                 os.kill(pid, signal.SIGCONT)
 
 
-def wait_for_requests(server: EmbeddedServer, count: int) -> None:
-    """Wait until so many inferences are being answered."""
-    deadline = time.monotonic() + 30
-    while in_flight(server) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def in_flight(server: EmbeddedServer) -> float:
     """Return how many requests are being answered, without the question itself."""
     text = httpx.get(server.http_url + "/metrics").text
@@ -177,44 +171,48 @@ def in_flight(server: EmbeddedServer) -> float:
 
 
 def test_a_stop_does_not_wait_for_ever_for_a_request_that_hangs(runtime: Path) -> None:
-    options = configured(runtime, "[limits]\ndrain_seconds = 1.5\n")
+    options = configured(runtime, "[limits]\ndrain_seconds = 1.5\ninfer_seconds = 3600\n")
     server = EmbeddedServer(REPOSITORY, networks=[NETWORK], options=options).start()
     thread = threading.Thread(target=grpc_outcome, args=(server,))
     with stopped_decoders(server):
         thread.start()
-        wait_for_requests(server, 1)
+        wait_until(lambda: in_flight(server) == 1)
         children = descendants(server.pid)
-        began = time.monotonic()
         os.kill(server.pid, signal.SIGTERM)
-        assert server.wait(30) == 0
-        assert time.monotonic() - began < 10
-    thread.join(10)
+        assert server.wait(PATIENCE_SECONDS) == 0
+    thread.join(PATIENCE_SECONDS)
     assert leftovers(server.pid, runtime) == [] and not any(map(is_running, children))
 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A server of this file's own that holds few requests at a time."""
-    options = configured(tmp_path_factory.mktemp("own"), f"[limits]\nconcurrent = {CONCURRENT}\n")
+    options = configured(tmp_path_factory.mktemp("own"), f"{CALM}[limits]\nconcurrent = {CONCURRENT}\n")
     with EmbeddedServer(REPOSITORY, networks=[NETWORK], options=options) as running:
         yield running
 
 
-async def flood(server: EmbeddedServer, count: int) -> list[httpx.Response]:
-    """Send many forms at once."""
+async def flood(server: EmbeddedServer, count: int) -> tuple[list[httpx.Response], list[httpx.Response]]:
+    """Send so many forms while nothing is decoded; return what came meanwhile, and the rest."""
     limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(timeout=60, limits=limits, base_url=server.http_url) as client:
-        forms = [client.post(URL, files={"rgb": RGB, "depth": DEPTH}) for _ in range(count)]
-        return await asyncio.gather(*forms)
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, limits=limits, base_url=server.http_url) as client:
+        with stopped_decoders(server):
+            forms = (client.post(URL, files={"rgb": RGB, "depth": DEPTH}) for _ in range(count))
+            waiting = set(map(asyncio.ensure_future, forms))
+            early: list[httpx.Response] = []
+            while len(early) < count - CONCURRENT:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                early += [one.result() for one in done]
+        return early, await asyncio.gather(*waiting)
 
 
 def test_more_requests_than_are_held_are_refused_at_once_over_http(own: EmbeddedServer) -> None:
-    answers = asyncio.run(flood(own, 3 * CONCURRENT))
-    statuses = Counter(answer.status_code for answer in answers)
-    assert set(statuses) == {200, 503} and statuses[200] >= CONCURRENT
-    for answer in answers:
-        if answer.status_code == 503:
-            assert answer.headers["retry-after"] == "1" and "requests are being answered" in answer.json()["error"]
+    wait_until(lambda: in_flight(own) == 0)
+    early, late = asyncio.run(flood(own, 3 * CONCURRENT))
+    assert Counter(answer.status_code for answer in late) == {200: CONCURRENT}
+    for answer in early:
+        assert answer.status_code == 503 and answer.headers["retry-after"] == "1"
+        assert "requests are being answered" in answer.json()["error"]
     assert_answers(own)
 
 
@@ -227,13 +225,16 @@ def test_more_requests_than_are_held_are_refused_at_once_over_grpc(own: Embedded
         answers.append(error)
         finished.release()
 
+    wait_until(lambda: in_flight(own) == 0)
     inputs = [bytes_input("rgb_image", [RGB]), bytes_input("depth_image", [DEPTH])]
     with tritonclient.grpc.InferenceServerClient(own.grpc_url.removeprefix("grpc://")) as client:
-        for _ in range(count):
-            client.async_infer(PIPELINE, inputs, take)
-        assert all(finished.acquire(timeout=60) for _ in range(count))
-    statuses = Counter("OK" if error is None else error.status() for error in answers)
-    assert set(statuses) == {"OK", "StatusCode.RESOURCE_EXHAUSTED"} and statuses["OK"] >= CONCURRENT
+        with stopped_decoders(own):
+            for _ in range(count):
+                client.async_infer(PIPELINE, inputs, take)
+            assert all(finished.acquire(timeout=PATIENCE_SECONDS) for _ in range(count - CONCURRENT))
+            assert {error.status() for error in answers} == {"StatusCode.RESOURCE_EXHAUSTED"}
+        assert all(finished.acquire(timeout=PATIENCE_SECONDS) for _ in range(CONCURRENT))
+    assert answers[-CONCURRENT:] == [None] * CONCURRENT
     assert_answers(own)
 
 
@@ -252,7 +253,7 @@ def test_cancelled_calls_give_their_places_back_when_triton_has_answered_them(ow
 
     def full() -> bool:
         with pytest.raises(InferenceServerException) as refused:
-            infer_pictures(own, [RGB], [DEPTH], client_timeout=0.2)
+            infer_pictures(own, [RGB], [DEPTH], client_timeout=5)
         return bool(refused.value.status() == "StatusCode.RESOURCE_EXHAUSTED")
 
     assert_answers(own)
@@ -281,7 +282,7 @@ def test_a_deadline_is_kept_and_what_is_late_leaves_the_queues(own: EmbeddedServ
         tight = infer_body(parameters={"timeout": 1})
         assert httpx.post(f"{own.http_url}/v2/models/{NETWORK}/infer", json=tight).status_code == 504
     for thread in patient:
-        thread.join(60)
+        thread.join(PATIENCE_SECONDS)
     assert outcomes == ["OK"] * 3
     assert_answers(own)
     text = httpx.get(own.http_url + "/metrics").text
@@ -300,7 +301,7 @@ def test_a_stream_answers_every_inference_and_names_the_bad_one(own: EmbeddedSer
         client.start_stream(take)
         for rgb in (RGB, b"broken", RGB):
             client.async_stream_infer(PIPELINE, [bytes_input("rgb_image", [rgb]), bytes_input("depth_image", [DEPTH])])
-        assert all(finished.acquire(timeout=30) for _ in range(3))
+        assert all(finished.acquire(timeout=PATIENCE_SECONDS) for _ in range(3))
         client.stop_stream()
     assert isinstance(answers[0], np.ndarray) and (answers[0] == answers[2]).all()
     assert "rgb_image is no JPEG or PNG file" in answers[1].message()

@@ -112,7 +112,7 @@ class Readiness:
     def __exit__(self, *_: object) -> None:
         """Stop asking."""
         self._over.set()
-        self._thread.join(10)
+        self._thread.join(60)
 
 
 def kill_under_load(server: EmbeddedServer, part: str) -> tuple[Load, Readiness, float]:

@@ -215,7 +215,7 @@ def infer_body_bytes(method: str) -> bytes:
 def raw(server: EmbeddedServer, request: bytes) -> bytes:
     """Send bytes and return the first that come back."""
     port = int(server.http_url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
         connection.sendall(request)
         return connection.recv(4096)
 
