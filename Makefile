@@ -84,7 +84,7 @@ test-latest:
 	$(MAKE) test VENV=.venv-latest CONSTRAINTS=
 
 soak: $(VENV)/.all
-	$(PY) -m pytest tests/soak_serving.py tests/soak_clients.py
+	$(PY) -m pytest tests/soak_serving.py tests/soak_clients.py tests/soak_guides.py
 
 check: $(VENV)/.all
 	$(PY) -m ruff check .

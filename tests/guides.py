@@ -23,6 +23,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
+#: Followed by `make soak`: it exports two streams of a whole ResNet-50, which takes a minute.
+LONG = [guide for guide in GUIDES if guide.stem == "official-checkpoint"]
 KINDS = ("console", "console server", "console not-run", "python")
 NOT_RUN = "Not run by this project's tests"
 _START_SECONDS = 60.0

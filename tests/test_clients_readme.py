@@ -16,6 +16,7 @@ from PIL import Image
 from tests.guides import execute, lay_out
 
 ROOT = Path(__file__).resolve().parent.parent
+PINS = ("-c", str(ROOT / "constraints.txt")) if sys.version_info[:2] == (3, 11) else ()
 BANNED = ("torch", "lightning", "onnx", "onnxruntime", "pytriton", "starlette", "uvicorn")
 
 
@@ -54,7 +55,8 @@ def test_the_client_extra_alone_is_enough_for_the_snippet(server: Any, tmp_path:
         shutil.copy(ROOT / name, sources / name)
     venv.create(place, with_pip=True)
     python = place / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--disable-pip-version-check", "--retries", "0", f"{sources}[client]"]
+    install = [python, "-m", "pip", "install", "--disable-pip-version-check", "--retries", "0", "--no-compile", *PINS]
+    install.append(f"{sources}[client]")
     done = subprocess.run(install, capture_output=True, text=True)
     if done.returncode and "No matching distribution" in done.stdout + done.stderr:
         pytest.skip("no package index can be reached, and pip's cache lacks a wheel")
