@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 from clients import Predictor
 from serving.front_door.static_page import StaticPage
 from tests.needs import PROGRAMS
-from tests.servers import PIPELINE, depth_png, jpeg, png
+from tests.servers import PATIENCE_SECONDS, PIPELINE, depth_png, jpeg, png
 from tests.small_clips import clip
 from tests.small_networks import EVENTS
 
@@ -47,7 +47,7 @@ def opened_page(browser: Any, url: str) -> Iterator[Any]:
     complaints: list[str] = []
     strangers: list[str] = []
     opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(120_000)
     opened.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("request", lambda sent: None if sent.url.startswith((url, "blob:")) else strangers.append(sent.url))
@@ -89,7 +89,10 @@ def take_sample(page: Any, name: str) -> tuple[bytes, bytes]:
     page.wait_for_selector("#results[aria-busy=false]")
     stem = name.replace(" ", "_")
     base = page.url.rstrip("/")
-    return tuple(httpx.get(f"{base}/page/samples/{stem}.{end}").content for end in ("rgb.jpg", "depth.png"))  # type: ignore[return-value]
+    return tuple(
+        httpx.get(f"{base}/page/samples/{stem}.{end}", timeout=PATIENCE_SECONDS).content
+        for end in ("rgb.jpg", "depth.png")
+    )  # type: ignore[return-value]
 
 
 @in_chromium
@@ -158,6 +161,7 @@ def test_files_of_ones_own_are_sent_and_an_invalid_one_shows_what_the_server_say
     wrong = httpx.post(
         f"{server.http_url}/v1/pipelines/{PIPELINE}",
         files={"rgb": ("bad.jpg", b"no picture"), "depth": ("d.png", depth_png())},
+        timeout=PATIENCE_SECONDS,
     )
     assert page.inner_text("#problem") == wrong.json()["error"]
     assert page.is_hidden("#answer"), "it belongs to other files"
@@ -272,7 +276,8 @@ def test_a_translation_shows_what_was_sent_and_every_domain_that_came(
         page.click("#run")
         page.wait_for_selector("#answer .panel")
         titles = page.eval_on_selector_all("#answer .panel b", "all => all.map(one => one.textContent)")
-        offered = httpx.get(f"{small.http_url}/v1/pipelines/rooms_small_image").json()["outputs"]
+        said = httpx.get(f"{small.http_url}/v1/pipelines/rooms_small_image", timeout=PATIENCE_SECONDS)
+        offered = said.json()["outputs"]
         drawn = [one["output"] for one in offered if one["tensor"].endswith("_png")]
         assert titles == ["texture", "shade", "depth", *drawn]
         files = {f"{name}.png": data for name, data in pictures.items()}
@@ -296,15 +301,15 @@ def test_the_page_is_small_and_loads_from_here_alone(server: Any) -> None:
     files = StaticPage().files
     assert sum(map(len, files.values())) < LARGEST_PAGE
     for name in files:
-        answer = httpx.get(f"{server.http_url}/page/{name}")
+        answer = httpx.get(f"{server.http_url}/page/{name}", timeout=PATIENCE_SECONDS)
         assert answer.status_code == 200 and answer.content == files[name]
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         if name.endswith((".js", ".css", ".html")):
             assert not re.search(r"https?://|src=.//", answer.text), f"{name} names another host"
-    index = httpx.get(server.http_url)
+    index = httpx.get(server.http_url, timeout=PATIENCE_SECONDS)
     assert index.headers["Content-Type"].startswith("text/html")
-    again = httpx.get(server.http_url, headers={"If-None-Match": index.headers["ETag"]})
+    again = httpx.get(server.http_url, headers={"If-None-Match": index.headers["ETag"]}, timeout=PATIENCE_SECONDS)
     assert (again.status_code, again.content) == (304, b"")
     for name in ("../app.py", "%2e%2e/app.py", "nothing.js", "samples"):
-        gone = httpx.get(f"{server.http_url}/page/{name}")
+        gone = httpx.get(f"{server.http_url}/page/{name}", timeout=PATIENCE_SECONDS)
         assert gone.status_code == 404 and "error" in gone.json()

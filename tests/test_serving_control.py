@@ -26,6 +26,7 @@ from serving.running import running_servers
 from tests.load import DEPTH, RGB, Load
 from tests.servers import (
     NETWORK,
+    PATIENCE_SECONDS,
     PIPELINE,
     REPOSITORY,
     assert_answers,
@@ -100,7 +101,7 @@ def test_a_reload_serves_the_new_export(own: EmbeddedServer, source: Path, capsy
     renamed = replace(meant, classes=("ceiling", *meant.classes[1:]))
     renamed.save(source / NETWORK)
     said(capsys, "reload", NETWORK)
-    (pipeline,) = httpx.get(f"{own.http_url}/v1/pipelines").json()["pipelines"]
+    (pipeline,) = httpx.get(f"{own.http_url}/v1/pipelines", timeout=PATIENCE_SECONDS).json()["pipelines"]
     assert pipeline["classes"][0] == "ceiling"
     meant.save(source / NETWORK)
     said(capsys, "reload", NETWORK)
@@ -118,7 +119,12 @@ def test_an_export_that_does_not_load_is_taken_back(
     assert "broken_fused was not loaded" in text and "everything is as it was" in text
     assert set(load.outcomes) == {"OK"}, load.outcomes
     shutil.rmtree(source / "broken")
-    served = {model["name"] for model in httpx.post(f"{own.http_url}/v2/repository/index", json={"ready": True}).json()}
+    served = {
+        model["name"]
+        for model in httpx.post(
+            f"{own.http_url}/v2/repository/index", json={"ready": True}, timeout=PATIENCE_SECONDS
+        ).json()
+    }
     assert served == {NETWORK, PIPELINE, f"{NETWORK}_fused"}
 
 
@@ -135,7 +141,7 @@ def test_a_second_network_comes_and_goes(own: EmbeddedServer, source: Path, caps
     assert (folder / "triton.before.log").read_text(), "the words of the one that died"
     assert httpx.post(url, files={"rgb": RGB, "depth": DEPTH}, timeout=60).status_code == 200
     said(capsys, "unload", SECOND)
-    assert httpx.post(url, files={"rgb": RGB, "depth": DEPTH}).status_code == 404
+    assert httpx.post(url, files={"rgb": RGB, "depth": DEPTH}, timeout=PATIENCE_SECONDS).status_code == 404
     assert_answers(own)
 
 
@@ -159,10 +165,15 @@ def test_a_network_that_keeps_triton_from_starting_is_named_and_can_be_unloaded(
     wait_until(lambda: process_of(own, "serving.front_door") not in (0, door))
     assert "Triton starts without it" in said(capsys, "unload", SPARE)
     wait_until(lambda: bool(state()["ready"]))
-    gone = httpx.post(f"{own.http_url}/v1/pipelines/{SPARE}_image", files={"rgb": RGB, "depth": DEPTH})
+    gone = httpx.post(
+        f"{own.http_url}/v1/pipelines/{SPARE}_image", files={"rgb": RGB, "depth": DEPTH}, timeout=PATIENCE_SECONDS
+    )
     assert gone.status_code == 404
     assert_answers(own)
-    assert metrics_port(own) != before and "nv_inference_count" in httpx.get(f"{own.http_url}/metrics").text
+    assert (
+        metrics_port(own) != before
+        and "nv_inference_count" in httpx.get(f"{own.http_url}/metrics", timeout=PATIENCE_SECONDS).text
+    )
     shutil.rmtree(source / SPARE)
 
 
@@ -181,7 +192,7 @@ def wait_for_restart(server: EmbeddedServer) -> None:
     """Wait until Triton was started again and answers."""
 
     def restarted() -> bool:
-        text = httpx.get(f"{server.http_url}/metrics").text
+        text = httpx.get(f"{server.http_url}/metrics", timeout=PATIENCE_SECONDS).text
         return 'crosswire_restarts{part="triton"} 0.0' not in text and "crosswire_ready 1.0" in text
 
     wait_until(restarted)

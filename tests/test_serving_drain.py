@@ -122,7 +122,7 @@ def test_while_it_stops_new_requests_are_told_to_come_back(runtime: Path) -> Non
             while client.is_server_ready():
                 time.sleep(0.01)
             assert client.is_server_live()
-        assert httpx.get(server.http_url + "/v2/health/ready").status_code == 503
+        assert httpx.get(server.http_url + "/v2/health/ready", timeout=PATIENCE_SECONDS).status_code == 503
         assert (http_outcome(server), grpc_outcome(server)) == ("503", "StatusCode.UNAVAILABLE")
         assert answers == []
     for thread in threads:
@@ -165,7 +165,7 @@ def stopped_decoders(server: EmbeddedServer) -> Iterator[None]:
 
 def in_flight(server: EmbeddedServer) -> float:
     """Return how many requests are being answered, without the question itself."""
-    text = httpx.get(server.http_url + "/metrics").text
+    text = httpx.get(server.http_url + "/metrics", timeout=PATIENCE_SECONDS).text
     lines = [line for line in text.splitlines() if line.startswith("crosswire_requests_in_flight")]
     return sum(float(line.split()[-1]) for line in lines) - 1
 
@@ -280,12 +280,15 @@ def test_a_deadline_is_kept_and_what_is_late_leaves_the_queues(own: EmbeddedServ
             with pytest.raises(InferenceServerException, match="DEADLINE_EXCEEDED"):
                 infer_pictures(own, [RGB], [DEPTH], timeout=100_000)
         tight = infer_body(parameters={"timeout": 1})
-        assert httpx.post(f"{own.http_url}/v2/models/{NETWORK}/infer", json=tight).status_code == 504
+        assert (
+            httpx.post(f"{own.http_url}/v2/models/{NETWORK}/infer", json=tight, timeout=PATIENCE_SECONDS).status_code
+            == 504
+        )
     for thread in patient:
         thread.join(PATIENCE_SECONDS)
     assert outcomes == ["OK"] * 3
     assert_answers(own)
-    text = httpx.get(own.http_url + "/metrics").text
+    text = httpx.get(own.http_url + "/metrics", timeout=PATIENCE_SECONDS).text
     assert 'crosswire_restarts{part="triton"} 0.0' in text and in_flight(own) == 0
 
 

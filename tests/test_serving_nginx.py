@@ -18,7 +18,7 @@ from serving.embedded import EmbeddedServer
 from tests.guides import free_port
 from tests.load import Load
 from tests.needs import PROGRAMS
-from tests.servers import NETWORK, REPOSITORY, assert_answers, wait_until
+from tests.servers import NETWORK, PATIENCE_SECONDS, REPOSITORY, assert_answers, wait_until
 
 CONFIG = Path(__file__).resolve().parent.parent / "deploy" / "nginx" / "nginx.conf"
 NGINX = PROGRAMS["nginx"].path
@@ -79,9 +79,11 @@ def listens(port: int) -> bool:
 def test_of_two_servers_one_dies_under_load_and_nothing_is_lost(
     two: tuple[EmbeddedServer, EmbeddedServer], balanced: Balanced
 ) -> None:
-    answer = httpx.get(f"{balanced.http_url}/v2/health/ready", headers={"X-Request-Id": "through-nginx"})
+    answer = httpx.get(
+        f"{balanced.http_url}/v2/health/ready", headers={"X-Request-Id": "through-nginx"}, timeout=PATIENCE_SECONDS
+    )
     assert answer.status_code == 200 and answer.headers["x-request-id"] == "through-nginx"
-    assert f"{balanced.http_url}/v1/pipelines/" in httpx.get(f"{balanced.http_url}/docs").text
+    assert f"{balanced.http_url}/v1/pipelines/" in httpx.get(f"{balanced.http_url}/docs", timeout=PATIENCE_SECONDS).text
     with Load(balanced) as load:
         wait_until(lambda: all(answered(server) for server in two))
         os.kill(two[0].pid, signal.SIGKILL)
@@ -94,7 +96,7 @@ def test_of_two_servers_one_dies_under_load_and_nothing_is_lost(
 
 def answered(server: EmbeddedServer) -> bool:
     """Say whether a server has answered inferences over both protocols."""
-    text = httpx.get(f"{server.http_url}/metrics").text
+    text = httpx.get(f"{server.http_url}/metrics", timeout=PATIENCE_SECONDS).text
     forms = re.search(r'crosswire_requests_total\{protocol="http",route="/v1/pipelines/\{name\}",status="200"\} ', text)
     calls = re.search(r'crosswire_requests_total\{protocol="grpc",route="ModelInfer",status="OK"\} ', text)
     return bool(forms and calls)

@@ -27,7 +27,7 @@ from serving.stages.clips import ClipShape, read_clip
 from serving.tuning import Tuning
 from tests import small_networks
 from tests.native_backend import native_triton
-from tests.servers import depth_png, jpeg, png
+from tests.servers import PATIENCE_SECONDS, depth_png, jpeg, png
 from tests.small_clips import clip
 from tests.small_networks import EVENTS, FRAMES, HEIGHT, SAMPLES, WIDTH, classified
 from tests.test_serving_clips import hostile
@@ -290,14 +290,16 @@ def test_a_translation_is_a_form_too_and_absent_pictures_are_left_out(small: Emb
     assert post(small, "rooms_absent_image", depth=depth_png()).json()["summary"]["streams"] == ["depth"]
     refused = post(small, "rooms_absent_image", data={"depth_units_per_metre": "1000"}, **{"rgb": b""})
     assert refused.status_code == 400 and "rgb_image is empty" in refused.json()["error"]
-    page = httpx.get(f"{small.http_url}/docs")
+    page = httpx.get(f"{small.http_url}/docs", timeout=PATIENCE_SECONDS)
     assert page.status_code == 200 and "-F rgb=@FILE -F depth=@FILE" in page.text
 
 
 def test_a_form_without_any_file_is_refused_with_those_that_it_takes(small: EmbeddedServer) -> None:
     body = b'--x\r\nContent-Disposition: form-data; name="depth_units_per_metre"\r\n\r\n1000\r\n--x--\r\n'
     url = f"{small.http_url}/v1/pipelines/rooms_absent_image"
-    refused = httpx.post(url, content=body, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    refused = httpx.post(
+        url, content=body, headers={"Content-Type": "multipart/form-data; boundary=x"}, timeout=PATIENCE_SECONDS
+    )
     assert refused.status_code == 400
     assert (
         "the form holds no file; send some of rgb, depth: curl -F rgb=@FILE -F depth=@FILE" in refused.json()["error"]

@@ -162,7 +162,7 @@ def test_every_trace_of_a_client_goes_on_through_the_front_door_and_every_step(
         url = f"{own.server.http_url}/v1/pipelines/{PIPELINE}"
         for _, headers in sent:
             files = {"rgb": jpeg(), "depth": depth_png()}
-            assert httpx.post(url, files=files, headers=headers).status_code == 200
+            assert httpx.post(url, files=files, headers=headers, timeout=PATIENCE_SECONDS).status_code == 200
         name = "POST /v1/pipelines/{name}"
     else:
         inputs = [bytes_input("rgb_image", [jpeg()]), bytes_input("depth_image", [depth_png()])]
@@ -197,7 +197,7 @@ def test_every_inference_of_a_stream_lies_in_the_trace_of_its_client(own: Own, c
 def test_a_request_that_fails_says_why_in_its_trace(own: Own, collector: Collector) -> None:
     trace, headers = new_trace()
     url = f"{own.server.http_url}/v1/pipelines/{PIPELINE}"
-    answer = httpx.post(url, files={"rgb": b"broken", "depth": depth_png()}, headers=headers)
+    answer = httpx.post(url, files={"rgb": b"broken", "depth": depth_png()}, headers=headers, timeout=PATIENCE_SECONDS)
     assert answer.status_code == 400
     door, step = "POST /v1/pipelines/{name}", f"{NETWORK}_decode"
     wait_until(lambda: {door, step} <= set(collector.of(trace)))
@@ -211,7 +211,9 @@ def test_a_request_whose_client_wants_no_trace_is_in_none(own: Own, collector: C
     unwanted[1]["traceparent"] = unwanted[1]["traceparent"][:-2] + "00"
     for _, headers in (unwanted, wanted):
         files = {"rgb": jpeg(), "depth": depth_png()}
-        assert httpx.post(f"{own.server.http_url}/v1/pipelines/{PIPELINE}", files=files, headers=headers).is_success
+        assert httpx.post(
+            f"{own.server.http_url}/v1/pipelines/{PIPELINE}", files=files, headers=headers, timeout=PATIENCE_SECONDS
+        ).is_success
     wait_until(lambda: {"POST /v1/pipelines/{name}", *INNER} <= set(collector.of(wanted[0])))
     assert collector.of(unwanted[0]) == {}
 
@@ -229,12 +231,14 @@ def test_the_facade_of_the_container_tells_of_requests_that_it_answers_together(
         ):  # fmt: skip
             trace, headers = new_trace()
             url = f"{server.http_url}/v1/pipelines/events_small_clip"
-            assert httpx.post(url, files={"clip": sent}, headers=headers).status_code == status
+            assert (
+                httpx.post(url, files={"clip": sent}, headers=headers, timeout=PATIENCE_SECONDS).status_code == status
+            )
             expected[trace] = steps
         url = f"{server.http_url}/v2/models/{network}/infer"
         trace, headers = new_trace()
         nothing = {"name": "present", "datatype": "BYTES", "shape": [1, 1], "data": [""]}
-        assert httpx.post(url, json={"inputs": [nothing]}, headers=headers).status_code == 400
+        assert httpx.post(url, json={"inputs": [nothing]}, headers=headers, timeout=PATIENCE_SECONDS).status_code == 400
         expected[trace] = {network}
         wait_until(lambda: all(steps <= set(collector.of(trace)) for trace, steps in expected.items()))
     assert all({decode, network} & set(collector.of(trace)) == steps for trace, steps in expected.items())
