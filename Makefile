@@ -11,7 +11,7 @@ TEST_PROCESSES ?= 2
 # neighbour stops everything.
 export GOMP_SPINCOUNT ?= 2000
 
-.PHONY: help setup lock programs demo demo-train serve test test-latest soak check bench bench-gpu clean
+.PHONY: help setup lock programs demo demo-train serve test test-processors test-latest soak check bench bench-gpu clean
 
 help:
 	@echo "make demo        start Triton, segment RGB-D pictures, write demo/out (about a minute, no PyTorch)"
@@ -19,6 +19,7 @@ help:
 	@echo "make serve       serve $(REPOSITORY) on 127.0.0.1 until Ctrl-C"
 	@echo "make test        run all tests        make check  ruff, mypy, import boundaries"
 	@echo "make test-latest the same with the newest packages        make lock  renew the tested set, constraints.txt"
+	@echo "make test-processors  the numeric tests as other processors compute them"
 	@echo "make bench       measure the CPU      make bench-gpu  measure an NVIDIA GPU"
 	@echo "make soak        long trials of the server"
 	@echo "make setup       install everything into $(VENV)"
@@ -78,6 +79,10 @@ serve: $(VENV)/.serve
 # Two processes, a file in one of them: tests of one file may share a server.
 test: programs
 	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile --durations 25
+
+# The numeric tests under the instruction sets and numbers of threads of other machines.
+test-processors: $(VENV)/.all
+	$(PY) -m tests.processors
 
 # The same with the newest version of everything that pyproject.toml allows, in an environment of its own.
 test-latest:
