@@ -119,12 +119,12 @@ def test_extractors_begin_from_the_weight_files_that_are_named(tmp_path: Path) -
 
 @pytest.fixture(scope="module")
 def layouts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Write 32 procedural clips in the layout of every data set."""
+    """Write a few procedural clips in the layout of every data set: 16 and 8 of them are for training."""
     shape = small("events-gmf").network.clip
     folders = {}
     for name in {config.data.name for config in CLIPS.values()} - {"events"}:
         folders[name] = tmp_path_factory.mktemp(name)
-        WRITERS[name](EventClips(4, 32, shape), folders[name], shape)
+        WRITERS[name](EventClips(4, {"vggsound": 18, "fakeavceleb": 12}[name], shape), folders[name], shape)
     return folders
 
 
@@ -134,22 +134,31 @@ TRAINED = [n for n in CLIPS if n.startswith("events") or n.endswith(("-gmf", "-c
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINED)
-def test_the_loss_of_a_preset_falls_in_20_steps(name: str, layouts: dict[str, Path], tmp_path: Path) -> None:
+def test_a_preset_learns_one_batch_by_heart(name: str, layouts: dict[str, Path], tmp_path: Path) -> None:
+    """Far enough that no rounding decides: on four kinds of kernels every loss fell below a half of what it was."""
     data = CLIPS[name].data.name
     more = [f"data.path={layouts[data]}"] if data in layouts else []
     classes = {"events": 8, "vggsound": 8, "fakeavceleb": 2}[data]
     # The papers' rates are those of networks 32 times as wide.
-    calm = ("optimiser.name=adam", "optimiser.lr=0.004", "modality_dropout=0.0", "data.train_clips=8", "steps=20")
-    config = small(name, *more, *calm, f"network.classes={classes}", "val_every=20")
+    calm = (
+        "optimiser.name=adam",
+        "optimiser.lr=0.004",
+        "modality_dropout=0.0",
+        "data.train_clips=8",
+        "data.val_clips=8",
+    )
+    config = small(name, *more, *calm, f"network.classes={classes}", "steps=40", "val_every=40")
+    config = override(config, [f"data.batch={len(clips(config, 'train'))}"])
     torch.manual_seed(config.seed)
     before = _loss(config, build_network(config.network))
     fit(config, tmp_path, progress=False)
-    assert _loss(config, read_run(tmp_path).network) < 0.97 * before
+    assert _loss(config, read_run(tmp_path).network) < 0.6 * before
 
 
 def _loss(config: AudioVideoConfig, net: AudioVideoNetwork) -> float:
-    """Return the loss on the first clips that are trained on."""
-    batch = next(iter(eval_loader(override(config, ["data.eval_batch=16"]), clips(config, "train"))))
+    """Return the loss on the batch that is trained on."""
+    whole = override(config, [f"data.eval_batch={config.data.batch}"])
+    batch = next(iter(eval_loader(whole, clips(config, "train"))))
     with torch.no_grad():
         return float(torch.nn.functional.cross_entropy(net.train()(*batch.inputs).logits, batch.labels))
 

@@ -82,12 +82,15 @@ def error(config: TranslationConfig, network: nn.Module) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRANSLATIONS)
-def test_the_error_of_every_preset_falls_in_20_steps(name: str, taskonomy: Path, tmp_path: Path) -> None:
-    config = shrunk(name, taskonomy, "network.dropout=0", "optimiser.lr=2e-3", "optimiser.gamma_lr=2e-3")
+def test_the_error_of_every_preset_falls(name: str, taskonomy: Path, tmp_path: Path) -> None:
+    """By a fifth for most; by 6 % where three tasks take turns, which get three times as many steps for it."""
+    steps = 60 if name.endswith(("-random", "-compact")) else 20
+    more = ("network.dropout=0", "optimiser.lr=2e-3", "optimiser.gamma_lr=2e-3", f"steps={steps}", f"val_every={steps}")
+    config = shrunk(name, taskonomy, *more)
     torch.manual_seed(config.seed)
     before = error(config, build_translator(config.network))
     fit(config, tmp_path, progress=False)
-    assert error(config, read_run(tmp_path).network) < 0.99 * before
+    assert error(config, read_run(tmp_path).network) < 0.97 * before
 
 
 def test_an_adversarial_run_killed_and_resumed_ends_in_the_same_weights(tmp_path: Path) -> None:
