@@ -67,7 +67,8 @@ for _ in range(300):
     time.sleep(0.2)
 else:
     sys.exit("Triton is not ready")
-print(f"Triton {client.get_server_metadata().version} of nvidia-pytriton {packages.version('nvidia-pytriton')},", end=" ")
+server = client.get_server_metadata().version
+print(f"Triton {server} of nvidia-pytriton {packages.version('nvidia-pytriton')}", end=", ")
 print(f"tritonclient {packages.version('tritonclient')}, Python {sys.version.split()[0]}")
 PYTHON
 }
