@@ -78,7 +78,7 @@ serve: $(VENV)/.serve
 
 # Two processes, a file in one of them: tests of one file may share a server.
 test: programs
-	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile --durations 25
+	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations 25
 
 # The numeric tests under the instruction sets and numbers of threads of other machines.
 test-processors: $(VENV)/.all

@@ -20,11 +20,20 @@ from training.run_folder import Run, read_run
 pytest_plugins = ["pytester"]
 
 
+LONGEST = ("test_guides", "test_translation_training", "test_export_precision", "test_freeze", "test_resume")
+
+
 def pytest_configure() -> None:
     """Use one thread, or `CROSSWIRE_TEST_THREADS`, here and in child processes: on few pixels more are slower."""
     threads = os.environ.get("CROSSWIRE_TEST_THREADS", "1")
     torch.set_num_threads(int(threads))
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = threads
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no process is left alone with one of them at the end."""
+    longest = {f"{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: longest.get(item.path.name, len(longest)))
 
 
 @pytest.hookimpl(tryfirst=True)

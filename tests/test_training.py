@@ -69,12 +69,12 @@ def test_the_weights_that_are_kept_are_those_of_the_best_validation(learning: tu
     assert len(validations) == 8 and len(set(validations)) > 1
     assert kept["best"] == pytest.approx(validations[best])
     assert kept["best_step"] == 5 * (best + 1)
-    config = run.config
-    metrics = SegmentationTask(config).metrics
+    task = SegmentationTask(run.config).eval()  # computes as in training, to the bit: one pixel is worth 1e-5 already
+    task.network.load_state_dict(run.network.state_dict())
     with torch.inference_mode():
-        for batch in eval_loader(config, frames(config.data, "val")):
-            metrics.update(run.network(*batch.inputs), batch.labels)
-    assert metrics.compute()["ensemble"].mean_iou == pytest.approx(validations[best], abs=1e-5)
+        for batch in eval_loader(run.config, frames(run.config.data, "val")):
+            task.metrics.update(task.network(*batch.inputs), batch.labels)
+    assert task.metrics.compute()["ensemble"].mean_iou == pytest.approx(validations[best])
 
 
 def test_tensorboard_has_the_scores_of_the_ensemble_and_of_every_stream(
@@ -299,9 +299,21 @@ def test_another_runtime_comes_to_about_the_same_loss(tiny: TrainConfig, tmp_pat
         config = override(tiny, [f"runtime.{runtime}", "steps=3"])
         fit(config, tmp_path / runtime, progress=False)
         losses.append(curves(tmp_path / runtime)["train/task_loss"])
-    tolerance = 2e-2 if "bf16" in setting else 2e-3
-    assert losses[0] == pytest.approx(losses[1], rel=tolerance)
-    assert (losses[0] == losses[1]) == (setting == "workers=1")
+    if setting == "workers=1":
+        assert losses[0] == losses[1]
+    else:
+        assert losses[0] == pytest.approx(losses[1], rel=2e-2 if "bf16" in setting else 2e-3)
+    if setting == "precision=bf16":
+        assert losses[0] != losses[1]
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_pictures_lie_in_memory_as_the_runtime_says(tiny: TrainConfig, last: bool) -> None:
+    task = SegmentationTask(override(tiny, [f"runtime.channels_last={str(last).lower()}"]))
+    weight = task.network.encoder.layer1[0].conv2.weight
+    batch = next(iter(eval_loader(tiny, frames(tiny.data, "val"))))
+    for tensor in (weight, task.network.stack(*batch.inputs)):
+        assert tensor.is_contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
 
 
 @pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")  # of the compiler, at its import

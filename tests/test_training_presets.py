@@ -54,6 +54,9 @@ def shrunk(config: TrainConfig, path: Path | None) -> TrainConfig:
         "val_every": 20,
         **{f"data.{key}": value for key, value in crop.items()},
     }
+    if path:  # the papers' rates are those of encoders that were trained before: fresh ones hardly move
+        rates = dict.fromkeys(("encoder_lr", "decoder_lr", "gamma_lr"), 0.05)
+        settings |= {f"optimiser.{key}": value for key, value in {**rates, "clip": 2.0}.items()}
     return override(config, [f"{key}={value}" for key, value in settings.items()])
 
 
@@ -67,11 +70,12 @@ def loss(config: TrainConfig, network: SegmentationNetwork) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_loss_of_every_preset_falls_in_20_steps(name: str, layouts: dict[str, Path], tmp_path: Path) -> None:
+    """To less than four fifths, most to less than two thirds: too far for rounding to decide."""
     config = shrunk(PRESETS[name], layouts.get(PRESETS[name].data.name))
     torch.manual_seed(config.seed)
     before = loss(config, build_network(config.network))
     fit(config, tmp_path, progress=False)
-    assert loss(config, read_run(tmp_path).network) < 0.99 * before
+    assert loss(config, read_run(tmp_path).network) < 0.9 * before
 
 
 def test_presets_are_named_after_their_experiment_and_use_its_network() -> None:
