@@ -58,7 +58,7 @@ programs: $(VENV)/.all
 
 # PyTorch stays at its version unless another is named: `make lock TORCH=2.14.1`.
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
-lock:
+lock: | $(PY)
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --disable-pip-version-check $(WITH_TORCH) torch==$(TORCH) ".[$(ALL)]"
 	build/lock/bin/python -m pip freeze --exclude crosswire | sed 's/+cpu$$//' > build/constraints.txt

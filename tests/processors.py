@@ -1,8 +1,8 @@
 """`make test-processors`: the numeric tests as other processors and other numbers of threads compute them.
 
 PyTorch and oneDNN choose their kernels by what a processor can do; both may be told to do with less. A setting that
-asks for more than this processor has is named as not run. `python -m tests.processors avx2 threads-4 -- FILE...` runs
-some settings on some files.
+asks for more than this processor has is named as not run. `python -m tests.processors aten-avx2 -- FILE...` runs one
+setting, or several, on some files.
 """
 
 from __future__ import annotations
