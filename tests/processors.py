@@ -45,6 +45,7 @@ NUMERIC = (
     "test_rooms_translation",
     "test_study_theory",
     "test_training",
+    "test_training_onednn",
     "test_training_presets",
     "test_training_processes",
     "test_training_scores",

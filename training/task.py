@@ -18,6 +18,7 @@ from training.lesson import RunTask
 from training.losses import sparsity_loss, task_loss
 from training.metrics import SegmentationMetrics
 from training.models import SegmentationNetwork, build_network, exchanged_share, single_stream, sparse_norms
+from training.onednn import keep_narrow_strides_plain
 from training.schedule import forgets_momentum, rate
 from training.seeds import derive_seed
 
@@ -42,6 +43,7 @@ class SegmentationTask(RunTask):
         self.network.stack.channels_last = config.runtime.channels_last
         if config.runtime.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        keep_narrow_strides_plain(self.network)
         if config.runtime.compile:
             self.network.compile()
         self.metrics = SegmentationMetrics(config.network.deciding, config.network.classes)

@@ -13,6 +13,7 @@ from training.audio_video.data import ClipBatch
 from training.audio_video.descent import DescendingTask
 from training.audio_video.metrics import score_clips
 from training.audio_video.network import AudioVideoNetwork, build_network
+from training.onednn import keep_narrow_strides_plain
 from training.seeds import derive_seed
 
 
@@ -35,6 +36,7 @@ class AudioVideoTask(DescendingTask):
         self.network = build_network(config.network).train()
         if config.runtime.channels_last and "video" in self.network.branches:
             self.network.branches["video"].to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        keep_narrow_strides_plain(self.network)
         if config.runtime.compile:
             self.network.compile()
         self._seen: list[tuple[Tensor, Tensor]] = []
