@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
 import io
 import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from serving.front_door.grpc_request import model_named
-from serving.front_door.journal import Journal
+from serving.front_door.journal import Journal, Journalled
 from serving.front_door.meters import Meters
 from serving.front_door.tracing import NoTracing
+
+PIECES = [
+    {"type": "http.response.start", "status": 200, "headers": []},
+    {"type": "http.response.body", "body": b"first ", "more_body": True},
+    {"type": "http.response.body", "body": b"last"},
+]
 
 
 class Disk(io.FileIO):
@@ -38,6 +48,30 @@ def test_a_disk_that_was_full_costs_no_answer_and_tears_no_line(tmp_path: Path) 
             journal.ended("http", "/", str(number), journal.began("http", {}))
     told = [int(json.loads(line)["status"]) for line in path.read_text().splitlines()]
     assert told == sorted(told) and {*range(100), *range(390, 400)} <= set(told) < set(range(400))
+
+
+@pytest.mark.parametrize(("sent", "status", "size"), [(3, 200, 10), (2, 200, 6), (0, 500, 0)])
+def test_a_line_is_written_before_the_last_piece_of_an_answer_is_sent(sent: int, status: int, size: int) -> None:
+    log, lines_at = io.StringIO(), []
+
+    async def app(_: Any, __: Any, send: Any) -> None:
+        for piece in PIECES[:sent]:
+            await send(dict(piece))
+        if sent < len(PIECES):
+            raise RuntimeError("the application fails")
+
+    async def send(_: Any) -> None:
+        lines_at.append(log.getvalue().count("\n"))
+
+    async def receive() -> Any:
+        raise AssertionError("nothing is read")
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    with contextlib.suppress(RuntimeError):
+        asyncio.run(Journalled(app, Journal(Meters(), log, NoTracing()))(scope, receive, send))
+    assert lines_at == [0, 0, 1][:sent]
+    (line,) = map(json.loads, log.getvalue().splitlines())
+    assert (line["status"], line["bytes_out"]) == (str(status), size)
 
 
 def test_the_name_of_a_model_is_read_whatever_follows_it() -> None:

@@ -89,25 +89,12 @@ class Journalled:
         headers = Headers(scope=scope)
         ident = request_id(headers.get(REQUEST_ID))
         scope.setdefault("state", {})["request_id"] = ident
-        status, size, sent = 500, 0, False
-
-        async def note(message: Message) -> None:
-            nonlocal status, size, sent
-            if message["type"] == "http.response.start":
-                status, sent = message["status"], True
-                MutableHeaders(scope=message)[REQUEST_ID] = ident
-            else:
-                size += len(message.get("body", b""))
-            await send(message)
-
+        status, size, sent, over = 500, 0, False, False
         began = self._journal.began("http", headers)
-        try:
-            await self._app(scope, receive, note)
-        except asyncio.CancelledError:
-            status = status if sent else CLIENT_GONE
-            raise
-        finally:
-            scope["state"].get("answered", _nothing)()
+
+        def enter() -> None:
+            nonlocal over
+            over = True
             self._journal.ended(
                 "http",
                 getattr(scope.get("route"), "path", "none"),
@@ -122,3 +109,24 @@ class Journalled:
                 bytes_out=size,
                 problem=scope["state"].get("problem"),
             )
+
+        async def note(message: Message) -> None:
+            nonlocal status, size, sent
+            if message["type"] == "http.response.start":
+                status, sent = message["status"], True
+                MutableHeaders(scope=message)[REQUEST_ID] = ident
+            else:
+                size += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    enter()  # before the client has its answer, so that who asks for the meters next finds it there
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except asyncio.CancelledError:
+            status = status if sent else CLIENT_GONE
+            raise
+        finally:
+            scope["state"].get("answered", _nothing)()
+            if not over:
+                enter()
