@@ -38,6 +38,8 @@ def write_segmentation(job: Job, lone: Sequence[Job], name: str, folder: Path) -
         name: of the network.
         folder: to write into.
     """
+    if job.precision.name == "int8":
+        job.calibration()  # what cannot be calibrated is refused before its graph is made, which takes longest
     tested = job.labelled("test")
     proofs, reduced = _write_graph(job, folder / GRAPH, tested)
     contract = _contract(job, name, folder, proofs, reduced, tested)

@@ -10,6 +10,7 @@ import torch
 
 from tests import needs
 from tests.exports import exported_once  # noqa: F401  (a fixture: equal networks are translated to ONNX once)
+from tests.fork_server import forks  # noqa: F401  (a fixture: commands as processes that need not import PyTorch)
 from tests.servers import server  # noqa: F401  (a fixture: one real server for the whole session)
 from tests.small_server import small, small_repository  # noqa: F401  (fixtures: the same for small networks)
 from training.config import DataConfig, TrainConfig

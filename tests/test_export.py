@@ -116,7 +116,7 @@ def test_a_broken_graph_fails_the_export_and_leaves_nothing(
 
     monkeypatch.setattr(job_module, "write_onnx", sabotage)
     with pytest.raises(ContractError, match="outside the tolerance"):
-        build(exchanging_run, "tiny_cen", SIZE, tmp_path)
+        build(exchanging_run, "tiny_cen", SIZE, tmp_path, max_batch=4)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -132,7 +132,7 @@ def test_weights_that_are_not_finite_fail_the_export_and_leave_nothing(exchangin
 def test_a_second_export_replaces_the_first(exported: Path, exchanging_run: Run, tmp_path: Path) -> None:
     (tmp_path / "tiny_cen").mkdir()
     (tmp_path / "tiny_cen" / "leftover").write_text("old")
-    build(exchanging_run, "tiny_cen", SIZE, tmp_path, max_batch=2)
+    build(exchanging_run, "tiny_cen", SIZE, tmp_path, max_batch=4)
     assert sorted(path.name for path in (tmp_path / "tiny_cen").iterdir()) == ["1", "contract.json"]
     assert [path.name for path in tmp_path.iterdir()] == ["tiny_cen"]
 

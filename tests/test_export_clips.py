@@ -136,7 +136,7 @@ def test_a_plan_of_clips_is_built_from_the_layout_that_they_have(
     planned: list[Path] = []
     monkeypatch.setattr("export.tensorrt_plan.load_tensorrt", lambda: None)
     monkeypatch.setattr("export.tensorrt_plan.build_plans", lambda folder, **_: planned.append(folder))
-    words = ["build", str(run.folder), "--name", "clips", "--max-batch", "2", "--to", str(tmp_path)]
+    words = ["build", str(run.folder), "--name", "clips", "--max-batch", "4", "--to", str(tmp_path)]
     assert main([*words, "--format", "tensorrt"]) == 0
     assert planned == [tmp_path / "clips"] and Contract.load(tmp_path / "clips").target == "cpu"
     assert main([*words, "--target", "tensorrt"]) == 2

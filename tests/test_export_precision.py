@@ -109,7 +109,7 @@ def test_normalisation_head_and_tail_are_outside_of_quantisation(graph: Path) ->
 
 
 def test_an_fp16_export_stays_close(tiny_run: Run, tmp_path: Path) -> None:
-    contract = build(tiny_run, "tiny_half", SIZE, tmp_path, max_batch=2, precision=Precision("fp16", **FEW))
+    contract = build(tiny_run, "tiny_half", SIZE, tmp_path, max_batch=4, precision=Precision("fp16", **FEW))
     assert set(contract.precisions.values()) == {"fp16"}
     model = onnx.load(tmp_path / "tiny_half" / "1" / "model.onnx")
     kinds = {tensor.data_type for tensor in model.graph.initializer if tensor.name.endswith("weight")}

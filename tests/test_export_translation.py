@@ -67,6 +67,7 @@ CASES = {
             "network.inputs=depth,shade,normal",
             "network.outputs=depth,shade,normal",
             "network.cycle=true",
+            "network.levels=3",
             "network.decoder_norms=shared",
             "network.norm=instance",
             "network.statistics=instance",
@@ -119,7 +120,18 @@ def test_a_translation_that_cannot_be_exported_is_refused_and_leaves_nothing(
     with pytest.raises(BuildError, match="this run diverged"):
         build(run, "tiny", SIZE, tmp_path / "repository")
     assert not list((tmp_path / "repository").iterdir())
-    command = ["build", str(run.folder), "--name", "tiny", "--size", "32x48", "--to", str(tmp_path / "repository")]
+    command = [
+        "build",
+        str(run.folder),
+        "--name",
+        "tiny",
+        "--size",
+        "32x48",
+        "--max-batch",
+        "4",
+        "--to",
+        str(tmp_path / "repository"),
+    ]
     assert main(command) == 0
     assert "predicted_rgb" in capsys.readouterr().out
     assert main(["inspect", str(tmp_path / "repository" / "tiny"), "--repeats", "1"]) == 0
@@ -128,7 +140,7 @@ def test_a_translation_that_cannot_be_exported_is_refused_and_leaves_nothing(
 
 def test_a_translation_is_exported_in_half_precision_within_its_own_tolerances(tmp_path: Path) -> None:
     run = exchanging(tmp_path / "run", "rooms-multitask-labels")
-    build(run, "tiny", SIZE, tmp_path, max_batch=2, precision=Precision("fp16"))
+    build(run, "tiny", SIZE, tmp_path, max_batch=4, precision=Precision("fp16"))
     contract = Contract.load(tmp_path / "tiny")
     graph = onnx.load(contract.verify(tmp_path / "tiny"))
     weights = [one.data_type for one in graph.graph.initializer if len(one.dims) == 4]

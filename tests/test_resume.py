@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.fork_server import ForkServer
 from training.checkpoints import LAST
 from training.config import TrainConfig
 from training.fit import fit
@@ -37,22 +37,24 @@ SETTINGS = (
 )
 
 
-def train(*arguments: str | Path, program: Sequence[str] = ("training",)) -> subprocess.CompletedProcess[str]:
-    """Run `python -m training train` on one thread, so that sums have one order."""
-    command = [sys.executable, "-W", "error", "-m", *program, "train", "--quiet", *map(str, arguments)]
-    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **threads}, timeout=200)
-
-
 def finish(*arguments: str | Path) -> None:
-    """Run a training that must end well."""
-    process = train(*arguments)
+    """Run a training that must end well, on one thread, so that sums have one order."""
+    command = [sys.executable, "-W", "error", "-m", "training", "train", "--quiet", *map(str, arguments)]
+    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    process = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **threads}, timeout=200)
     assert process.returncode == 0, process.stderr
 
 
-def die(*arguments: str | Path) -> None:
+def resume(forks: ForkServer, folder: Path) -> None:
+    """The same for one that was killed."""
+    process = forks.run("training", ["train", "--quiet", "--resume", str(folder)])
+    assert process.returncode == 0, process.stderr
+
+
+def die(forks: ForkServer, *arguments: str | Path) -> None:
     """Run a training that is killed two steps behind its first checkpoint."""
-    process = train(*arguments, program=("tests.dying_training", str(VAL_EVERY + 2)))
+    words = [str(VAL_EVERY + 2), "train", "--quiet", *map(str, arguments)]
+    process = forks.run("tests.dying_training", words)
     assert process.returncode == -signal.SIGKILL, process.stderr
 
 
@@ -83,14 +85,16 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_run_killed_moved_killed_again_and_resumed_ends_in_the_same_weights(straight: Path, tmp_path: Path) -> None:
+def test_a_run_killed_moved_killed_again_and_resumed_ends_in_the_same_weights(
+    straight: Path, forks: ForkServer, tmp_path: Path
+) -> None:
     folder, moved = tmp_path / "killed", tmp_path / "elsewhere" / "killed"
-    die("rooms-quick", "--to", folder, *settings())
+    die(forks, "rooms-quick", "--to", folder, *settings())
     moved.parent.mkdir()
     folder.rename(moved)
-    die("--resume", moved)
+    die(forks, "--resume", moved)
     assert torch.load(moved / LAST, weights_only=True)["global_step"] == 2 * VAL_EVERY
-    finish("--resume", moved)
+    resume(forks, moved)
     assert_same_end(straight, moved)
 
 

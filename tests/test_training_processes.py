@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.fork_server import ForkServer
+from training.__main__ import main
 from training.checkpoints import LAST
 from training.config import ConfigError
 from training.data import StepSampler
@@ -33,23 +35,45 @@ SETTINGS = {
     "val_every": "3",
 }
 
+#: What torchrun tells the first of two processes.
+FIRST_OF_TWO = {
+    "TORCHELASTIC_RUN_ID": "none",
+    "MASTER_ADDR": "127.0.0.1",
+    "MASTER_PORT": "29500",
+    "RANK": "0",
+    "LOCAL_RANK": "0",
+    "GROUP_RANK": "0",
+    "WORLD_SIZE": "2",
+    "LOCAL_WORLD_SIZE": "2",
+}
 
-def train(folder: Path, processes: int, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Train the tiny run in a number of processes."""
-    launcher = (
-        ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)] if processes > 1 else []
-    )
-    command = [sys.executable, *launcher, "-m", "training", "train", "rooms-quick", "--to", str(folder), "--quiet"]
-    for key, value in (SETTINGS | settings).items():
-        command += ["--set", f"{key}={value}"]
+
+def words(folder: Path, **settings: str) -> list[str]:
+    """Return the arguments that train the tiny run."""
+    pairs = [f"{key}={value}" for key, value in (SETTINGS | settings).items()]
+    return [
+        "train",
+        "rooms-quick",
+        "--to",
+        str(folder),
+        "--quiet",
+        *(word for pair in pairs for word in ("--set", pair)),
+    ]
+
+
+def in_two_processes(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run `training` in two processes."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "training"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, *launcher, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=250, env=environment, check=False)
 
 
 @pytest.mark.slow
-def test_two_processes_with_half_a_batch_each_train_the_weights_of_one_with_the_whole(tmp_path: Path) -> None:
-    for processes in (1, 2):
-        ended = train(tmp_path / str(processes), processes)
+def test_two_processes_with_half_a_batch_each_train_the_weights_of_one_with_the_whole(
+    forks: ForkServer, tmp_path: Path
+) -> None:
+    for ended in (forks.run("training", words(tmp_path / "1")), in_two_processes(words(tmp_path / "2"))):
         assert ended.returncode == 0, ended.stderr
         assert ended.stdout.count("written:") == 1
     one, two = (torch.load(tmp_path / name / LAST, weights_only=True) for name in ("1", "2"))
@@ -63,11 +87,13 @@ def test_two_processes_with_half_a_batch_each_train_the_weights_of_one_with_the_
     assert scores[0]["pixel_accuracy"] == pytest.approx(scores[1]["pixel_accuracy"], abs=5e-3)
 
 
-@pytest.mark.slow
-def test_a_batch_that_processes_cannot_share_is_refused(tmp_path: Path) -> None:
-    ended = train(tmp_path / "odd", 2, **{"data.batch": "3"})
-    assert ended.returncode != 0
-    assert "data.batch is 3, which 2 processes cannot share evenly" in ended.stderr
+def test_a_batch_that_processes_cannot_share_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in FIRST_OF_TWO.items():
+        monkeypatch.setenv(name, value)
+    assert main(words(tmp_path / "odd", **{"data.batch": "3"})) != 0
+    assert "data.batch is 3, which 2 processes cannot share evenly" in capsys.readouterr().err
     assert not (tmp_path / "odd").exists()
 
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import nn
 
+from tests.fork_server import ForkServer
 from tests.test_networks import tiny_config
-from tests.test_resume import VAL_EVERY, die, finish
+from tests.test_resume import VAL_EVERY, die, finish, resume
 from training.__main__ import main
 from training.audio_video.config import AudioVideoConfig
 from training.audio_video.config import ExtractorConfig as Extractor
@@ -93,15 +94,15 @@ def test_the_error_of_every_preset_falls(name: str, taskonomy: Path, tmp_path: P
     assert error(config, read_run(tmp_path).network) < 0.97 * before
 
 
-def test_an_adversarial_run_killed_and_resumed_ends_in_the_same_weights(tmp_path: Path) -> None:
+def test_an_adversarial_run_killed_and_resumed_ends_in_the_same_weights(forks: ForkServer, tmp_path: Path) -> None:
     """Order, dropout, the sampled task, both Adams, statistics and the moving rate all have to come back."""
     more = ("network.inputs=rgb,shade,texture", "network.outputs=rgb,shade,texture", "network.cycle=true")
     more += ("network.dropout=0.5", "network.norm=instance", "optimiser.adversarial=1", "optimiser.random_task=true")
     settings = [w for s in (*TINY, *more, "steps=24", f"val_every={VAL_EVERY}") for w in ("--set", s)]
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     finish("rooms-translate", "--to", straight, *settings)
-    die("rooms-translate", "--to", killed, *settings)
-    finish("--resume", killed)
+    die(forks, "rooms-translate", "--to", killed, *settings)
+    resume(forks, killed)
     one, other = (torch.load(folder / LAST, weights_only=True) for folder in (straight, killed))
     assert one["global_step"] == other["global_step"] == 48  # two optimisers
     assert any(key.startswith("judges.") for key in one["state_dict"])
