@@ -5,13 +5,13 @@ PY := $(VENV)/bin/python
 REPOSITORY ?= model_repository
 HTTP_PORT ?= 8000
 GRPC_PORT ?= 8001
-TEST_PROCESSES ?= 2
+TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(1 + min(3, len(os.sched_getaffinity(0))))')
 
 # Threads that wait spin a few microseconds: without it small layers take a third longer, with the default a busy
 # neighbour stops everything.
 export GOMP_SPINCOUNT ?= 2000
 
-.PHONY: help setup lock programs demo demo-train serve test test-processors test-latest soak check bench bench-gpu clean
+.PHONY: help setup lock programs demo demo-train serve test test-processors test-latest soak check lint types laws bench bench-gpu clean
 
 help:
 	@echo "make demo        start Triton, segment RGB-D pictures, write demo/out (about a minute, no PyTorch)"
@@ -21,7 +21,7 @@ help:
 	@echo "make test-latest the same with the newest packages        make lock  renew the tested set, constraints.txt"
 	@echo "make test-processors  the numeric tests as other processors compute them"
 	@echo "make bench       measure the CPU      make bench-gpu  measure an NVIDIA GPU"
-	@echo "make soak        long trials of the server"
+	@echo "make soak        long trials of server, clients, guides and training"
 	@echo "make setup       install everything into $(VENV)"
 
 # The versions that the tests were run with, for the Python that they were run on; others take what pyproject.toml allows.
@@ -76,7 +76,7 @@ demo-train: $(VENV)/.train
 serve: $(VENV)/.serve
 	$(PY) -m serving up --repository $(REPOSITORY) --http-port $(HTTP_PORT) --grpc-port $(GRPC_PORT)
 
-# Two processes, a file in one of them: tests of one file may share a server.
+# One process more than there are cores, for servers are waited for; a file in one of them, for its tests share a server.
 test: programs
 	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations 25
 
@@ -89,12 +89,19 @@ test-latest:
 	$(MAKE) test VENV=.venv-latest CONSTRAINTS=
 
 soak: $(VENV)/.all
-	$(PY) -m pytest tests/soak_serving.py tests/soak_clients.py tests/soak_guides.py
+	$(PY) -m pytest tests/soak_serving.py tests/soak_clients.py tests/soak_guides.py tests/soak_training.py
 
 check: $(VENV)/.all
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint types laws
+
+lint: $(VENV)/.all
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+
+types: $(VENV)/.all
 	$(PY) -m mypy
+
+laws: $(VENV)/.all
 	$(PY) -m pytest -q tests/test_import_boundaries.py tests/test_structure.py
 
 bench: $(VENV)/.all

@@ -12,7 +12,7 @@ import runpy
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NoReturn
@@ -23,7 +23,7 @@ PRELOADED = ("training.fit", "training.evaluate")
 
 
 class ForkServer:
-    """A process that forks itself for every command that it is given, one after the other."""
+    """A process that forks itself for every command that it is given."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         """Take the process."""
@@ -31,13 +31,26 @@ class ForkServer:
 
     def run(self, module: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run a module with its arguments to its end, in a process of one thread."""
+        return self.run_together(module, arguments, [{}])[0]
+
+    def run_together(
+        self, module: str, arguments: Sequence[str], environments: Sequence[Mapping[str, str]]
+    ) -> list[subprocess.CompletedProcess[str]]:
+        """The same in several processes at once, which differ in environment variables."""
         assert self._process.stdin is not None and self._process.stdout is not None
         with TemporaryDirectory() as folder:
-            said = [Path(folder) / name for name in ("stdout", "stderr")]
-            order = {"module": module, "arguments": [*arguments], "said": [*map(str, said)]}
-            print(json.dumps(order), file=self._process.stdin, flush=True)
-            code = int(self._process.stdout.readline())
-            return subprocess.CompletedProcess([module, *arguments], code, *(path.read_text() for path in said))
+            said = [[Path(folder) / f"{name}{place}" for name in ("out", "err")] for place in range(len(environments))]
+            orders = [
+                {"module": module, "arguments": [*arguments], "variables": {**more}, "said": [*map(str, paths)]}
+                for more, paths in zip(environments, said, strict=True)
+            ]
+            print(json.dumps(orders), file=self._process.stdin, flush=True)
+            codes = json.loads(self._process.stdout.readline())
+            ended = zip(codes, said, strict=True)
+            return [
+                subprocess.CompletedProcess([module, *arguments], code, *(path.read_text() for path in paths))
+                for code, paths in ended
+            ]
 
 
 @pytest.fixture(scope="session")
@@ -55,17 +68,17 @@ def forks() -> Iterator[ForkServer]:
 
 
 def serve() -> None:
-    """Fork for every line of standard input, and tell how the child ended."""
+    """Fork for every order in a line of standard input, and tell how the children ended."""
     for module in PRELOADED:
         __import__(module)
     for line in sys.stdin:
-        if not (pid := os.fork()):
-            become(**json.loads(line))
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        children = [os.fork() or become(**order) for order in json.loads(line)]
+        print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children], flush=True)
 
 
-def become(module: str, arguments: list[str], said: list[str]) -> NoReturn:
+def become(module: str, arguments: list[str], variables: dict[str, str], said: list[str]) -> NoReturn:
     """Run a module in this process, with standard output and error in two files, and end."""
+    os.environ.update(variables)
     for number, path in enumerate(said, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     sys.argv, code = [module, *arguments], 1

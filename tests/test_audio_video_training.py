@@ -128,8 +128,9 @@ def layouts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return folders
 
 
-#: Every fusion on the procedural clips; on those in files what reads one stream or both, and what learns worst.
-TRAINED = [n for n in CLIPS if n.startswith("events") or n.endswith(("-gmf", "-g-concat", "-audio", "-video"))]
+#: Every fusion on the procedural clips; on those in files what reads both streams or one, and what learns worst.
+FROM_FILES = ("vggsound-gmf", "vggsound-g-concat", "fakeavceleb-gmf", "fakeavceleb-audio", "fakeavceleb-video")
+TRAINED = [name for name in CLIPS if name.startswith("events")] + [*FROM_FILES]
 
 
 @pytest.mark.slow

@@ -1,0 +1,40 @@
+"""Training through torchrun itself: `make soak`. Importing PyTorch in each of its processes takes longest."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.test_training_processes import assert_close, words
+from training.__main__ import main
+from training.checkpoints import LAST
+
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def torchrun(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run `training` in two processes."""
+    command = [sys.executable, *TORCHRUN, "-m", "training", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=250, env={**os.environ, **ONE_THREAD})
+
+
+def test_torchrun_trains_the_weights_of_one_process(tmp_path: Path) -> None:
+    ended = torchrun(words(tmp_path / "2"))
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("written:") == 1
+    assert main(words(tmp_path / "1")) == 0
+    assert_close(*(torch.load(tmp_path / name / LAST, weights_only=True) for name in ("1", "2")))
+
+
+@pytest.mark.parametrize("batch", ["3", "1"])
+def test_torchrun_refuses_a_batch_that_processes_cannot_share(batch: str, tmp_path: Path) -> None:
+    ended = torchrun(words(tmp_path / "odd", **{"data.batch": batch}))
+    assert ended.returncode != 0
+    assert f"data.batch is {batch}, which 2 processes cannot share evenly" in ended.stderr
+    assert not (tmp_path / "odd").exists()
