@@ -60,7 +60,7 @@ programs: $(VENV)/.all
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
 lock: | $(PY)
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet --disable-pip-version-check $(WITH_TORCH) torch==$(TORCH) ".[$(ALL)]"
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check $(WITH_TORCH) torch==$(TORCH) ".[$(ALL),soak]"
 	build/lock/bin/python -m pip freeze --exclude crosswire | sed 's/+cpu$$//' > build/constraints.txt
 	mv build/constraints.txt constraints.txt && rm -rf build/lock
 	@echo "constraints.txt is new; next: make test"
@@ -89,6 +89,7 @@ test-latest:
 	$(MAKE) test VENV=.venv-latest CONSTRAINTS=
 
 soak: $(VENV)/.all
+	$(PIP_INSTALL) $(WITH_TORCH) -e ".[$(ALL),soak]"
 	$(PY) -m pytest tests/soak_serving.py tests/soak_clients.py tests/soak_guides.py tests/soak_training.py
 
 check: $(VENV)/.all

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def configured(folder: Path, text: str) -> list[str]:
     return ["--config", str(path)]
 
 
+@cache
 def contract() -> Contract:
     """Return the contract of the network that is served."""
     return Contract.load(REPOSITORY / NETWORK)

@@ -1,4 +1,4 @@
-"""Training through torchrun itself: `make soak`. Importing PyTorch in each of its processes takes longest."""
+"""Training as it is launched and what it is compared with, for real: `make soak`. Imports take longest in it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from tests.reference.spectrograms import computed, kept
 from tests.test_training_processes import assert_close, words
 from training.__main__ import main
 from training.checkpoints import LAST
@@ -30,6 +32,12 @@ def test_torchrun_trains_the_weights_of_one_process(tmp_path: Path) -> None:
     assert ended.stdout.count("written:") == 1
     assert main(words(tmp_path / "1")) == 0
     assert_close(*(torch.load(tmp_path / name / LAST, weights_only=True) for name in ("1", "2")))
+
+
+def test_librosa_computes_what_is_kept_of_it() -> None:
+    found = computed()
+    for name, values in kept().items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("batch", ["3", "1"])

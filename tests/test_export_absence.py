@@ -87,7 +87,7 @@ def test_a_network_that_was_never_without_a_stream_is_refused(
 
 
 def test_inspect_names_the_graph_of_every_stream(absent: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["inspect", str(absent), "--repeats", "1"]) == 0
+    assert main(["inspect", str(absent), "--repeats", "0"]) == 0
     text = capsys.readouterr().out
     assert "1/model.rgb.onnx answers where only rgb is present" in text and "with depth alone" in text
 

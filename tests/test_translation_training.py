@@ -58,6 +58,14 @@ TINY = (
 TRANSLATIONS = {name: c for name, c in PRESETS.items() if isinstance(c, TranslationConfig)}
 
 
+#: Endings of presets that differ from another one only in where their fusion stands.
+PLACES = tuple(
+    f"-{fusion}-{place}"
+    for fusion in ("concat", "average", "align", "attention")
+    for place in ("early", "middle", "late")
+)
+
+
 @pytest.fixture(scope="module")
 def taskonomy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write rooms in the layout of Taskonomy, in its own ranges."""
@@ -82,7 +90,7 @@ def error(config: TranslationConfig, network: nn.Module) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TRANSLATIONS)
+@pytest.mark.parametrize("name", [name for name in TRANSLATIONS if not name.endswith(PLACES)])
 def test_the_error_of_every_preset_falls(name: str, taskonomy: Path, tmp_path: Path) -> None:
     """By a fifth for most; by 6 % where three tasks take turns, which get three times as many steps for it."""
     steps = 60 if name.endswith(("-random", "-compact")) else 20
@@ -92,6 +100,16 @@ def test_the_error_of_every_preset_falls(name: str, taskonomy: Path, tmp_path: P
     before = error(config, build_translator(config.network))
     fit(config, tmp_path, progress=False)
     assert error(config, read_run(tmp_path).network) < 0.97 * before
+
+
+@pytest.mark.parametrize("name", [name for name in TRANSLATIONS if name.endswith(PLACES)])
+def test_a_fusion_in_other_places_trains_in_every_kernel(name: str, taskonomy: Path, tmp_path: Path) -> None:
+    config = shrunk(name, taskonomy, "network.dropout=0", "steps=2", "val_every=2")
+    torch.manual_seed(config.seed)
+    before = build_translator(config.network).state_dict()
+    fit(config, tmp_path, progress=False)
+    kernels = {key: weight for key, weight in read_run(tmp_path).network.named_parameters() if weight.ndim == 4}
+    assert kernels and [key for key, weight in kernels.items() if torch.equal(weight, before[key])] == []
 
 
 def test_an_adversarial_run_killed_and_resumed_ends_in_the_same_weights(forks: ForkServer, tmp_path: Path) -> None:

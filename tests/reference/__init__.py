@@ -1,0 +1,1 @@
+"""What other libraries compute, kept in files; `make soak` computes it again."""
