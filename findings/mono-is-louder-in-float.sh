@@ -13,9 +13,10 @@ python_venv av==18.1.0 numpy==1.26.4
 import sys
 
 import av
+from av import library_versions
 import numpy as np
 
-print(f"PyAV {av.__version__}, libswresample {'.'.join(map(str, av.library_versions['libswresample']))}")
+print(f"PyAV {av.__version__}, libswresample {'.'.join(map(str, library_versions['libswresample']))}")
 
 
 def level(source, layout, sample, to):

@@ -14,9 +14,10 @@ import io
 import sys
 
 import av
+from av import library_versions
 import numpy as np
 
-print(f"PyAV {av.__version__}, libavutil {'.'.join(map(str, av.library_versions['libavutil']))}")
+print(f"PyAV {av.__version__}, libavutil {'.'.join(map(str, library_versions['libavutil']))}")
 
 
 def read_back(degrees, **mirrored):

@@ -53,21 +53,9 @@ def test_the_client_extra_alone_is_enough_for_the_snippet(server: Any, tmp_path:
         shutil.copytree(ROOT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, sources / name)
-    venv.create(place, with_pip=False)
+    venv.create(place, with_pip=True)
     python = place / "bin" / "python"
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        place,
-        "install",
-        "--disable-pip-version-check",
-        "--retries",
-        "0",
-        "--no-compile",
-        *PINS,
-    ]
+    install = [python, "-m", "pip", "install", "--disable-pip-version-check", "--retries", "0", "--no-compile", *PINS]
     install.append(f"{sources}[client]")
     done = subprocess.run(install, capture_output=True, text=True)
     if done.returncode and "No matching distribution" in done.stdout + done.stderr:

@@ -120,19 +120,8 @@ def test_a_translation_that_cannot_be_exported_is_refused_and_leaves_nothing(
     with pytest.raises(BuildError, match="this run diverged"):
         build(run, "tiny", SIZE, tmp_path / "repository")
     assert not list((tmp_path / "repository").iterdir())
-    command = [
-        "build",
-        str(run.folder),
-        "--name",
-        "tiny",
-        "--size",
-        "32x48",
-        "--max-batch",
-        "4",
-        "--to",
-        str(tmp_path / "repository"),
-    ]
-    assert main(command) == 0
+    words = ["--name", "tiny", "--size", "32x48", "--max-batch", "4"]
+    assert main(["build", str(run.folder), *words, "--to", str(tmp_path / "repository")]) == 0
     assert "predicted_rgb" in capsys.readouterr().out
     assert main(["inspect", str(tmp_path / "repository" / "tiny"), "--repeats", "1"]) == 0
     assert "eager PyTorch fp32" in capsys.readouterr().out

@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
 from torch import nn
 
-from training.config import TrainConfig
+from training.config import NetworkConfig, TrainConfig
 from training.data import eval_loader, frames
+from training.models import build_network
 from training.overrides import override
 from training.task import SegmentationTask
 
@@ -21,6 +23,22 @@ def test_gradients_are_right_and_the_process_lives() -> None:
         [sys.executable, "-m", "tests.narrow_strides"], capture_output=True, text=True, timeout=120, cwd=ROOT
     )
     assert process.returncode == 0, process.stderr
+
+
+def test_a_network_by_itself_learns_with_plain_strides_and_computes_its_graph_as_it_comes() -> None:
+    network = build_network(NetworkConfig(name="cen-lite-s", classes=3, width=4)).train()
+    seen: list[bool] = []
+    for conv in network.modules():
+        if isinstance(conv, nn.Conv2d) and conv.kernel_size == (1, 1) and conv.stride == (2, 2):
+            conv.register_forward_hook(lambda conv, inputs, _: seen.append(inputs[0].is_contiguous()))
+    pictures = torch.randn(2, 3, 48, 64), torch.randn(2, 1, 48, 64)
+    network(*pictures)
+    learning, seen[:] = [*seen], []
+    with torch.no_grad():
+        network(*pictures)
+    assert any(learning) and sum(seen) < sum(learning)
+    program = torch.export.export(network.eval(), pictures)
+    assert "aten.copy_" not in str(program.graph)
 
 
 def test_a_narrow_network_trains_with_plain_strides_and_the_rest_as_the_runtime_says(tiny: TrainConfig) -> None:

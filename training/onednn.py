@@ -20,11 +20,14 @@ def keep_narrow_strides_plain(network: nn.Module) -> None:
 
     Args:
         network: in the layout that it trains in; one that is laid out anew has to come here again.
+
+    A graph that is exported is not changed by it.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and _affected(module):
             module.weight.data = _plain(module.weight.data)
-            module.register_forward_pre_hook(_lay_plain)
+            if _lay_plain not in module._forward_pre_hooks.values():
+                module.register_forward_pre_hook(_lay_plain)
 
 
 def _affected(conv: nn.Conv2d) -> bool:
@@ -40,4 +43,5 @@ def _plain(x: Tensor) -> Tensor:
 def _lay_plain(_: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor] | None:
     """Change the layout of an input where a gradient will be asked for."""
     (x,) = inputs
-    return (_plain(x),) if torch.is_grad_enabled() and x.device.type == "cpu" else None
+    learning = torch.is_grad_enabled() and not torch.compiler.is_exporting()
+    return (_plain(x),) if learning and x.device.type == "cpu" else None

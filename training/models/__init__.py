@@ -22,6 +22,7 @@ from training.models.resnet import BLOCKS, Exchange, ResNet
 from training.models.segmentation import Decisions, SegmentationNetwork
 from training.models.single import single_stream
 from training.models.streams import Ensemble, StackStreams, StreamConv2d, unshare
+from training.onednn import keep_narrow_strides_plain
 
 __all__ = [
     "NETWORKS",
@@ -140,6 +141,7 @@ def build_network(config: NetworkConfig) -> SegmentationNetwork:
     if not config.share_convs:
         unshare(network, len(channels), norms=not config.share_norms)
     fuse(network, config)
+    keep_narrow_strides_plain(network)
     return network
 
 
