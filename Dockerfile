@@ -5,6 +5,17 @@
 #   docker run --rm --init --gpus all --shm-size=1g -p 8000:8000 -p 8001:8001 crosswire
 #
 # The python stages pass pictures through /dev/shm: Docker's 64 MiB are too few. Triton before 26.07 has known holes.
+FROM python:3.12-slim AS wheel
+WORKDIR /build
+COPY pyproject.toml README.md LICENSE ./
+COPY contract/ contract/
+COPY training/ training/
+COPY export/ export/
+COPY serving/ serving/
+COPY clients/ clients/
+COPY crosswire/ crosswire/
+RUN python3 -m pip wheel --no-deps --wheel-dir dist .
+
 FROM nvcr.io/nvidia/tritonserver:26.07-py3
 
 RUN python3 -m venv --system-site-packages /opt/venv \
@@ -16,14 +27,13 @@ RUN python3 -m venv --system-site-packages /opt/venv \
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 
 WORKDIR /opt/crosswire
-COPY export/__init__.py export/
-COPY export/contract/ export/contract/
-COPY serving/ serving/
+COPY --from=wheel /build/dist/ dist/
 COPY model_repository/ model_repository/
+RUN python3 -m pip install --no-deps --no-index --find-links dist crosswire
 
 # Refuses a graph that is not what its contract says, and leaves a repository that plain `tritonserver` can serve too:
 #   tritonserver --model-repository=/opt/crosswire/triton
-RUN python3 -m serving assemble --repository model_repository --runtime container --to triton
+RUN crosswire assemble --repository model_repository --runtime container --to triton
 
 USER 65532:65532
 EXPOSE 8000 8001
@@ -31,5 +41,5 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=120s \
   CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/v2/health/ready', timeout=4)"]
 
 # Inside a container loopback reaches nobody: publish the ports on the host's loopback, or behind a gateway.
-ENTRYPOINT ["python3", "-m", "serving", "up", "--runtime", "container", "--triton", "/opt/tritonserver/bin/tritonserver"]
+ENTRYPOINT ["crosswire", "serve", "--runtime", "container", "--triton", "/opt/tritonserver/bin/tritonserver"]
 CMD ["--repository", "model_repository", "--host", "0.0.0.0", "--access-log", "-"]

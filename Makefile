@@ -74,7 +74,7 @@ demo-train: $(VENV)/.train
 	$(PY) -m demo.train
 
 serve: $(VENV)/.serve
-	$(PY) -m serving up --repository $(REPOSITORY) --http-port $(HTTP_PORT) --grpc-port $(GRPC_PORT)
+	$(VENV)/bin/crosswire serve --repository $(REPOSITORY) --http-port $(HTTP_PORT) --grpc-port $(GRPC_PORT)
 
 # One process more than there are cores, for servers are waited for; a file in one of them, for its tests share a server.
 test: programs

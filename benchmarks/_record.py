@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from training.files import write_json
-from training.hardware import cpuinfo, hardware
+from crosswire.training.engine.files import write_json
+from crosswire.training.engine.hardware import cpuinfo, hardware
 
 RESULTS = Path(__file__).parent / "results"
 EIGHT_BIT = ("avx512_vnni", "avx_vnni", "amx_int8")

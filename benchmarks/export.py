@@ -20,21 +20,21 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks._record import eight_bit_instructions, keep, processor
-from export.cost import macs
-from export.frames import Frames, of_source
-from export.job import Job, job, silent
-from export.latency import interleaved
-from export.onnx_graph import LOGITS, exported, save
-from export.parity import granted_threads, measure, onnx_runner, torch_runner
-from export.precision import Precision
-from export.quantise import Quantiser
-from export.servable import SegmentationServable, input_spec
-from training.config import NetworkConfig, TrainConfig
-from training.count import parameters
-from training.datasets.rooms_frames import RoomsFrames
-from training.modalities import modalities
-from training.models import PrivateNorm2d, SegmentationNetwork, build_network, exchanging_norms
-from training.run_folder import Run
+from crosswire.export.frames import Frames, of_source
+from crosswire.export.latency import interleaved
+from crosswire.export.macs import macs
+from crosswire.export.onnx_graph import LOGITS, exported, save
+from crosswire.export.parity import granted_threads, measure, onnx_runner, torch_runner
+from crosswire.export.quantization.precision import Precision
+from crosswire.export.quantization.quantiser import Quantiser
+from crosswire.export.tasks.segmentation.job import Job, job, silent
+from crosswire.export.tasks.segmentation.servable import SegmentationServable, input_spec
+from crosswire.training.config import NetworkConfig, TrainConfig
+from crosswire.training.datasets.rooms_frames import RoomsFrames
+from crosswire.training.engine.run_folder import Run
+from crosswire.training.modalities import modalities
+from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, build_network, exchanging_norms
+from crosswire.training.models.count import parameters
 
 SIZE = (480, 640)
 NETWORKS = ("refinenet101", "cen-lite")

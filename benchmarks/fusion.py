@@ -21,10 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks._record import keep, processor
-from export.contract import TensorSpec
-from export.onnx_graph import exported, save
-from export.parity import Runner, onnx_runner
-from training.audio_video.fusion import Fusion, FusionConfig, build_fusion, count_fusion
+from crosswire.contract import TensorSpec
+from crosswire.export.onnx_graph import exported, save
+from crosswire.export.parity import Runner, onnx_runner
+from crosswire.training.models.vector_fusion import Fusion, FusionConfig, build_fusion, count_fusion
 
 DIMS = (512, 512)
 #: Parameters in millions and floating point operations in 10^9, as printed in Table 2 of the GMF paper.

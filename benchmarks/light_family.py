@@ -21,16 +21,16 @@ import onnxruntime
 import torch
 
 from benchmarks._record import keep, processor
-from export.build import GRAPH, build
-from export.onnx_graph import example
-from training.config import NetworkConfig, TrainConfig
-from training.evaluate import score
-from training.fit import fit
-from training.losses import task_loss
-from training.modalities import modalities
-from training.models import build_network
-from training.presets import preset
-from training.run_folder import read_run
+from crosswire.export.build import GRAPH, build
+from crosswire.export.onnx_graph import example
+from crosswire.training.config import NetworkConfig, TrainConfig
+from crosswire.training.engine.fit import fit
+from crosswire.training.engine.run_folder import read_run
+from crosswire.training.modalities import modalities
+from crosswire.training.models import build_network
+from crosswire.training.tasks.presets import preset
+from crosswire.training.tasks.segmentation.evaluate import score
+from crosswire.training.tasks.segmentation.losses import task_loss
 
 SIZE = (480, 640)
 CALLS = 20

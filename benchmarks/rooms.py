@@ -20,7 +20,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 def scenes_per_second(scenes: int, repetitions: int, *, all_domains: bool) -> list[float]:
     """Return the pace of each repetition, in scenes per second of processor time, after one that is not counted."""
-    from training.datasets.rooms import DOMAINS, render
+    from crosswire.training.datasets.rooms import DOMAINS, render
 
     paces = []
     for repetition in range(repetitions + 1):

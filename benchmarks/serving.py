@@ -38,18 +38,18 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from benchmarks._record import keep
-from export.contract import Contract, TensorSpec, sha256_of
-from serving.embedded import EmbeddedServer
-from serving.limits import PictureLimits
-from serving.published import published
-from serving.running import running_servers
-from serving.stages.cores import granted_cores
-from serving.stages.decode_domains import decode_some
-from serving.stages.look import Look
-from serving.stages.network import open_session
-from serving.stages.overlay_labels import overlay, visible
-from serving.stages.png import png_bytes
-from serving.stages.render_labels import render
+from crosswire.contract import Contract, TensorSpec, sha256_of
+from crosswire.serving.config.limits import PictureLimits
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.processes.running import running_servers
+from crosswire.serving.repository.published import published
+from crosswire.serving.steps.decode.decode_domains import decode_some
+from crosswire.serving.steps.media.png import png_bytes
+from crosswire.serving.steps.render.label_spec import Look
+from crosswire.serving.steps.render.overlay_labels import overlay, visible
+from crosswire.serving.steps.render.render_labels import render
+from crosswire.serving.steps.runtime.cores import granted_cores
+from crosswire.serving.steps.runtime.network import open_session
 
 PAIR = (Path("demo/real/redwood_livingroom.rgb.jpg"), Path("demo/real/redwood_livingroom.depth.png"))
 _UNITS_PER_METRE = 1000.0

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks._record import keep
-from export.contract import TensorSpec
-from export.onnx_graph import exported, save
-from export.parity import onnx_runner
-from export.tail import Answers, by_residues, whole
-from training.losses import upsample
+from crosswire.contract import TensorSpec
+from crosswire.export.onnx_graph import exported, save
+from crosswire.export.parity import onnx_runner
+from crosswire.export.tasks.segmentation.argmax_head import Answers, by_residues, whole
+from crosswire.training.tasks.segmentation.losses import upsample
 
 CLASSES, SMALL, LARGE = 40, (120, 160), (480, 640)
 

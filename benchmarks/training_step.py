@@ -20,10 +20,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks._record import keep, processor
-from training.config import NetworkConfig
-from training.losses import task_loss
-from training.models import Decisions, SegmentationNetwork, build_network
-from training.models.exchange import exchange
+from crosswire.training.config import NetworkConfig
+from crosswire.training.models import Decisions, SegmentationNetwork, build_network
+from crosswire.training.models.exchange import exchange
+from crosswire.training.tasks.segmentation.losses import task_loss
 
 SIZE = (128, 160)
 CLASSES = 40

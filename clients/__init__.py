@@ -1,7 +1,7 @@
 """Clients: pictures in, answers out.
 
 Example:
-    >>> from clients import Predictor
+    >>> from crosswire.clients import Predictor
     >>> with Predictor("grpc://127.0.0.1:8001") as predictor:
     ...     result = predictor.segment("rgb.jpg", "depth.png", pipeline="rooms_cen_image")
     >>> files = result.save("predictions", "living_room")
@@ -9,11 +9,11 @@ Example:
 
 from __future__ import annotations
 
-from clients.async_predictor import AsyncPredictor
-from clients.balance import Retries
-from clients.classifications import Classification, clip_question, tensors_question
-from clients.contact_sheet import Row, contact_sheet
-from clients.errors import (
+from crosswire.clients.async_client import AsyncPredictor
+from crosswire.clients.balance import Retries
+from crosswire.clients.display.contact_sheet import Row, contact_sheet
+from crosswire.clients.display.overlays import blend_labels
+from crosswire.clients.errors import (
     AddressError,
     CrosswireError,
     DeadlineExceeded,
@@ -26,13 +26,13 @@ from clients.errors import (
     ServerOverloaded,
     ServerUnreachable,
 )
-from clients.overlays import blend_labels
-from clients.pipelines import Pipeline, Tensor
-from clients.predictor import Predictor
-from clients.questions import Question, segmentation_question
-from clients.results import Segmentation, Timings
-from clients.score import mean_iou
-from clients.translations import Translation, translation_question
+from crosswire.clients.pipelines import Pipeline, Tensor
+from crosswire.clients.score import mean_iou
+from crosswire.clients.sync_client import Predictor
+from crosswire.clients.tasks.classification import Classification, clip_question, tensors_question
+from crosswire.clients.tasks.request import Question, segmentation_question
+from crosswire.clients.tasks.segmentation import Segmentation, Timings
+from crosswire.clients.tasks.translation import Translation, translation_question
 
 __all__ = [
     "AddressError",

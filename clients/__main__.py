@@ -1,4 +1,4 @@
-"""Command line: `python -m clients COMMAND ...`.
+"""Command line: `crosswire predict`, `list`, `batch`, `stream` and `bench`.
 
 Exit codes: 0 done; 1 done, but with failures that are listed; 2 one line on stderr says what was wrong; 130 stopped.
 """
@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from clients.commands import batch, bench, list_pipelines, predict, stream
-from clients.errors import CrosswireError
+from crosswire.clients.commands import batch, bench, list_pipelines, predict, stream
+from crosswire.clients.errors import CrosswireError
 
 COMMANDS = (predict, list_pipelines, batch, stream, bench)
 
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    parser = OneLineParser(prog="python -m clients", description="Ask a Crosswire server about your pictures.")
+    parser = OneLineParser(prog="crosswire", description="Ask a Crosswire server about your pictures.")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add_to(commands)

@@ -7,7 +7,7 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clients.errors import InputError
+from crosswire.clients.errors import InputError
 
 VARIABLE = "CROSSWIRE_API_KEY"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from clients.errors import AddressError
+from crosswire.clients.errors import AddressError
 
 DEFAULT_PORTS: Final = {"grpc": 8001, "http": 8000, "grpcs": 8001, "https": 8000}
 _EXAMPLE = "write grpc://127.0.0.1:8001 or http://127.0.0.1:8000"

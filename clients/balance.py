@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from clients.errors import InputError, ServerError, ServerOverloaded, ServerUnreachable
+from crosswire.clients.errors import InputError, ServerError, ServerOverloaded, ServerUnreachable
 
 _LONGEST_PAUSE_S = 86_400
 SAFE = (ServerUnreachable, ServerOverloaded)

@@ -13,7 +13,7 @@
         └── ServerFailed          it broke on the request, or its answer makes no sense
 
 Every message is one sentence or two: what came, what is allowed, what to do. Errors of the transport libraries are
-translated once, in `clients.transport`, and stay attached as `__cause__`.
+translated once, in `crosswire.clients.transport`, and stay attached as `__cause__`.
 """
 
 from __future__ import annotations

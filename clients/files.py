@@ -6,7 +6,7 @@ import os
 import uuid
 from pathlib import Path
 
-from clients.errors import OutputError
+from crosswire.clients.errors import OutputError
 
 
 def prepare_folder(folder: str | os.PathLike[str]) -> Path:

@@ -1,4 +1,4 @@
-"""A server of one's own, for a machine that has the `serve` extra: `python -m serving up` as a child process.
+"""A server of one's own, for a machine that has the `serve` extra: `crosswire serve` as a child process.
 
 Nothing of `serving` is imported: clients are installed without it.
 """
@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from clients.errors import InputError, ServerUnreachable
+from crosswire.clients.errors import InputError, ServerUnreachable
 
 REPOSITORY = Path("model_repository")
 _STOP_SECONDS = 15.0
@@ -32,9 +32,9 @@ def own_server(repository: Path) -> Iterator[str]:
         InputError: the server's part of Crosswire is not installed here.
         ServerUnreachable: the server did not start; holds what it said.
     """
-    if importlib.util.find_spec("serving") is None:
+    if importlib.util.find_spec("crosswire.serving") is None:
         raise InputError("this installation has no server to start; name one with --url grpc://HOST:PORT")
-    command = [sys.executable, "-m", "serving", "up", "--json", "--parent", str(os.getpid())]
+    command = [sys.executable, "-m", "crosswire.serving", "up", "--json", "--parent", str(os.getpid())]
     command += ["--repository", str(repository), "--http-port", "0", "--grpc-port", "0"]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clients.errors import PipelineUnknown, ServerFailed
+from crosswire.clients.errors import PipelineUnknown, ServerFailed
 
 SCHEMA_VERSION = 1
 _PARAMETER = "crosswire"
@@ -79,7 +79,7 @@ def read_pipeline(config: Mapping[str, Any]) -> Pipeline:
     """
     name = config["name"]
     if not is_pipeline(config):
-        raise PipelineUnknown(f"model {name!r} is no pipeline; list the pipelines with: python -m clients list")
+        raise PipelineUnknown(f"model {name!r} is no pipeline; list the pipelines with: crosswire list")
     try:
         contract = json.loads(config["parameters"][_PARAMETER]["string_value"])
         if contract["schema_version"] != SCHEMA_VERSION:

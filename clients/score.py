@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clients.errors import InputError
+from crosswire.clients.errors import InputError
 
 IGNORED = 255
 

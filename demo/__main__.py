@@ -8,12 +8,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from clients import CrosswireError, Predictor
+from crosswire.clients import CrosswireError, Predictor
+from crosswire.serving.errors import ServingError
+from crosswire.serving.processes.embedded import EmbeddedServer
 from demo.others import NETWORKS, ask_others
 from demo.scenes import ROOT, foreign_scenes, rooms
 from demo.show import ask, draw_sheet, pooled_mean_iou, table, write_report
-from serving.embedded import EmbeddedServer
-from serving.errors import ServingError
 
 NETWORK = "rooms_cen"
 PIPELINE = f"{NETWORK}_image"
@@ -64,7 +64,7 @@ def run(repository: Path, out: Path) -> float:
     print(
         "\nnext:\n"
         "  make serve                    # keep a server running on ports 8000 (HTTP) and 8001 (gRPC), then\n"
-        "  .venv/bin/python -m clients predict demo/real/tum_desk.rgb.png demo/real/tum_desk.depth.png \\\n"
+        "  .venv/bin/crosswire predict demo/real/tum_desk.rgb.png demo/real/tum_desk.depth.png \\\n"
         f"      --depth-units-per-metre 5000 --pipeline {PIPELINE} --url grpc://127.0.0.1:8001 --out predictions\n"
         "  make demo-train               # train, freeze, export and serve a network of your own"
     )

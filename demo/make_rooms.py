@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.datasets.rooms import PALETTE, render
+from crosswire.training.datasets.rooms import PALETTE, render
 
 FOLDER = Path(__file__).resolve().parent / "rooms"
 SEED = 20_261_120

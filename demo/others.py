@@ -8,8 +8,8 @@ from typing import Any
 
 from PIL import Image
 
-from clients import Classification, Predictor, Translation
-from clients.depth_colours import colour_depth
+from crosswire.clients import Classification, Predictor, Translation
+from crosswire.clients.display.depth_colours import colour_depth
 from demo.panels import Panel
 from demo.scenes import HERE, relative
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from clients import Predictor, Row, Segmentation, blend_labels, contact_sheet, mean_iou
+from crosswire.clients import Predictor, Row, Segmentation, blend_labels, contact_sheet, mean_iou
 from demo.panels import Panel, with_panels
 from demo.scenes import Scene, relative
 

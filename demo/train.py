@@ -8,15 +8,15 @@ import sys
 import time
 from typing import Any
 
+from crosswire.export.build import build
+from crosswire.export.report.text import describe
+from crosswire.training.engine.fit import fit
+from crosswire.training.engine.run_folder import read_run
+from crosswire.training.tasks.presets import preset
+from crosswire.training.tasks.registry import RunConfig
+from crosswire.training.tasks.segmentation.evaluate import score, table
 from demo.__main__ import run as show
 from demo.scenes import ROOT
-from export.build import build
-from export.describe import describe
-from training.evaluate import score, table
-from training.fit import fit
-from training.kinds import RunConfig
-from training.presets import preset
-from training.run_folder import read_run
 
 OUT = ROOT / "demo" / "out" / "train"
 FUSED = "rooms-quick"

@@ -1,4 +1,4 @@
-"""Command line: `python -m export build RUN --name NAME --size HxW --to DIR`, `inspect` and `plan-script`."""
+"""Command line: `crosswire export RUN --name NAME --size HxW --to DIR`, `inspect` and `plan-script`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from export import tensorrt_plan
-from export.contract import PRECISIONS, TARGETS, Contract
-from export.describe import describe
-from export.drawing import page
-from training.commands.arguments import size
+from crosswire.contract import PRECISIONS, TARGETS, Contract
+from crosswire.export.report.page import page
+from crosswire.export.report.text import describe
+from crosswire.export.tensorrt import plan
+from crosswire.training.commands.arguments import size
 
 FORMATS = ("onnx", "tensorrt")
 SCRIPT = "build_plan.py"
@@ -30,11 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(prog="python -m export", description="Freeze trained networks into static graphs.")
+    parser = argparse.ArgumentParser(prog="crosswire", description="Freeze trained networks into static graphs.")
     commands = parser.add_subparsers(dest="command", required=True)
-    build = commands.add_parser("build", help="freeze a run, export it and prove it")
+    build = commands.add_parser("export", aliases=["build"], help="freeze a run, export it and prove it")
     build.set_defaults(action=_build)
-    build.add_argument("run", type=Path, help="run folder written by python -m training train")
+    build.add_argument("run", type=Path, help="run folder written by crosswire train")
     build.add_argument("--name", required=True, help="name of the network on the server")
     build.add_argument("--size", type=size, metavar="HxW", help="size of the pictures: 128x160; clips have their own")
     build.add_argument("--to", required=True, type=Path, help="model repository to write into")
@@ -64,10 +64,10 @@ def _build(options: argparse.Namespace) -> int:
     """Export a run."""
     plan = options.format == "tensorrt"
     if plan:
-        tensorrt_plan.load_tensorrt()  # before anything slow
-    from export.build import build, default_target  # torch is needed only here
-    from export.precision import Precision
-    from training.run_folder import read_run
+        plan.load_tensorrt()  # before anything slow
+    from crosswire.export.build import build, default_target  # torch is needed only here
+    from crosswire.export.quantization.precision import Precision
+    from crosswire.training.engine.run_folder import read_run
 
     run = read_run(options.run)
     target = options.target or default_target(run, plan=plan)
@@ -86,9 +86,9 @@ def _build(options: argparse.Namespace) -> int:
     )
     print(describe(contract))
     if plan:
-        _report(tensorrt_plan.UNTRIED)
-        tensorrt_plan.build_plans(options.to / options.name, version_compatible=options.version_compatible)
-    print(f"\nwritten: {options.to / options.name}\nnext: python -m serving up --repository {options.to}")
+        _report(plan.UNTRIED)
+        plan.build_plans(options.to / options.name, version_compatible=options.version_compatible)
+    print(f"\nwritten: {options.to / options.name}\nnext: crosswire serve --repository {options.to}")
     return 0
 
 
@@ -98,7 +98,7 @@ def _inspect(options: argparse.Namespace) -> int:
     graph = contract.verify(options.folder)
     latencies = {}
     if options.repeats > 0:
-        from export.contenders import compare_latency  # torch is needed only here
+        from crosswire.export.baselines import compare_latency  # torch is needed only here
 
         latencies = compare_latency(contract, graph, options.repeats)
     print(describe(contract, latencies))
@@ -114,9 +114,9 @@ def _plan_script(options: argparse.Namespace) -> int:
     contract = Contract.load(folder)
     contract.verify(folder)
     script = folder / SCRIPT
-    script.write_text(Path(tensorrt_plan.__file__).read_text(encoding="utf-8"), encoding="utf-8")
+    script.write_text(Path(plan.__file__).read_text(encoding="utf-8"), encoding="utf-8")
     mounted = f"docker run --rm --gpus all -v {folder.resolve()}:/network {IMAGE} python3 /network/{SCRIPT}"
-    print(f"written: {script}\nrun it on the machine that will serve the plan: {mounted}\n{tensorrt_plan.UNTRIED}")
+    print(f"written: {script}\nrun it on the machine that will serve the plan: {mounted}\n{plan.UNTRIED}")
     return 0
 
 

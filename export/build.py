@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from export.clips import write_clips
-from export.contract import Contract, ContractError
-from export.job import Report, job, lone_jobs, silent
-from export.onnx_graph import GRAPH
-from export.pictures import write_pictures
-from export.precision import FP32, Precision
-from export.segmentation import write_segmentation
-from training.audio_video.config import AudioVideoConfig
-from training.audio_video.data import clips
-from training.classes import Classified, check_classes
-from training.config import ConfigError, TrainConfig
-from training.data import frames
-from training.kinds import kind_of
-from training.run_folder import RunOf
-from training.translation.config import TranslationConfig
+from crosswire.contract import Contract, ContractError
+from crosswire.export.onnx_graph import GRAPH
+from crosswire.export.quantization.precision import FP32, Precision
+from crosswire.export.tasks.audio_video.exporter import write_clips
+from crosswire.export.tasks.segmentation.exporter import write_segmentation
+from crosswire.export.tasks.segmentation.job import Report, job, lone_jobs, silent
+from crosswire.export.tasks.translation.exporter import write_pictures
+from crosswire.training.config import ConfigError, TrainConfig
+from crosswire.training.engine.classes import Classified, check_classes
+from crosswire.training.engine.run_folder import RunOf
+from crosswire.training.tasks.audio_video.config import AudioVideoConfig
+from crosswire.training.tasks.audio_video.data import clips
+from crosswire.training.tasks.registry import kind_of
+from crosswire.training.tasks.segmentation.data import frames
+from crosswire.training.tasks.translation.config import TranslationConfig
 
 __all__ = ["GRAPH", "BuildError", "build", "default_target"]
 

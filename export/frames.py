@@ -12,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.contract import TensorSpec
-from training.datasets.files import PlainDepth, read_colour, read_depth, size_problem
-from training.datasets.folder import ENDINGS, read_manifest, recognise
-from training.datasets.frames import FrameSource
-from training.datasets.problems import DataError
-from training.infer import read_arrays
-from training.transforms import nearest
+from crosswire.contract import TensorSpec
+from crosswire.training.datasets.files.images import PlainDepth, read_colour, read_depth, size_problem
+from crosswire.training.datasets.files.problems import DataError
+from crosswire.training.datasets.folder import ENDINGS, read_manifest, recognise
+from crosswire.training.datasets.frames import FrameSource
+from crosswire.training.engine.arrays import read_arrays
+from crosswire.training.tasks.segmentation.transforms import nearest
 
 Raw = NDArray[Any]
 #: Stored parts of a metre where no manifest says how many there are.
@@ -66,9 +66,10 @@ def of_source(source: FrameSource, inputs: Sequence[TensorSpec], count: int, des
 def of_folder(folder: Path, inputs: Sequence[TensorSpec], count: int) -> Frames:
     """Return up to `count` frames of a folder, without labels.
 
-    The folder holds `.npz` files with one raw array per input, named after it, [H, W, C] or [H, W]; or pictures in the
-    plain layout of `training.datasets.folder`, of which labels and lists are not read: `rgb/NAME.png` or `.jpg` beside
-    `depth/NAME.png`, 16-bit grey in `depth_units_per_metre` of `manifest.json`, or in millimetres where there is none.
+    The folder holds `.npz` files with one raw array per input, named after it, [H, W, C] or [H, W]; or images in the
+    plain layout of `crosswire.training.datasets.folder`, of which labels and lists are not read: `rgb/NAME.png` or
+    `.jpg` beside `depth/NAME.png`, 16-bit grey in `depth_units_per_metre` of `manifest.json`, or in
+    millimetres where there is none.
 
     Args:
         folder: with the frames.

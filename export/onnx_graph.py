@@ -13,8 +13,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from export.contract import Graph, TensorSpec, sha256_of
-from export.operators import LARGEST_FILE, lint
+from crosswire.contract import Graph, TensorSpec, sha256_of
+from crosswire.export.tensorrt.operators import LARGEST_FILE, lint
 
 OPSET = 18
 IR_VERSION = 10

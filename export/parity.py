@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from export.contract import Parity, Tolerance
+from crosswire.contract import Parity, Tolerance
 
 Arrays = list[NDArray[np.generic]]
 Runner = Callable[[Sequence[Tensor]], Arrays]
@@ -73,7 +73,7 @@ def granted_threads() -> int:
 
 
 def measure(name: str, reference: NDArray[np.generic], value: NDArray[np.generic]) -> float:
-    """Compare two arrays by a measure of `export.contract.Tolerance`.
+    """Compare two arrays by a measure of `crosswire.contract.Tolerance`.
 
     Raises:
         ValueError: the shapes or dtypes differ.

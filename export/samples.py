@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from export.contract import TensorSpec
-from export.onnx_graph import example
+from crosswire.contract import TensorSpec
+from crosswire.export.onnx_graph import example
 
 Batches = list[list[Tensor]]
 

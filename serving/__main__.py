@@ -1,4 +1,4 @@
-"""Commands: `python -m serving up`, `doctor`, `status`, `load`, `unload`, `reload`, `renew` and `assemble`."""
+"""Commands: `crosswire serve`, `doctor`, `status`, `load`, `unload`, `reload`, `renew` and `assemble`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serving.errors import ServingError
+from crosswire.serving.errors import ServingError
 
 if TYPE_CHECKING:
-    from serving.settings import Settings
+    from crosswire.serving.config.settings import Settings
 
 _ORDERS = {
     "load": "serve one more network of the repository, without a restart",
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _up(options: argparse.Namespace) -> int:
     """Serve until a signal."""
-    from serving.up import serve
+    from crosswire.serving.supervisor.start import serve
 
     serve(_settings(options))
     return 0
@@ -42,14 +42,14 @@ def _up(options: argparse.Namespace) -> int:
 
 def _settings(options: argparse.Namespace) -> Settings:
     """Return what the configuration file and the options choose together."""
-    from serving.settings import Settings, choose
+    from crosswire.serving.config.settings import Settings, choose
 
     given = vars(options)
     flags = {one.name: given[one.name] for one in dataclasses.fields(Settings) if one.name in given}
     if "network" in flags:
         flags["network"] = tuple(flags["network"])
     if "runtime" in flags:
-        from serving.model_config import Runtime
+        from crosswire.serving.repository.model_config import Runtime
 
         flags["runtime"] = Runtime(flags["runtime"])
     return choose(given.get("config"), flags)
@@ -57,7 +57,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _doctor(options: argparse.Namespace) -> int:
     """Say what a start would find."""
-    from serving.doctor import Verdict, examine
+    from crosswire.serving.doctor import Verdict, examine
 
     broken = 0
     for finding in examine(_settings(options)):
@@ -65,25 +65,25 @@ def _doctor(options: argparse.Namespace) -> int:
         print(f"{finding.verdict.value:<6}  {finding.subject}: {finding.text}", flush=True)
         if finding.cure:
             print(f"        -> {finding.cure}")
-    print(f"{broken} to put right" if broken else "nothing to put right; next: python -m serving up")
+    print(f"{broken} to put right" if broken else "nothing to put right; next: crosswire serve")
     return 1 if broken else 0
 
 
 def _status(options: argparse.Namespace) -> int:
     """Show the running servers of this user."""
-    from serving.running import as_prose, describe, running_servers
+    from crosswire.serving.processes.running import as_prose, describe, running_servers
 
     servers = [describe(one) for one in running_servers() if options.http_port in (None, one.run.http_port)]
     if options.json:
         print(json.dumps(servers))
     else:
-        print("\n".join(map(as_prose, servers)) or "no server of yours runs; start one: python -m serving up")
+        print("\n".join(map(as_prose, servers)) or "no server of yours runs; start one: crosswire serve")
     return 0 if servers and all(server["ready"] for server in servers) else 1
 
 
 def _order(options: argparse.Namespace) -> int:
     """Give a running server an order."""
-    from serving.running import order
+    from crosswire.serving.processes.running import order
 
     print(order(options.command, options.name, options.http_port))
     return 0
@@ -91,9 +91,9 @@ def _order(options: argparse.Namespace) -> int:
 
 def _assemble(options: argparse.Namespace) -> int:
     """Write a Triton repository."""
-    from serving.assemble import assemble
-    from serving.repository import find_networks
-    from serving.tuning import Tuning
+    from crosswire.serving.repository.assemble import assemble
+    from crosswire.serving.repository.networks import find_networks
+    from crosswire.serving.repository.tuning import Tuning
 
     settings = _settings(options)
     networks = find_networks(settings.repository, settings.network)
@@ -104,9 +104,9 @@ def _assemble(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(prog="python -m serving", description="Serve exported networks from Triton.")
+    parser = argparse.ArgumentParser(prog="crosswire", description="Serve exported networks from Triton.")
     commands = parser.add_subparsers(dest="command", required=True)
-    up = _settings_parser(commands, "up", "start the server and keep it answering until Ctrl-C or SIGTERM")
+    up = _settings_parser(commands, "serve", "start the server and keep it answering until Ctrl-C or SIGTERM", "up")
     up.set_defaults(run=_up)
     _add_source(up)
     _add_runtime(up)
@@ -148,9 +148,11 @@ def _order_parser(commands: Any, verb: str, text: str) -> argparse.ArgumentParse
     return parser
 
 
-def _settings_parser(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+def _settings_parser(commands: Any, name: str, text: str, *aliases: str) -> argparse.ArgumentParser:
     """Add a command that settings belong to; what is not given is left to the file and the defaults."""
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, argument_default=argparse.SUPPRESS)
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, aliases=aliases, help=text, argument_default=argparse.SUPPRESS
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with any of these settings and more")
     return parser
 

@@ -1,4 +1,4 @@
-"""`python -m serving doctor`: everything that a start depends on, with a cure for what is wrong."""
+"""`crosswire doctor`: everything that a start depends on, with a cure for what is wrong."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 
-from serving import plans, shm
-from serving.assemble import assemble
-from serving.door import door_of
-from serving.errors import ServingError
-from serving.graphs import ServedGraph, graphs_of
-from serving.installed import version_of
-from serving.model_config import Runtime
-from serving.ports import LOOPBACK, listen
-from serving.repository import Network, find_networks
-from serving.settings import Settings
-from serving.stages.cores import granted_cores
-from serving.stages.network import open_session
-from serving.triton_wheel import installed_triton, stub_python, wheel_triton
-from serving.tuning import Tuning
+from crosswire.serving.config.settings import Settings
+from crosswire.serving.errors import ServingError
+from crosswire.serving.gateway.options import door_of
+from crosswire.serving.processes import shm
+from crosswire.serving.processes.installed import version_of
+from crosswire.serving.processes.ports import LOOPBACK, listen
+from crosswire.serving.processes.triton_wheel import installed_triton, stub_python, wheel_triton
+from crosswire.serving.repository import plans
+from crosswire.serving.repository.assemble import assemble
+from crosswire.serving.repository.graphs import ServedGraph, graphs_of
+from crosswire.serving.repository.model_config import Runtime
+from crosswire.serving.repository.networks import Network, find_networks
+from crosswire.serving.repository.tuning import Tuning
+from crosswire.serving.steps.runtime.cores import granted_cores
+from crosswire.serving.steps.runtime.network import open_session
 
 _STACK_BYTES = 64 << 20
 _TWINS = ("onnxruntime", "onnxruntime-gpu")
@@ -196,7 +197,7 @@ def _plan(network: Network, graph: ServedGraph) -> Finding:
     """Whether the TensorRT plan beside a graph is for this graph and this machine."""
     subject, host = f"{graph.model} plan", plans.this_host()
     if found := plans.faults(graph.source, graph.sha256, host):
-        cure = f"build it anew on the machine that serves it: python -m export plan-script {network.contract.name}"
+        cure = f"build it anew on the machine that serves it: crosswire plan-script {network.contract.name}"
         return Finding(subject, Verdict.BROKEN, "; ".join(found), cure)
     if host.tensorrt is None or host.compute_capability is None:
         text = "fits its graph; this machine has no GPU or no TensorRT, so it was not tried"

@@ -8,15 +8,15 @@ import os
 import pytest
 import torch
 
+from crosswire.training.config import DataConfig, TrainConfig
+from crosswire.training.engine.fit import fit
+from crosswire.training.engine.run_folder import Run, read_run
+from crosswire.training.tasks.presets import preset
 from tests import needs
 from tests.exports import exported_once  # noqa: F401  (a fixture: equal networks are translated to ONNX once)
 from tests.fork_server import forks  # noqa: F401  (a fixture: commands as processes that need not import PyTorch)
 from tests.servers import server  # noqa: F401  (a fixture: one real server for the whole session)
 from tests.small_server import small, small_repository  # noqa: F401  (fixtures: the same for small networks)
-from training.config import DataConfig, TrainConfig
-from training.fit import fit
-from training.presets import preset
-from training.run_folder import Run, read_run
 
 pytest_plugins = ["pytester"]
 

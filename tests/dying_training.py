@@ -1,4 +1,4 @@
-"""`python -m tests.dying_training STEPS ARGUMENTS`: `python -m training ARGUMENTS`, killed at the end of a step.
+"""`python -m tests.dying_training STEPS ARGUMENTS`: `crosswire ARGUMENTS`, killed at the end of a step.
 
 A watcher outside cannot say in which step it kills; on a busy machine the run may end first.
 """
@@ -10,8 +10,8 @@ import signal
 import sys
 from typing import Any
 
-from training.__main__ import main
-from training.checkpoints import RunCheckpoints
+from crosswire.training.__main__ import main
+from crosswire.training.engine.checkpoints import RunCheckpoints
 
 
 def die_after(steps: int) -> None:

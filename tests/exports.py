@@ -18,8 +18,9 @@ import pytest
 from torch import Tensor, nn
 from torch.fx import Graph
 
-from export import clips, contenders, onnx_graph
-from export.contract import TensorSpec
+from crosswire.contract import TensorSpec
+from crosswire.export import baselines, onnx_graph
+from crosswire.export.tasks.audio_video import exporter as clips
 
 _TORCHS_OWN = frozenset(vars(nn.Module()))
 
@@ -75,6 +76,6 @@ def exported_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> I
         return model
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (onnx_graph, clips, contenders):
+        for module in (onnx_graph, clips, baselines):
             patch.setattr(module, "exported", once)
         yield

@@ -19,7 +19,7 @@ from typing import NoReturn
 
 import pytest
 
-PRELOADED = ("training.fit", "training.evaluate")
+PRELOADED = ("crosswire.training.engine.fit", "crosswire.training.tasks.segmentation.evaluate")
 
 
 class ForkServer:

@@ -6,8 +6,8 @@ import dataclasses
 from itertools import product
 from typing import Any
 
-from training.config import SETTINGS, STAGE_FUSIONS, WHERE, NetworkConfig
-from training.presets.papers import ABLATIONS
+from crosswire.training.config import SETTINGS, STAGE_FUSIONS, WHERE, NetworkConfig
+from crosswire.training.tasks.segmentation.paper_presets import ABLATIONS
 
 #: What is changed at the exchange points or in the place of the ensemble; a single stream fuses nothing.
 RULES = {"exchange": {}, **{name: changes for name, changes in ABLATIONS.items() if "streams" not in changes}}

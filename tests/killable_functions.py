@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from serving.stages.killable import MediaError
+from crosswire.serving.steps.decode.sandbox import MediaError
 
 
 def echo(*values: Any) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from training.onednn import keep_narrow_strides_plain
+from crosswire.training.models.onednn import keep_narrow_strides_plain
 
 #: A batch, channels in, height, width and channels out that go wrong with AVX-512 on two threads, and with AVX2.
 SHAPES = ((3, 8, 12, 16, 16), (8, 4, 48, 64, 8))

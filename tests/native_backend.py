@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from serving.triton_wheel import wheel_triton
+from crosswire.serving.processes.triton_wheel import wheel_triton
 
 _BACKEND = """
 import json

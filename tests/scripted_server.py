@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from clients.bench.load import Target
-from clients.errors import ServerOverloaded
-from clients.tensors import bytes_tensor
-from clients.transport.base import Send, Tensors
+from crosswire.clients.bench.load import Target
+from crosswire.clients.errors import ServerOverloaded
+from crosswire.clients.inputs.tensors import bytes_tensor
+from crosswire.clients.transport.base import Send, Tensors
 
 PIPELINE, STEP = "desk_image", "desk_decode"
 SIZE = (32, 24)

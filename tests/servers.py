@@ -17,9 +17,9 @@ import pytest
 import tritonclient.grpc
 from PIL import Image
 
-from export.contract import Contract
-from serving.embedded import EmbeddedServer
-from serving.launch import all_processes
+from crosswire.contract import Contract
+from crosswire.serving.processes.child import all_processes
+from crosswire.serving.processes.embedded import EmbeddedServer
 
 REPOSITORY = Path(__file__).resolve().parent.parent / "model_repository"
 NETWORK = "rooms_cen"

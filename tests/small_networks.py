@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from export.contract import Contract, Graph, Parity, Run, TensorSpec, Tolerance, Variant, sha256_of, used_spec
+from crosswire.contract import Contract, Graph, Parity, Run, TensorSpec, Tolerance, Variant, sha256_of, used_spec
 
 HEIGHT, WIDTH = 24, 32
 FRAMES, FRAME_RATE, SAMPLES, SAMPLE_RATE = 4, 2.0, 16000, 8000

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.embedded import EmbeddedServer
+from crosswire.serving.processes.embedded import EmbeddedServer
 from tests import small_networks
 
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from clients import Predictor
-from clients.__main__ import main
-from clients.batch.work import wanted_outputs
-from clients.bench.figures import Run, latencies_ms, quantile
-from clients.bench.inputs import bench_inputs, made_picture
-from clients.bench.load import Target, closed_loop, open_loop, open_target_transport
-from clients.bench.perf_analyzer import VARIABLE, find_perf_analyzer, run_perf_analyzer
-from clients.pipelines import Pipeline
+from crosswire.clients import Predictor
+from crosswire.clients.__main__ import main
+from crosswire.clients.batch.work import wanted_outputs
+from crosswire.clients.bench.figures import Run, latencies_ms, quantile
+from crosswire.clients.bench.inputs import bench_inputs, made_picture
+from crosswire.clients.bench.load import Target, closed_loop, open_loop, open_target_transport
+from crosswire.clients.bench.perf_analyzer import VARIABLE, find_perf_analyzer, run_perf_analyzer
+from crosswire.clients.pipelines import Pipeline
 from tests.servers import NETWORK, PIPELINE, decoders_of
 
 SIZE = (640, 480)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from crosswire.training.__main__ import main
+from crosswire.training.engine.checkpoints import LAST
 from tests.reference.spectrograms import computed, kept
 from tests.test_training_processes import assert_close, words
-from training.__main__ import main
-from training.checkpoints import LAST
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -22,7 +22,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVI
 
 def torchrun(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     """Run `training` in two processes."""
-    command = [sys.executable, *TORCHRUN, "-m", "training", *arguments]
+    command = [sys.executable, *TORCHRUN, "-m", "crosswire.training", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=250, env={**os.environ, **ONE_THREAD})
 
 

@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from training.__main__ import main
-from training.audio_video.clips import Clip, read_clip
-from training.audio_video.config import AudioVideoConfig, ClipShape
-from training.audio_video.data import ClipDataset, clips
-from training.audio_video.metrics import area_under_roc, mean_average_precision, score_clips
-from training.audio_video.sources.base import Labelled
-from training.audio_video.sources.events_clips import EventClips
-from training.audio_video.sources.layouts import CLIP_LAYOUTS, SPLITS
-from training.audio_video.sources.write import FEWEST, WRITERS, write_clip
-from training.config import ConfigError
-from training.datasets.events import CLASSES, render
-from training.datasets.events.classes import EVENTS
-from training.datasets.problems import DataError
-from training.overrides import override
+from crosswire.training.__main__ import main
+from crosswire.training.config import ConfigError
+from crosswire.training.datasets.clips.base import Labelled
+from crosswire.training.datasets.clips.events_clips import EventClips
+from crosswire.training.datasets.clips.layouts import CLIP_LAYOUTS, SPLITS
+from crosswire.training.datasets.clips.read import Clip, read_clip
+from crosswire.training.datasets.clips.write import FEWEST, WRITERS, write_clip
+from crosswire.training.datasets.events import CLASSES, render
+from crosswire.training.datasets.events.classes import EVENTS
+from crosswire.training.datasets.files.problems import DataError
+from crosswire.training.overrides import override
+from crosswire.training.tasks.audio_video.config import AudioVideoConfig, ClipShape
+from crosswire.training.tasks.audio_video.data import ClipDataset, clips
+from crosswire.training.tasks.audio_video.metrics import area_under_roc, mean_average_precision, score_clips
 
 SHAPE = ClipShape(frames=4, height=32, width=48, fps=4.0, samples=8000, sample_rate=8000)
 
@@ -324,7 +324,7 @@ def test_modality_dropout_takes_one_modality_from_its_share_of_the_clips() -> No
     config = override(AudioVideoConfig(), ["modality_dropout=0.5"])
     source = EventClips(0, 8, config.network.clip)
     trained = ClipDataset(source, config, training=True)
-    from training.data import Draw
+    from crosswire.training.tasks.segmentation.data import Draw
 
     absent = np.array([[not x.any() for x in trained[Draw(0, number)][0]] for number in range(200)])
     assert 0.35 < absent.any(1).mean() < 0.65 and not absent.all(1).any()

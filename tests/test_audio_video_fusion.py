@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.__main__ import main
-from training.audio_video.config import DETACH, FUSION_NAMES
-from training.audio_video.fusion import FUSIONS, GMF, Fusion, FusionConfig, build_fusion, count_fusion
-from training.config import ConfigError
+from crosswire.training.__main__ import main
+from crosswire.training.config import ConfigError
+from crosswire.training.models.vector_fusion import FUSIONS, GMF, Fusion, FusionConfig, build_fusion, count_fusion
+from crosswire.training.tasks.audio_video.config import DETACH, FUSION_NAMES
 
 #: Sizes that the contract is run over: equal ones, unequal ones, three modalities.
 DIMS = ((16, 16), (8, 24), (12, 8, 16))
@@ -243,8 +243,8 @@ class _Positional(torch.nn.Module):
 
 @pytest.mark.parametrize("name", ["gmf", "g-mbt", "g-perceiver"])
 def test_a_fusion_answers_in_onnx_runtime_as_in_pytorch_at_any_batch(name: str, tmp_path: Path) -> None:
-    from export.contract import TensorSpec
-    from export.onnx_graph import check, exported, save
+    from crosswire.contract import TensorSpec
+    from crosswire.export.onnx_graph import check, exported, save
 
     fusion = _Positional(tiny(name)).eval()
     specs = [TensorSpec(f"f{index}", "FP32", (size,), ("feature",), "feature") for index, size in enumerate((8, 24))]

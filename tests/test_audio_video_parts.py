@@ -11,11 +11,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from crosswire.training.config import ConfigError
+from crosswire.training.models.extractors import EXTRACTORS, Extractor, build_extractor, load_weights
+from crosswire.training.tasks.audio_video.config import SpectrogramConfig
+from crosswire.training.tasks.audio_video.spectrogram import Spectrogram
 from tests.reference.spectrograms import MELS, PADDINGS, RATE, kept, short, sound
-from training.audio_video.config import SpectrogramConfig
-from training.audio_video.extractors import EXTRACTORS, Extractor, build_extractor, load_weights
-from training.audio_video.spectrogram import Spectrogram
-from training.config import ConfigError
 
 MEL = SpectrogramConfig()
 STFT = SpectrogramConfig(n_fft=1024, hop=256, window="blackman", mels=0, value="magnitude")
@@ -72,8 +72,8 @@ def test_a_spectrogram_saves_nothing_and_learns_nothing() -> None:
 
 
 def test_a_spectrogram_in_a_graph_agrees_with_librosa_too(tmp_path: Path) -> None:
-    from export.contract import TensorSpec
-    from export.onnx_graph import check, exported, save
+    from crosswire.contract import TensorSpec
+    from crosswire.export.onnx_graph import check, exported, save
 
     class Served(torch.nn.Module):
         def __init__(self) -> None:

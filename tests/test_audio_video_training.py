@@ -10,21 +10,21 @@ import pytest
 import torch
 from torch import Tensor
 
+from crosswire.training.__main__ import main
+from crosswire.training.config import ConfigError
+from crosswire.training.datasets.clips.events_clips import EventClips
+from crosswire.training.datasets.clips.write import WRITERS
+from crosswire.training.engine.fit import fit
+from crosswire.training.engine.run_folder import read_run
+from crosswire.training.models.extractors import build_extractor
+from crosswire.training.overrides import override
+from crosswire.training.tasks.audio_video.config import FUSION_NAMES, AudioVideoConfig
+from crosswire.training.tasks.audio_video.data import ClipDataset, clips, eval_loader
+from crosswire.training.tasks.audio_video.evaluate import availabilities
+from crosswire.training.tasks.audio_video.network import AudioVideoNetwork, begin, build_network
+from crosswire.training.tasks.presets import PRESETS
+from crosswire.training.tasks.registry import config_from_plain, kind_of
 from tests.test_audio_video_parts import with_classifier
-from training.__main__ import main
-from training.audio_video.config import FUSION_NAMES, AudioVideoConfig
-from training.audio_video.data import ClipDataset, clips, eval_loader
-from training.audio_video.evaluate import availabilities
-from training.audio_video.extractors import build_extractor
-from training.audio_video.network import AudioVideoNetwork, begin, build_network
-from training.audio_video.sources.events_clips import EventClips
-from training.audio_video.sources.write import WRITERS
-from training.config import ConfigError
-from training.fit import fit
-from training.kinds import config_from_plain, kind_of
-from training.overrides import override
-from training.presets import PRESETS
-from training.run_folder import read_run
 
 CLIPS = {name: config for name, config in PRESETS.items() if isinstance(config, AudioVideoConfig)}
 #: A size at which a step takes some hundredths of a second.
@@ -204,7 +204,7 @@ def test_a_run_is_trained_scored_and_read_back_by_the_commands(
     ]
     assert main(["train", "events-gmf", "--to", str(folder), "--quiet", *settings]) == 0
     printed = capsys.readouterr().out
-    assert "accuracy" in printed and "\nAV " in printed and "python -m export build" in printed
+    assert "accuracy" in printed and "\nAV " in printed and "crosswire export" in printed
     metrics = json.loads((folder / "metrics.json").read_text())
     assert list(metrics["scores"]) == ["A", "V", "AV"]
     assert main(["evaluate", str(folder), "--quiet"]) == 0
@@ -255,7 +255,7 @@ def test_presets_are_named_after_their_data_and_their_fusion() -> None:
 
 def _plain(config: AudioVideoConfig) -> dict[str, object]:
     """Return a configuration as JSON types."""
-    from training.config import to_plain
+    from crosswire.training.config import to_plain
 
     return to_plain(config)
 

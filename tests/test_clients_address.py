@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from clients import AddressError, Predictor
-from clients.address import Address
+from crosswire.clients import AddressError, Predictor
+from crosswire.clients.address import Address
 
 
 @pytest.mark.parametrize(

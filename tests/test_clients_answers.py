@@ -12,11 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from clients import InputError, OutputError, Segmentation, ServerFailed, Timings
-from clients.answers import read_segmentation
-from clients.pictures import colour_picture
-from clients.results import area_shares
-from training.datasets.rooms import CLASSES, PALETTE, render
+from crosswire.clients import InputError, OutputError, Segmentation, ServerFailed, Timings
+from crosswire.clients.inputs.images import colour_picture
+from crosswire.clients.tasks.segmentation import area_shares
+from crosswire.clients.tasks.segmentation_answer import read_segmentation
+from crosswire.training.datasets.rooms import CLASSES, PALETTE, render
 
 ROOM = render(11, 0)
 RGB = colour_picture(ROOM.rgb)

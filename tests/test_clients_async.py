@@ -14,7 +14,7 @@ import grpc
 import numpy as np
 import pytest
 
-from clients import (
+from crosswire.clients import (
     AsyncPredictor,
     CrosswireError,
     DeadlineExceeded,
@@ -26,9 +26,9 @@ from clients import (
     ServerUnreachable,
     segmentation_question,
 )
+from crosswire.training.datasets.rooms import render
 from tests.servers import depth_png, png
 from tests.small_clips import clip
-from training.datasets.rooms import render
 
 ROOM = render(23, 4)
 

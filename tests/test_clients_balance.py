@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clients import (
+from crosswire.clients import (
     AddressError,
     CrosswireError,
     InputError,
@@ -22,7 +22,7 @@ from clients import (
     ServerOverloaded,
     ServerUnreachable,
 )
-from clients.balance import Balance
+from crosswire.clients.balance import Balance
 from tests.virtual_time import Clock
 
 STATISTICS = json.dumps({"model_stats": [{"name": "decode"}]}).encode()

@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clients.__main__ import main
-from clients.batch.items import find_items
-from clients.batch.journal import Journal
-from clients.errors import InputError, OutputError
-from clients.pipelines import Pipeline, Tensor
-from clients.stream.frames import read_sequence
+from crosswire.clients.__main__ import main
+from crosswire.clients.batch.items import find_items
+from crosswire.clients.batch.progress_log import Journal
+from crosswire.clients.errors import InputError, OutputError
+from crosswire.clients.pipelines import Pipeline, Tensor
+from crosswire.clients.stream.frames import read_sequence
 from tests.servers import PIPELINE, REPOSITORY, depth_png, jpeg, png
 from tests.small_clips import clip
 from tests.small_networks import EVENTS
@@ -73,7 +73,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def command(source: Path, folder: Path, url: str) -> list[str]:
-    words = [sys.executable, "-W", "error", "-m", "clients", "batch", str(source), str(folder)]
+    words = [sys.executable, "-W", "error", "-m", "crosswire.clients", "batch", str(source), str(folder)]
     return [*words, "--pipeline", PIPELINE, "--url", url]
 
 

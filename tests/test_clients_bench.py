@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from clients import InputError, Predictor
-from clients.__main__ import main
-from clients.bench.figures import Run, Shot, figures, latencies_ms, percentiles, supported
-from clients.bench.inputs import bench_inputs, made_picture
-from clients.bench.load import Target, arrivals, closed_loop, open_loop, open_target_transport
-from clients.bench.report import html_report
-from clients.bench.steps import Step, steps_between
+from crosswire.clients import InputError, Predictor
+from crosswire.clients.__main__ import main
+from crosswire.clients.bench.figures import Run, Shot, figures, latencies_ms, percentiles, supported
+from crosswire.clients.bench.inputs import bench_inputs, made_picture
+from crosswire.clients.bench.load import Target, arrivals, closed_loop, open_loop, open_target_transport
+from crosswire.clients.bench.report import html_report
+from crosswire.clients.bench.steps import Step, steps_between
 from tests.scripted_server import ScriptedServer
 from tests.servers import NETWORK, PIPELINE, wait_until
 from tests.virtual_time import run_virtually
@@ -81,9 +81,9 @@ def test_steps_are_differences_of_the_servers_counters() -> None:
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the command measure servers that answer in virtual time; what they offer is still asked of the real one."""
     monkeypatch.setattr(
-        "clients.commands.bench.open_target_transport", lambda *_: ScriptedServer(0.01, pipeline=PIPELINE)
+        "crosswire.clients.commands.bench.open_target_transport", lambda *_: ScriptedServer(0.01, pipeline=PIPELINE)
     )
-    monkeypatch.setattr("clients.commands.bench.asyncio.run", run_virtually)
+    monkeypatch.setattr("crosswire.clients.commands.bench.asyncio.run", run_virtually)
 
 
 def said_by_bench(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[str, dict[str, Any]]:

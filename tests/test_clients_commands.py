@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import clients
-from clients.__main__ import main
-from clients.errors import InputError
-from clients.predictor import Predictor
-from clients.questions import segmentation_question
+from crosswire import ROOT
+from crosswire.clients.__main__ import main
+from crosswire.clients.errors import InputError
+from crosswire.clients.sync_client import Predictor
+from crosswire.clients.tasks.request import segmentation_question
+from crosswire.training.datasets.rooms import render
 from tests.servers import depth_png, jpeg
-from training.datasets.rooms import render
 
 
 @pytest.fixture
@@ -109,8 +109,8 @@ def test_a_server_that_is_down_is_one_line(
 
 def test_as_a_process_a_mistake_leaves_one_line_and_code_2(nowhere: str) -> None:
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "clients", "list", "--url", f"http://{nowhere}"],
-        cwd=Path(clients.__file__).parent.parent,
+        [sys.executable, "-W", "error", "-m", "crosswire.clients", "list", "--url", f"http://{nowhere}"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
@@ -124,7 +124,7 @@ def test_help_is_on_stdout_with_code_0(command: list[str], capsys: pytest.Captur
     with pytest.raises(SystemExit) as leaving:
         main([*command, "--help"])
     assert leaving.value.code == 0
-    assert "usage: python -m clients" in capsys.readouterr().out
+    assert "usage: crosswire" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "86401", "1e300"])

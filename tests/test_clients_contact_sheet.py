@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clients import InputError, Row, blend_labels, contact_sheet
-from clients.contact_sheet import CELL_WIDTH, GUTTER, MARGIN
-from clients.depth_colours import colour_depth
-from training.datasets.rooms import CLASSES, PALETTE, render
+from crosswire.clients import InputError, Row, blend_labels, contact_sheet
+from crosswire.clients.display.contact_sheet import CELL_WIDTH, GUTTER, MARGIN
+from crosswire.clients.display.depth_colours import colour_depth
+from crosswire.training.datasets.rooms import CLASSES, PALETTE, render
 
 COLOURS = np.array(PALETTE, np.uint8)
 

@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from clients import InputError
-from clients.depth import depth_picture, millimetres
-from clients.pictures import Picture
-from training.datasets.rooms import render
+from crosswire.clients import InputError
+from crosswire.clients.inputs.depth import depth_picture, millimetres
+from crosswire.clients.inputs.images import Picture
+from crosswire.training.datasets.rooms import render
 
 
 def decoded(picture: Picture) -> NDArray[np.uint16]:

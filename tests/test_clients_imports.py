@@ -6,26 +6,23 @@ import inspect
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
-import clients
-
-ROOT = Path(clients.__file__).parent.parent
+from crosswire import ROOT, clients
 
 BLOCKED_IMPORTS = textwrap.dedent("""
     import importlib, pkgutil, sys
 
     BANNED = {"torch", "lightning", "onnx", "onnxruntime", "pytriton", "tensorrt", "starlette", "uvicorn",
-              "training", "export", "serving", "demo", "benchmarks", "tests"}
+              "training", "export", "serving", "demo", "benchmarks", "research", "tests"}
 
     class Block:
         def find_spec(self, name, path=None, target=None):
-            if name.partition(".")[0] in BANNED:
+            if name.removeprefix("crosswire.").partition(".")[0] in BANNED:
                 raise ImportError(f"clients asked for {name}")
 
     sys.meta_path.insert(0, Block())
-    import clients
-    names = [module.name for module in pkgutil.walk_packages(clients.__path__, "clients.")]
+    from crosswire import clients
+    names = [module.name for module in pkgutil.walk_packages(clients.__path__, "crosswire.clients.")]
     for name in names:
         importlib.import_module(name)
     print(len(names))

@@ -6,9 +6,9 @@ import statistics
 
 import pytest
 
-from clients.bench.figures import figures, latencies_ms, percentiles
-from clients.bench.load import Target, arrivals, closed_loop, open_loop
-from clients.bench.session import Plan, measure
+from crosswire.clients.bench.figures import figures, latencies_ms, percentiles
+from crosswire.clients.bench.load import Target, arrivals, closed_loop, open_loop
+from crosswire.clients.bench.session import Plan, measure
 from tests.scripted_server import PIPELINE, STEP, ScriptedServer, scripted_target
 from tests.virtual_time import run_virtually, virtual_loop
 

@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from clients import InputError
-from clients.pictures import Picture, check_registered, colour_picture
-from training.datasets.rooms import render
+from crosswire.clients import InputError
+from crosswire.clients.inputs.images import Picture, check_registered, colour_picture
+from crosswire.training.datasets.rooms import render
 
 
 @pytest.fixture

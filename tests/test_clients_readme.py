@@ -23,7 +23,7 @@ BANNED = ("torch", "lightning", "onnx", "onnxruntime", "pytriton", "starlette", 
 def snippet(url: str) -> str:
     """Return the README's Python, asking another server than the one of its text."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    (code,) = (block for block in blocks if "from clients import Predictor" in block)
+    (code,) = (block for block in blocks if "from crosswire.clients import Predictor" in block)
     assert "grpc://127.0.0.1:8001" in code
     return str(code.replace("grpc://127.0.0.1:8001", url))
 
@@ -49,8 +49,8 @@ def test_the_snippet_of_the_readme_runs(server: Any, tmp_path: Path) -> None:
 def test_the_client_extra_alone_is_enough_for_the_snippet(server: Any, tmp_path: Path) -> None:
     """In an empty environment; the wheels come from pip's cache or the package index."""
     sources, place = tmp_path / "sources", tmp_path / "venv"
-    for name in ("training", "export", "serving", "clients"):
-        shutil.copytree(ROOT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("crosswire", "contract", "training", "export", "serving", "clients"):
+        shutil.copytree(ROOT / name, sources / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, sources / name)
     venv.create(place, with_pip=True)
@@ -62,7 +62,8 @@ def test_the_client_extra_alone_is_enough_for_the_snippet(server: Any, tmp_path:
         pytest.skip("no package index can be reached, and pip's cache lacks a wheel")
     assert done.returncode == 0, done.stderr
     more = f"""
-import importlib.util, clients
+import importlib.util
+from crosswire import clients
 assert clients.__file__.startswith({str(place)!r}), clients.__file__
 print([name for name in {BANNED!r} if importlib.util.find_spec(name)])
 """

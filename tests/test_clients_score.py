@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clients import InputError, mean_iou
+from crosswire.clients import InputError, mean_iou
 
 TRUTH = np.array([[0, 0, 1, 1], [0, 0, 1, 1]], np.uint8)
 

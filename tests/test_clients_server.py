@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clients import (
+from crosswire.clients import (
     CrosswireError,
     DeadlineExceeded,
     InputError,
@@ -23,13 +23,13 @@ from clients import (
     Segmentation,
     ServerUnreachable,
 )
-from clients.__main__ import main
-from clients.address import Address
-from clients.answers import CONFIDENCE, OVERLAY, SEGMENTATION_OUTPUTS
-from clients.transport import open_transport
-from serving.embedded import EmbeddedServer
+from crosswire.clients.__main__ import main
+from crosswire.clients.address import Address
+from crosswire.clients.tasks.segmentation_answer import CONFIDENCE, OVERLAY, SEGMENTATION_OUTPUTS
+from crosswire.clients.transport import open_transport
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.training.datasets.rooms import render
 from tests.servers import NETWORK, REPOSITORY, wait_until
-from training.datasets.rooms import render
 
 ROOM = render(23, 4)
 MILLIMETRES = np.rint(ROOM.depth * 1000).astype(np.uint16)

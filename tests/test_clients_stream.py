@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clients import AsyncPredictor, InputError, OutputError, Segmentation
-from clients.__main__ import main
-from clients.pipelines import Pipeline, Tensor
-from clients.recordings import associate
-from clients.stream.frames import read_sequence
-from clients.stream.run import Mode, StreamOptions
-from clients.stream.video import VideoWriter
-from serving.embedded import EmbeddedServer
+from crosswire.clients import AsyncPredictor, InputError, OutputError, Segmentation
+from crosswire.clients.__main__ import main
+from crosswire.clients.inputs.recordings import associate
+from crosswire.clients.pipelines import Pipeline, Tensor
+from crosswire.clients.stream.frames import read_sequence
+from crosswire.clients.stream.run import Mode, StreamOptions
+from crosswire.clients.stream.video import VideoWriter
+from crosswire.serving.processes.embedded import EmbeddedServer
 from tests.servers import NETWORK, REPOSITORY, depth_png, jpeg
 
 INPUTS = tuple(Tensor(name, "BYTES", (1,)) for name in ("rgb_image", "depth_image"))
@@ -157,7 +157,7 @@ def test_a_video_keeps_every_time_stamp(
 ) -> None:
     if codec not in av.codecs_available:
         pytest.skip(f"this PyAV lacks {codec}")
-    monkeypatch.setattr("clients.stream.video._CODECS", (codec,))
+    monkeypatch.setattr("crosswire.clients.stream.video._CODECS", (codec,))
     times = [0.0, 0.033, 0.07, 0.1, 0.5]
     with VideoWriter(tmp_path / f"video{ending}", 30.0) as video:
         for time_s in times:
@@ -181,7 +181,7 @@ def test_a_video_that_cannot_be_written_is_one_error(tmp_path: Path, monkeypatch
     with pytest.raises(OutputError, match="name a place"), VideoWriter(tmp_path / "gone" / "a.mp4", 30.0) as video:
         video.add(frame, 0.0)
     with monkeypatch.context() as patch:
-        patch.setattr("clients.stream.video._CODECS", ("gif",))
+        patch.setattr("crosswire.clients.stream.video._CODECS", ("gif",))
         with pytest.raises(OutputError, match="gif"), VideoWriter(tmp_path / "b.mp4", 30.0) as video:
             video.add(frame, 0.0)
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from clients import AsyncPredictor, Segmentation
-from clients.stream.frames import Frame
-from clients.stream.run import Mode, Seen, StreamOptions, run_stream
+from crosswire.clients import AsyncPredictor, Segmentation
+from crosswire.clients.stream.frames import Frame
+from crosswire.clients.stream.run import Mode, Seen, StreamOptions, run_stream
 from tests.scripted_server import PIPELINE, SIZE, ScriptedServer
 from tests.servers import depth_png, jpeg
 from tests.virtual_time import run_virtually, virtual_loop
@@ -31,7 +31,7 @@ class Played:
     def __init__(
         self, frames: list[Frame], server: ScriptedServer, options: StreamOptions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("clients.async_predictor.open_async_transport", lambda *_: server)
+        monkeypatch.setattr("crosswire.clients.async_client.open_async_transport", lambda *_: server)
         self.seen = [Seen(frame) for frame in frames]
         self.delivered: list[int] = []
         self.ended = run_virtually(self._play(options))

@@ -7,8 +7,15 @@ from typing import Any
 
 import pytest
 
-from clients import DeadlineExceeded, PipelineUnknown, Retries, ServerOverloaded, ServerUnreachable, clip_question
-from clients.talk import Call, Pause, Talk, Talks
+from crosswire.clients import (
+    DeadlineExceeded,
+    PipelineUnknown,
+    Retries,
+    ServerOverloaded,
+    ServerUnreachable,
+    clip_question,
+)
+from crosswire.clients.session import Call, Pause, Talk, Talks
 from tests.virtual_time import Clock
 
 CONFIG = {

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clients import InputError, Predictor, RequestRefused
-from clients.__main__ import main
-from serving.embedded import EmbeddedServer
+from crosswire.clients import InputError, Predictor, RequestRefused
+from crosswire.clients.__main__ import main
+from crosswire.serving.processes.embedded import EmbeddedServer
 from tests.servers import depth_png, png
 from tests.small_clips import clip
 from tests.small_networks import EVENTS, FRAMES, HEIGHT, SAMPLES, WIDTH, classified

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from tritonclient.grpc import service_pb2
 
-from clients import (
+from crosswire.clients import (
     CrosswireError,
     DeadlineExceeded,
     PipelineUnknown,
@@ -26,8 +26,8 @@ from clients import (
     ServerOverloaded,
     ServerUnreachable,
 )
-from clients.address import Address
-from clients.transport import open_transport
+from crosswire.clients.address import Address
+from crosswire.clients.transport import open_transport
 
 REASON = "the reason,\n in two lines."
 

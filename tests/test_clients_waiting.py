@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from clients.balance import Retries
-from clients.batch.progress import Progress
-from clients.batch.waiting import Waiting
-from clients.errors import DeadlineExceeded, RequestRefused, ServerError, ServerUnreachable
-from clients.predictor import Predictor
+from crosswire.clients.balance import Retries
+from crosswire.clients.batch.progress import Progress
+from crosswire.clients.batch.waiting import Waiting
+from crosswire.clients.errors import DeadlineExceeded, RequestRefused, ServerError, ServerUnreachable
+from crosswire.clients.sync_client import Predictor
 
 
 def test_progress_says_how_fast_and_how_long() -> None:
@@ -103,7 +103,7 @@ def test_a_server_that_takes_a_question_and_keeps_silent_is_named_too() -> None:
 
 def test_progress_looks_out_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = io.StringIO()
-    monkeypatch.setattr("clients.batch.progress._LOOK_S", 0.01)
+    monkeypatch.setattr("crosswire.clients.batch.progress._LOOK_S", 0.01)
     with Progress(10, 0, shown, lambda: "news"):
         while "news" not in shown.getvalue():
             time.sleep(0.01)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from export.contract import Contract, ContractError, Parity, TensorSpec, Tolerance, Variant, sha256_of, used_spec
+from crosswire.contract import Contract, ContractError, Parity, TensorSpec, Tolerance, Variant, sha256_of, used_spec
 from tests.servers import NETWORK, REPOSITORY
 
 
@@ -41,7 +41,7 @@ def test_the_committed_network_has_a_graph_and_proofs_that_verify() -> None:
 
 
 def test_a_missing_contract_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match="python -m export build"):
+    with pytest.raises(ContractError, match="crosswire export"):
         Contract.load(tmp_path)
 
 

@@ -16,13 +16,13 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from training.__main__ import main
-from training.check_data import NAMES
-from training.datasets import sunrgbd
-from training.datasets.layouts import LAYOUTS
-from training.datasets.rooms_frames import RoomsFrames
-from training.datasets.write import split_evenly
-from training.translation.taskonomy_write import write_taskonomy
+from crosswire.training.__main__ import main
+from crosswire.training.datasets import sunrgbd
+from crosswire.training.datasets.check import NAMES
+from crosswire.training.datasets.layouts import LAYOUTS
+from crosswire.training.datasets.rooms_frames import RoomsFrames
+from crosswire.training.datasets.taskonomy.write import write_taskonomy
+from crosswire.training.datasets.write import split_evenly
 
 COUNT = 5
 Break = Callable[[Path], object]

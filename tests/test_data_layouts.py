@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.config import ConfigError, DataConfig
-from training.data import SPLITS, frames
-from training.datasets.classes import NYUV2_CLASSES, NYUV2_PALETTE, SUNRGBD_CLASSES
-from training.datasets.file_frames import FileFrames
-from training.datasets.frames import IGNORE
-from training.datasets.layouts import LAYOUTS
-from training.datasets.rooms_frames import RoomsFrames
-from training.datasets.sunrgbd import rotated_depth
-from training.datasets.write import JPEG_QUALITY, relabel, split_evenly
+from crosswire.training.config import ConfigError, DataConfig
+from crosswire.training.datasets.classes import NYUV2_CLASSES, NYUV2_PALETTE, SUNRGBD_CLASSES
+from crosswire.training.datasets.files.frames import FileFrames
+from crosswire.training.datasets.frames import IGNORE
+from crosswire.training.datasets.layouts import LAYOUTS
+from crosswire.training.datasets.rooms_frames import RoomsFrames
+from crosswire.training.datasets.sunrgbd import rotated_depth
+from crosswire.training.datasets.write import JPEG_QUALITY, relabel, split_evenly
+from crosswire.training.tasks.segmentation.data import SPLITS, frames
 
 COUNT = 6
 UNITS = {"folder": 1000, "nyuv2": 5000, "nyuv2-mat": None, "sunrgbd": 1000, "sunrgbd-png": 1000}
@@ -217,7 +217,7 @@ def test_a_frame_that_cannot_be_used_is_refused_by_its_file(tmp_path: Path, room
         frames(config, "train")[1]
     (tmp_path / "depth/000000.png").unlink()
     (tmp_path / "rgb/000002.png").unlink()
-    with pytest.raises(ConfigError, match=r"depth.000000\.png: is missing; .*\(1 more; python -m training check-data"):
+    with pytest.raises(ConfigError, match=r"depth.000000\.png: is missing; .*\(1 more; crosswire check-data"):
         frames(config, "train")
 
 

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from training.config import ConfigError, DataConfig, OptimiserConfig, RuntimeConfig, TrainConfig
-from training.data import Batch, StepSampler, eval_loader, frames, train_loader
-from training.datasets.frames import IGNORE, Frame
-from training.datasets.layouts import LAYOUTS
-from training.datasets.rooms_frames import RoomsFrames
-from training.datasets.write import split_evenly
-from training.fit import fit
-from training.losses import task_loss
-from training.models import build_network
-from training.run_folder import read_run
-from training.transforms import flip
+from crosswire.training.config import ConfigError, DataConfig, OptimiserConfig, RuntimeConfig, TrainConfig
+from crosswire.training.datasets.frames import IGNORE, Frame
+from crosswire.training.datasets.layouts import LAYOUTS
+from crosswire.training.datasets.rooms_frames import RoomsFrames
+from crosswire.training.datasets.write import split_evenly
+from crosswire.training.engine.fit import fit
+from crosswire.training.engine.run_folder import read_run
+from crosswire.training.models import build_network
+from crosswire.training.tasks.segmentation.data import Batch, StepSampler, eval_loader, frames, train_loader
+from crosswire.training.tasks.segmentation.losses import task_loss
+from crosswire.training.tasks.segmentation.transforms import flip
 
 
 class Mixed:

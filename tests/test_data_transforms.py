@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.config import ConfigError, DataConfig
-from training.datasets.frames import IGNORE, Frame
-from training.transforms import (
+from crosswire.training.config import ConfigError, DataConfig
+from crosswire.training.datasets.frames import IGNORE, Frame
+from crosswire.training.tasks.segmentation.transforms import (
     EvalTransform,
     TrainTransform,
     centre_crop,

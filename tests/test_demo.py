@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from crosswire.serving.processes.embedded import EmbeddedServer
 from demo import __main__ as demo
 from demo import train as demo_train
 from demo.others import ASKED, NETWORKS
 from demo.scenes import ROOT, foreign_scenes, rooms
-from serving.embedded import EmbeddedServer
 from tests.servers import REPOSITORY
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,14 +11,14 @@ import torch
 import tritonclient.grpc
 import tritonclient.http
 
-from export.contract import sha256_of
-from export.servable import SegmentationServable
-from serving.embedded import EmbeddedServer
+from crosswire.contract import sha256_of
+from crosswire.export.tasks.segmentation.servable import SegmentationServable
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.training.engine.run_folder import WEIGHTS, Run, read_run
+from crosswire.training.modalities import modality
+from crosswire.training.models import build_network
+from crosswire.training.tasks.segmentation.data import frames
 from tests.servers import NETWORK, contract
-from training.data import frames
-from training.modalities import modality
-from training.models import build_network
-from training.run_folder import WEIGHTS, Run, read_run
 
 RUN = Path(__file__).resolve().parent / "runs" / NETWORK
 

@@ -10,16 +10,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from export.contract import Contract
-from serving.embedded import EmbeddedServer
+from crosswire.contract import Contract
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.training.datasets.clips.events_clips import EventClips
+from crosswire.training.datasets.clips.read import Clip, read_clip
+from crosswire.training.datasets.clips.write import write_clip
+from crosswire.training.engine.run_folder import read_run
+from crosswire.training.tasks.audio_video.data import as_tensors
+from crosswire.training.tasks.audio_video.evaluate import Run
 from tests.servers import REPOSITORY
 from tests.test_serving_tasks import ask
-from training.audio_video.clips import Clip, read_clip
-from training.audio_video.data import as_tensors
-from training.audio_video.evaluate import Run
-from training.audio_video.sources.events_clips import EventClips
-from training.audio_video.sources.write import write_clip
-from training.run_folder import read_run
 
 NAME = "events_gmf"
 FOLDER = REPOSITORY / NAME

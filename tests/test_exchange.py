@@ -7,13 +7,13 @@ import math
 import pytest
 import torch
 
-from training.losses import sparsity_loss
-from training.models import PrivateNorm2d, exchanged_share
-from training.models.exchange import ChannelExchange, exchange, exchange_mask, sub_part
-from training.models.fusion.conditional import ConditionalNorm
-from training.models.fusion.mix import GatedSum, SumStreams
-from training.models.fusion.substitute import Discard, FixedPortion, RandomPortion
-from training.models.streams import Ensemble, StackStreams
+from crosswire.training.models import PrivateNorm2d, exchanged_share
+from crosswire.training.models.exchange import ChannelExchange, exchange, exchange_mask, sub_part
+from crosswire.training.models.fusion.conditional import ConditionalNorm
+from crosswire.training.models.fusion.mix import GatedSum, SumStreams
+from crosswire.training.models.fusion.substitute import Discard, FixedPortion, RandomPortion
+from crosswire.training.models.streams import Ensemble, StackStreams
+from crosswire.training.tasks.segmentation.losses import sparsity_loss
 
 
 @pytest.mark.parametrize(("channels", "streams"), [(64, 2), (64, 3), (7, 4), (5, 5)])

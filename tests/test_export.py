@@ -11,18 +11,18 @@ import onnxruntime
 import pytest
 import torch
 
-import export.job as job_module
-from export.__main__ import main
-from export.build import BuildError, build
-from export.contract import Contract, ContractError
-from export.onnx_graph import FORBIDDEN_OPERATORS, IR_VERSION, OPSET, GraphError, check, example
-from export.parity import measure
-from export.servable import SegmentationServable
-from training.modalities import MODALITIES
-from training.models import exchanging_norms
-from training.retrieval.config import NetworkConfig, RetrievalConfig
-from training.retrieval.network import RetrievalNetwork
-from training.run_folder import Run, read_run, write_config, write_weights
+import crosswire.export.tasks.segmentation.job as job_module
+from crosswire.contract import Contract, ContractError
+from crosswire.export.__main__ import main
+from crosswire.export.build import BuildError, build
+from crosswire.export.onnx_graph import FORBIDDEN_OPERATORS, IR_VERSION, OPSET, GraphError, check, example
+from crosswire.export.parity import measure
+from crosswire.export.tasks.segmentation.servable import SegmentationServable
+from crosswire.training.engine.run_folder import Run, read_run, write_config, write_weights
+from crosswire.training.modalities import MODALITIES
+from crosswire.training.models import exchanging_norms
+from crosswire.training.tasks.retrieval.config import NetworkConfig, RetrievalConfig
+from crosswire.training.tasks.retrieval.network import RetrievalNetwork
 
 SIZE = (64, 80)
 
@@ -177,7 +177,7 @@ def test_a_run_of_retrieval_is_refused_with_what_it_can_do_instead(
         assert main(["build", run, "--name", "x", *size, "--to", str(to)]) == 2
         error = capsys.readouterr().err
         assert error.startswith(f"error: {run} is a run of retrieval, which is not exported; use it with: ")
-        assert f"python -m training infer {run}" in error and error.count("\n") == 1
+        assert f"crosswire infer {run}" in error and error.count("\n") == 1
     assert not to.exists()
 
 

@@ -15,17 +15,17 @@ import torch
 import tritonclient.grpc
 from PIL import Image
 
-from export.__main__ import main
-from export.build import build
-from export.contract import Contract
-from export.onnx_graph import example
-from export.servable import SegmentationServable
-from serving.embedded import EmbeddedServer
+from crosswire.contract import Contract
+from crosswire.export.__main__ import main
+from crosswire.export.build import build
+from crosswire.export.onnx_graph import example
+from crosswire.export.tasks.segmentation.servable import SegmentationServable
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.training.engine.run_folder import Run, read_run, write_config, write_weights
+from crosswire.training.modalities import MODALITIES
+from crosswire.training.models import single_stream
 from tests.servers import bytes_input
 from tests.test_export import SIZE, exchanging_run  # noqa: F401  (a fixture)
-from training.modalities import MODALITIES
-from training.models import single_stream
-from training.run_folder import Run, read_run, write_config, write_weights
 
 
 @pytest.fixture(scope="module")

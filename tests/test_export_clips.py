@@ -9,19 +9,19 @@ import onnx
 import pytest
 import torch
 
-from export.__main__ import main
-from export.build import BuildError, build
-from export.clip_servable import ClipServable, FrozenClipServable, fold_norms, is_linear
-from export.contract import Contract
-from export.describe import describe
-from export.parity import onnx_runner, torch_runner
-from export.precision import Precision
+from crosswire.contract import Contract
+from crosswire.export.__main__ import main
+from crosswire.export.build import BuildError, build
+from crosswire.export.parity import onnx_runner, torch_runner
+from crosswire.export.quantization.precision import Precision
+from crosswire.export.report.text import describe
+from crosswire.export.tasks.audio_video.servable import ClipServable, FrozenClipServable, fold_norms, is_linear
+from crosswire.training.config import ConfigError
+from crosswire.training.engine.fit import fit
+from crosswire.training.engine.run_folder import read_run
+from crosswire.training.tasks.audio_video.evaluate import Run
+from crosswire.training.tasks.audio_video.network import build_network
 from tests.test_audio_video_training import inputs, small
-from training.audio_video.evaluate import Run
-from training.audio_video.network import build_network
-from training.config import ConfigError
-from training.fit import fit
-from training.run_folder import read_run
 
 PRESENT = {"": ("video", "audio"), "frames": ("video",), "waveform": ("audio",)}
 
@@ -134,8 +134,8 @@ def test_a_plan_of_clips_is_built_from_the_layout_that_they_have(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned: list[Path] = []
-    monkeypatch.setattr("export.tensorrt_plan.load_tensorrt", lambda: None)
-    monkeypatch.setattr("export.tensorrt_plan.build_plans", lambda folder, **_: planned.append(folder))
+    monkeypatch.setattr("crosswire.export.tensorrt.plan.load_tensorrt", lambda: None)
+    monkeypatch.setattr("crosswire.export.tensorrt.plan.build_plans", lambda folder, **_: planned.append(folder))
     words = ["build", str(run.folder), "--name", "clips", "--max-batch", "4", "--to", str(tmp_path)]
     assert main([*words, "--format", "tensorrt"]) == 0
     assert planned == [tmp_path / "clips"] and Contract.load(tmp_path / "clips").target == "cpu"
@@ -151,6 +151,6 @@ def test_what_clips_do_not_take_is_refused(run: Run, tmp_path: Path) -> None:
         build(run, "clips", None, tmp_path, precision=Precision(target="tensorrt"))
     assert not list(tmp_path.iterdir())
     with pytest.raises(ConfigError, match="has no page"):
-        from training.kinds.audio_video import report
+        from crosswire.training.tasks.audio_video.task import report
 
         report(run)

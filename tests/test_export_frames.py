@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from export.frames import FramesError, of_folder
-from export.servable import input_spec
-from training.datasets.problems import DataError
-from training.infer import TensorError
-from training.modalities import MODALITIES
+from crosswire.export.frames import FramesError, of_folder
+from crosswire.export.tasks.segmentation.servable import input_spec
+from crosswire.training.datasets.files.problems import DataError
+from crosswire.training.engine.arrays import TensorError
+from crosswire.training.modalities import MODALITIES
 
 SIZE = (64, 80)
 INPUTS = [input_spec(MODALITIES[name], SIZE) for name in ("rgb", "depth")]

@@ -8,20 +8,20 @@ import numpy as np
 import onnx
 import pytest
 
-from export.__main__ import main
-from export.build import build
-from export.contract import Contract
-from export.frames import of_source
-from export.job import Job, job, silent
-from export.onnx_graph import LOGITS, save
-from export.operators import lint
-from export.parity import onnx_runner, torch_runner
-from export.precision import EXACT, TOLERANCES, Precision
-from export.quantise import Quantiser, outside
-from export.score import score
-from export.sensitivity import search
-from training.data import frames
-from training.run_folder import Run
+from crosswire.contract import Contract
+from crosswire.export.__main__ import main
+from crosswire.export.build import build
+from crosswire.export.frames import of_source
+from crosswire.export.onnx_graph import LOGITS, save
+from crosswire.export.parity import onnx_runner, torch_runner
+from crosswire.export.quantization.precision import EXACT, TOLERANCES, Precision
+from crosswire.export.quantization.quantiser import Quantiser, outside
+from crosswire.export.quantization.sensitivity import search
+from crosswire.export.tasks.segmentation.job import Job, job, silent
+from crosswire.export.tasks.segmentation.score import score
+from crosswire.export.tensorrt.operators import lint
+from crosswire.training.engine.run_folder import Run
+from crosswire.training.tasks.segmentation.data import frames
 
 SIZE = (64, 80)
 FEW = {"calibration_frames": 4, "frames": 4}
@@ -140,7 +140,7 @@ def test_layers_go_back_to_float_until_the_drop_is_small_enough(
 
 
 def test_the_score_of_the_live_network_is_the_one_that_evaluate_gives(work: Job, tiny_run: Run) -> None:
-    from training.evaluate import evaluate
+    from crosswire.training.tasks.segmentation.evaluate import evaluate
 
     tested = of_source(frames(tiny_run.config.data, "test"), work.inputs, 99, "{count}")
     ours = score(torch_runner(work.live()), tested, 12)

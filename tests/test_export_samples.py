@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from export.contract import TensorSpec
-from export.samples import in_batches, noise
+from crosswire.contract import TensorSpec
+from crosswire.export.samples import in_batches, noise
 
 SPECS = (TensorSpec("rgb", "UINT8", (4, 5, 3), ("height", "width", "channel"), "intensity 0..255"),)
 

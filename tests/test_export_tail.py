@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from export.tail import by_residues, whole
+from crosswire.export.tasks.segmentation.argmax_head import by_residues, whole
 
 
 def logits(*shape: int) -> torch.Tensor:

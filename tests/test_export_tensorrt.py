@@ -12,10 +12,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from export.__main__ import main
-from export.contract import Contract
-from export.operators import lint
-from export.tensorrt_plan import UNTRIED, PlanError, build_plans, graphs, shapes
+from crosswire.contract import Contract
+from crosswire.export.__main__ import main
+from crosswire.export.tensorrt.operators import lint
+from crosswire.export.tensorrt.plan import UNTRIED, PlanError, build_plans, graphs, shapes
 
 REPOSITORY = Path(__file__).parents[1] / "model_repository"
 ABSENT = importlib.util.find_spec("tensorrt") is None

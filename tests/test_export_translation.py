@@ -10,20 +10,20 @@ import onnxruntime
 import pytest
 import torch
 
-from export.__main__ import main
-from export.build import BuildError, build
-from export.contract import Contract
-from export.onnx_graph import example
-from export.parity import torch_runner
-from export.picture_servable import PictureServable
-from export.precision import Precision
+from crosswire.contract import Contract
+from crosswire.export.__main__ import main
+from crosswire.export.build import BuildError, build
+from crosswire.export.onnx_graph import example
+from crosswire.export.parity import torch_runner
+from crosswire.export.quantization.precision import Precision
+from crosswire.export.tasks.translation.servable import PictureServable
+from crosswire.training.engine.fit import fit
+from crosswire.training.engine.run_folder import read_run, write_config, write_weights
+from crosswire.training.models import exchanging_norms
+from crosswire.training.overrides import override
+from crosswire.training.tasks.presets import preset
+from crosswire.training.tasks.translation.evaluate import TranslationRun
 from tests.test_translation_training import TINY
-from training.fit import fit
-from training.models import exchanging_norms
-from training.overrides import override
-from training.presets import preset
-from training.run_folder import read_run, write_config, write_weights
-from training.translation.evaluate import TranslationRun
 
 SIZE = (32, 48)
 

@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import nn
 
-from export.freeze import FreezeError, freeze
-from export.onnx_graph import example, write_onnx
-from export.parity import onnx_runner, torch_runner
-from export.servable import SegmentationServable, input_spec, output_specs
+from crosswire.export.freeze import FreezeError, freeze
+from crosswire.export.onnx_graph import example, write_onnx
+from crosswire.export.parity import onnx_runner, torch_runner
+from crosswire.export.tasks.segmentation.servable import SegmentationServable, input_spec, output_specs
+from crosswire.training.modalities import MODALITIES
+from crosswire.training.models import NETWORKS, PrivateNorm2d, SegmentationNetwork, build_network
+from crosswire.training.models.exchange import Mixing
 from tests.fusion_variants import VARIANTS, variant
 from tests.test_networks import KINDS, SHARING, noise, tiny_config, tiny_network
-from training.modalities import MODALITIES
-from training.models import NETWORKS, PrivateNorm2d, SegmentationNetwork, build_network
-from training.models.exchange import Mixing
 
 
 def worst_error(network: SegmentationNetwork, streams: int) -> float:

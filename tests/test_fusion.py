@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 import torch
 
+from crosswire.training.config import RULES, STAGE_FUSIONS, ConfigError, NetworkConfig, TrainConfig
+from crosswire.training.engine.run_folder import read_run, write_config, write_weights
+from crosswire.training.importers.imagenet import load_imagenet
+from crosswire.training.models import Decisions, PrivateNorm2d, SegmentationNetwork, build_network
+from crosswire.training.models.count import count_parameters, with_streams
+from crosswire.training.models.fusion.aggregate import Average, Concatenation, SelfAttention
+from crosswire.training.models.fusion.align import AlignStreams, multi_kernel_mmd
+from crosswire.training.models.fusion.conditional import ConditionalNorm
+from crosswire.training.models.fusion.decide import ConcatDecision
+from crosswire.training.models.fusion.stages import added_keys
+from crosswire.training.models.single import single_stream
+from crosswire.training.tasks.segmentation.losses import sparsity_loss
 from tests.fusion_variants import BETWEEN_STAGES, VARIANTS, variant
-from training.config import RULES, STAGE_FUSIONS, ConfigError, NetworkConfig, TrainConfig
-from training.count import count_parameters, with_streams
-from training.imagenet import load_imagenet
-from training.losses import sparsity_loss
-from training.models import Decisions, PrivateNorm2d, SegmentationNetwork, build_network
-from training.models.fusion.aggregate import Average, Concatenation, SelfAttention
-from training.models.fusion.align import AlignStreams, multi_kernel_mmd
-from training.models.fusion.conditional import ConditionalNorm
-from training.models.fusion.decide import ConcatDecision
-from training.models.fusion.stages import added_keys
-from training.models.single import single_stream
-from training.run_folder import read_run, write_config, write_weights
 
 TINY = NetworkConfig(name="refinenet14", classes=5, width=4, features=8, units=(1, 1), pooling=2, dropout=0.0)
 

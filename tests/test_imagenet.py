@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.config import ConfigError, NetworkConfig, TrainConfig
-from training.fit import fit
-from training.imagenet import load_imagenet
-from training.models import PrivateNorm2d, SegmentationNetwork, StreamConv2d, build_network
-from training.models.resnet import Exchange, ResNet
+from crosswire.training.config import ConfigError, NetworkConfig, TrainConfig
+from crosswire.training.engine.fit import fit
+from crosswire.training.importers.imagenet import load_imagenet
+from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, StreamConv2d, build_network
+from crosswire.training.models.resnet import Exchange, ResNet
 
 CONFIG = NetworkConfig(name="refinenet14", classes=5, width=8, features=8, units=(1, 1), pooling=1)
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")

@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 import torch
 
-from export.freeze import freeze
+from crosswire.export.freeze import freeze
+from crosswire.training.__main__ import main
+from crosswire.training.config import ConfigError
+from crosswire.training.engine.arrays import infer
+from crosswire.training.engine.run_folder import Run, read_metrics, read_run
+from crosswire.training.importers.cen_keys import official_key
+from crosswire.training.importers.cen_segmentation import THRESHOLD, import_cen
+from crosswire.training.importers.weight_files import CheckpointError
+from crosswire.training.modalities import modalities
+from crosswire.training.models import exchanged_share, exchanging_norms
+from crosswire.training.tasks.segmentation.data import frames
+from crosswire.training.tasks.segmentation.evaluate import evaluate
 from tests import official_cen
 from tests.official_cen import STAGES, State
-from training.__main__ import main
-from training.config import ConfigError
-from training.data import frames
-from training.evaluate import evaluate
-from training.import_cen import THRESHOLD, import_cen
-from training.infer import infer
-from training.modalities import modalities
-from training.models import exchanged_share, exchanging_norms
-from training.official_keys import official_key
-from training.run_folder import Run, read_metrics, read_run
-from training.weight_files import CheckpointError
 
 CLASSES = 13
 

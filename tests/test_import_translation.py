@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from export.freeze import freeze
-from training.__main__ import main
-from training.import_translation import import_translation
-from training.run_folder import read_run
-from training.translation.evaluate import TranslationRun
-from training.weight_files import CheckpointError
+from crosswire.export.freeze import freeze
+from crosswire.training.__main__ import main
+from crosswire.training.engine.run_folder import read_run
+from crosswire.training.importers.cen_translation import import_translation
+from crosswire.training.importers.weight_files import CheckpointError
+from crosswire.training.tasks.translation.evaluate import TranslationRun
 
 WIDTH = 4
 SIZES = [WIDTH * m for m in (1, 2, 4, 8, 8, 8, 8, 8)]

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from training.__main__ import main
-from training.config import TrainConfig
-from training.infer import TensorError, infer, read_arrays, write_arrays
-from training.models import build_network
-from training.run_folder import Run, read_run, write_config, write_weights
+from crosswire.training.__main__ import main
+from crosswire.training.config import TrainConfig
+from crosswire.training.engine.arrays import TensorError, infer, read_arrays, write_arrays
+from crosswire.training.engine.run_folder import Run, read_run, write_config, write_weights
+from crosswire.training.models import build_network
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,18 @@ import pytest
 import torch
 from torch import nn
 
-from export.freeze import freeze
-from training.config import ConfigError, NetworkConfig
-from training.count import count_macs, count_parameters, with_streams
-from training.modalities import MODALITIES
-from training.models import NETWORKS, PrivateNorm2d, SegmentationNetwork, StreamConv2d, build_network, exchanged_share
+from crosswire.export.freeze import freeze
+from crosswire.training.config import ConfigError, NetworkConfig
+from crosswire.training.modalities import MODALITIES
+from crosswire.training.models import (
+    NETWORKS,
+    PrivateNorm2d,
+    SegmentationNetwork,
+    StreamConv2d,
+    build_network,
+    exchanged_share,
+)
+from crosswire.training.models.count import count_macs, count_parameters, with_streams
 
 #: The shallowest network of every kind; the others differ in the number of blocks and in width.
 KINDS = ("refinenet14", "pspnet14", "cen-lite-s")

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from clients import Predictor
-from serving.front_door.static_page import StaticPage
+from crosswire.clients import Predictor
+from crosswire.serving.gateway.page.static_page import StaticPage
 from tests.needs import PROGRAMS
 from tests.servers import PATIENCE_SECONDS, PIPELINE, depth_png, jpeg, png
 from tests.small_clips import clip
@@ -184,7 +184,7 @@ def test_the_page_works_from_the_keyboard(page: Any) -> None:
         assert wanted in names, names
     page.focus("#snippets [aria-selected=true]")
     page.keyboard.press("ArrowRight")
-    assert page.inner_text("#snippet").startswith("from clients import Predictor")
+    assert page.inner_text("#snippet").startswith("from crosswire.clients import Predictor")
 
 
 def put(page: Any, field: str, data: bytes, name: str, kind: str) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from benchmarks._record import command, keep
-from training.__main__ import main
-from training.files import whole, write_json
-from training.models import PrivateNorm2d
-from training.models.exchange import ChannelExchange
-from training.report.exchanged import exchanged_shares
-from training.study.runner import Unfinished
+from crosswire.training.__main__ import main
+from crosswire.training.engine.files import whole, write_json
+from crosswire.training.models import PrivateNorm2d
+from crosswire.training.models.exchange import ChannelExchange
+from crosswire.training.report.exchanged import exchanged_shares
+from research.study.runner import Unfinished
 
 
 def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -47,22 +47,22 @@ def test_a_benchmark_keeps_the_command_with_all_its_options(
 def test_a_study_names_its_file_by_the_date_that_stands_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    monkeypatch.setattr("training.study.runner.run_study", lambda *_, **__: None)
-    monkeypatch.setattr("training.study.record.as_text", lambda *_: "")
-    monkeypatch.setattr("training.study.record.as_json", lambda *given: {"date": "2001-02-03", "command": given[-1]})
-    monkeypatch.setattr("training.study.record.draw", lambda *_: None)
+    monkeypatch.setattr("research.study.runner.run_study", lambda *_, **__: None)
+    monkeypatch.setattr("research.study.record.as_text", lambda *_: "")
+    monkeypatch.setattr("research.study.record.as_json", lambda *given: {"date": "2001-02-03", "command": given[-1]})
+    monkeypatch.setattr("research.study.record.draw", lambda *_: None)
     arguments = ["study", "exchange", "--device", "cpu", "--results", str(tmp_path)]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert main(arguments) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["2001-02-03-study_exchange_cpu.json"]
     (path,) = tmp_path.iterdir()
     kept = json.loads(path.read_text(encoding="utf-8"))["command"]
-    assert kept == "python -m training study exchange --size cpu --seeds 3 --device cpu"
+    assert kept == "python -m research study exchange --size cpu --seeds 3 --device cpu"
 
     def late(*_: Any, **__: Any) -> None:
         raise Unfinished
 
-    monkeypatch.setattr("training.study.runner.run_study", late)
+    monkeypatch.setattr("research.study.runner.run_study", late)
     assert main([*arguments, "--runs", str(tmp_path / "my runs")]) == 0
     assert f"next: {kept} --runs '{tmp_path / 'my runs'}' --results {tmp_path}\n" in capsys.readouterr().out
 

@@ -12,20 +12,20 @@ import pytest
 import torch
 from PIL import Image
 
+from crosswire.training.__main__ import main
+from crosswire.training.config import NetworkConfig, TrainConfig
+from crosswire.training.engine.checkpoints import RunCheckpoints
+from crosswire.training.engine.fit import fit
+from crosswire.training.engine.gamma_log import GAMMAS, read_gammas
+from crosswire.training.engine.run_folder import Run, RunError, read_run, write_config, write_weights
+from crosswire.training.modalities import MODALITIES
+from crosswire.training.models import build_network, exchanging_norms
+from crosswire.training.report.build import write_report
+from crosswire.training.report.decisions import paint, show
+from crosswire.training.report.factors import proportions, short_names
+from crosswire.training.report.features import channel_classes, normed_maps
+from crosswire.training.tasks.segmentation.evaluate import score
 from tests.test_networks import tiny_network
-from training.__main__ import main
-from training.checkpoints import RunCheckpoints
-from training.config import NetworkConfig, TrainConfig
-from training.evaluate import score
-from training.fit import fit
-from training.gamma_log import GAMMAS, read_gammas
-from training.modalities import MODALITIES
-from training.models import build_network, exchanging_norms
-from training.report.build import write_report
-from training.report.decisions import paint, show
-from training.report.factors import proportions, short_names
-from training.report.features import channel_classes, normed_maps
-from training.run_folder import Run, RunError, read_run, write_config, write_weights
 
 PICTURES = {
     "decisions.png",

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from crosswire.training.config import TrainConfig
+from crosswire.training.engine.checkpoints import LAST
+from crosswire.training.engine.fit import fit
+from crosswire.training.engine.run_folder import RunError, read_run, write_config
 from tests.fork_server import ForkServer
-from training.checkpoints import LAST
-from training.config import TrainConfig
-from training.fit import fit
-from training.run_folder import RunError, read_run, write_config
 
 VAL_EVERY = 6
 # Order, flips, dropout, momentum, the moving learning rate and the lone streams all have to come back.
@@ -39,7 +39,7 @@ SETTINGS = (
 
 def finish(*arguments: str | Path) -> None:
     """Run a training that must end well, on one thread, so that sums have one order."""
-    command = [sys.executable, "-W", "error", "-m", "training", "train", "--quiet", *map(str, arguments)]
+    command = [sys.executable, "-W", "error", "-m", "crosswire.training", "train", "--quiet", *map(str, arguments)]
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     process = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **threads}, timeout=200)
     assert process.returncode == 0, process.stderr
@@ -47,7 +47,7 @@ def finish(*arguments: str | Path) -> None:
 
 def resume(forks: ForkServer, folder: Path) -> None:
     """The same for one that was killed."""
-    process = forks.run("training", ["train", "--quiet", "--resume", str(folder)])
+    process = forks.run("crosswire.training", ["train", "--quiet", "--resume", str(folder)])
     assert process.returncode == 0, process.stderr
 
 

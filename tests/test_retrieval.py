@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from training.__main__ import main
-from training.config import ConfigError
-from training.datasets.problems import DataError
-from training.overrides import override
-from training.presets import PRESETS
-from training.retrieval.config import RetrievalConfig
-from training.retrieval.data import ANNOTATIONS, IMAGES, VIDEOS, features
-from training.retrieval.network import RetrievalNetwork
-from training.retrieval.task import contrast, score_retrieval
-from training.run_folder import read_run
+from crosswire.training.__main__ import main
+from crosswire.training.config import ConfigError
+from crosswire.training.datasets.files.problems import DataError
+from crosswire.training.engine.run_folder import read_run
+from crosswire.training.overrides import override
+from crosswire.training.tasks.presets import PRESETS
+from crosswire.training.tasks.retrieval.config import RetrievalConfig
+from crosswire.training.tasks.retrieval.data import ANNOTATIONS, IMAGES, VIDEOS, features
+from crosswire.training.tasks.retrieval.module import contrast, score_retrieval
+from crosswire.training.tasks.retrieval.network import RetrievalNetwork
 
 RUNS = {name: config for name, config in PRESETS.items() if isinstance(config, RetrievalConfig)}
 ACTIVITIES, VIDEO, IMAGE = 6, 24, 12

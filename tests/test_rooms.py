@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.datasets.rooms import CLASSES, DOMAINS, PALETTE, Room, render
-from training.datasets.rooms.domains import texture_picture
-from training.datasets.rooms.intersect import solids, trace
-from training.datasets.rooms.scene import PLANES
-from training.datasets.rooms.shapes import Ball, Cylinder
+from crosswire.training.datasets.rooms import CLASSES, DOMAINS, PALETTE, Room, render
+from crosswire.training.datasets.rooms.domains import texture_picture
+from crosswire.training.datasets.rooms.intersect import solids, trace
+from crosswire.training.datasets.rooms.scene import PLANES
+from crosswire.training.datasets.rooms.shapes import Ball, Cylinder
 
 ARRAYS = ("rgb", "depth", "labels", "range", *DOMAINS[2:])
 #: Classes that lie exactly in the plane of their wall or floor: only colour shows them.
@@ -124,7 +124,7 @@ def test_decals_of_one_wall_do_not_disturb_one_another(rooms: list[Room]) -> Non
 
 
 def test_removing_the_decals_does_not_change_what_the_depth_sensor_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    import training.datasets.rooms.room as module
+    import crosswire.training.datasets.rooms.room as module
 
     room = render(3, 5)
     assert room.scene.decals

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.contract import Contract, sha256_of
-from export.parity import onnx_runner, torch_runner
-from export.picture_servable import PREDICTED, PictureServable
-from export.pictures import EVALUATED, views_of
+from crosswire.contract import Contract, sha256_of
+from crosswire.export.parity import onnx_runner, torch_runner
+from crosswire.export.tasks.translation.exporter import EVALUATED, views_of
+from crosswire.export.tasks.translation.servable import PREDICTED, PictureServable
+from crosswire.training.engine.run_folder import WEIGHTS, read_metrics, read_run
+from crosswire.training.tasks.presets import preset
 from tests.test_export_translation import assert_alike
-from training.presets import preset
-from training.run_folder import WEIGHTS, read_metrics, read_run
 
 ROOT = Path(__file__).resolve().parent.parent
 NETWORKS = {"rooms_translate": ("rgb",), "rooms_multitask": ("depth", "normal")}

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export.contract import Contract
-from export.parity import torch_runner
-from export.picture_servable import PictureServable
-from export.pictures import views_of
-from serving.embedded import EmbeddedServer
+from crosswire.contract import Contract
+from crosswire.export.parity import torch_runner
+from crosswire.export.tasks.translation.exporter import views_of
+from crosswire.export.tasks.translation.servable import PictureServable
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.training.engine.run_folder import read_run
 from tests.servers import REPOSITORY
 from tests.test_serving_tasks import ask
-from training.run_folder import read_run
 
 NETWORKS = tuple(name for name in ("rooms_translate", "rooms_multitask") if (REPOSITORY / name).is_dir())
 RUNS = Path(__file__).resolve().parent / "runs"

@@ -14,9 +14,9 @@ import httpx
 from tritonclient.grpc.service_pb2 import ModelInferRequest
 from tritonclient.utils import InferenceServerException
 
-from serving.embedded import EmbeddedServer
-from serving.stages.step import most_at_once
-from serving.wire import RawTensor, infer_request, pack_bytes
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.steps.runtime.step import most_at_once
+from crosswire.serving.wire import RawTensor, infer_request, pack_bytes
 from tests.servers import (
     NETWORK,
     PIPELINE,

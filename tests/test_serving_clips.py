@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.canary_clip import canary_clip
-from serving.limits import ClipLimits
-from serving.stages.clips import ClipShape, read_clip
-from serving.stages.decode_clip import decode_clips, modalities
-from serving.stages.killable import MediaError
+from crosswire.serving.config.limits import ClipLimits
+from crosswire.serving.steps.decode.decode_clip import decode_clips, modalities
+from crosswire.serving.steps.decode.sandbox import MediaError
+from crosswire.serving.steps.media.clips import ClipShape, read_clip
+from crosswire.serving.supervisor.probe_clip import canary_clip
+from crosswire.training.datasets.clips import read as training_clips
 from tests.small_clips import SAMPLE_RATE, brightness, clip
-from training.audio_video import clips as training_clips
 
 SHAPE = ClipShape(frames=4, height=24, width=32, rate=2.0, samples=16000, sample_rate=8000)
 LIMITS = ClipLimits()

@@ -13,19 +13,19 @@ import pytest
 from google.protobuf import text_format  # type: ignore[import-untyped]
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from export.contract import Contract, Graph, sha256_of
-from serving.__main__ import main
-from serving.assemble import assemble
-from serving.errors import ServingError
-from serving.limits import QueueLimits
-from serving.model_config import Runtime, network_config
-from serving.pipelines import pipeline_of
-from serving.repository import Network, find_networks
-from serving.settings import ModelSettings, choose
-from serving.shm import bytes_needed, check_room
-from serving.stages import network as network_stage
-from serving.stages.network import threads_of
-from serving.tuning import Tuning
+from crosswire.contract import Contract, Graph, sha256_of
+from crosswire.serving.__main__ import main
+from crosswire.serving.config.limits import QueueLimits
+from crosswire.serving.config.settings import ModelSettings, choose
+from crosswire.serving.errors import ServingError
+from crosswire.serving.processes.shm import bytes_needed, check_room
+from crosswire.serving.repository.assemble import assemble
+from crosswire.serving.repository.model_config import Runtime, network_config
+from crosswire.serving.repository.networks import Network, find_networks
+from crosswire.serving.repository.pipelines import pipeline_of
+from crosswire.serving.repository.tuning import Tuning
+from crosswire.serving.steps.runtime import network as network_stage
+from crosswire.serving.steps.runtime.network import threads_of
 from tests.servers import NETWORK, PIPELINE, REPOSITORY, contract
 
 
@@ -251,7 +251,7 @@ def test_a_batcher_stands_where_batches_pay_or_its_queue_is_asked_for(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("serving.tuning.onnxruntime_on_gpu", lambda: gpu)
+    monkeypatch.setattr("crosswire.serving.repository.tuning.onnxruntime_on_gpu", lambda: gpu)
     networks = find_networks(REPOSITORY, [NETWORK])
     apart = replace(tuning, models=replace(tuning.models, fused=False))
     made = assemble(networks, runtime, tmp_path / "apart", copy_graphs=False, tuning=apart).configs

@@ -17,12 +17,12 @@ from typing import Any
 import httpx
 import pytest
 
-from export.contract import sha256_of
-from serving.__main__ import main
-from serving.control import ControlSocket, Order, send
-from serving.embedded import EmbeddedServer
-from serving.errors import ServingError
-from serving.running import running_servers
+from crosswire.contract import sha256_of
+from crosswire.serving.__main__ import main
+from crosswire.serving.errors import ServingError
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.processes.running import running_servers
+from crosswire.serving.supervisor.control import ControlSocket, Order, send
 from tests.load import DEPTH, RGB, Load
 from tests.servers import (
     NETWORK,
@@ -82,7 +82,7 @@ def test_status_without_a_server_says_how_to_start_one(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    assert "start one: python -m serving up" in said(capsys, "status", code=1)
+    assert "start one: crosswire serve" in said(capsys, "status", code=1)
     assert "no server of yours runs" in said(capsys, "reload", NETWORK, code=2)
 
 
@@ -160,9 +160,9 @@ def test_a_network_that_keeps_triton_from_starting_is_named_and_can_be_unloaded(
         return dict(one)
 
     wait_until(lambda: "Triton does not start" in state()["reason"] and state()["restarts"]["triton"] > 1)
-    door = process_of(own, "serving.front_door")
+    door = process_of(own, "crosswire.serving.gateway")
     os.kill(door, 9)
-    wait_until(lambda: process_of(own, "serving.front_door") not in (0, door))
+    wait_until(lambda: process_of(own, "crosswire.serving.gateway") not in (0, door))
     assert "Triton starts without it" in said(capsys, "unload", SPARE)
     wait_until(lambda: bool(state()["ready"]))
     gone = httpx.post(
@@ -254,7 +254,7 @@ def test_the_doctor_asks_of_a_container_what_a_container_needs(
     real_spec = importlib.util.find_spec
     gone = ("pytriton", "onnxruntime")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name in gone else real_spec(name))
-    monkeypatch.setattr("serving.doctor.open_session", lambda *_, **__: pytest.fail("it has no ONNX Runtime"))
+    monkeypatch.setattr("crosswire.serving.doctor.open_session", lambda *_, **__: pytest.fail("it has no ONNX Runtime"))
     common = ("doctor", "--repository", str(REPOSITORY), "--http-port", "0", "--grpc-port", "0")
     for triton, code, found in (
         (sys.executable, 0, f"ok      Triton: {sys.executable}"),

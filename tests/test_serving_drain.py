@@ -21,8 +21,8 @@ import pytest
 import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
-from serving.embedded import EmbeddedServer
-from serving.launch import is_running
+from crosswire.serving.processes.child import is_running
+from crosswire.serving.processes.embedded import EmbeddedServer
 from tests.servers import (
     CALM,
     NETWORK,

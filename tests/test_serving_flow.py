@@ -15,10 +15,10 @@ import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
 from benchmarks.serving import triton_url
-from serving.embedded import EmbeddedServer
-from serving.front_door.step_statistics import step_times
-from serving.published import DEADLINE
-from serving.stages.cores import granted_cores
+from crosswire.serving.gateway.step_statistics import step_times
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.repository.published import DEADLINE
+from crosswire.serving.steps.runtime.cores import granted_cores
 from tests.servers import (
     NETWORK,
     PATIENCE_SECONDS,

@@ -13,14 +13,14 @@ from starlette.requests import ClientDisconnect, Request
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 from tritonclient.grpc.service_pb2 import ModelInferResponse
 
-from serving.front_door.admission import Admission
-from serving.front_door.bodies import read_body
-from serving.front_door.errors import WireError, error_response
-from serving.front_door.infer_response import infer_response
-from serving.front_door.plain import to_plain
-from serving.front_door.tensors import DTYPES, from_list, to_list
-from serving.limits import RequestLimits
-from serving.wire import RawTensor, pack_bytes, unpack_bytes
+from crosswire.serving.config.limits import RequestLimits
+from crosswire.serving.gateway.admission import Admission
+from crosswire.serving.gateway.errors import WireError, error_response
+from crosswire.serving.gateway.http.bodies import read_body
+from crosswire.serving.gateway.http.infer_response import infer_response
+from crosswire.serving.gateway.http.tensors import DTYPES, from_list, to_list
+from crosswire.serving.gateway.plain import to_plain
+from crosswire.serving.wire import RawTensor, pack_bytes, unpack_bytes
 
 
 def read(parts: Callable[[], AsyncIterator[dict[str, Any]]], limits: RequestLimits) -> bytes:

@@ -14,8 +14,8 @@ import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
 from benchmarks.serving import triton_url
-from serving.embedded import EmbeddedServer
-from serving.front_door.step_statistics import step_times
+from crosswire.serving.gateway.step_statistics import step_times
+from crosswire.serving.processes.embedded import EmbeddedServer
 from tests.servers import (
     NETWORK,
     PIPELINE,

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from tritonclient.grpc.service_pb2 import ModelInferRequest, ServerReadyResponse
 
-from serving.embedded import EmbeddedServer
-from serving.front_door.errors import WireError
-from serving.front_door.message_size import decoded_size
-from serving.front_door.step_statistics import step_times
-from serving.front_door.tensors import from_binary
+from crosswire.serving.gateway.errors import WireError
+from crosswire.serving.gateway.grpc.message_size import decoded_size
+from crosswire.serving.gateway.http.tensors import from_binary
+from crosswire.serving.gateway.step_statistics import step_times
+from crosswire.serving.processes.embedded import EmbeddedServer
 from tests.servers import (
     NETWORK,
     PIPELINE,

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from serving.front_door.grpc_request import model_named
-from serving.front_door.journal import Journal, Journalled
-from serving.front_door.meters import Meters
-from serving.front_door.tracing import NoTracing
+from crosswire.serving.gateway.access_log import Journal, Journalled
+from crosswire.serving.gateway.grpc.request import model_named
+from crosswire.serving.gateway.metrics import Meters
+from crosswire.serving.gateway.tracing import NoTracing
 
 PIECES = [
     {"type": "http.response.start", "status": 200, "headers": []},

@@ -22,17 +22,17 @@ from tritonclient.grpc.service_pb2 import (
 )
 from tritonclient.utils import InferenceServerException
 
-from clients import AsyncPredictor, InputError, Predictor, RequestRefused, Retries, ServerUnreachable
-from clients.__main__ import main as clients_main
-from serving.__main__ import main
-from serving.embedded import EmbeddedServer
-from serving.errors import ServingError
-from serving.front_door.admission import Admission
-from serving.front_door.tracing import NoTracing
-from serving.front_door.upstream import Upstream
-from serving.limits import RequestLimits
-from serving.running import running_servers
-from serving.wire import RawTensor, infer_request, pack_bytes
+from crosswire.clients import AsyncPredictor, InputError, Predictor, RequestRefused, Retries, ServerUnreachable
+from crosswire.clients.__main__ import main as clients_main
+from crosswire.serving.__main__ import main
+from crosswire.serving.config.limits import RequestLimits
+from crosswire.serving.errors import ServingError
+from crosswire.serving.gateway.admission import Admission
+from crosswire.serving.gateway.tracing import NoTracing
+from crosswire.serving.gateway.upstream import Upstream
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.processes.running import running_servers
+from crosswire.serving.wire import RawTensor, infer_request, pack_bytes
 from tests.servers import NETWORK, PIPELINE, REPOSITORY, bytes_input, depth_png, jpeg, wait_until
 
 KEY, OTHER = "first-key-0123456789", "second-key-0123456789"

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.embedded import EmbeddedServer
-from serving.launch import is_running
-from serving.limits import WorkerLimits
-from serving.stages.killable import MediaError, WorkerError, Workers
-from serving.stages.parcels import ParcelError, pack, unpack
+from crosswire.serving.config.limits import WorkerLimits
+from crosswire.serving.processes.child import is_running
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.steps.decode.sandbox import MediaError, WorkerError, Workers
+from crosswire.serving.steps.decode.shm_message import ParcelError, pack, unpack
 from tests.servers import assert_answers, call, depth_png, descendants, infer_pictures, jpeg, stub_of, wait_until
 
 LIMITS = WorkerLimits(cpu_seconds=1, wall_seconds=60.0, memory_bytes=256 << 20, arena_bytes=32 << 20)

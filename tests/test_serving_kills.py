@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.embedded import EmbeddedServer
-from serving.environments import environment_of
-from serving.launch import is_running
+from crosswire.serving.processes.child import is_running
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.processes.environments import environment_of
 from tests.load import Load
 from tests.servers import (
     BRISK,
@@ -50,7 +50,7 @@ def triton_of(server: EmbeddedServer) -> int:
 
 def front_door_of(server: EmbeddedServer) -> int:
     """Return the front door's process."""
-    (pid,) = (one for one in descendants(server.pid) if b"serving.front_door" in command_of(one))
+    (pid,) = (one for one in descendants(server.pid) if b"crosswire.serving.gateway" in command_of(one))
     return pid
 
 

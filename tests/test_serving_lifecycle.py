@@ -22,17 +22,17 @@ from tritonclient.grpc.service_pb2 import ServerReadyRequest
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 from tritonclient.utils import InferenceServerException
 
-from export.contract import sha256_of
-from serving.announce import as_prose
-from serving.assemble import assemble
-from serving.embedded import EmbeddedServer
-from serving.errors import ServingError
-from serving.launch import is_running
-from serving.model_config import Runtime
-from serving.repository import find_networks
-from serving.run_state import Run, read_run
-from serving.settings import Settings
-from serving.stages.cores import granted_cores
+from crosswire.contract import sha256_of
+from crosswire.serving.config.settings import Settings
+from crosswire.serving.errors import ServingError
+from crosswire.serving.processes.child import is_running
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.processes.run_state import Run, read_run
+from crosswire.serving.repository.assemble import assemble
+from crosswire.serving.repository.model_config import Runtime
+from crosswire.serving.repository.networks import find_networks
+from crosswire.serving.steps.runtime.cores import granted_cores
+from crosswire.serving.supervisor.announce import as_prose
 from tests.servers import (
     BRISK,
     NETWORK,
@@ -98,7 +98,7 @@ def test_the_command_that_up_proposes_gives_the_pipeline_the_files_it_takes(
     chosen = find_networks(REPOSITORY, networks)
     assembled = assemble(chosen, Runtime.EMBEDDED, tmp_path / "repository", copy_graphs=False)
     run = Run("127.0.0.1", 1, 2, "unix:nowhere", 3)
-    proposed = as_prose(run, assembled, 1.0, "Triton", Settings()).rpartition("next: python -m clients predict ")[2]
+    proposed = as_prose(run, assembled, 1.0, "Triton", Settings()).rpartition("next: crosswire predict ")[2]
     words = proposed.split()
     pipeline = next(one for one in assembled.pipelines if one.name == words[words.index("--pipeline") + 1])
     assert {spec.name for spec in pipeline.inputs} - {"depth_units_per_metre"} == inputs
@@ -109,12 +109,14 @@ def test_the_command_that_up_proposes_gives_the_pipeline_the_files_it_takes(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_up_says_where_it_is_and_stops_on_a_signal_leaving_nothing(number: int, runtime: Path) -> None:
     arguments = ["up", "--repository", str(REPOSITORY), "--network", NETWORK, "--http-port", "0", "--grpc-port", "0"]
-    process = subprocess.Popen([sys.executable, "-m", "serving", *arguments], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "crosswire.serving", *arguments], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     said = [process.stdout.readline() for _ in range(4)]
     assert said[0].startswith(f"{NETWORK} ready after")
     assert "http://127.0.0.1:" in said[1] and "grpc://127.0.0.1:" in said[2]
-    assert said[3].startswith("next: python -m clients predict") and PIPELINE in said[3]
+    assert said[3].startswith("next: crosswire predict") and PIPELINE in said[3]
     children = descendants(process.pid)
     decoders = 2 + (granted_cores() > 1)  # the two pictures of the canary were decoded side by side
     assert len(children) == 3 + decoders, "Triton, a python stub, decoders and the front door"
@@ -281,7 +283,7 @@ def test_what_a_killed_supervisor_leaves_is_swept_by_the_next_start(runtime: Pat
 
 def test_a_server_ends_with_the_process_that_started_it(runtime: Path) -> None:
     script = (
-        "import os, sys; from pathlib import Path; from serving.embedded import EmbeddedServer\n"
+        "import os, sys; from pathlib import Path; from crosswire.serving.processes.embedded import EmbeddedServer\n"
         "print(EmbeddedServer(Path(sys.argv[1]), networks=[sys.argv[2]]).start().pid, flush=True); os._exit(0)"
     )
     command = [sys.executable, "-c", script, str(REPOSITORY), NETWORK]

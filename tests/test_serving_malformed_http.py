@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from serving.embedded import EmbeddedServer
-from serving.limits import RequestLimits
+from crosswire.serving.config.limits import RequestLimits
+from crosswire.serving.processes.embedded import EmbeddedServer
 from tests.servers import NETWORK, PIPELINE, assert_answers, call, contract, infer_body, network_inputs
 
 INFER = f"/v2/models/{NETWORK}/infer"

@@ -17,7 +17,7 @@ import tritonclient.http
 from PIL import Image
 from tritonclient.utils import InferenceServerException
 
-from serving.embedded import EmbeddedServer
+from crosswire.serving.processes.embedded import EmbeddedServer
 from tests.servers import PIPELINE, assert_answers, bytes_input, depth_png, infer_pictures, jpeg, png
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.embedded import EmbeddedServer
+from crosswire.serving.processes.embedded import EmbeddedServer
 from tests.guides import free_port
 from tests.load import Load
 from tests.needs import PROGRAMS

@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 import tritonclient.http
 
-from serving.embedded import EmbeddedServer
+from crosswire.serving.processes.embedded import EmbeddedServer
 from tests.servers import (
     NETWORK,
     PIPELINE,
@@ -58,7 +58,7 @@ direct = client.infer("rooms_cen", [tensor("rgb", pixels[None], "UINT8"), tensor
 print(json.dumps({{
     "mode": labels.mode, "size": labels.size, "classes": summary["classes"], "network": summary["network"],
     "direct": list(direct.as_numpy("labels").shape), "largest": int(np.asarray(labels).max()),
-    "ours": sorted(name for name in sys.modules if name.partition(".")[0] in ("serving", "clients", "export")),
+    "ours": sorted(name for name in sys.modules if name.startswith("crosswire")),
 }}))
 """
 

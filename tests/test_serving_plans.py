@@ -12,16 +12,16 @@ import numpy as np
 import onnx
 import pytest
 
-from export.contract import Contract, sha256_of
-from export.onnx_graph import described, save
-from serving.__main__ import main
-from serving.assemble import assemble
-from serving.embedded import EmbeddedServer
-from serving.errors import ServingError
-from serving.model_config import Runtime
-from serving.plans import Host, faults
-from serving.repository import find_networks
-from serving.stages.network import open_session
+from crosswire.contract import Contract, sha256_of
+from crosswire.export.onnx_graph import described, save
+from crosswire.serving.__main__ import main
+from crosswire.serving.errors import ServingError
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.repository.assemble import assemble
+from crosswire.serving.repository.model_config import Runtime
+from crosswire.serving.repository.networks import find_networks
+from crosswire.serving.repository.plans import Host, faults
+from crosswire.serving.steps.runtime.network import open_session
 from tests.servers import NETWORK, REPOSITORY, assert_answers, contract
 
 VARIED = "rooms_cen_int8"
@@ -77,7 +77,7 @@ def test_the_doctor_names_the_cure_for_a_plan_that_is_out_of_date(
     assert main(["doctor", "--repository", str(tmp_path), "--http-port", "0", "--grpc-port", "0"]) == 1
     text = capsys.readouterr().out
     assert f"BROKEN  {NETWORK} plan: it was built from another graph" in text
-    assert f"python -m export plan-script {NETWORK}" in text
+    assert f"crosswire plan-script {NETWORK}" in text
 
 
 @pytest.mark.parametrize("name", (NETWORK, VARIED))

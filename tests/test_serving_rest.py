@@ -16,10 +16,10 @@ import pytest
 import tritonclient.grpc
 from PIL import Image
 
-from serving.embedded import EmbeddedServer
-from serving.front_door.accept import wants_png
-from serving.front_door.errors import WireError
-from serving.front_door.journal import request_id
+from crosswire.serving.gateway.access_log import request_id
+from crosswire.serving.gateway.errors import WireError
+from crosswire.serving.gateway.rest.accept import wants_png
+from crosswire.serving.processes.embedded import EmbeddedServer
 from tests.servers import NETWORK, PIPELINE, contract, depth_png, infer_pictures, jpeg, png, wait_until
 
 URL = f"/v1/pipelines/{PIPELINE}"

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from serving import ports
-from serving.errors import ServingError
-from serving.run_state import run_state
-from serving.running import running_servers
+from crosswire.serving.errors import ServingError
+from crosswire.serving.processes import ports
+from crosswire.serving.processes.run_state import run_state
+from crosswire.serving.processes.running import running_servers
 
 
 @pytest.fixture

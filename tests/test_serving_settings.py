@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from serving.__main__ import _parser, _settings
-from serving.errors import ServingError
-from serving.model_config import Runtime
-from serving.settings import Settings, choose, read
+from crosswire.serving.__main__ import _parser, _settings
+from crosswire.serving.config.settings import Settings, choose, read
+from crosswire.serving.errors import ServingError
+from crosswire.serving.repository.model_config import Runtime
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "docs" / "serving.toml"
 

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serving.limits import PictureLimits
-from serving.stages.decode_domains import decode_some
-from serving.stages.depth_warnings import depth_warnings
-from serving.stages.look import Look
-from serving.stages.network import open_session, runner
-from serving.stages.overlay_labels import overlay, overlays, visible
-from serving.stages.pictures import PictureError, nearest, open_picture
-from serving.stages.png import png_bytes
-from serving.stages.registered import check_registered
-from serving.stages.render_labels import render
-from serving.stages.side_by_side import Cores
+from crosswire.serving.config.limits import PictureLimits
+from crosswire.serving.steps.decode.decode_domains import decode_some
+from crosswire.serving.steps.media.depth_warnings import depth_warnings
+from crosswire.serving.steps.media.images import PictureError, nearest, open_picture
+from crosswire.serving.steps.media.png import png_bytes
+from crosswire.serving.steps.media.registered import check_registered
+from crosswire.serving.steps.render.label_spec import Look
+from crosswire.serving.steps.render.overlay_labels import overlay, overlays, visible
+from crosswire.serving.steps.render.render_labels import render
+from crosswire.serving.steps.runtime.network import open_session, runner
+from crosswire.serving.steps.runtime.side_by_side import Cores
 from tests.servers import NETWORK, REPOSITORY, contract, depth_png, jpeg, network_inputs, png
 
 LIMITS = PictureLimits()
@@ -142,7 +142,7 @@ def test_pictures_that_were_decoded_ahead_are_drawn_like_others(monkeypatch: pyt
     assert overlays(palette, labels[:1], "rgb_image", png(32, 24)) != drawn[:1], "another request came between"
     assert overlays(palette, None, *sent) == ()
     with monkeypatch.context() as patch:
-        patch.setattr("serving.stages.overlay_labels.visible", None)
+        patch.setattr("crosswire.serving.steps.render.overlay_labels.visible", None)
         assert overlays(palette, labels, *sent) == drawn
     assert overlays(palette, labels, *sent) == drawn
 

@@ -13,8 +13,8 @@ import pytest
 import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
-from serving.embedded import EmbeddedServer
-from serving.front_door.step_statistics import step_times, with_step_times
+from crosswire.serving.gateway.step_statistics import step_times, with_step_times
+from crosswire.serving.processes.embedded import EmbeddedServer
 from tests import small_networks
 from tests.native_backend import native_triton
 from tests.servers import (

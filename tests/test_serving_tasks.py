@@ -16,15 +16,15 @@ import tritonclient.http
 from PIL import Image
 from tritonclient.utils import InferenceServerException
 
-from export.contract import sha256_of
-from serving.assemble import assemble
-from serving.embedded import EmbeddedServer
-from serving.limits import ClipLimits
-from serving.model_config import Runtime
-from serving.repository import find_networks
-from serving.settings import ModelSettings
-from serving.stages.clips import ClipShape, read_clip
-from serving.tuning import Tuning
+from crosswire.contract import sha256_of
+from crosswire.serving.config.limits import ClipLimits
+from crosswire.serving.config.settings import ModelSettings
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.repository.assemble import assemble
+from crosswire.serving.repository.model_config import Runtime
+from crosswire.serving.repository.networks import find_networks
+from crosswire.serving.repository.tuning import Tuning
+from crosswire.serving.steps.media.clips import ClipShape, read_clip
 from tests import small_networks
 from tests.native_backend import native_triton
 from tests.servers import PATIENCE_SECONDS, depth_png, jpeg, png

@@ -18,10 +18,10 @@ import httpx
 import pytest
 import tritonclient.grpc
 
-from serving.embedded import EmbeddedServer
-from serving.errors import ServingError
-from serving.stages import spans
-from serving.traces import TRACES_VARIABLE
+from crosswire.serving.errors import ServingError
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.steps.runtime import spans
+from crosswire.serving.traces import TRACES_VARIABLE
 from tests.native_backend import native_triton
 from tests.servers import (
     NETWORK,

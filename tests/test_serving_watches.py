@@ -13,14 +13,14 @@ import grpc
 import pytest
 from tritonclient.grpc.service_pb2 import ModelInferRequest
 
-from serving.canary import Canary, Probe
-from serving.door_watch import DoorWatch
-from serving.launch import Child, Program, is_running
-from serving.pacing import RestartPace
-from serving.ports import LOOPBACK, keep_free_port
-from serving.run_state import Run
-from serving.settings import Pace
-from serving.watch import Watch, stubs_of
+from crosswire.serving.config.settings import Pace
+from crosswire.serving.processes.child import Child, Program, is_running
+from crosswire.serving.processes.ports import LOOPBACK, keep_free_port
+from crosswire.serving.processes.run_state import Run
+from crosswire.serving.supervisor.gateway_watch import DoorWatch
+from crosswire.serving.supervisor.probe import Canary, Probe
+from crosswire.serving.supervisor.restart_pace import RestartPace
+from crosswire.serving.supervisor.watch import Watch, stubs_of
 from tests.servers import wait_until
 from tests.virtual_time import Clock
 

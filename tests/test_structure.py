@@ -7,7 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("training", "export", "serving", "clients", "demo", "benchmarks", "tests")
+FOLDERS = (
+    "contract",
+    "crosswire",
+    "training",
+    "export",
+    "serving",
+    "clients",
+    "research",
+    "demo",
+    "benchmarks",
+    "tests",
+)
 LONGEST_FILE, LONGEST_FUNCTION = 400, 70
 
 

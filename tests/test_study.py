@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from training.__main__ import main
-from training.config import ConfigError, TrainConfig
-from training.kinds import kind_of
-from training.study import STUDIES, study
-from training.study.record import as_json, as_text, draw
-from training.study.runner import FIGURES, Unfinished, run_study
-from training.study.segmentation import read
-from training.study.study import AGREES, OPEN, REFUTED, Claim, Row, Study, Table, compare
+from crosswire.training.__main__ import main
+from crosswire.training.config import ConfigError, TrainConfig
+from crosswire.training.tasks.registry import kind_of
+from research.study import STUDIES, study
+from research.study.record import as_json, as_text, draw
+from research.study.runner import FIGURES, Unfinished, run_study
+from research.study.segmentation import read
+from research.study.study import AGREES, OPEN, REFUTED, Claim, Row, Study, Table, compare
 
 
 def table(**values: list[float]) -> Table:
@@ -96,6 +96,6 @@ def test_what_cannot_be_studied_is_refused_in_words(arguments: list[str], capsys
 def test_results_are_json_that_names_command_and_date(small: Study) -> None:
     values = {"first": [0.5, 0.6], "second": [0.4, 0.4]}
     figures = Table({row: [{"ensemble": value, "parameters": 1.0} for value in of] for row, of in values.items()})
-    record = json.loads(json.dumps(as_json(small, figures, "cpu", 2, "python -m training study small")))
-    assert record["command"] == "python -m training study small" and len(record["date"]) == 10
+    record = json.loads(json.dumps(as_json(small, figures, "cpu", 2, "python -m research study small")))
+    assert record["command"] == "python -m research study small" and len(record["date"]) == 10
     assert record["rows"][1]["figures"]["ensemble"] == {"mean": 0.4, "std": 0.0, "values": [0.4, 0.4]}

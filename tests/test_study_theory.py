@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from training.config import TrainConfig
-from training.data import frames, train_loader
-from training.models import build_network
-from training.study.corollary import changes
-from training.study.record import as_json, as_text, draw
-from training.study.runner import run_study
-from training.study.study import AGREES, OPEN, REFUTED, Computation, Row, Study, Table
-from training.study.theorem import attraction, drawn, gradients, observed
-from training.study.theory import RATIOS, THEORY
-from training.study.trajectories import fates
+from crosswire.training.config import TrainConfig
+from crosswire.training.models import build_network
+from crosswire.training.tasks.segmentation.data import frames, train_loader
+from research.study.corollary import changes
+from research.study.record import as_json, as_text, draw
+from research.study.runner import run_study
+from research.study.study import AGREES, OPEN, REFUTED, Computation, Row, Study, Table
+from research.study.theorem import attraction, drawn, gradients, observed
+from research.study.theory import RATIOS, THEORY
+from research.study.trajectories import fates
 
 
 def verdicts(table: Table, source: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The published sizes against those of the networks built here, as `python -m training table` prints them."""
+"""The published sizes against those of the networks built here, as `python -m research table` prints them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from training.__main__ import main
+from crosswire.training.__main__ import main
 
 #: Where the papers' own figures cannot be met: 0.1 M more for what holds the smallest fusion, and a misprint.
 SLIGHTLY_HIGH = {

@@ -11,18 +11,18 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from training.__main__ import main
-from training.checkpoints import LAST
-from training.config import ConfigError, NetworkConfig, OptimiserConfig, TrainConfig, from_plain, to_plain
-from training.data import Batch, eval_loader, frames
-from training.evaluate import evaluate, score, table
-from training.fit import fit
-from training.models import build_network, exchanged_share
-from training.overrides import override
-from training.presets import preset
-from training.run_folder import Run, RunError, read_config, read_metrics, read_run, write_config
-from training.schedule import forgets_momentum, rate
-from training.task import SegmentationTask, parameter_groups
+from crosswire.training.__main__ import main
+from crosswire.training.config import ConfigError, NetworkConfig, OptimiserConfig, TrainConfig, from_plain, to_plain
+from crosswire.training.engine.checkpoints import LAST
+from crosswire.training.engine.fit import fit
+from crosswire.training.engine.run_folder import Run, RunError, read_config, read_metrics, read_run, write_config
+from crosswire.training.engine.schedule import forgets_momentum, rate
+from crosswire.training.models import build_network, exchanged_share
+from crosswire.training.overrides import override
+from crosswire.training.tasks.presets import preset
+from crosswire.training.tasks.segmentation.data import Batch, eval_loader, frames
+from crosswire.training.tasks.segmentation.evaluate import evaluate, score, table
+from crosswire.training.tasks.segmentation.module import SegmentationTask, parameter_groups
 
 Curve = list[float]
 
@@ -281,7 +281,7 @@ def test_a_run_is_not_resumed_with_other_settings_but_its_data_may_have_moved(
 
 def test_a_run_without_weights_is_refused(tmp_path: Path, tiny: TrainConfig) -> None:
     (tmp_path / "config.json").write_text(json.dumps(to_plain(tiny)), encoding="utf-8")
-    with pytest.raises(RunError, match="finish the run with: python -m training train --resume"):
+    with pytest.raises(RunError, match="finish the run with: crosswire train --resume"):
         read_run(tmp_path)
 
 

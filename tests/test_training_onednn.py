@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from training.config import NetworkConfig, TrainConfig
-from training.data import eval_loader, frames
-from training.models import build_network
-from training.overrides import override
-from training.task import SegmentationTask
+from crosswire.training.config import NetworkConfig, TrainConfig
+from crosswire.training.models import build_network
+from crosswire.training.overrides import override
+from crosswire.training.tasks.segmentation.data import eval_loader, frames
+from crosswire.training.tasks.segmentation.module import SegmentationTask
 
 ROOT = Path(__file__).resolve().parent.parent
 

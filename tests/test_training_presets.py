@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.config import TrainConfig
-from training.data import eval_loader, frames
-from training.datasets.layouts import LAYOUTS
-from training.datasets.rooms_frames import RoomsFrames
-from training.datasets.write import split_evenly
-from training.fit import fit
-from training.losses import task_loss
-from training.models import SegmentationNetwork, build_network
-from training.overrides import override
-from training.presets import PRESETS as ALL
-from training.run_folder import read_run
+from crosswire.training.config import TrainConfig
+from crosswire.training.datasets.layouts import LAYOUTS
+from crosswire.training.datasets.rooms_frames import RoomsFrames
+from crosswire.training.datasets.write import split_evenly
+from crosswire.training.engine.fit import fit
+from crosswire.training.engine.run_folder import read_run
+from crosswire.training.models import SegmentationNetwork, build_network
+from crosswire.training.overrides import override
+from crosswire.training.tasks.presets import PRESETS as ALL
+from crosswire.training.tasks.segmentation.data import eval_loader, frames
+from crosswire.training.tasks.segmentation.losses import task_loss
 
 FRAMES = 10
 PRESETS = {name: config for name, config in ALL.items() if isinstance(config, TrainConfig)}

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import torch
 
+from crosswire.training.__main__ import main
+from crosswire.training.config import ConfigError
+from crosswire.training.engine.checkpoints import LAST
+from crosswire.training.tasks.segmentation.data import StepSampler
 from tests.fork_server import ForkServer
-from training.__main__ import main
-from training.checkpoints import LAST
-from training.config import ConfigError
-from training.data import StepSampler
 
 SETTINGS = {
     "network.name": "refinenet14",
@@ -72,8 +72,8 @@ def test_two_processes_with_half_a_batch_each_train_the_weights_of_one_with_the_
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = str(free.getsockname()[1])
     both = [{**OF_TWO, "MASTER_PORT": port, "RANK": rank, "LOCAL_RANK": rank} for rank in ("0", "1")]
-    first, second = forks.run_together("training", words(tmp_path / "2"), both)
-    whole = forks.run("training", words(tmp_path / "1"))
+    first, second = forks.run_together("crosswire.training", words(tmp_path / "2"), both)
+    whole = forks.run("crosswire.training", words(tmp_path / "1"))
     for ended, written in ((first, 1), (second, 0), (whole, 1)):
         assert (ended.returncode, ended.stdout.count("written:")) == (0, written), ended.stderr
     one, two = (torch.load(tmp_path / name / LAST, weights_only=True) for name in ("1", "2"))

@@ -9,15 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.availability import availabilities, punch_holes
-from training.config import ConfigError, NetworkConfig
-from training.datasets.frames import IGNORE
-from training.losses import task_loss
-from training.metrics import Scores, SegmentationMetrics
-from training.modalities import MODALITIES, modalities
-from training.models import Decisions, PrivateNorm2d, build_network, single_stream
-from training.seeds import derive_seed
-from training.views import decide
+from crosswire.training.config import ConfigError, NetworkConfig
+from crosswire.training.datasets.frames import IGNORE
+from crosswire.training.engine.seeds import derive_seed
+from crosswire.training.modalities import MODALITIES, modalities
+from crosswire.training.models import Decisions, PrivateNorm2d, build_network, single_stream
+from crosswire.training.tasks.segmentation.losses import task_loss
+from crosswire.training.tasks.segmentation.metrics import Scores, SegmentationMetrics
+from crosswire.training.tasks.segmentation.missing_modality import availabilities, punch_holes
+from crosswire.training.tasks.segmentation.tta import decide
 
 LABELS = torch.tensor([[[0, 0, 1, 1], [0, 0, 1, 2]]])
 

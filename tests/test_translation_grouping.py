@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from crosswire.training.__main__ import main
+from crosswire.training.engine.run_folder import read_run
+from crosswire.training.tasks.translation.config import TranslatorConfig
+from crosswire.training.tasks.translation.evaluate import errors_on
+from research.grouping import groupings
 from tests.test_translation_training import TINY
-from training.__main__ import main
-from training.run_folder import read_run
-from training.translation.config import TranslatorConfig
-from training.translation.evaluate import errors_on
-from training.translation.grouping import groupings
 
 THREE = ("network.outputs=depth,normal,shade", "network.decoders=0,1,2", "steps=2", "val_every=2")
 

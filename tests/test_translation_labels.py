@@ -11,29 +11,29 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from clients import Predictor
-from export.build import build
-from export.contract import Contract
-from export.parity import torch_runner
-from export.picture_servable import PictureServable
-from export.pictures import views_of
-from serving.embedded import EmbeddedServer
+from crosswire.clients import Predictor
+from crosswire.contract import Contract
+from crosswire.export.build import build
+from crosswire.export.parity import torch_runner
+from crosswire.export.tasks.translation.exporter import views_of
+from crosswire.export.tasks.translation.servable import PictureServable
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.training.__main__ import main
+from crosswire.training.config import ConfigError
+from crosswire.training.datasets.rooms import CLASSES, PALETTE, render
+from crosswire.training.engine.fit import fit
+from crosswire.training.engine.run_folder import read_metrics, read_run
+from crosswire.training.overrides import override
+from crosswire.training.tasks.presets import preset
+from crosswire.training.tasks.translation.config import TranslatorConfig
+from crosswire.training.tasks.translation.data import eval_transform
+from crosswire.training.tasks.translation.domains import codec, codecs
+from crosswire.training.tasks.translation.evaluate import TranslationRun, score, table
+from crosswire.training.tasks.translation.images import RoomPictures
+from crosswire.training.tasks.translation.losses import CERTAINTY, task_error
+from crosswire.training.tasks.translation.metrics import PictureMetrics
+from crosswire.training.tasks.translation.module import TranslationTask
 from tests.test_translation_training import TINY
-from training.__main__ import main
-from training.config import ConfigError
-from training.datasets.rooms import CLASSES, PALETTE, render
-from training.fit import fit
-from training.overrides import override
-from training.presets import preset
-from training.run_folder import read_metrics, read_run
-from training.translation.config import TranslatorConfig
-from training.translation.data import eval_transform
-from training.translation.domains import codec, codecs
-from training.translation.evaluate import TranslationRun, score, table
-from training.translation.losses import CERTAINTY, task_error
-from training.translation.metrics import PictureMetrics
-from training.translation.pictures import RoomPictures
-from training.translation.task import TranslationTask
 
 SIZE = (32, 48)
 NETWORK = TranslatorConfig(inputs=("rgb",), outputs=("depth", "labels"), decoders=(0, 1), classes=len(CLASSES))

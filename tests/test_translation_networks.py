@@ -8,18 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from export.freeze import freeze
-from training.config import ConfigError
-from training.count import count_parameters
-from training.models import PrivateNorm2d, exchanged_share, exchanging_norms
-from training.models.translation import (
-    InstanceNorm,
-    PatchDiscriminator,
-    TranslationNetwork,
-    build_translator,
-)
-from training.translation.config import TranslatorConfig
-from training.translation.domains import domain
+from crosswire.export.freeze import freeze
+from crosswire.training.config import ConfigError
+from crosswire.training.models import PrivateNorm2d, exchanged_share, exchanging_norms
+from crosswire.training.models.count import count_parameters
+from crosswire.training.models.translation import InstanceNorm, PatchDiscriminator, TranslationNetwork, build_translator
+from crosswire.training.tasks.translation.config import TranslatorConfig
+from crosswire.training.tasks.translation.domains import domain
 
 INPUTS = ("rgb", "shade", "texture", "depth")
 SIZE = (32, 48)

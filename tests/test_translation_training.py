@@ -11,35 +11,35 @@ import pytest
 import torch
 from torch import nn
 
+from crosswire.training.__main__ import main
+from crosswire.training.config import ConfigError, NetworkConfig, TrainConfig
+from crosswire.training.datasets.taskonomy.images import STORED
+from crosswire.training.datasets.taskonomy.write import write_taskonomy
+from crosswire.training.engine.checkpoints import LAST
+from crosswire.training.engine.fit import fit
+from crosswire.training.engine.run_folder import read_run, write_config, write_weights
+from crosswire.training.models import sparse_norms
+from crosswire.training.models.inception import Inception
+from crosswire.training.models.translation import Pictures, build_translator
+from crosswire.training.overrides import override
+from crosswire.training.tasks.audio_video.config import AudioVideoConfig
+from crosswire.training.tasks.audio_video.config import ExtractorConfig as Extractor
+from crosswire.training.tasks.audio_video.config import NetworkConfig as AudioVideoNetwork
+from crosswire.training.tasks.presets import PRESETS, preset
+from crosswire.training.tasks.registry import kind_of
+from crosswire.training.tasks.segmentation.losses import sparsity_loss
+from crosswire.training.tasks.translation.config import DOMAINS as ALL_DOMAINS
+from crosswire.training.tasks.translation.config import TranslationConfig, TranslatorConfig
+from crosswire.training.tasks.translation.data import ViewDataset, Views, eval_loader, train_transform
+from crosswire.training.tasks.translation.domains import codec, codecs
+from crosswire.training.tasks.translation.images import RoomPictures, pictures
+from crosswire.training.tasks.translation.losses import believed, per_flow, task_error
+from crosswire.training.tasks.translation.metrics import FeatureDistances, PictureMetrics
+from crosswire.training.tasks.translation.module import TranslationTask
+from crosswire.training.tasks.translation.settings import PicturesConfig
 from tests.fork_server import ForkServer
 from tests.test_networks import tiny_config
 from tests.test_resume import VAL_EVERY, die, finish, resume
-from training.__main__ import main
-from training.audio_video.config import AudioVideoConfig
-from training.audio_video.config import ExtractorConfig as Extractor
-from training.audio_video.config import NetworkConfig as AudioVideoNetwork
-from training.checkpoints import LAST
-from training.config import ConfigError, NetworkConfig, TrainConfig
-from training.fit import fit
-from training.kinds import kind_of
-from training.losses import sparsity_loss
-from training.models import sparse_norms
-from training.models.translation import Pictures, build_translator
-from training.overrides import override
-from training.presets import PRESETS, preset
-from training.run_folder import read_run, write_config, write_weights
-from training.translation.config import DOMAINS as ALL_DOMAINS
-from training.translation.config import TranslationConfig, TranslatorConfig
-from training.translation.data import ViewDataset, Views, eval_loader, train_transform
-from training.translation.domains import codec, codecs
-from training.translation.inception import Inception
-from training.translation.losses import believed, per_flow, task_error
-from training.translation.metrics import FeatureDistances, PictureMetrics
-from training.translation.pictures import RoomPictures, pictures
-from training.translation.settings import PicturesConfig
-from training.translation.task import TranslationTask
-from training.translation.taskonomy import STORED
-from training.translation.taskonomy_write import write_taskonomy
 
 TINY = (
     "network.levels=4",
@@ -267,7 +267,7 @@ def test_the_inception_network_has_the_published_size_and_reads_its_weights_from
     assert sum(p.numel() for p in network.parameters()) == 21_785_568
     assert "Mixed_7c.branch3x3dbl_3b.conv.weight" in network.state_dict()
     (tmp_path / "other.pth").write_bytes(b"nothing")
-    from training.translation.inception import load_inception
+    from crosswire.training.models.inception import load_inception
 
     with pytest.raises(ConfigError, match="no state dict of Inception v3"):
         load_inception(tmp_path / "other.pth")

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.build import BuildError, build
+from crosswire.export.build import BuildError, build
+from crosswire.training.__main__ import main
+from crosswire.training.config import ConfigError, DataConfig, TrainConfig
+from crosswire.training.engine.arrays import TensorError
+from crosswire.training.engine.run_folder import RunOf, read_run, write_config, write_weights
+from crosswire.training.overrides import override
+from crosswire.training.tasks.presets import preset
+from crosswire.training.tasks.registry import RunConfig, ScoreOptions, kind_of
 from tests.test_audio_video_training import small
 from tests.test_networks import tiny_config
 from tests.test_retrieval import RUNS
 from tests.test_translation_training import shrunk
-from training.__main__ import main
-from training.config import ConfigError, DataConfig, TrainConfig
-from training.infer import TensorError
-from training.kinds import RunConfig, ScoreOptions, kind_of
-from training.overrides import override
-from training.presets import preset
-from training.run_folder import RunOf, read_run, write_config, write_weights
 
 ROOMS = TrainConfig(network=tiny_config("refinenet14"), data=DataConfig(height=32, width=48, test_scenes=2))
 

@@ -1,4 +1,4 @@
-"""Command line: `python -m training COMMAND`; see `--help`."""
+"""Commands of training: `crosswire train`, `evaluate`, `report` and more; see `--help`."""
 
 from __future__ import annotations
 
@@ -6,31 +6,41 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from types import ModuleType
 
-from training.commands import (
+from crosswire.training.commands import (
     check_data,
     count,
     evaluate,
-    group,
     import_cen,
     infer,
     make_data,
     presets,
     report,
-    study,
-    table,
     train,
 )
 
-_COMMANDS = (train, evaluate, report, study, group, presets, count, table, infer, import_cen, check_data, make_data)
+COMMANDS = (train, evaluate, report, presets, count, infer, import_cen, check_data, make_data)
+RESEARCH = ("study", "table", "group")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 2 after a line on stderr that says what is wrong."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in RESEARCH:
+        print(
+            f"error: got {words[0]!r}, which runs from a checkout now: python -m research {words[0]}", file=sys.stderr
+        )
+        return 2
+    return run("crosswire", "Train multimodal networks.", COMMANDS, words)
+
+
+def run(program: str, description: str, offered: Sequence[ModuleType], arguments: Sequence[str] | None) -> int:
+    """Run one of the commands that modules offer with `add`; return 0, or 2 after a line on stderr."""
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # before PyTorch: long spinning stalls on busy cores, none is slow
-    parser = argparse.ArgumentParser(prog="python -m training", description="Train multimodal networks.")
+    parser = argparse.ArgumentParser(prog=program, description=description)
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in _COMMANDS:
+    for command in offered:
         command.add(commands)
     options = parser.parse_args(arguments)
     function: Callable[[argparse.Namespace], None] = options.function

@@ -43,8 +43,8 @@ class NetworkConfig:
     """Which network.
 
     Attributes:
-        name: registry entry, see `training.models.NETWORKS`.
-        streams: modalities in order, see `training.modalities.MODALITIES`.
+        name: registry entry, see `crosswire.training.models.NETWORKS`.
+        streams: modalities in order, see `crosswire.training.modalities.MODALITIES`.
         classes: channels of the logits.
         width: channels of the stem; None for the network's own (64 in the papers).
         features: channels of the decoder; None for the network's own (RefineNet 256, PSPNet 512 in the papers).
@@ -149,7 +149,7 @@ class DataConfig:
     """Which pictures, how they are cut for training and how they are shown for scoring.
 
     Attributes:
-        name: data set, see `training.data.DATASETS`.
+        name: data set, see `crosswire.training.tasks.segmentation.data.DATASETS`.
         classes: `none` only, the names of its classes.
         path: folder of a data set that lies on disk; of `nyuv2-mat` also its .mat file.
         splits: what says which frame is in which split, where it does not lie beside the data: the folder of the list
@@ -230,7 +230,7 @@ class OptimiserConfig:
             the papers give none.
         detach_ensemble: let the ensemble's loss reach the decision scores α alone; needs a stream loss.
         clip: largest norm of the whole gradient; 0 for none.
-        schedule: one of `SCHEDULES`, see `training.schedule`: how the rates fall.
+        schedule: one of `SCHEDULES`, see `crosswire.training.engine.schedule`: how the rates fall.
         warmup: share of the steps in which the learning rate rises linearly.
     """
 
@@ -378,7 +378,8 @@ def from_plain(plain: dict[str, Any], kind: type[Config]) -> Config:
 
     Args:
         plain: the JSON types.
-        kind: the dataclass to build; `training.kinds.config_from_plain` finds the one that a whole configuration names.
+        kind: the dataclass to build; `crosswire.training.tasks.registry.config_from_plain` finds the one that a
+            whole configuration names.
 
     Raises:
         ConfigError: an unknown field or a value of the wrong type, by name.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.config import NetworkConfig
+from crosswire.training.config import NetworkConfig
 
 
 @dataclass(frozen=True)

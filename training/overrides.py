@@ -11,7 +11,7 @@ import ast
 from collections.abc import Sequence
 from typing import Any
 
-from training.config import Config, ConfigError, from_plain, to_plain
+from crosswire.training.config import Config, ConfigError, from_plain, to_plain
 
 
 def override(config: Config, assignments: Sequence[str]) -> Config:

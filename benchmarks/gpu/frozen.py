@@ -20,16 +20,16 @@ from torch import Tensor
 
 from benchmarks.export import exchanging
 from benchmarks.gpu.machine import BF16, FP16, TF32, Arithmetic, Machine, ceiling, each, in_turns, one_line, share
-from export.cost import macs
-from export.frames import of_source
-from export.job import Job, job, silent
-from export.parity import measure as compared
-from export.parity import torch_runner
-from export.precision import Precision
-from export.servable import SegmentationServable
-from training.config import NetworkConfig, TrainConfig
-from training.datasets.rooms_frames import RoomsFrames
-from training.run_folder import Run
+from crosswire.export.frames import of_source
+from crosswire.export.macs import macs
+from crosswire.export.parity import measure as compared
+from crosswire.export.parity import torch_runner
+from crosswire.export.quantization.precision import Precision
+from crosswire.export.tasks.segmentation.job import Job, job, silent
+from crosswire.export.tasks.segmentation.servable import SegmentationServable
+from crosswire.training.config import NetworkConfig, TrainConfig
+from crosswire.training.datasets.rooms_frames import RoomsFrames
+from crosswire.training.engine.run_folder import Run
 
 NETWORKS = ("cen-lite", "refinenet101")
 #: Seconds that must be left before a network is compiled for one more shape.

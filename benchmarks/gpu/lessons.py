@@ -11,18 +11,18 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from benchmarks.gpu.machine import Arithmetic, Machine
-from training.audio_video.config import AudioVideoConfig, ClipShape
-from training.audio_video.data import ClipBatch
-from training.audio_video.task import AudioVideoTask
-from training.config import TrainConfig
-from training.data import Batch
-from training.losses import sparsity_loss
-from training.modalities import modalities
-from training.presets import preset
-from training.task import SegmentationTask
-from training.translation.config import TranslationConfig
-from training.translation.data import Views
-from training.translation.task import TranslationTask
+from crosswire.training.config import TrainConfig
+from crosswire.training.modalities import modalities
+from crosswire.training.tasks.audio_video.config import AudioVideoConfig, ClipShape
+from crosswire.training.tasks.audio_video.data import ClipBatch
+from crosswire.training.tasks.audio_video.module import AudioVideoTask
+from crosswire.training.tasks.presets import preset
+from crosswire.training.tasks.segmentation.data import Batch
+from crosswire.training.tasks.segmentation.losses import sparsity_loss
+from crosswire.training.tasks.segmentation.module import SegmentationTask
+from crosswire.training.tasks.translation.config import TranslationConfig
+from crosswire.training.tasks.translation.data import Views
+from crosswire.training.tasks.translation.module import TranslationTask
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ import torch
 from benchmarks.gpu.frozen import CUDA, exported, graph_size
 from benchmarks.gpu.machine import Machine, ceiling, share
 from benchmarks.serving import PAIR, bare_work, compare, like_rooms, pace, served_work, stand_in, triton_url
-from export.contract import Contract
-from export.cost import macs
-from serving.embedded import EmbeddedServer
-from serving.stages.cores import granted_cores
-from serving.stages.network import open_session
+from crosswire.contract import Contract
+from crosswire.export.macs import macs
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.steps.runtime.cores import granted_cores
+from crosswire.serving.steps.runtime.network import open_session
 
 NETWORK = "refinenet101"
 _WARM_S, _TURN_S = 8.0, 4.0

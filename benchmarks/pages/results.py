@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.gpu import PARTS
 from benchmarks.pages.claims import UNTESTED
-from training.study.study import AGREES, OPEN, REFUTED
+from research.study.study import AGREES, OPEN, REFUTED
 
 Record = dict[str, Any]
 _HEAD = """# Results

@@ -44,7 +44,7 @@ def draw(results: Path, path: Path) -> None:
     """Draw one line per ratio."""
     from matplotlib.figure import Figure  # slow to import, and only needed here
 
-    from training.report.style import colour, tidy
+    from crosswire.training.report.style import colour, tidy
 
     lines = series(results)
     figure = Figure(figsize=(8, 1.6 * max(1, len(lines))), layout="constrained")

@@ -4,7 +4,8 @@ Folder layouts, where DOMAIN is the name of a pipeline's input without its endin
 
     SRC/DOMAIN/STEM.png     one folder per input; files with equal stems belong together
     SRC/STEM.mp4            clips, for a pipeline that takes a clip
-    SRC/rgb.txt, depth.txt  a recording in TUM's layout, see `clients.recordings`; colour's time stamps are the names
+    SRC/rgb.txt, depth.txt  a recording in TUM's layout, see `crosswire.clients.inputs.recordings`; the time stamps of
+                            colour are the names
 
 An input that the pipeline can do without is absent for the whole batch where its folder is missing; where the folder is
 there, an item without its file in it is a mistake and is listed as a failure. Colour pictures of a recording without
@@ -22,10 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clients.errors import InputError
-from clients.pictures import PICTURE_ENDINGS
-from clients.pipelines import Pipeline, Tensor
-from clients.recordings import LONGEST_GAP_S, UNITS_PER_METRE, is_recording, read_recording
+from crosswire.clients.errors import InputError
+from crosswire.clients.inputs.images import PICTURE_ENDINGS
+from crosswire.clients.inputs.recordings import LONGEST_GAP_S, UNITS_PER_METRE, is_recording, read_recording
+from crosswire.clients.pipelines import Pipeline, Tensor
 
 CLIP = "clip"
 _PICTURE = "_image"
@@ -82,7 +83,7 @@ def find_items(source: Path, pipeline: Pipeline, longest_gap_s: float = LONGEST_
     """
     inputs = tuple(tensor for tensor in pipeline.inputs if tensor.dtype == "BYTES")
     if not inputs:
-        raise InputError(f"pipeline {pipeline.name!r} takes no files; name one that does: python -m clients list")
+        raise InputError(f"pipeline {pipeline.name!r} takes no files; name one that does: crosswire list")
     if is_recording(source):
         return _recorded(source, pipeline.name, inputs, longest_gap_s)
     if source.is_dir():
@@ -128,7 +129,7 @@ def _recorded(source: Path, pipeline: str, inputs: Sequence[Tensor], longest_gap
     if not needed <= set(_PAIR) <= {tensor.name for tensor in inputs}:
         raise InputError(
             f"{source} is a recording of colour and depth, pipeline {pipeline!r} takes "
-            f"{', '.join(domain(one) for one in inputs)}; name one that takes rgb and depth: python -m clients list"
+            f"{', '.join(domain(one) for one in inputs)}; name one that takes rgb and depth: crosswire list"
         )
     pairs, unmatched = read_recording(source, longest_gap_s)
     items = [Item(rgb.text, {_RGB: rgb.path, _DEPTH: depth.path}, time_s=rgb.time_s) for rgb, depth in pairs]

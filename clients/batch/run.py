@@ -12,18 +12,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from clients.balance import SAFE
-from clients.batch.items import Item, find_items
-from clients.batch.journal import Journal
-from clients.batch.progress import Progress
-from clients.batch.waiting import Waiting
-from clients.batch.work import PICTURE, item_question, keep, wanted_outputs
-from clients.depth import check_units
-from clients.errors import CrosswireError, DeadlineExceeded, InputError, OutputError, ServerError, ServerUnreachable
-from clients.files import prepare_folder, sweep, write_whole
-from clients.pipelines import Pipeline
-from clients.predictor import Predictor
-from clients.recordings import LONGEST_GAP_S
+from crosswire.clients.balance import SAFE
+from crosswire.clients.batch.items import Item, find_items
+from crosswire.clients.batch.progress import Progress
+from crosswire.clients.batch.progress_log import Journal
+from crosswire.clients.batch.waiting import Waiting
+from crosswire.clients.batch.work import PICTURE, item_question, keep, wanted_outputs
+from crosswire.clients.errors import (
+    CrosswireError,
+    DeadlineExceeded,
+    InputError,
+    OutputError,
+    ServerError,
+    ServerUnreachable,
+)
+from crosswire.clients.files import prepare_folder, sweep, write_whole
+from crosswire.clients.inputs.depth import check_units
+from crosswire.clients.inputs.recordings import LONGEST_GAP_S
+from crosswire.clients.pipelines import Pipeline
+from crosswire.clients.sync_client import Predictor
 
 RESULTS, FAILURES = "results.jsonl", "failures.jsonl"
 WINDOW = 8
@@ -96,7 +103,7 @@ def run_batch(
     Args:
         predictor: the way to the server; its retries should be as patient as its deadline.
         pipeline: whom to ask.
-        source: a folder or a list file, see `clients.batch.items`.
+        source: a folder or a list file, see `crosswire.clients.batch.items`.
         folder: where to write.
         options: what to do with every item.
         waiting: what the predictor's retries tell of its attempts.

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from clients.balance import SAFE
-from clients.errors import DeadlineExceeded, ServerError
+from crosswire.clients.balance import SAFE
+from crosswire.clients.errors import DeadlineExceeded, ServerError
 
 _SILENCE_S = 3.0
 _LONGEST_GAP_S = 60.0

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clients.answers import CONFIDENCE, OVERLAY
-from clients.batch.items import Item
-from clients.depth import depth_picture
-from clients.errors import InputError, ServerFailed
-from clients.files import write_whole
-from clients.pictures import check_registered, colour_picture, read_header, read_source
-from clients.pipelines import Pipeline
-from clients.questions import Arrays, Question
-from clients.results import Timings
-from clients.tensors import UNITS, bytes_tensor, units_tensor
+from crosswire.clients.batch.items import Item
+from crosswire.clients.errors import InputError, ServerFailed
+from crosswire.clients.files import write_whole
+from crosswire.clients.inputs.depth import depth_picture
+from crosswire.clients.inputs.images import check_registered, colour_picture, read_header, read_source
+from crosswire.clients.inputs.tensors import UNITS, bytes_tensor, units_tensor
+from crosswire.clients.pipelines import Pipeline
+from crosswire.clients.tasks.request import Arrays, Question
+from crosswire.clients.tasks.segmentation import Timings
+from crosswire.clients.tasks.segmentation_answer import CONFIDENCE, OVERLAY
 
 PICTURE, FOR_PEOPLE = "_png", (OVERLAY, CONFIDENCE)
 

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clients.batch.items import domain
-from clients.errors import InputError
-from clients.pictures import encode_png, read_source
-from clients.pipelines import Pipeline
-from clients.questions import check_inputs
-from clients.tensors import bytes_tensor
+from crosswire.clients.batch.items import domain
+from crosswire.clients.errors import InputError
+from crosswire.clients.inputs.images import encode_png, read_source
+from crosswire.clients.inputs.tensors import bytes_tensor
+from crosswire.clients.pipelines import Pipeline
+from crosswire.clients.tasks.request import check_inputs
 
 SIZE = (640, 480)
 _GREY = ("edge", "shade")

@@ -1,4 +1,4 @@
-"""Two ways to load a server, see `clients.bench`; the time is that of the event loop."""
+"""Two ways to load a server, see `crosswire.clients.bench`; the time is that of the event loop."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from clients.access import Access
-from clients.address import Address
-from clients.bench.figures import Run, Shot
-from clients.errors import ServerError
-from clients.transport import AsyncTransport, Send, Tensors, open_async_transport
+from crosswire.clients.access import Access
+from crosswire.clients.address import Address
+from crosswire.clients.bench.figures import Run, Shot
+from crosswire.clients.errors import ServerError
+from crosswire.clients.transport import AsyncTransport, Send, Tensors, open_async_transport
 
 
 @dataclass(frozen=True, eq=False)

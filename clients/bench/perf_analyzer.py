@@ -3,7 +3,7 @@
 The program comes with no package that can be installed beside ours; it lies in the manylinux wheel of `tritonclient`
 2.51.0, which is to be unzipped, not installed (it would replace protobuf and numpy by old releases):
 
-    pip download --no-deps tritonclient==2.51.0 && python -m clients bench --perf-analyzer tritonclient-2.51.0*.whl ...
+    pip download --no-deps tritonclient==2.51.0 && crosswire bench --perf-analyzer tritonclient-2.51.0*.whl ...
 
 It needs two libraries that the wheel `nvidia-pytriton` carries under other names.
 """
@@ -22,9 +22,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from clients.bench.load import Target
-from clients.errors import InputError, ServerFailed
-from clients.transport import Tensors
+from crosswire.clients.bench.load import Target
+from crosswire.clients.errors import InputError, ServerFailed
+from crosswire.clients.transport import Tensors
 
 VARIABLE = "CROSSWIRE_PERF_ANALYZER"
 _LIBRARIES = {"libb64.so.0d": "libb64-*.so*", "libcudart.so.12": "libcudart-*.so*"}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from clients.bench.figures import BEYOND
+from crosswire.clients.bench.figures import BEYOND
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #667; --rule: #d8dbe0; --page: #fff }
@@ -30,7 +30,7 @@ Point = tuple[float, float]
 
 
 def html_report(found: Mapping[str, Any]) -> str:
-    """Return the report of what `clients.bench.session.measure` found."""
+    """Return the report of what `crosswire.clients.bench.session.measure` found."""
     parts = [f"<h1>{escape(' against '.join(one['name'] for one in found['targets']))}</h1>"]
     plan = found["plan"]
     parts.append(

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clients.bench.figures import Run, figures, latencies_ms, quantile
-from clients.bench.load import Target, closed_loop, open_loop
-from clients.bench.steps import steps_between
-from clients.errors import InputError, ServerFailed
+from crosswire.clients.bench.figures import Run, figures, latencies_ms, quantile
+from crosswire.clients.bench.load import Target, closed_loop, open_loop
+from crosswire.clients.bench.steps import steps_between
+from crosswire.clients.errors import InputError, ServerFailed
 
 LOADS = (0.5, 0.7, 0.9)
 FEWEST_TURNS = 5

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from clients.bench.report import clients_text
-from clients.bench.session import FEWEST_TURNS
+from crosswire.clients.bench.report import clients_text
+from crosswire.clients.bench.session import FEWEST_TURNS
 
 
 def as_table(found: Mapping[str, Any]) -> str:

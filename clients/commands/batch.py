@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clients.balance import Retries
-from clients.batch.run import FAILURES, RESULTS, WINDOW, BatchOptions, Outcome, run_batch
-from clients.batch.waiting import Waiting
-from clients.commands.connection import add_deadline_option, add_server_options, connect, server_of
-from clients.commands.recorded import add_recording_options
+from crosswire.clients.balance import Retries
+from crosswire.clients.batch.run import FAILURES, RESULTS, WINDOW, BatchOptions, Outcome, run_batch
+from crosswire.clients.batch.waiting import Waiting
+from crosswire.clients.commands.connection import add_deadline_option, add_server_options, connect, server_of
+from crosswire.clients.commands.recorded import add_recording_options
 
 _PATIENT = Retries(attempts=1_000_000, first_pause_s=0.2, longest_pause_s=2.0)  # until the deadline
 

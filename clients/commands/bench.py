@@ -12,18 +12,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clients.access import Access
-from clients.bench.figures import figures
-from clients.bench.inputs import SIZE, bench_inputs
-from clients.bench.load import Target, closed_loop, open_target_transport
-from clients.bench.perf_analyzer import VARIABLE, find_perf_analyzer, run_perf_analyzer
-from clients.bench.report import html_report, without_curves
-from clients.bench.session import FEWEST_TURNS, Plan, measure
-from clients.bench.table import as_table
-from clients.commands.connection import access_of, add_deadline_option, add_server_options, connect, server_of
-from clients.commands.named_files import add_named_files
-from clients.errors import InputError
-from clients.files import prepare_folder, write_whole
+from crosswire.clients.access import Access
+from crosswire.clients.bench.figures import figures
+from crosswire.clients.bench.inputs import SIZE, bench_inputs
+from crosswire.clients.bench.load import Target, closed_loop, open_target_transport
+from crosswire.clients.bench.perf_analyzer import VARIABLE, find_perf_analyzer, run_perf_analyzer
+from crosswire.clients.bench.report import html_report, without_curves
+from crosswire.clients.bench.session import FEWEST_TURNS, Plan, measure
+from crosswire.clients.bench.table import as_table
+from crosswire.clients.commands.connection import access_of, add_deadline_option, add_server_options, connect, server_of
+from crosswire.clients.commands.named_files import add_named_files
+from crosswire.clients.errors import InputError
+from crosswire.clients.files import prepare_folder, write_whole
 
 
 def add_to(commands: Any) -> None:
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
     if options.html:
         write_whole(options.html, html_report(found).encode())
         print(f"wrote {options.html}")
-    print(json.dumps({"benchmark": "clients.bench", **without_curves(found)}))
+    print(json.dumps({"benchmark": "crosswire.clients.bench", **without_curves(found)}))
 
 
 async def _measure(

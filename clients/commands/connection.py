@@ -7,11 +7,11 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from clients.access import VARIABLE
-from clients.balance import Retries
-from clients.errors import InputError
-from clients.own_server import REPOSITORY, own_server
-from clients.predictor import DEADLINE_S, Predictor
+from crosswire.clients.access import VARIABLE
+from crosswire.clients.balance import Retries
+from crosswire.clients.errors import InputError
+from crosswire.clients.own_server import REPOSITORY, own_server
+from crosswire.clients.sync_client import DEADLINE_S, Predictor
 
 DEFAULT_URL = "grpc://127.0.0.1:8001"
 _URL = "grpc://HOST:PORT or http://HOST:PORT of the server"

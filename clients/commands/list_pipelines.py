@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from clients.commands.connection import add_connection_options, connect
-from clients.pipelines import Pipeline, Tensor
+from crosswire.clients.commands.connection import add_connection_options, connect
+from crosswire.clients.pipelines import Pipeline, Tensor
 
 
 def add_to(commands: Any) -> None:

@@ -9,16 +9,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from clients.classifications import Classification
-from clients.commands.connection import add_connection_options, connect
-from clients.commands.named_files import add_named_files
-from clients.errors import InputError
-from clients.files import prepare_folder
-from clients.pictures import PICTURE_ENDINGS
-from clients.predictor import Predictor
-from clients.questions import check_inputs
-from clients.results import Segmentation
-from clients.translations import Translation
+from crosswire.clients.commands.connection import add_connection_options, connect
+from crosswire.clients.commands.named_files import add_named_files
+from crosswire.clients.errors import InputError
+from crosswire.clients.files import prepare_folder
+from crosswire.clients.inputs.images import PICTURE_ENDINGS
+from crosswire.clients.sync_client import Predictor
+from crosswire.clients.tasks.classification import Classification
+from crosswire.clients.tasks.request import check_inputs
+from crosswire.clients.tasks.segmentation import Segmentation
+from crosswire.clients.tasks.translation import Translation
 
 Result = Segmentation | Classification | Translation
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from clients.recordings import LONGEST_GAP_S
+from crosswire.clients.inputs.recordings import LONGEST_GAP_S
 
 
 def add_recording_options(parser: argparse.ArgumentParser) -> None:

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clients.async_predictor import AsyncPredictor
-from clients.commands.connection import access_of, add_deadline_option, add_server_options, connect, server_of
-from clients.commands.recorded import add_recording_options
-from clients.files import prepare_folder, write_whole
-from clients.results import Segmentation
-from clients.stream.frames import Frame, Recording, read_sequence
-from clients.stream.run import Deliver, Mode, Seen, StreamOptions, run_stream
-from clients.stream.video import VideoWriter, check_video
+from crosswire.clients.async_client import AsyncPredictor
+from crosswire.clients.commands.connection import access_of, add_deadline_option, add_server_options, connect, server_of
+from crosswire.clients.commands.recorded import add_recording_options
+from crosswire.clients.files import prepare_folder, write_whole
+from crosswire.clients.stream.frames import Frame, Recording, read_sequence
+from crosswire.clients.stream.run import Deliver, Mode, Seen, StreamOptions, run_stream
+from crosswire.clients.stream.video import VideoWriter, check_video
+from crosswire.clients.tasks.segmentation import Segmentation
 
 
 def add_to(commands: Any) -> None:

@@ -6,10 +6,10 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from clients.batch.items import find_items
-from clients.errors import InputError
-from clients.pipelines import Pipeline
-from clients.recordings import LONGEST_GAP_S
+from crosswire.clients.batch.items import find_items
+from crosswire.clients.errors import InputError
+from crosswire.clients.inputs.recordings import LONGEST_GAP_S
+from crosswire.clients.pipelines import Pipeline
 
 FOLDER_RATE = 30.0
 _PAIR = ("rgb_image", "depth_image")
@@ -60,7 +60,7 @@ def read_sequence(folder: Path, pipeline: Pipeline, longest_gap_s: float = LONGE
     """Find the frames of a folder.
 
     Args:
-        folder: in TUM's layout, or with `rgb/` and `depth/`, see `clients.batch.items`.
+        folder: in TUM's layout, or with `rgb/` and `depth/`, see `crosswire.clients.batch.items`.
         pipeline: whom the frames are for.
         longest_gap_s: how far the time stamps of a pair may lie apart.
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from clients.async_predictor import AsyncPredictor
-from clients.depth import check_units
-from clients.errors import InputError, ServerError, ServerUnreachable
-from clients.results import Segmentation
-from clients.stream.frames import Frame
+from crosswire.clients.async_client import AsyncPredictor
+from crosswire.clients.errors import InputError, ServerError, ServerUnreachable
+from crosswire.clients.inputs.depth import check_units
+from crosswire.clients.stream.frames import Frame
+from crosswire.clients.tasks.segmentation import Segmentation
 
 
 class Mode(str, Enum):

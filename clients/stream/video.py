@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from clients.errors import InputError, OutputError
+from crosswire.clients.errors import InputError, OutputError
 
 _CODECS = ("libx264", "mpeg4")
 _TICKS = 60_000  # MPEG-4 cannot count more than 65535 a second

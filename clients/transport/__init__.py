@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from clients.access import Access
-from clients.address import Address
-from clients.transport.base import AsyncTransport, Send, Tensors, Transport
-from clients.transport.grpc import AsyncGrpcTransport, GrpcTransport
-from clients.transport.http import AsyncHttpTransport, HttpTransport
+from crosswire.clients.access import Access
+from crosswire.clients.address import Address
+from crosswire.clients.transport.base import AsyncTransport, Send, Tensors, Transport
+from crosswire.clients.transport.grpc import AsyncGrpcTransport, GrpcTransport
+from crosswire.clients.transport.http import AsyncHttpTransport, HttpTransport
 
 __all__ = ["AsyncTransport", "Send", "Tensors", "Transport", "open_async_transport", "open_transport"]
 

@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from clients.address import Address
-from clients.errors import DeadlineExceeded, ServerFailed, ServerUnreachable
+from crosswire.clients.address import Address
+from crosswire.clients.errors import DeadlineExceeded, ServerFailed, ServerUnreachable
 
 Tensors = Mapping[str, NDArray[Any]]
 Send = Callable[[], Awaitable[object]]
@@ -20,8 +20,8 @@ PROBE_S: Final = 2.0
 class Transport(Protocol):
     """Carries tensors to a server that speaks KServe v2 and brings answers back.
 
-    Every method but `ready` and `close` raises a subclass of `clients.errors.ServerError`, never an error of the
-    library below, and may be called from several threads.
+    Every method but `ready` and `close` raises a subclass of `crosswire.clients.errors.ServerError`, never an error of
+    the library below, and may be called from several threads.
     """
 
     def infer(self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float) -> dict[str, NDArray[Any]]:

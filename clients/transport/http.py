@@ -18,10 +18,10 @@ import tritonclient.http as triton
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from clients.access import Access
-from clients.address import Address
-from clients.errors import CrosswireError, PipelineUnknown, RequestRefused, ServerError, ServerOverloaded
-from clients.transport.base import (
+from crosswire.clients.access import Access
+from crosswire.clients.address import Address
+from crosswire.clients.errors import CrosswireError, PipelineUnknown, RequestRefused, ServerError, ServerOverloaded
+from crosswire.clients.transport.base import (
     PROBE_S,
     Tensors,
     collect,

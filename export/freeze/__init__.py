@@ -1,5 +1,5 @@
 """Freezing: from a live network with masks to a static one without."""
 
-from export.freeze.rewrite import FreezeError, freeze
+from crosswire.export.freeze.rewrite import FreezeError, freeze
 
 __all__ = ["FreezeError", "freeze"]

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from export.freeze.groups import Group, StreamPlan
+from crosswire.export.freeze.groups import Group, StreamPlan
 
 
 @dataclass(frozen=True)

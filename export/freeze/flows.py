@@ -8,11 +8,11 @@ from typing import Any, cast
 import torch
 from torch import fx, nn
 
-from export.freeze.fold import Conv, Norm
-from export.freeze.groups import StreamPlan, plan_streams
-from training.models import PrivateNorm2d, StreamConv2d
-from training.models.fusion.substitute import Discard
-from training.models.translation import InstanceNorm, Runs, StackFlows
+from crosswire.export.freeze.fold import Conv, Norm
+from crosswire.export.freeze.groups import StreamPlan, plan_streams
+from crosswire.training.models import PrivateNorm2d, StreamConv2d
+from crosswire.training.models.fusion.substitute import Discard
+from crosswire.training.models.translation import InstanceNorm, Runs, StackFlows
 
 #: Norms that several flows may share.
 PLAIN_NORMS = (nn.BatchNorm2d, InstanceNorm)

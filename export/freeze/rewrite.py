@@ -17,17 +17,17 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from export.freeze.emit import Emitter, Parallel, Stacked
-from export.freeze.flows import PLAIN_NORMS, conv_of, groups_of, is_conv, is_norm, plans_of, width
-from export.freeze.fold import Conv, Norm, folded_conv, own_norm
-from export.freeze.groups import StreamPlan
-from export.freeze.pooling import BinAverage
-from training.models import Decisions, Ensemble, PrivateNorm2d, StackStreams, StreamConv2d
-from training.models.exchange import Mixing
-from training.models.fusion.decide import ConcatDecision
-from training.models.fusion.gather import StreamFusion
-from training.models.fusion.substitute import Discard
-from training.models.translation import InstanceNorm, Pictures, Runs, StackFlows, TaskMix
+from crosswire.export.freeze.emit import Emitter, Parallel, Stacked
+from crosswire.export.freeze.flows import PLAIN_NORMS, conv_of, groups_of, is_conv, is_norm, plans_of, width
+from crosswire.export.freeze.fold import Conv, Norm, folded_conv, own_norm
+from crosswire.export.freeze.groups import StreamPlan
+from crosswire.export.freeze.pooling import BinAverage
+from crosswire.training.models import Decisions, Ensemble, PrivateNorm2d, StackStreams, StreamConv2d
+from crosswire.training.models.exchange import Mixing
+from crosswire.training.models.fusion.decide import ConcatDecision
+from crosswire.training.models.fusion.gather import StreamFusion
+from crosswire.training.models.fusion.substitute import Discard
+from crosswire.training.models.translation import InstanceNorm, Pictures, Runs, StackFlows, TaskMix
 
 _ELEMENTWISE = (F.relu, F.leaky_relu, F.max_pool2d, F.interpolate, operator.add, torch.tanh)
 _COPIED = (nn.ReLU, nn.MaxPool2d)

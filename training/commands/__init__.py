@@ -1,1 +1,1 @@
-"""The sub-commands of `python -m training`, one file each."""
+"""The commands of `crosswire` that train, one file each."""

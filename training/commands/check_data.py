@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.arguments import Commands
+from crosswire.training.commands.arguments import Commands
 
 
 def add(commands: Commands) -> None:
@@ -24,9 +24,9 @@ def _check(options: argparse.Namespace) -> None:
     """Print every problem; raise where there is one."""
     from tqdm import tqdm
 
-    from training.audio_video.sources.layouts import CLIP_LAYOUTS
-    from training.check_data import TASKONOMY, problems, recognised, survey_of
-    from training.config import ConfigError, DataConfig
+    from crosswire.training.config import ConfigError, DataConfig
+    from crosswire.training.datasets.check import TASKONOMY, problems, recognised, survey_of
+    from crosswire.training.datasets.clips.layouts import CLIP_LAYOUTS
 
     layout = options.layout or recognised(options.path)
     config = DataConfig(

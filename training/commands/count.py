@@ -6,8 +6,8 @@ import argparse
 import json
 from typing import Any
 
-from training.commands.arguments import Commands, add_settings, size
-from training.overrides import override
+from crosswire.training.commands.arguments import Commands, add_settings, size
+from crosswire.training.overrides import override
 
 
 def add(commands: Commands) -> None:
@@ -35,7 +35,7 @@ def _dims(text: str) -> tuple[int, ...]:
 
 def _count(options: argparse.Namespace) -> None:
     """Count a network or a fusion."""
-    from training.audio_video.fusion import FUSIONS
+    from crosswire.training.models.vector_fusion import FUSIONS
 
     counts = _count_fusion(options) if options.network in FUSIONS else _count_network(options)
     print(
@@ -50,7 +50,7 @@ def _count(options: argparse.Namespace) -> None:
 
 def _count_fusion(options: argparse.Namespace) -> dict[str, Any]:
     """Count a fusion of feature vectors."""
-    from training.audio_video.fusion import FusionConfig, count_fusion
+    from crosswire.training.models.vector_fusion import FusionConfig, count_fusion
 
     if not options.dims:
         raise ValueError(f"{options.network} fuses feature vectors; say how large they are, for example --dims 512,512")
@@ -61,8 +61,8 @@ def _count_fusion(options: argparse.Namespace) -> dict[str, Any]:
 
 def _count_network(options: argparse.Namespace) -> dict[str, Any]:
     """Count a network of pictures."""
-    from training.count import count_macs, count_parameters
-    from training.kinds import kind_with
+    from crosswire.training.models.count import count_macs, count_parameters
+    from crosswire.training.tasks.registry import kind_with
 
     if options.dims:
         raise ValueError(f"--dims belongs to the fusions, not to {options.network}; use --streams and --size")

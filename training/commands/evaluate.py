@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.arguments import Commands
+from crosswire.training.commands.arguments import Commands
 
 
 def add(commands: Commands) -> None:
@@ -42,8 +42,8 @@ def _scales(text: str) -> tuple[float, ...]:
 
 def _evaluate(options: argparse.Namespace) -> None:
     """Score a run."""
-    from training.kinds import ScoreOptions, kind_of
-    from training.run_folder import read_run
+    from crosswire.training.engine.run_folder import read_run
+    from crosswire.training.tasks.registry import ScoreOptions, kind_of
 
     run = read_run(options.run)
     kind = kind_of(run.config)

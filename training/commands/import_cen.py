@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.arguments import Commands, add_settings
+from crosswire.training.commands.arguments import Commands, add_settings
 
 
 def add(commands: Commands) -> None:
     """Describe `import-cen`."""
-    importer = commands.add_parser("import-cen", help="turn a checkpoint of the official CEN code into a run")
+    importer = commands.add_parser(
+        "import", aliases=["import-cen"], help="turn a checkpoint of the official CEN code into a run"
+    )
     importer.add_argument("file", type=Path, help="official checkpoint: segmentation (.pth.tar) or generator (.pkl)")
     importer.add_argument("--network", required=True, help="refinenet50, refinenet101, refinenet152 or unet256")
     importer.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder to write")
@@ -20,9 +22,9 @@ def add(commands: Commands) -> None:
 
 def _import_cen(options: argparse.Namespace) -> None:
     """Import a checkpoint and say what it was."""
-    from training.import_cen import import_cen
-    from training.import_translation import NETWORK, import_translation
-    from training.models import exchanged_share
+    from crosswire.training.importers.cen_segmentation import import_cen
+    from crosswire.training.importers.cen_translation import NETWORK, import_translation
+    from crosswire.training.models import exchanged_share
 
     if options.network == NETWORK:
         translation = import_translation(options.file, options.out, options.assignments)
@@ -33,7 +35,7 @@ def _import_cen(options: argparse.Namespace) -> None:
             "name other domains with --set network.inputs=A,B --set network.outputs=C"
         )
         print(f"written: {options.out}")
-        print(f"next: python -m export build {options.out} --name my_network --size 256x256 --to my_repository")
+        print(f"next: crosswire export {options.out} --name my_network --size 256x256 --to my_repository")
         return
     run = import_cen(options.file, options.network, options.out, options.assignments)
     network = run.config.network
@@ -42,4 +44,4 @@ def _import_cen(options: argparse.Namespace) -> None:
         f"{exchanged_share(run.network):.1%} of the channels exchanged"
     )
     print(f"written: {options.out}")
-    print(f"next: python -m export build {options.out} --name my_network --size 480x640 --to my_repository")
+    print(f"next: crosswire export {options.out} --name my_network --size 480x640 --to my_repository")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.arguments import Commands
+from crosswire.training.commands.arguments import Commands
 
 
 def add(commands: Commands) -> None:
@@ -27,9 +27,9 @@ def add(commands: Commands) -> None:
 
 def _infer(options: argparse.Namespace) -> None:
     """Run a network on arrays."""
-    from training.infer import read_arrays, write_arrays
-    from training.kinds import kind_of
-    from training.run_folder import read_run
+    from crosswire.training.engine.arrays import read_arrays, write_arrays
+    from crosswire.training.engine.run_folder import read_run
+    from crosswire.training.tasks.registry import kind_of
 
     run = read_run(options.run)
     answers = kind_of(run.config).infer(run, read_arrays(options.tensors))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.arguments import Commands, size
+from crosswire.training.commands.arguments import Commands, size
 
 
 def add(commands: Commands) -> None:
@@ -22,11 +22,11 @@ def add(commands: Commands) -> None:
 
 def _make(options: argparse.Namespace) -> None:
     """Write a data set."""
-    from training.audio_video.sources.write import FEWEST, WRITERS
-    from training.check_data import TASKONOMY
-    from training.config import ConfigError
-    from training.data import SPLITS
-    from training.datasets.layouts import LAYOUTS
+    from crosswire.training.config import ConfigError
+    from crosswire.training.datasets.check import TASKONOMY
+    from crosswire.training.datasets.clips.write import FEWEST, WRITERS
+    from crosswire.training.datasets.layouts import LAYOUTS
+    from crosswire.training.tasks.segmentation.data import SPLITS
 
     layouts = (*LAYOUTS, TASKONOMY) if options.source == "rooms" else tuple(WRITERS)
     layout = options.layout or ("folder" if options.source == "rooms" else "clips")
@@ -43,15 +43,15 @@ def _make(options: argparse.Namespace) -> None:
         _make_rooms(options, layout)
     else:
         _make_events(options, layout)
-    print(f"written: {options.to}\nnext: python -m training check-data {options.to}")
+    print(f"written: {options.to}\nnext: crosswire check-data {options.to}")
 
 
 def _make_rooms(options: argparse.Namespace, layout: str) -> None:
     """Write frames of procedural rooms."""
-    from training.datasets.layouts import LAYOUTS
-    from training.datasets.rooms_frames import RoomsFrames
-    from training.datasets.write import split_evenly
-    from training.translation.taskonomy_write import write_taskonomy
+    from crosswire.training.datasets.layouts import LAYOUTS
+    from crosswire.training.datasets.rooms_frames import RoomsFrames
+    from crosswire.training.datasets.taskonomy.write import write_taskonomy
+    from crosswire.training.datasets.write import split_evenly
 
     size = options.size or (128, 160)
     if layout not in LAYOUTS:
@@ -63,9 +63,9 @@ def _make_rooms(options: argparse.Namespace, layout: str) -> None:
 
 def _make_events(options: argparse.Namespace, layout: str) -> None:
     """Write procedural clips."""
-    from training.audio_video.config import ClipShape
-    from training.audio_video.sources.events_clips import EventClips
-    from training.audio_video.sources.write import WRITERS
+    from crosswire.training.datasets.clips.events_clips import EventClips
+    from crosswire.training.datasets.clips.write import WRITERS
+    from crosswire.training.tasks.audio_video.config import ClipShape
 
     height, width = options.size or (48, 64)
     if height % 2 or width % 2:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from training.commands.arguments import Commands
-from training.config import to_plain
-from training.presets import PRESETS, preset
+from crosswire.training.commands.arguments import Commands
+from crosswire.training.config import to_plain
+from crosswire.training.tasks.presets import PRESETS, preset
 
 
 def add(commands: Commands) -> None:

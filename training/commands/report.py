@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.arguments import Commands
+from crosswire.training.commands.arguments import Commands
 
 
 def add(commands: Commands) -> None:
@@ -17,8 +17,8 @@ def add(commands: Commands) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     """Draw a run."""
-    from training.kinds import kind_of
-    from training.run_folder import read_run
+    from crosswire.training.engine.run_folder import read_run
+    from crosswire.training.tasks.registry import kind_of
 
     run = read_run(options.run)
     print(f"written: {kind_of(run.config).report(run)}")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.arguments import Commands, add_settings
-from training.config import same_result
-from training.overrides import override
-from training.presets import preset
+from crosswire.training.commands.arguments import Commands, add_settings
+from crosswire.training.config import same_result
+from crosswire.training.overrides import override
+from crosswire.training.tasks.presets import preset
 
 
 def add(commands: Commands) -> None:
     """Describe `train`."""
     train = commands.add_parser("train", help="train a preset, or go on with a run")
-    train.add_argument("preset", nargs="?", help="see: python -m training presets")
+    train.add_argument("preset", nargs="?", help="see: crosswire presets")
     train.add_argument("--to", type=Path, metavar="RUN", help="run folder to write (default runs/PRESET)")
     train.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder where it stopped")
     add_settings(train)
@@ -24,12 +24,12 @@ def add(commands: Commands) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     """Train, score and report a run."""
-    from training.fit import fit  # torch and lightning are needed only here
-    from training.kinds import RunConfig, ScoreOptions, kind_of
-    from training.run_folder import read_config, read_run
+    from crosswire.training.engine.fit import fit  # torch and lightning are needed only here
+    from crosswire.training.engine.run_folder import read_config, read_run
+    from crosswire.training.tasks.registry import RunConfig, ScoreOptions, kind_of
 
     if (options.preset is None) == (options.resume is None):
-        raise ValueError("give a preset to train, or --resume RUN to go on with a run; see: python -m training presets")
+        raise ValueError("give a preset to train, or --resume RUN to go on with a run; see: crosswire presets")
     if options.resume and options.to:
         raise ValueError("--resume goes on with a run where it is; it does not take --to")
     config: RunConfig

@@ -21,13 +21,13 @@ from typing import Any
 
 import dacite
 
-from training.config import DataConfig
-from training.datasets.classes import spread_palette
-from training.datasets.file_frames import Entry, FileFrames, Format, open_files
-from training.datasets.files import LabelCode, PlainDepth
-from training.datasets.frames import IGNORE
-from training.datasets.lists import read_lines, shared_lines
-from training.datasets.problems import DataError, Problem, Survey, absent, refuse
+from crosswire.training.config import DataConfig
+from crosswire.training.datasets.classes import spread_palette
+from crosswire.training.datasets.files.frames import Entry, FileFrames, Format, open_files
+from crosswire.training.datasets.files.images import LabelCode, PlainDepth
+from crosswire.training.datasets.files.lists import read_lines, shared_lines
+from crosswire.training.datasets.files.problems import DataError, Problem, Survey, absent, refuse
+from crosswire.training.datasets.frames import IGNORE
 
 MANIFEST = "manifest.json"
 ENDINGS = {"rgb": (".png", ".jpg", ".jpeg"), "depth": (".png",), "labels": (".png",)}

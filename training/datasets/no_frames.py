@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from training.datasets.classes import spread_palette
-from training.datasets.frames import Frame
+from crosswire.training.datasets.classes import spread_palette
+from crosswire.training.datasets.frames import Frame
 
 
 class NoFrames:

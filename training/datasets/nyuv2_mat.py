@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.config import DataConfig
-from training.datasets.classes import NYUV2_CLASSES, NYUV2_PALETTE
-from training.datasets.files import Depth, Labels, depth_problem
-from training.datasets.frames import IGNORE, Frame
-from training.datasets.matlab import Hdf5, read_variables
-from training.datasets.problems import DataError, Problem, Survey
+from crosswire.training.config import DataConfig
+from crosswire.training.datasets.classes import NYUV2_CLASSES, NYUV2_PALETTE
+from crosswire.training.datasets.files.images import Depth, Labels, depth_problem
+from crosswire.training.datasets.files.matlab import Hdf5, read_variables
+from crosswire.training.datasets.files.problems import DataError, Problem, Survey
+from crosswire.training.datasets.frames import IGNORE, Frame
 
 FILE, MAPPING, SPLITS = "nyu_depth_v2_labeled.mat", "classMapping40.mat", "splits.mat"
 PLAUSIBLE = (0.3, 10.0)

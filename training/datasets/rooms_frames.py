@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets.frames import Frame
-from training.datasets.rooms import CLASSES, PALETTE, render
+from crosswire.training.datasets.frames import Frame
+from crosswire.training.datasets.rooms import CLASSES, PALETTE, render
 
 
 class RoomsFrames:

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.config import DataConfig
-from training.datasets.classes import SUNRGBD_CLASSES, SUNRGBD_PALETTE
-from training.datasets.file_frames import Entry, FileFrames, Format
-from training.datasets.files import Depth, LabelCode, Labels
-from training.datasets.matlab import Hdf5, read_variables
-from training.datasets.problems import DataError, Problem, Survey, absent, refuse
+from crosswire.training.config import DataConfig
+from crosswire.training.datasets.classes import SUNRGBD_CLASSES, SUNRGBD_PALETTE
+from crosswire.training.datasets.files.frames import Entry, FileFrames, Format
+from crosswire.training.datasets.files.images import Depth, LabelCode, Labels
+from crosswire.training.datasets.files.matlab import Hdf5, read_variables
+from crosswire.training.datasets.files.problems import DataError, Problem, Survey, absent, refuse
 
 ROOT = "SUNRGBD"
 META = "SUNRGBDtoolbox/Metadata/SUNRGBDMeta.mat"

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from training.datasets import folder, nyuv2, nyuv2_mat, sunrgbd
-from training.datasets.classes import NYUV2_CLASSES, SUNRGBD_CLASSES
-from training.datasets.frames import IGNORE, Frame, FrameSource
+from crosswire.training.datasets import folder, nyuv2, nyuv2_mat, sunrgbd
+from crosswire.training.datasets.classes import NYUV2_CLASSES, SUNRGBD_CLASSES
+from crosswire.training.datasets.frames import IGNORE, Frame, FrameSource
 
 Splits = Mapping[str, Sequence[int]]
 """Indices of the frames of `train`, `val` and `test`."""

@@ -10,19 +10,19 @@ from typing import TypeAlias
 
 from torch import nn
 
-from training.config import ConfigError, NetworkConfig
-from training.modalities import modality
-from training.models.exchange import PrivateNorm2d, exchanged_share, exchanging_norms, sparse_norms
-from training.models.fusion.assemble import fuse
-from training.models.fusion.rules import penalty, rule_maker
-from training.models.lite import LiteDecoder, LiteEncoder
-from training.models.pspnet import PSPNetDecoder
-from training.models.refinenet import RefineNetDecoder
-from training.models.resnet import BLOCKS, Exchange, ResNet
-from training.models.segmentation import Decisions, SegmentationNetwork
-from training.models.single import single_stream
-from training.models.streams import Ensemble, StackStreams, StreamConv2d, unshare
-from training.onednn import keep_narrow_strides_plain
+from crosswire.training.config import ConfigError, NetworkConfig
+from crosswire.training.modalities import modality
+from crosswire.training.models.exchange import PrivateNorm2d, exchanged_share, exchanging_norms, sparse_norms
+from crosswire.training.models.fusion.assemble import fuse
+from crosswire.training.models.fusion.rules import penalty, rule_maker
+from crosswire.training.models.lite import LiteDecoder, LiteEncoder
+from crosswire.training.models.onednn import keep_narrow_strides_plain
+from crosswire.training.models.pspnet import PSPNetDecoder
+from crosswire.training.models.refinenet import RefineNetDecoder
+from crosswire.training.models.resnet import BLOCKS, Exchange, ResNet
+from crosswire.training.models.segmentation import Decisions, SegmentationNetwork
+from crosswire.training.models.single import single_stream
+from crosswire.training.models.streams import Ensemble, StackStreams, StreamConv2d, unshare
 
 __all__ = [
     "NETWORKS",

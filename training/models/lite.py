@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.models.resnet import Exchange
+from crosswire.training.models.resnet import Exchange
 
 #: Channels of the four stages, as multiples of the width.
 STAGES = (1, 2, 4, 6)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.models.exchange import Mixing, PrivateNorm2d, Substitution
+from crosswire.training.models.exchange import Mixing, PrivateNorm2d, Substitution
 
 EXPANSION = 4
 BLOCKS = {

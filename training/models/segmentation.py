@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from training.models.fusion.align import take_auxiliary
-from training.models.streams import Ensemble, StackStreams
+from crosswire.training.models.fusion.align import take_auxiliary
+from crosswire.training.models.streams import Ensemble, StackStreams
 
 
 class Decisions(NamedTuple):

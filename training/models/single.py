@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from torch import nn
 
-from training.config import ConfigError
+from crosswire.training.config import ConfigError
 
 Network = TypeVar("Network", bound=nn.Module)
 

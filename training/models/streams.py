@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from training.models.exchange import PrivateNorm2d
+from crosswire.training.models.exchange import PrivateNorm2d
 
 
 class StackStreams(nn.Module):

@@ -7,21 +7,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.classes import check_classes
-from training.config import ConfigError
-from training.count import parameters
-from training.data import frames
-from training.datasets.frames import FrameSource
-from training.evaluate import score
-from training.gamma_log import Gammas, read_gammas
-from training.modalities import modalities
-from training.models import exchanging_norms, sparse_norms
-from training.report import decisions, exchanged, factors, features
-from training.report.decisions import Sample
-from training.report.page import FOLDER, Page, spread, write_page
-from training.report.style import Picture
-from training.run_folder import Run, read_metrics
-from training.transforms import eval_transform
+from crosswire.training.config import ConfigError
+from crosswire.training.datasets.frames import FrameSource
+from crosswire.training.engine.classes import check_classes
+from crosswire.training.engine.gamma_log import Gammas, read_gammas
+from crosswire.training.engine.run_folder import Run, read_metrics
+from crosswire.training.modalities import modalities
+from crosswire.training.models import exchanging_norms, sparse_norms
+from crosswire.training.models.count import parameters
+from crosswire.training.report import decisions, exchanged, factors, features
+from crosswire.training.report.decisions import Sample
+from crosswire.training.report.page import FOLDER, Page, spread, write_page
+from crosswire.training.report.style import Picture
+from crosswire.training.tasks.segmentation.data import frames
+from crosswire.training.tasks.segmentation.evaluate import score
+from crosswire.training.tasks.segmentation.transforms import eval_transform
 
 _FRAMES = 6
 

@@ -13,12 +13,12 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.datasets.frames import IGNORE, FrameSource
-from training.losses import upsample
-from training.modalities import Modality
-from training.models import SegmentationNetwork
-from training.report.style import GREY, INK, Picture, bare, save
-from training.run_folder import Run
+from crosswire.training.datasets.frames import IGNORE, FrameSource
+from crosswire.training.engine.run_folder import Run
+from crosswire.training.modalities import Modality
+from crosswire.training.models import SegmentationNetwork
+from crosswire.training.report.style import GREY, INK, Picture, bare, save
+from crosswire.training.tasks.segmentation.losses import upsample
 
 _HOLE = (120, 126, 132)
 

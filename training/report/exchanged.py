@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from training.gamma_log import Gammas
-from training.models import PrivateNorm2d, exchanged_share, exchanging_norms
-from training.report.factors import draw_bars, short_names
-from training.report.style import INK, PALE, Picture, colour, save, tidy
-from training.run_folder import Run
+from crosswire.training.engine.gamma_log import Gammas
+from crosswire.training.engine.run_folder import Run
+from crosswire.training.models import PrivateNorm2d, exchanged_share, exchanging_norms
+from crosswire.training.report.factors import draw_bars, short_names
+from crosswire.training.report.style import INK, PALE, Picture, colour, save, tidy
 
 
 def draw_layers(run: Run, folder: Path) -> Picture:

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.models import SegmentationNetwork, exchanging_norms
-from training.models.exchange import PrivateNorm2d
-from training.report.decisions import Sample
-from training.report.factors import short_names
-from training.report.style import INK, Picture, bare, save
-from training.run_folder import Run
+from crosswire.training.engine.run_folder import Run
+from crosswire.training.models import SegmentationNetwork, exchanging_norms
+from crosswire.training.models.exchange import PrivateNorm2d
+from crosswire.training.report.decisions import Sample
+from crosswire.training.report.factors import short_names
+from crosswire.training.report.style import INK, Picture, bare, save
 
 _LAYERS = 2
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from training.files import write_text
-from training.report.style import Picture
+from crosswire.training.engine.files import write_text
+from crosswire.training.report.style import Picture
 
 FOLDER = "report"
 PAGE = "index.html"

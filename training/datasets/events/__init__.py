@@ -11,7 +11,7 @@ Example:
 
 from __future__ import annotations
 
-from training.datasets.events.classes import CLASSES, PALETTE
-from training.datasets.events.render import Event, render
+from crosswire.training.datasets.events.classes import CLASSES, PALETTE
+from crosswire.training.datasets.events.render import Event, render
 
 __all__ = ["CLASSES", "PALETTE", "Event", "render"]

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets.events.classes import CLASSES, drawn
-from training.datasets.events.pictures import frames
-from training.datasets.events.sounds import waveform
+from crosswire.training.datasets.events.classes import CLASSES, drawn
+from crosswire.training.datasets.events.images import frames
+from crosswire.training.datasets.events.sounds import waveform
 
 
 class Event(NamedTuple):

@@ -26,7 +26,7 @@ pixel sees, ``materials`` and ``decals`` paint it, ``lighting`` lights it, ``sen
 ``domains`` makes the others. The scene does not depend on the size of the picture.
 """
 
-from training.datasets.rooms.classes import CLASSES, PALETTE
-from training.datasets.rooms.room import DOMAINS, Room, render
+from crosswire.training.datasets.rooms.classes import CLASSES, PALETTE
+from crosswire.training.datasets.rooms.room import DOMAINS, Room, render
 
 __all__ = ["CLASSES", "DOMAINS", "PALETTE", "Room", "render"]

@@ -3,10 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
-from training.datasets.rooms.classes import CLASSES
-from training.datasets.rooms.materials import Colour, lattice_noise, paint, square_wave
-from training.datasets.rooms.scene import Decal
-from training.datasets.rooms.shapes import Array
+from crosswire.training.datasets.rooms.classes import CLASSES
+from crosswire.training.datasets.rooms.materials import Colour, lattice_noise, paint, square_wave
+from crosswire.training.datasets.rooms.scene import Decal
+from crosswire.training.datasets.rooms.shapes import Array
 
 Mask = npt.NDArray[np.bool_]
 

@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from training.datasets.rooms.intersect import GeometryBuffer
-from training.datasets.rooms.scene import Camera
-from training.datasets.rooms.shapes import Array, Point
+from crosswire.training.datasets.rooms.intersect import GeometryBuffer
+from crosswire.training.datasets.rooms.scene import Camera
+from crosswire.training.datasets.rooms.shapes import Array, Point
 
 Picture = npt.NDArray[np.uint8]
 

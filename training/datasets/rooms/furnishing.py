@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.datasets.rooms.classes import CLASSES
-from training.datasets.rooms.materials import Material, sample_material
-from training.datasets.rooms.pieces import MAKERS
-from training.datasets.rooms.scene import FLOOR, Camera, Decal, Furniture
-from training.datasets.rooms.shapes import Point
+from crosswire.training.datasets.rooms.classes import CLASSES
+from crosswire.training.datasets.rooms.materials import Material, sample_material
+from crosswire.training.datasets.rooms.pieces import MAKERS
+from crosswire.training.datasets.rooms.scene import FLOOR, Camera, Decal, Furniture
+from crosswire.training.datasets.rooms.shapes import Point
 
 ATTEMPTS = 12
 

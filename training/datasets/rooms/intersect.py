@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.datasets.rooms.decals import covers, place
-from training.datasets.rooms.scene import PLANES, Camera, Scene
-from training.datasets.rooms.shapes import TINY, Array, Point, Shape, Surface, Vector
+from crosswire.training.datasets.rooms.decals import covers, place
+from crosswire.training.datasets.rooms.scene import PLANES, Camera, Scene
+from crosswire.training.datasets.rooms.shapes import TINY, Array, Point, Shape, Surface, Vector
 
 Ids = npt.NDArray[np.int16]
 Window = tuple[slice, slice]

@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from training.datasets.rooms.intersect import GeometryBuffer
-from training.datasets.rooms.scene import Furniture, Scene
-from training.datasets.rooms.shapes import Array, Point, Vector
+from crosswire.training.datasets.rooms.intersect import GeometryBuffer
+from crosswire.training.datasets.rooms.scene import Furniture, Scene
+from crosswire.training.datasets.rooms.shapes import Array, Point, Vector
 
 Mask = npt.NDArray[np.bool_]
 

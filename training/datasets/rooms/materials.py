@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.datasets.rooms.shapes import Array
+from crosswire.training.datasets.rooms.shapes import Array
 
 Colour = tuple[float, float, float]
 

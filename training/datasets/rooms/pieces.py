@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.datasets.rooms.shapes import Ball, Box, Cylinder, Point, Shape
+from crosswire.training.datasets.rooms.shapes import Ball, Box, Cylinder, Point, Shape
 
 
 @dataclass(frozen=True)

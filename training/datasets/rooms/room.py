@@ -7,22 +7,22 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from training.datasets.rooms.classes import CLASSES
-from training.datasets.rooms.decals import paint_decal
-from training.datasets.rooms.domains import (
+from crosswire.training.datasets.rooms.classes import CLASSES
+from crosswire.training.datasets.rooms.decals import paint_decal
+from crosswire.training.datasets.rooms.domains import (
     curvature_picture,
     edge_picture,
     normal_picture,
     shade_picture,
     texture_picture,
 )
-from training.datasets.rooms.intersect import GeometryBuffer, focal_length, solids, split, trace
-from training.datasets.rooms.lighting import radiance
-from training.datasets.rooms.materials import Material, noise_table, paint
-from training.datasets.rooms.sampling import sample_scene
-from training.datasets.rooms.scene import PLANES, Scene
-from training.datasets.rooms.sensor import measure_depth, photograph
-from training.datasets.rooms.shapes import Array
+from crosswire.training.datasets.rooms.intersect import GeometryBuffer, focal_length, solids, split, trace
+from crosswire.training.datasets.rooms.lighting import radiance
+from crosswire.training.datasets.rooms.materials import Material, noise_table, paint
+from crosswire.training.datasets.rooms.sampling import sample_scene
+from crosswire.training.datasets.rooms.scene import PLANES, Scene
+from crosswire.training.datasets.rooms.sensor import measure_depth, photograph
+from crosswire.training.datasets.rooms.shapes import Array
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from training.datasets.rooms.furnishing import Space, furnish, hang_and_lay
-from training.datasets.rooms.materials import sample_material
-from training.datasets.rooms.scene import Camera, DepthSensor, Lighting, Scene
-from training.datasets.rooms.shapes import Point
+from crosswire.training.datasets.rooms.furnishing import Space, furnish, hang_and_lay
+from crosswire.training.datasets.rooms.materials import sample_material
+from crosswire.training.datasets.rooms.scene import Camera, DepthSensor, Lighting, Scene
+from crosswire.training.datasets.rooms.shapes import Point
 
 DARK_SHARE = 0.34
 POOR_DEPTH_SHARE = 0.4

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from training.datasets.rooms.materials import Material
-from training.datasets.rooms.shapes import Point, Shape
+from crosswire.training.datasets.rooms.materials import Material
+from crosswire.training.datasets.rooms.shapes import Point, Shape
 
 PLANES = 6
 """Surfaces 0..5 of every room: walls x=0, x=width, y=0, y=length, then floor, then ceiling."""

@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from training.datasets.rooms.intersect import GeometryBuffer, focal_length
-from training.datasets.rooms.scene import Scene
-from training.datasets.rooms.shapes import Array
+from crosswire.training.datasets.rooms.intersect import GeometryBuffer, focal_length
+from crosswire.training.datasets.rooms.scene import Scene
+from crosswire.training.datasets.rooms.shapes import Array
 
 DISPARITY_SCALE = 500.0
 """Levels of disparity times metres: neighbouring levels are z²/500 m apart, as in the first Kinect."""

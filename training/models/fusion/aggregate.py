@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.models.fusion.gather import StreamFusion, begin_as_mean
+from crosswire.training.models.fusion.gather import StreamFusion, begin_as_mean
 
 REDUCTION = 16
 

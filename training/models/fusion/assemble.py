@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from training.config import STAGE_FUSIONS, ConfigError, NetworkConfig
-from training.models.fusion.decide import ConcatDecision
-from training.models.fusion.stages import fuse_stages, merge_streams
-from training.models.pspnet import PSPNetDecoder
-from training.models.segmentation import SegmentationNetwork
-from training.models.single import single_stream
-from training.models.streams import Ensemble, unshare
+from crosswire.training.config import STAGE_FUSIONS, ConfigError, NetworkConfig
+from crosswire.training.models.fusion.decide import ConcatDecision
+from crosswire.training.models.fusion.stages import fuse_stages, merge_streams
+from crosswire.training.models.pspnet import PSPNetDecoder
+from crosswire.training.models.segmentation import SegmentationNetwork
+from crosswire.training.models.single import single_stream
+from crosswire.training.models.streams import Ensemble, unshare
 
 
 def fuse(network: SegmentationNetwork, config: NetworkConfig) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.models.exchange import Mixing
+from crosswire.training.models.exchange import Mixing
 
 REDUCTION = 4
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.models.fusion.gather import begin_as_mean
-from training.models.streams import Ensemble
+from crosswire.training.models.fusion.gather import begin_as_mean
+from crosswire.training.models.streams import Ensemble
 
 
 class ConcatDecision(nn.Module):

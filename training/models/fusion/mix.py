@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.models.exchange import Mixing
+from crosswire.training.models.exchange import Mixing
 
 
 class SumStreams(Mixing):

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from training.models.exchange import ChannelExchange, Mixing, Substitution
-from training.models.fusion.conditional import ConditionalNorm
-from training.models.fusion.mix import GatedSum, SumStreams
-from training.models.fusion.substitute import Discard, FixedPortion, RandomPortion
+from crosswire.training.models.exchange import ChannelExchange, Mixing, Substitution
+from crosswire.training.models.fusion.conditional import ConditionalNorm
+from crosswire.training.models.fusion.mix import GatedSum, SumStreams
+from crosswire.training.models.fusion.substitute import Discard, FixedPortion, RandomPortion
 
 Rule = Substitution | Mixing
 #: Makes a rule from the number of channels and of streams.
@@ -21,7 +21,7 @@ class RuleConfig(Protocol):
 
     @property
     def fusion(self) -> str:
-        """One of `training.config.RULES`, or something else for no rule."""
+        """One of `crosswire.training.config.RULES`, or something else for no rule."""
 
     @property
     def threshold(self) -> float:
@@ -37,7 +37,7 @@ class RuleConfig(Protocol):
 
     @property
     def penalise(self) -> str:
-        """One of `training.config.PENALISED`."""
+        """One of `crosswire.training.config.PENALISED`."""
 
 
 def rule_maker(config: RuleConfig) -> RuleMaker | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from training.models.exchange import ChannelExchange, Substitution, sub_parts
+from crosswire.training.models.exchange import ChannelExchange, Substitution, sub_parts
 
 
 class Discard(ChannelExchange):

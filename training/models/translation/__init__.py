@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from training.models.translation.discriminator import PatchDiscriminator
-from training.models.translation.flows import Runs, StackFlows, TaskMix
-from training.models.translation.network import Pictures, TranslationNetwork, build_translator
-from training.models.translation.norms import InstanceNorm
+from crosswire.training.models.translation.discriminator import PatchDiscriminator
+from crosswire.training.models.translation.flows import Runs, StackFlows, TaskMix
+from crosswire.training.models.translation.network import Pictures, TranslationNetwork, build_translator
+from crosswire.training.models.translation.norms import InstanceNorm
 
 __all__ = [
     "InstanceNorm",

@@ -7,8 +7,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from training.models.translation.norms import InstanceNorm
-from training.models.translation.unet import SLOPE, initialise
+from crosswire.training.models.translation.norms import InstanceNorm
+from crosswire.training.models.translation.unet import SLOPE, initialise
 
 
 class PatchDiscriminator(nn.Module):

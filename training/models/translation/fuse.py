@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from training.models.fusion.aggregate import Average
-from training.models.fusion.align import AlignStreams
-from training.models.fusion.stages import AGGREGATIONS, MergeLevels
-from training.models.single import single_stream
-from training.models.streams import unshare
-from training.models.translation.flows import TaskMix
-from training.models.translation.unet import Down
-from training.translation.config import TranslatorConfig
+from crosswire.training.models.fusion.aggregate import Average
+from crosswire.training.models.fusion.align import AlignStreams
+from crosswire.training.models.fusion.stages import AGGREGATIONS, MergeLevels
+from crosswire.training.models.single import single_stream
+from crosswire.training.models.streams import unshare
+from crosswire.training.models.translation.flows import TaskMix
+from crosswire.training.models.translation.unet import Down
+from crosswire.training.tasks.translation.config import TranslatorConfig
 
 if TYPE_CHECKING:
-    from training.models.translation.network import TranslationNetwork
+    from crosswire.training.models.translation.network import TranslationNetwork
 
 
 def places(where: str, levels: int) -> tuple[int, ...]:

@@ -8,16 +8,16 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from training.config import STAGE_FUSIONS
-from training.models.exchange import sparse_norms
-from training.models.fusion.align import take_auxiliary
-from training.models.fusion.rules import penalty, rule_maker
-from training.models.translation.flows import StackFlows, TaskMix
-from training.models.translation.fuse import fuse_levels
-from training.models.translation.norms import InstanceNorm, NormMaker, Norms, OwnedNorms
-from training.models.translation.unet import UNetDecoder, UNetEncoder, initialise, widths
-from training.translation.config import TranslatorConfig
-from training.translation.domains import domain
+from crosswire.training.config import STAGE_FUSIONS
+from crosswire.training.models.exchange import sparse_norms
+from crosswire.training.models.fusion.align import take_auxiliary
+from crosswire.training.models.fusion.rules import penalty, rule_maker
+from crosswire.training.models.translation.flows import StackFlows, TaskMix
+from crosswire.training.models.translation.fuse import fuse_levels
+from crosswire.training.models.translation.norms import InstanceNorm, NormMaker, Norms, OwnedNorms
+from crosswire.training.models.translation.unet import UNetDecoder, UNetEncoder, initialise, widths
+from crosswire.training.tasks.translation.config import TranslatorConfig
+from crosswire.training.tasks.translation.domains import domain
 
 
 class Pictures(NamedTuple):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.models.exchange import PrivateNorm2d
-from training.models.fusion.rules import RuleMaker
-from training.models.translation.flows import Runs, lengths
+from crosswire.training.models.exchange import PrivateNorm2d
+from crosswire.training.models.fusion.rules import RuleMaker
+from crosswire.training.models.translation.flows import Runs, lengths
 
 NormMaker = Callable[[int], nn.Module]
 

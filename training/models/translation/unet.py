@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.models.translation.norms import owned
+from crosswire.training.models.translation.norms import owned
 
 SLOPE = 0.2
 #: Levels of the decoder behind which there is dropout, from the deepest.

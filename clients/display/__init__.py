@@ -1,0 +1,1 @@
+"""Pictures for people: class colours over an image, depth in colours, a contact sheet."""

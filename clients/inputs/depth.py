@@ -1,0 +1,122 @@
+"""Depth, from whatever the user has to a 16-bit PNG and its unit.
+
+Integers are in the sender's unit and travel unchanged; floats are metres and travel as millimetres, rounded to the
+nearest. Zero is always "no reading".
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from crosswire.clients.errors import InputError
+from crosswire.clients.inputs.images import Picture, Source, describe_array, encode_png, read_header, read_source
+
+MILLIMETRES_PER_METRE = 1000.0
+_LARGEST = 65535
+_REMEDY = "send a PNG with one channel of 16 bits"
+_ALLOWED = "allowed are uint16 [height, width] in units of your own or a float array [height, width] in metres"
+
+
+@dataclass(frozen=True)
+class DepthPicture:
+    """A depth picture to send.
+
+    Attributes:
+        picture: 16-bit PNG with one channel; 0 is no reading.
+        units_per_metre: what one metre counts in it, or None for the server's default of 1000.
+    """
+
+    picture: Picture
+    units_per_metre: float | None
+
+
+def check_units(units_per_metre: float | None) -> None:
+    """Raise `InputError` unless a scale of depth pictures makes sense; None is the server's default."""
+    number = isinstance(units_per_metre, numbers.Real) and math.isfinite(units_per_metre) and units_per_metre > 0
+    if units_per_metre is not None and not number:
+        raise InputError(
+            f"depth_units_per_metre is {units_per_metre!r}; send a number above 0, for example 1000 or 5000"
+        )
+
+
+def depth_picture(source: Source, units_per_metre: float | None = None) -> DepthPicture:
+    """Return the depth picture to send.
+
+    Args:
+        source: path or bytes of a 16-bit PNG; a Pillow image of mode I;16, I or F; or an array, uint16 [H, W] in
+            units of `units_per_metre`, or floating point [H, W] in metres, 0..65.535.
+        units_per_metre: what one metre counts in an integer picture; None means 1000. Must be None for floats.
+
+    Raises:
+        InputError: the source is none of these, a value does not fit, or the unit makes no sense.
+    """
+    check_units(units_per_metre)
+    if isinstance(source, Image.Image):
+        source = _array_of(source)
+    if not isinstance(source, np.ndarray):
+        data, label = read_source(source, "depth")
+        return DepthPicture(_checked_png(data, label), units_per_metre)
+    if source.ndim != 2 or source.size == 0:
+        raise InputError(f"depth: came {describe_array(source)}; {_ALLOWED}")
+    if source.dtype == np.uint16:
+        return DepthPicture(encode_png(Image.fromarray(np.ascontiguousarray(source))), units_per_metre)
+    if not np.issubdtype(source.dtype, np.floating):
+        raise InputError(f"depth: came {describe_array(source)}; {_ALLOWED}")
+    if units_per_metre is not None:
+        raise InputError(
+            f"depth: came {source.dtype}, which means metres, and depth_units_per_metre={units_per_metre:g}; leave the "
+            "unit out, or send uint16"
+        )
+    return DepthPicture(encode_png(Image.fromarray(millimetres(source))), MILLIMETRES_PER_METRE)
+
+
+def millimetres(metres: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
+    """Return metres, [H, W], 0..65.535, as millimetres, rounded to the nearest.
+
+    Raises:
+        InputError: a value is not finite, negative, or too far for 16 bits.
+    """
+    if not np.isfinite(metres).all():
+        raise InputError("depth holds NaN or infinite metres; put 0 where there is no reading")
+    low, high = float(metres.min()), float(metres.max())
+    scaled = np.rint(metres.astype(np.float64) * MILLIMETRES_PER_METRE)
+    if low < 0 or scaled.max() > _LARGEST:
+        raise InputError(
+            f"depth runs from {low:g} to {high:g} m; allowed is 0 to {_LARGEST / MILLIMETRES_PER_METRE} m. If these "
+            "are no metres, send uint16 and depth_units_per_metre"
+        )
+    whole: NDArray[np.uint16] = scaled.astype(np.uint16)
+    return whole
+
+
+def _array_of(image: Image.Image) -> NDArray[Any]:
+    """Return the numbers of a Pillow image of mode I;16, I (32-bit integers that fit into 16) or F."""
+    array = np.asarray(image)
+    if image.mode.startswith("I;16"):
+        return array.astype(np.uint16)
+    if image.mode == "I":
+        if array.min() < 0 or array.max() > _LARGEST:
+            raise InputError(f"depth: a Pillow image of mode I holds {array.min()}..{array.max()}; allowed is 0..65535")
+        return array.astype(np.uint16)
+    if image.mode == "F":
+        return array
+    raise InputError(f"depth: came a Pillow image of mode {image.mode}; allowed are I;16, I (0..65535) and F (metres)")
+
+
+def _checked_png(data: bytes, label: str) -> Picture:
+    """Return a depth file after reading bits and colour type from its PNG header (bytes 24 and 25 of every PNG)."""
+    header = read_header(data, label, _REMEDY)
+    if header.format != "PNG":
+        raise InputError(f"{label} is a {header.format}; depth does not survive lossy compression: {_REMEDY}")
+    bits, colour_type = data[24], data[25]
+    if bits != 16 or colour_type != 0:
+        channels = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGBA"}.get(colour_type, "unknown")
+        raise InputError(f"{label} is a PNG of {bits} bits ({channels}); {_REMEDY}")
+    return header.picture

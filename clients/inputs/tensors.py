@@ -1,0 +1,30 @@
+"""What travels: the tensors of files and of units, one sample each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crosswire.clients.inputs.depth import DepthPicture
+
+UNITS = "depth_units_per_metre"
+
+
+def bytes_tensor(data: bytes) -> NDArray[np.object_]:
+    """Return the bytes of a file as a BYTES tensor, object [1, 1]."""
+    return np.array([[data]], dtype=np.object_)
+
+
+def units_tensor(units_per_metre: float) -> NDArray[np.float32]:
+    """Return what one metre counts in a depth picture, float32 [1, 1]."""
+    return np.array([[units_per_metre]], dtype=np.float32)
+
+
+def depth_tensors(depth: DepthPicture) -> dict[str, NDArray[Any]]:
+    """Return a depth picture by tensor name, and its unit unless that is the server's default."""
+    tensors: dict[str, NDArray[Any]] = {"depth_image": bytes_tensor(depth.picture.data)}
+    if depth.units_per_metre is not None:
+        tensors[UNITS] = units_tensor(depth.units_per_metre)
+    return tensors

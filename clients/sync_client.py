@@ -1,0 +1,250 @@
+"""The predictor: pictures in, answers out.
+
+Example:
+    >>> with Predictor("grpc://127.0.0.1:8001") as predictor:
+    ...     result = predictor.segment("rgb.jpg", "depth.png")
+    >>> result.shares["floor"]
+    0.31
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crosswire.clients.access import Access
+from crosswire.clients.balance import Retries
+from crosswire.clients.errors import CrosswireError
+from crosswire.clients.inputs.images import Source
+from crosswire.clients.pipelines import Pipeline
+from crosswire.clients.session import Call, Pause, Step, Talk, Talks
+from crosswire.clients.tasks.classification import Classification, classification_question
+from crosswire.clients.tasks.request import Question, segmentation_question
+from crosswire.clients.tasks.segmentation import Segmentation
+from crosswire.clients.tasks.translation import Translation, translation_question
+from crosswire.clients.transport import Transport, open_transport
+
+DEADLINE_S = 60.0
+Answer = TypeVar("Answer")
+
+
+class Predictor:
+    """Asks the pipelines of one server, or of several equal ones; may be shared between threads.
+
+    Names, classes and palettes are learnt from the server with the first request to a pipeline and kept; make a new
+    predictor after a server was given another network under the same name.
+    """
+
+    def __init__(
+        self,
+        url: str | Sequence[str],
+        *,
+        deadline_s: float = DEADLINE_S,
+        retries: Retries | None = None,
+        api_key: str | None = None,
+        ca: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Remember the servers; nothing is sent before the first question.
+
+        Args:
+            url: `grpc://host:port` or `http://host:port` (`grpcs://`, `https://` with TLS), or several that serve the
+                same, as a sequence or with commas between them: each request goes to the healthy one with the fewest
+                requests in flight.
+            deadline_s: seconds that one request may take, all attempts together.
+            retries: how often a request is sent again when a server is full or gone; None takes the defaults.
+            api_key: for a server that asks for one; None takes the variable `CROSSWIRE_API_KEY`.
+            ca: PEM file of the certificates to trust with TLS; None trusts those of this machine.
+
+        Raises:
+            AddressError: an address cannot be understood.
+            InputError: the deadline is not above 0, no address came, or the key or certificates are of no use.
+        """
+        self._talks = Talks(url, deadline_s, retries)
+        access = Access.of(api_key, ca)
+        self._transports: list[Transport] | None = [
+            open_transport(address, access) for address in self._talks.addresses
+        ]
+
+    def __enter__(self) -> Predictor:
+        """Return the predictor itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; requests of other threads end with an error; closing twice does nothing."""
+        transports, self._transports = self._transports, None
+        for transport in transports or ():
+            transport.close()
+
+    def health(self) -> dict[str, bool]:
+        """Return per address whether its server is ready; never raises a `ServerError`."""
+        return self._hold(self._talks.health())
+
+    def pipelines(self) -> tuple[Pipeline, ...]:
+        """Return every pipeline that the server offers now, sorted by name.
+
+        Raises:
+            ServerError: the server cannot be asked.
+        """
+        return self._hold(self._talks.pipelines())
+
+    def pipeline(self, name: str | None = None, *, task: str = "segmentation") -> Pipeline:
+        """Return one pipeline.
+
+        Args:
+            name: its name, or None for the only one with this task.
+            task: what it must do.
+
+        Raises:
+            PipelineUnknown: there is none, it has another task, or there are several and no name.
+            ServerError: the server cannot be asked.
+        """
+        return self._hold(self._talks.pipeline(name, task))
+
+    def named_pipeline(self, name: str | None = None) -> Pipeline:
+        """Return the pipeline with a name, or the only one of the server, whatever its task.
+
+        Raises:
+            PipelineUnknown: there is none, or there are several and no name.
+            ServerError: the server cannot be asked.
+        """
+        return self._hold(self._talks.named_pipeline(name))
+
+    def statistics(self) -> list[dict[str, Any]]:
+        """Return Triton's statistics, one entry per model, numbers as `int`.
+
+        Raises:
+            ServerError: the server cannot be asked.
+        """
+        return self._hold(self._talks.statistics())
+
+    def segment(
+        self,
+        rgb: Source | None = None,
+        depth: Source | None = None,
+        *,
+        depth_units_per_metre: float | None = None,
+        pipeline: str | None = None,
+        overlay: bool = True,
+        confidence: bool = True,
+    ) -> Segmentation:
+        """Label every pixel of one pair of pictures.
+
+        Args:
+            rgb: path or bytes of a JPEG or PNG, a Pillow image, or an array uint8 [H, W, 3].
+            depth: path or bytes of a 16-bit PNG, a Pillow image (I;16, I or F), or an array uint16 [H, W] in units of
+                `depth_units_per_metre` or floating point [H, W] in metres; 0 is no reading. It must be registered to
+                the colour picture: same size, or the same scaled evenly. One of the two may be None where the network
+                was trained with it absent; `streams` of the result says what was used.
+            depth_units_per_metre: what one metre counts in integer depth; None means 1000 (millimetres).
+            pipeline: name of the pipeline, or None for the only segmentation pipeline of the server.
+            overlay: whether the server draws its overlay; without it the answer is smaller and comes sooner.
+            confidence: whether the certainty of every label travels too.
+
+        Returns:
+            Labels at the size of the colour picture (without one, of the depth picture), with shares, summary and
+            overlay.
+
+        Raises:
+            InputError: a picture cannot be sent; the server was not asked.
+            ServerError: the server was asked and there is no result.
+        """
+        return self.ask(
+            segmentation_question(
+                rgb,
+                depth,
+                depth_units_per_metre=depth_units_per_metre,
+                pipeline=pipeline,
+                overlay=overlay,
+                confidence=confidence,
+            )
+        )
+
+    def translate(
+        self, inputs: Mapping[str, Source], *, depth_units_per_metre: float | None = None, pipeline: str | None = None
+    ) -> Translation:
+        """Make pictures of some domains into pictures of others.
+
+        Args:
+            inputs: per input domain of the pipeline a picture as in `segment`, for example `{"texture": "t.png"}`;
+                grey ones may be arrays uint8 [H, W], `"depth"` is as in `segment`. All show the same view.
+            depth_units_per_metre: what one metre counts in integer depth; None means 1000 (millimetres).
+            pipeline: name of the pipeline, or None for the only translation pipeline of the server.
+
+        Raises:
+            InputError: a picture cannot be sent; the server was not asked.
+            ServerError: the server was asked and there is no result.
+        """
+        return self.ask(translation_question(inputs, depth_units_per_metre=depth_units_per_metre, pipeline=pipeline))
+
+    def classify(
+        self,
+        clip: str | os.PathLike[str] | bytes | None = None,
+        *,
+        frames: NDArray[np.uint8] | None = None,
+        waveform: NDArray[np.float32] | None = None,
+        pipeline: str | None = None,
+        strip: bool = True,
+    ) -> Classification:
+        """Say what happens in a clip.
+
+        Args:
+            clip: path or bytes of an MP4, WebM, MKV or AVI file; its sound or its pictures may be missing.
+            frames: in the place of a clip, pictures of the network's own size and number, uint8 [T, H, W, 3].
+            waveform: in the place of a clip, alone or beside frames, samples of the network's own number, mono, -1..1,
+                float32 [S].
+            pipeline: name of the pipeline, or None for the only classification pipeline of the server.
+            strip: whether the server draws what it saw and heard; only of a clip.
+
+        Raises:
+            InputError: nothing, or something that cannot be sent, came; the server was not asked.
+            ServerError: the server was asked and there is no result.
+        """
+        return self.ask(classification_question(clip, frames, waveform, pipeline=pipeline, strip=strip))
+
+    def ask(self, question: Question[Answer], *, deadline_s: float | None = None) -> Answer:
+        """Ask a prepared question.
+
+        Args:
+            question: for example from `segmentation_question`.
+            deadline_s: seconds that this question may take; None takes the predictor's.
+
+        Raises:
+            ServerError: the server was asked and there is no result.
+        """
+        return self._hold(self._talks.ask(question, deadline_s))
+
+    def _hold(self, talk: Talk[Answer]) -> Answer:
+        """Take every step of a talk, one after the other."""
+        try:
+            step = next(talk)
+            while True:
+                try:
+                    result = self._take(step)
+                except BaseException as error:
+                    step = talk.throw(error)
+                else:
+                    step = talk.send(result)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+    def _take(self, step: Step) -> Any:
+        if isinstance(step, Pause):
+            return time.sleep(step.seconds)
+        if not isinstance(step, Call):
+            return step.do()
+        if self._transports is None:
+            raise CrosswireError("this predictor was closed; make a new one")
+        return getattr(self._transports[step.server], step.verb)(*step.arguments, step.deadline_s)

@@ -1,0 +1,170 @@
+"""A clip in, probabilities out: the question, and what a pipeline answered."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from crosswire.clients.errors import InputError, ServerFailed
+from crosswire.clients.files import prepare_folder, write_whole
+from crosswire.clients.inputs.tensors import bytes_tensor
+from crosswire.clients.pipelines import Pipeline
+from crosswire.clients.tasks.request import Arrays, Question
+from crosswire.clients.tasks.segmentation import Timings
+from crosswire.clients.tasks.segmentation_answer import only, read_summary
+
+TASK = "classification"
+_STRIP = "strip_png"
+
+
+@dataclass(frozen=True, eq=False)
+class Classification:
+    """What a network made of a clip.
+
+    Attributes:
+        pipeline: name of the pipeline that was asked.
+        class_names: names by index.
+        probabilities: float32 [C].
+        modalities: which were used: `"frames"`, `"waveform"`.
+        warnings: what the server found odd about the clip.
+        summary: everything that the server said, as it came; empty for bare tensors.
+        timings: where the time went.
+        strip_png: the frames used, the spectrogram and the probabilities, or None if it was not asked for.
+    """
+
+    pipeline: str
+    class_names: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    modalities: tuple[str, ...]
+    warnings: tuple[str, ...]
+    summary: Mapping[str, Any]
+    timings: Timings
+    strip_png: bytes | None = field(default=None, repr=False)
+
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
+        """Return the likeliest classes with their probabilities."""
+        order = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(self.class_names[index], float(self.probabilities[index])) for index in order]
+
+    def strip(self) -> Image.Image:
+        """Return the picture of what was seen and heard.
+
+        Raises:
+            InputError: it was not asked for.
+        """
+        if self.strip_png is None:
+            raise InputError("there is no picture of bare tensors, or of a clip that was sent with strip=False")
+        return Image.open(io.BytesIO(self.strip_png))
+
+    def save(self, folder: str | os.PathLike[str], stem: str) -> dict[str, Path]:
+        """Write `<stem>.json`, and `<stem>.strip.png` where there is one; returns them as `answer` and `strip`.
+
+        Raises:
+            OutputError: the folder cannot be made or written to.
+        """
+        place = prepare_folder(folder)
+        said = {
+            "pipeline": self.pipeline,
+            "probabilities": dict(self.top(len(self.class_names))),
+            "modalities": self.modalities,
+            **self.summary,
+        }
+        text = json.dumps(said, indent=1, ensure_ascii=False) + "\n"
+        files = {"answer": write_whole(place / f"{stem}.json", text.encode())}
+        if self.strip_png is not None:
+            files["strip"] = write_whole(place / f"{stem}.strip.png", self.strip_png)
+        return files
+
+
+def classification_question(
+    clip: str | os.PathLike[str] | bytes | None,
+    frames: NDArray[np.uint8] | None,
+    waveform: NDArray[np.float32] | None,
+    *,
+    pipeline: str | None,
+    strip: bool,
+) -> Question[Classification]:
+    """Prepare a clip, or bare tensors in its place; the arguments are those of `Predictor.classify`.
+
+    Raises:
+        InputError: nothing came, both came, or something that cannot be sent.
+    """
+    if clip is None:
+        return tensors_question(frames, waveform, pipeline=pipeline)
+    if frames is not None or waveform is not None:
+        raise InputError("a clip came beside frames or a waveform; send the one or the other")
+    return clip_question(clip, pipeline=pipeline, strip=strip)
+
+
+def clip_question(
+    clip: str | os.PathLike[str] | bytes, *, pipeline: str | None = None, strip: bool = True
+) -> Question[Classification]:
+    """Prepare a clip; the arguments are those of `Predictor.classify`.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    started = time.perf_counter()
+    try:
+        data = clip if isinstance(clip, bytes) else Path(clip).read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {clip!s} ({error.strerror}); name a clip that you may read") from error
+    if not data:
+        raise InputError("the clip is empty; send the bytes of an MP4, WebM, MKV or AVI file")
+    inputs = {"clip": bytes_tensor(data)}
+    needed = ("probabilities", "modalities", "summary")
+    taken = 1e3 * (time.perf_counter() - started)
+    return Question(TASK, pipeline, inputs, needed, (_STRIP,) if strip else (), _read, taken)
+
+
+def tensors_question(
+    frames: NDArray[np.uint8] | None, waveform: NDArray[np.float32] | None, *, pipeline: str | None = None
+) -> Question[Classification]:
+    """Prepare what the network itself takes; the arguments are those of `Predictor.classify`.
+
+    Raises:
+        InputError: an array is none that could be sent, or there is none.
+    """
+    inputs: dict[str, NDArray[Any]] = {}
+    for name, array, dtype, axes in (
+        ("frames", frames, np.uint8, "[frames, height, width, 3]"),
+        ("waveform", waveform, np.float32, "[samples]"),
+    ):
+        if array is None:
+            continue
+        if array.dtype != dtype or array.ndim != axes.count(",") + 1 or not array.size:
+            raise InputError(f"{name}: came {array.dtype} {list(array.shape)}; send {np.dtype(dtype)} {axes}")
+        inputs[name] = np.ascontiguousarray(array)[None]
+    if not inputs:
+        raise InputError("nothing came; send a clip, or frames, or a waveform, or both of these")
+    return Question(TASK, pipeline, inputs, ("probabilities", "modalities"), (), _read, 0.0, direct=True)
+
+
+def _read(chosen: Pipeline, answers: Arrays, timings: Callable[[], Timings]) -> Classification:
+    """Read an answer."""
+    probabilities = answers["probabilities"]
+    if probabilities.shape != (1, len(chosen.classes)):
+        raise ServerFailed(
+            f"the server's probabilities are {list(probabilities.shape)}, but there are {len(chosen.classes)} classes"
+        )
+    said = read_summary(only(answers["summary"], "summary")) if "summary" in answers else {}
+    return Classification(
+        pipeline=chosen.name,
+        class_names=chosen.classes,
+        probabilities=probabilities[0].astype(np.float32),
+        modalities=tuple(only(answers["modalities"], "modalities").decode().split("+")),
+        warnings=tuple(map(str, said.get("warnings", ()))),
+        summary=said,
+        timings=timings(),
+        strip_png=only(answers[_STRIP], _STRIP) if _STRIP in answers else None,
+    )

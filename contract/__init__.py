@@ -1,0 +1,38 @@
+"""The contract: everything that is known about an exported network, in one JSON file beside its graph.
+
+Standard library only, because `serving/` and `tests/` read it where neither torch nor onnx is installed.
+Tensor names, units, class names and palettes are written here once; every Triton configuration is generated from it.
+
+Example:
+    >>> [spec.name for spec in Contract.load(Path("model_repository/rooms_cen")).inputs]
+    ['rgb', 'depth']
+"""
+
+from crosswire.contract.contract import FILE_NAME, PRECISIONS, SCHEMA_VERSION, TARGETS, TASKS, Contract
+from crosswire.contract.errors import ContractError
+from crosswire.contract.graph import ExchangedLayer, Graph, Run, Variant, sha256_of
+from crosswire.contract.proof import MEASURES, Evaluation, Parity, Tolerance
+from crosswire.contract.tensors import DTYPES, MODALITIES, TensorSpec, used_spec
+
+__all__ = [
+    "DTYPES",
+    "FILE_NAME",
+    "MEASURES",
+    "MODALITIES",
+    "PRECISIONS",
+    "SCHEMA_VERSION",
+    "TARGETS",
+    "TASKS",
+    "Contract",
+    "ContractError",
+    "Evaluation",
+    "ExchangedLayer",
+    "Graph",
+    "Parity",
+    "Run",
+    "TensorSpec",
+    "Tolerance",
+    "Variant",
+    "sha256_of",
+    "used_spec",
+]

@@ -1,0 +1,58 @@
+"""A served graph against what it replaces, timed here: eager PyTorch and a naive ONNX export of the live network.
+
+Both are rebuilt from the configuration in the contract with fresh weights, on which no time depends.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from torch import nn
+
+from crosswire.contract import Contract
+from crosswire.export.latency import interleaved
+from crosswire.export.onnx_graph import example, exported, save
+from crosswire.export.parity import onnx_runner, torch_runner
+from crosswire.export.tasks.audio_video.servable import ClipServable
+from crosswire.export.tasks.segmentation.servable import SegmentationServable
+from crosswire.export.tasks.translation.servable import PictureServable
+from crosswire.training.modalities import modalities
+from crosswire.training.models import build_network
+from crosswire.training.models.translation import build_translator
+from crosswire.training.tasks.audio_video.config import AudioVideoConfig
+from crosswire.training.tasks.audio_video.network import build_network as build_audio_video
+from crosswire.training.tasks.registry import config_from_plain
+from crosswire.training.tasks.translation.config import TranslationConfig
+
+
+def compare_latency(contract: Contract, graph: Path, repeats: int) -> dict[str, float]:
+    """Time a graph, eager PyTorch and a naive export in turn, on noise of batch 1; milliseconds.
+
+    Args:
+        contract: of the graph.
+        graph: its file.
+        repeats: counted rounds.
+    """
+    live = _live(contract).eval()
+    sample = example(contract.inputs, 1, seed=0)
+    with tempfile.TemporaryDirectory() as folder:
+        naive = Path(folder) / "naive.onnx"
+        save(exported(live, contract.inputs, [spec.name for spec in contract.computed_outputs], None), naive)
+        runners = {
+            "eager PyTorch fp32": torch_runner(live),
+            "naive ONNX fp32": onnx_runner(naive),
+            f"served {contract.precision}": onnx_runner(graph),
+        }
+        return interleaved({name: partial(run, sample) for name, run in runners.items()}, repeats)
+
+
+def _live(contract: Contract) -> nn.Module:
+    """Rebuild the live network of a contract with fresh weights, with its wire around it."""
+    config = config_from_plain(contract.run.config)
+    if isinstance(config, AudioVideoConfig):
+        return ClipServable(build_audio_video(config.network), config.network.modalities)
+    if isinstance(config, TranslationConfig):
+        return PictureServable(build_translator(config.network), config.network)
+    return SegmentationServable(build_network(config.network), modalities(config.network))

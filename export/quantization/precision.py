@@ -1,0 +1,75 @@
+"""How the arithmetic of a graph is chosen, and how far each precision may lie from live PyTorch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from crosswire.contract import PRECISIONS, TARGETS, Tolerance
+from crosswire.export.onnx_graph import LOGITS
+
+#: Frozen PyTorch and the fp32 graph do the live network's arithmetic in another order: rounding errors alone.
+EXACT = (
+    Tolerance("labels", "agreement", 0.999),
+    Tolerance("confidence", "max_abs", 2.0),
+    Tolerance(LOGITS, "relative", 1e-4),
+)
+#: 11 significant bits: pixels whose two best classes are within a thousandth of the logits' range may change.
+HALF = (
+    Tolerance("labels", "agreement", 0.99),
+    Tolerance("confidence", "mean_abs", 1.0),
+    Tolerance(LOGITS, "relative", 2e-2),
+)
+#: 8 bits: measured on real frames alone, since noise leaves the calibrated ranges. A network that is hardly trained is
+#: hardly sure of any pixel and changes many; what a trained one may lose is bounded by the task metric.
+EIGHT_BIT = (
+    Tolerance("labels", "agreement", 0.90),
+    Tolerance("confidence", "mean_abs", 8.0),
+)
+TOLERANCES = {"fp32": EXACT, "fp16": HALF, "int8": EIGHT_BIT}
+FULL_STAGES = ("frozen", "onnx-fp32")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Which arithmetic, and how it is found.
+
+    Attributes:
+        name: one of `crosswire.contract.PRECISIONS`.
+        target: what the graph is laid out for, one of `crosswire.contract.TARGETS`: ONNX Runtime on a CPU is fastest
+            with unsigned activations, TensorRT takes symmetric ones alone.
+        calibration: int8 only, folder with real inputs; None for frames of the run's own training data.
+        calibration_frames: int8 only, how many frames the ranges are measured on, at most.
+        max_drop: int8 only, points of the task metric that may be lost before layers go back to fp32.
+        frames: labelled frames that the task metric is measured on, at most.
+    """
+
+    name: str = "fp32"
+    target: str = "cpu"
+    calibration: Path | None = None
+    calibration_frames: int = 32
+    max_drop: float = 0.5
+    frames: int = 32
+
+    def __post_init__(self) -> None:
+        """Refuse what could only fail later."""
+        for field, value, allowed in (("precision", self.name, PRECISIONS), ("target", self.target, TARGETS)):
+            if value not in allowed:
+                raise ValueError(f"{field} {value!r} is unknown; allowed are {', '.join(allowed)}")
+        if not 0 < self.max_drop <= 100:
+            raise ValueError(f"max drop {self.max_drop} is not allowed; it is more than 0 and at most 100 points")
+        if self.calibration_frames < 1 or self.frames < 1:
+            raise ValueError("frames to calibrate and to measure with are 1 or more")
+        if self.calibration is not None and self.name != "int8":
+            raise ValueError(f"calibration inputs belong to precision int8, not to {self.name}")
+
+    def tolerances(self) -> tuple[Tolerance, ...]:
+        """Return the bounds of this precision, and the exact ones for the stages before it is reduced."""
+        own = TOLERANCES[self.name]
+        if self.name == "fp32":
+            return own
+        exact = tuple(Tolerance(t.output, t.measure, t.bound, stage) for stage in FULL_STAGES for t in EXACT)
+        return own + exact
+
+
+FP32 = Precision()

@@ -1,0 +1,164 @@
+"""Static 8-bit quantisation of a frozen graph: QDQ, per channel, ranges measured once on real inputs."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import onnx
+from onnxruntime.quantization import CalibrationDataReader, QuantType
+from onnxruntime.quantization.calibrate import TensorsData, create_calibrator
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from torch import Tensor
+
+from crosswire.export.onnx_graph import LOGITS, save
+
+#: What computes or moves activations between two convolutions; nothing else is quantised.
+QUANTISED_OPERATORS = (
+    "Add",
+    "AveragePool",
+    "Concat",
+    "Conv",
+    "MaxPool",
+    "Mul",
+    "Relu",
+    "Reshape",
+    "Resize",
+    "Slice",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+)
+
+#: Options of the library by target. ONNX Runtime's kernels are fastest with unsigned activations and 32-bit biases;
+#: TensorRT takes symmetric activations and float biases alone.
+OPTIONS: dict[str, dict[str, bool]] = {
+    "cpu": {"ActivationSymmetric": False, "WeightSymmetric": True},
+    "tensorrt": {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False},
+}
+ACTIVATIONS = {"cpu": QuantType.QUInt8, "tensorrt": QuantType.QInt8}
+
+
+class Quantiser:
+    """Quantises one graph, with any set of layers left in float.
+
+    Args:
+        path: fp32 graph whose logits are named.
+        target: one of `crosswire.contract.TARGETS`.
+        samples: inputs of one sample each to measure the ranges on, in the order of the graph's inputs.
+    """
+
+    def __init__(self, path: Path, target: str, samples: Sequence[Sequence[Tensor]]) -> None:
+        self.path = path
+        self.target = target
+        graph = onnx.load(path, load_external_data=False).graph
+        self.float_nodes = outside(graph)
+        self.layers = {node.name: layer_name(node) for node in convolutions(graph) if node.name not in self.float_nodes}
+        with _quiet():
+            self.ranges = _ranges(path, samples)
+
+    def write(self, kept: Collection[str], path: Path) -> None:
+        """Write the quantised graph.
+
+        Args:
+            kept: node names of the layers, of `layers`, that stay in float.
+            path: the file to write.
+        """
+        model = onnx.shape_inference.infer_shapes(onnx.load(self.path))
+        with _quiet():
+            quantiser = QDQQuantizer(
+                model,
+                per_channel=True,
+                reduce_range=False,
+                weight_qType=QuantType.QInt8,
+                activation_qType=ACTIVATIONS[self.target],
+                tensors_range=self.ranges,
+                nodes_to_quantize=[],
+                nodes_to_exclude=[*self.float_nodes, *kept],
+                op_types_to_quantize=list(QUANTISED_OPERATORS),
+                extra_options=OPTIONS[self.target],
+            )
+            quantiser.quantize_model()
+        result = quantiser.model.model
+        result.ir_version = model.ir_version
+        save(result, path)
+
+    def precisions(self, kept: Collection[str]) -> dict[str, str]:
+        """Return the arithmetic of every convolution by its name."""
+        graph = onnx.load(self.path, load_external_data=False).graph
+        return {
+            layer_name(node): "int8" if node.name in self.layers and node.name not in kept else "fp32"
+            for node in convolutions(graph)
+        }
+
+
+def convolutions(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """Return the convolutions of a graph in the order in which they run."""
+    return [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")]
+
+
+def layer_name(node: onnx.NodeProto) -> str:
+    """Return the name of a convolution in the frozen network, which its weights carry."""
+    return str(node.input[1]).removeprefix("network.").removesuffix(".weight")
+
+
+def outside(graph: onnx.GraphProto) -> list[str]:
+    """Return the nodes that stay in float by rule: the normalisation, the last convolution and the tail behind it."""
+    producer = {name: node for node in graph.node for name in node.output}
+    reached: set[str] = set()  # tensors with a convolution before them
+    behind = {LOGITS}
+    names = []
+    for node in graph.node:  # in topological order
+        if node.op_type == "Conv" or any(name in reached for name in node.input):
+            reached.update(node.output)
+        if any(name in behind for name in node.input):
+            behind.update(node.output)
+            names.append(node.name)
+        elif not any(name in reached for name in node.output):
+            names.append(node.name)
+    waiting = [LOGITS]
+    while waiting:
+        node = producer.get(waiting.pop())
+        if node is None:
+            continue
+        names.append(node.name)
+        if node.op_type != "Conv":
+            waiting += node.input
+    return names
+
+
+def _ranges(path: Path, samples: Sequence[Sequence[Tensor]]) -> TensorsData:
+    """Measure smallest and largest value of every activation."""
+    with tempfile.TemporaryDirectory(prefix="calibration-") as folder:
+        calibrator = create_calibrator(
+            path, list(QUANTISED_OPERATORS), augmented_model_path=str(Path(folder) / "augmented.onnx")
+        )
+        names = [value.name for value in calibrator.infer_session.get_inputs()]
+        calibrator.collect_data(_Reader(names, samples))
+        return calibrator.compute_data()
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    """Hands samples to the calibrator, one at a time."""
+
+    def __init__(self, names: Sequence[str], samples: Sequence[Sequence[Tensor]]) -> None:
+        self.feeds = iter([dict(zip(names, (x.numpy() for x in sample), strict=False)) for sample in samples])
+
+    def get_next(self) -> Mapping[str, object] | None:
+        """Return the next sample by input name, or None after the last."""
+        return next(self.feeds, None)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the library's advice to itself; errors still raise."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)

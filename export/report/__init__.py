@@ -1,0 +1,1 @@
+"""A contract for people: as text and as one HTML page."""

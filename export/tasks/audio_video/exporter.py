@@ -1,0 +1,136 @@
+"""Writing an audio-video run into a network's folder: one graph per availability, each proven."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crosswire.contract import Contract, Evaluation, Graph, Parity, TensorSpec, Tolerance, Variant
+from crosswire.export.macs import macs
+from crosswire.export.onnx_graph import GRAPH, check, described, example, exported, save, variant_graph
+from crosswire.export.parity import Runner, onnx_runner, prove, torch_runner
+from crosswire.export.provenance import identity_of
+from crosswire.export.samples import SIZES, in_batches, noise
+from crosswire.export.tasks.audio_video.servable import (
+    INPUTS,
+    ClipServable,
+    FrozenClipServable,
+    input_specs,
+    output_specs,
+)
+from crosswire.training.datasets.classes import spread_palette
+from crosswire.training.engine.run_folder import read_metrics
+from crosswire.training.models.count import parameters
+from crosswire.training.tasks.audio_video.data import as_tensors, clips
+from crosswire.training.tasks.audio_video.evaluate import Run, availabilities, score
+from crosswire.training.tasks.audio_video.metrics import score_clips
+
+#: Served probabilities lie within this of PyTorch's.
+TOLERANCE = Tolerance("probabilities", "max_abs", 1e-4)
+PROOF_CLIPS = sum(SIZES)
+EVALUATED_CLIPS = 64
+
+
+def write_clips(run: Run, name: str, folder: Path, max_batch: int) -> Contract:
+    """Write the graphs of a run into a folder, and make the contract from what is measured on them."""
+    network = run.network.eval()
+    modalities = network.modalities
+    specs = input_specs(run.config.network.clip, modalities)
+    outputs = output_specs(run.config.network.classes)
+    present = {"": modalities} | ({m: (m,) for m in modalities} if len(modalities) > 1 else {})
+    graphs: dict[str, Graph] = {}
+    proofs: list[Parity] = []
+    samples = in_batches(_tensors(run, PROOF_CLIPS)[0], max_batch, f"{run.config.data.name}, test clips")
+    for variant, names in present.items():
+        chosen = [spec for spec, modality in zip(specs, modalities, strict=True) if modality in names]
+        path = variant_graph(folder, INPUTS[variant] if variant else "")
+        _write_graph(FrozenClipServable(network, names), chosen, outputs[:1], max_batch, path)
+        graphs[variant] = described(path, folder)
+        kept = [index for index, modality in enumerate(modalities) if modality in names]
+        batches = {what: [[batch[i] for i in kept] for batch in some] for what, some in samples.items()}
+        batches |= noise(chosen, max_batch)
+        batches["darkness and silence"] = [[torch.zeros_like(x) for x in example(chosen, 1, seed=0)]]
+        runners = {"frozen": torch_runner(FrozenClipServable(network, names)), "onnx": onnx_runner(path)}
+        live = torch_runner(ClipServable(network, names))
+        measured = prove(live, runners, batches, [outputs[0].name], (TOLERANCE,))
+        proofs += [dataclasses.replace(one, variant=INPUTS[variant] if variant else "") for one in measured]
+    source = clips(run.config, "test")
+    live, frozen = ClipServable(network, modalities), FrozenClipServable(network, modalities)
+    return Contract(
+        name=name,
+        task="classification",
+        inputs=specs,
+        outputs=outputs,
+        classes=source.classes,
+        palette=tuple(getattr(source, "palette", spread_palette(len(source.classes)))),
+        max_batch_size=max_batch,
+        precision="fp32",
+        graph=graphs.pop(""),
+        tolerances=(TOLERANCE,),
+        parity=tuple(proofs),
+        exchange=(),
+        parameters=parameters(network),
+        macs_live=macs(live, specs),
+        macs_frozen=macs(frozen, specs),
+        metrics=_metrics(run),
+        run=identity_of(run),
+        evaluation=_evaluation(run, torch_runner(live), onnx_runner(folder / GRAPH)),
+        variants=tuple(Variant((INPUTS[variant],), graph) for variant, graph in graphs.items()),
+    )
+
+
+def _write_graph(
+    servable: FrozenClipServable,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    max_batch: int,
+    path: Path,
+) -> None:
+    """Write one graph and check it."""
+    model = exported(servable, inputs, [spec.name for spec in outputs], max_batch)
+    check(model, inputs, outputs)
+    save(model, path)
+
+
+def _evaluation(run: Run, live: Runner, served: Runner) -> tuple[Evaluation, ...]:
+    """Score the live network and the graph on the same test clips."""
+    tensors, labels = _tensors(run, EVALUATED_CLIPS)
+    found: list[list[np.ndarray]] = [[], []]  # type: ignore[type-arg]
+    for start in range(0, len(tensors), 8):
+        group = tensors[start : start + 8]
+        batch = [torch.cat(column) for column in zip(*group, strict=True)]
+        for place, runner in enumerate((live, served)):
+            found[place].append(runner(batch)[0])
+    scores = [score_clips(np.concatenate(parts), np.asarray(labels)) for parts in found]
+    inputs = f"{run.config.data.name}, {len(labels)} test clips"
+    return (Evaluation(inputs, "accuracy", scores[0].accuracy, scores[1].accuracy),)
+
+
+def _tensors(run: Run, count: int) -> tuple[list[list[Tensor]], list[int]]:
+    """Return inputs, each with a batch axis of 1, and labels of the first test clips."""
+    source = clips(run.config, "test")
+    network = run.config.network
+    inputs, labels = [], []
+    for index in range(min(count, len(source))):
+        clip, label = source[index]
+        inputs.append([x[None] for x in as_tensors(clip, network.clip, network.modalities)])
+        labels.append(label)
+    return inputs, labels
+
+
+def _metrics(run: Run) -> dict[str, float]:
+    """Return the headline figures of a run, which is scored where it was not yet."""
+    metrics = read_metrics(run.folder) or score(run, progress=False)
+    every = list(availabilities(run.config.network.modalities))
+    flat = {"clips": float(metrics["clips"])}
+    for name in reversed(every):
+        suffix = "" if name == every[-1] else f"_{name}"
+        flat["accuracy" + suffix] = float(metrics["scores"][name]["accuracy"])
+        if metrics["scores"][name]["auc"] is not None:
+            flat["auc" + suffix] = float(metrics["scores"][name]["auc"])
+    return flat

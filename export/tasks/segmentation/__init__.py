@@ -1,0 +1,1 @@
+"""The export of networks that label every pixel."""

@@ -1,0 +1,150 @@
+"""Writing a segmentation run into a network's folder: one graph, or one per availability, each proven."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from crosswire.contract import Contract, Evaluation, Parity, Variant, used_spec
+from crosswire.export.exchanged_layers import exchanged_layers
+from crosswire.export.frames import Frames
+from crosswire.export.macs import macs
+from crosswire.export.onnx_graph import GRAPH, LOGITS, described, variant_graph
+from crosswire.export.parity import onnx_runner, prove, torch_runner
+from crosswire.export.provenance import identity_of
+from crosswire.export.quantization.reduce import Reduced, reduce
+from crosswire.export.samples import Batches, in_batches, noise
+from crosswire.export.tasks.segmentation.job import Job
+from crosswire.export.tasks.segmentation.score import compare, score
+from crosswire.training.datasets.frames import FrameSource
+from crosswire.training.engine.run_folder import Run, read_metrics
+from crosswire.training.models.count import parameters
+from crosswire.training.tasks.segmentation.data import frames
+from crosswire.training.tasks.segmentation.evaluate import score as score_run
+
+#: Where the graph lies before its precision is reduced, while it is made.
+FULL_GRAPH = "fp32/model.onnx"
+
+
+def write_segmentation(job: Job, lone: Sequence[Job], name: str, folder: Path) -> Contract:
+    """Write the graphs of a run into a folder, and make the contract from what is measured on them.
+
+    Args:
+        job: the whole network.
+        lone: each of its streams alone, where the network shall answer with one absent.
+        name: of the network.
+        folder: to write into.
+    """
+    if job.precision.name == "int8":
+        job.calibration()  # what cannot be calibrated is refused before its graph is made, which takes longest
+    tested = job.labelled("test")
+    proofs, reduced = _write_graph(job, folder / GRAPH, tested)
+    contract = _contract(job, name, folder, proofs, reduced, tested)
+    variants: list[Variant] = []
+    evaluation = contract.evaluation
+    for one in lone:
+        inputs = tuple(spec.name for spec in one.inputs)
+        path = variant_graph(folder, "+".join(inputs))
+        seen = one.labelled("test")
+        measured, _ = _write_graph(one, path, seen)
+        variants.append(variant := Variant(inputs, described(path, folder)))
+        proofs += tuple(dataclasses.replace(proof, variant=variant.name) for proof in measured)
+        seen = dataclasses.replace(seen, description=f"{seen.description} with {variant.name} alone")
+        evaluation += _evaluated(one, path, seen)
+    if not variants:
+        return contract
+    return dataclasses.replace(
+        contract,
+        inputs=tuple(dataclasses.replace(spec, optional=True) for spec in contract.inputs),
+        outputs=(*contract.outputs, used_spec()),
+        variants=tuple(variants),
+        parity=proofs,
+        evaluation=evaluation,
+    )
+
+
+def _write_graph(job: Job, path: Path, tested: Frames) -> tuple[tuple[Parity, ...], Reduced]:
+    """Write one graph and prove it; returns the proofs, and what became of its precision."""
+    full = path if job.precision.name == "fp32" else path.parents[1] / FULL_GRAPH
+    full.parent.mkdir(exist_ok=True)
+    job.write(full)
+    live, frozen = job.live(), job.servable()
+    outputs = [*(spec.name for spec in job.outputs), LOGITS]
+    samples = noise(job.inputs, job.max_batch) | _shown(tested, job.max_batch)
+    runners = {"frozen": torch_runner(frozen)}
+    runners["onnx" if full == path else "onnx-fp32"] = onnx_runner(full, (LOGITS,))
+    tolerances = job.precision.tolerances()
+    proofs = prove(torch_runner(live), runners, samples, outputs, tolerances)
+    reduced = Reduced()
+    if full != path:
+        reduced = reduce(job, full, path)
+        shutil.rmtree(full.parent)
+        samples = _shown(tested if tested.samples else job.calibration(), job.max_batch)
+        runners = {"onnx": onnx_runner(path, (LOGITS,))}
+        proofs += prove(torch_runner(live), runners, samples, outputs, tolerances)
+    return proofs, reduced
+
+
+def _contract(
+    job: Job, name: str, folder: Path, proofs: tuple[Parity, ...], reduced: Reduced, tested: Frames
+) -> Contract:
+    """Describe a graph that was written and proven."""
+    run, path = job.run, folder / GRAPH
+    source = frames(run.config.data, "test")
+    live, frozen = job.live(), job.servable()
+    return Contract(
+        name=name,
+        task="segmentation",
+        inputs=job.inputs,
+        outputs=job.outputs,
+        classes=source.classes,
+        palette=source.palette,
+        max_batch_size=job.max_batch,
+        precision=job.precision.name,
+        graph=described(path, folder),
+        tolerances=job.precision.tolerances(),
+        parity=proofs,
+        exchange=exchanged_layers(run.network),
+        parameters=parameters(run.network),
+        macs_live=macs(live, job.inputs),
+        macs_frozen=macs(frozen, job.inputs),
+        metrics=_metrics(run, source),
+        run=identity_of(run),
+        target=job.precision.target,
+        precisions=reduced.precisions,
+        evaluation=_evaluated(job, path, tested),
+        calibration=reduced.calibration,
+    )
+
+
+def _evaluated(job: Job, path: Path, tested: Frames) -> tuple[Evaluation, ...]:
+    """Return the task metrics of a live network and of its graph; none where there are no labelled frames."""
+    if not tested.samples:
+        return ()
+    classes = job.run.config.network.classes
+    return compare(score(torch_runner(job.live()), tested, classes), score(onnx_runner(path), tested, classes), tested)
+
+
+def _shown(frames: Frames, max_batch: int) -> dict[str, Batches]:
+    """Return some frames in batches, by a description."""
+    return in_batches(frames.samples, max_batch, frames.description)
+
+
+def _metrics(run: Run, source: FrameSource) -> dict[str, float]:
+    """Return the headline figures of a run, which is scored where it was not yet."""
+    if metrics := read_metrics(run.folder):
+        return _flat(metrics)
+    return _flat(score_run(run)) if len(source) else {}
+
+
+def _flat(metrics: dict[str, Any]) -> dict[str, float]:
+    """Return the headline figures of a run's scores."""
+    flat = {"scenes": float(metrics["scenes"]), "exchanged_share": float(metrics["exchanged_share"])}
+    for name, scored in metrics["scores"].items():
+        suffix = "" if name == "ensemble" else f"_{name}"
+        for key in ("mean_iou", "mean_accuracy", "pixel_accuracy"):
+            flat[key + suffix] = float(scored[key])
+    return flat

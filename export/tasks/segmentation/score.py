@@ -1,0 +1,44 @@
+"""Task metrics of anything that returns labels, on labelled frames."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from crosswire.contract import Evaluation
+from crosswire.export.frames import Frames
+from crosswire.export.parity import Runner
+from crosswire.training.datasets.frames import IGNORE
+from crosswire.training.tasks.segmentation.metrics import Scores, scores
+
+METRICS = ("mean_iou", "mean_accuracy", "pixel_accuracy")
+
+
+def score(runner: Runner, frames: Frames, classes: int) -> Scores:
+    """Score a runner whose first output is labels, uint8 [N, H, W].
+
+    Args:
+        runner: what is scored.
+        frames: with labels.
+        classes: K.
+    """
+    counts = np.zeros((classes, classes), np.int64)
+    for sample, truth in zip(frames.samples, frames.labels, strict=True):
+        counts += confusion(truth, np.asarray(runner(sample)[0][0]), classes)
+    return scores(torch.from_numpy(counts))
+
+
+def confusion(truth: NDArray[np.generic], found: NDArray[np.generic], classes: int) -> NDArray[np.int64]:
+    """Count the pairs of classes of two label pictures [H, W]; returns [K, K], rows the truth."""
+    known = truth != IGNORE
+    pairs = truth[known].astype(np.int64) * classes + found[known].astype(np.int64)
+    return np.asarray(np.bincount(pairs, minlength=classes**2).reshape(classes, classes), np.int64)
+
+
+def compare(live: Scores, served: Scores, frames: Frames) -> tuple[Evaluation, ...]:
+    """Return the task metrics of live network and graph side by side."""
+    plain, other = dataclasses.asdict(live), dataclasses.asdict(served)
+    return tuple(Evaluation(frames.description, name, plain[name], other[name]) for name in METRICS)

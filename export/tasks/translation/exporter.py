@@ -1,0 +1,189 @@
+"""Writing a translation run into a network's folder: freeze, write the graph, prove it, describe it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor
+
+from crosswire.contract import Contract, Evaluation, TensorSpec, Tolerance
+from crosswire.export.exchanged_layers import exchanged_layers
+from crosswire.export.freeze import freeze
+from crosswire.export.macs import macs
+from crosswire.export.onnx_graph import GRAPH, described, write_onnx
+from crosswire.export.parity import Runner, onnx_runner, prove, torch_runner
+from crosswire.export.provenance import identity_of
+from crosswire.export.quantization.precision import FULL_STAGES, Precision
+from crosswire.export.quantization.quantiser import convolutions, layer_name
+from crosswire.export.samples import in_batches, noise
+from crosswire.export.tasks.segmentation.score import confusion
+from crosswire.export.tasks.translation.servable import PREDICTED, PictureServable, input_specs, output_specs
+from crosswire.training.engine.run_folder import read_metrics
+from crosswire.training.models.count import parameters
+from crosswire.training.tasks.segmentation.metrics import scores
+from crosswire.training.tasks.segmentation.transforms import nearest
+from crosswire.training.tasks.translation.config import check_size
+from crosswire.training.tasks.translation.domains import Codec, codecs
+from crosswire.training.tasks.translation.evaluate import TranslationRun, score
+from crosswire.training.tasks.translation.images import TRUE, label_names, pictures
+
+#: Test views that the metrics of network and graph are compared on.
+EVALUATED = 32
+NO_INT8 = (
+    "int8 is not for translations: half of a U-Net is transposed convolutions, which ONNX Runtime computes in float "
+    "alone; use --precision fp16, or leave it out"
+)
+
+View = tuple[list[Tensor], list[np.ndarray]]  # type: ignore[type-arg]
+
+
+def write_pictures(
+    run: TranslationRun, name: str, size: tuple[int, int], folder: Path, max_batch: int, precision: Precision
+) -> Contract:
+    """Write the graph of a run into a folder, and make the contract from what is measured on it.
+
+    Raises:
+        ValueError: a precision that brings nothing, a size that the network cannot halve often enough, or weights that
+            are not finite.
+    """
+    if precision.name == "int8":
+        raise ValueError(NO_INT8)
+    network, path = run.config.network, folder / GRAPH
+    check_size(network, size)
+    inputs, outputs = input_specs(network, size), output_specs(network, size)
+    live = PictureServable(run.network.eval(), network).eval()
+    frozen = PictureServable(freeze(run.network), network).eval()
+    views = views_of(run, inputs, EVALUATED)
+    shown = in_batches([raw for raw, _ in views], max_batch, _described(run, views))
+    samples = noise(inputs, max_batch) | shown
+    runners = {"frozen": torch_runner(frozen)}
+    write_onnx(frozen, inputs, outputs, max_batch, path)
+    if precision.name != "fp32":
+        runners["onnx-fp32"] = onnx_runner(path)
+        half = PictureServable(copy.deepcopy(frozen.network).half(), network, torch.float16).eval()
+        write_onnx(half, inputs, outputs, max_batch, path)
+    runners["onnx"] = onnx_runner(path)
+    tolerances = tolerances_of(outputs, precision)
+    proofs = prove(torch_runner(live), runners, samples, [spec.name for spec in outputs], tolerances)
+    classes, palette = label_names(run.config.data, network)
+    return Contract(
+        name=name,
+        task="translation",
+        inputs=inputs,
+        outputs=outputs,
+        classes=classes,
+        palette=palette,
+        max_batch_size=max_batch,
+        precision=precision.name,
+        graph=described(path, folder),
+        tolerances=tolerances,
+        parity=proofs,
+        exchange=exchanged_layers(run.network),
+        parameters=parameters(run.network),
+        macs_live=macs(live, inputs),
+        macs_frozen=macs(frozen, inputs),
+        metrics=_metrics(run),
+        run=identity_of(run),
+        target=precision.target,
+        precisions=_precisions(path, precision),
+        evaluation=_evaluation(run, views, torch_runner(live), runners["onnx"]),
+    )
+
+
+def tolerances_of(outputs: Sequence[TensorSpec], precision: Precision) -> tuple[Tolerance, ...]:
+    """Return how far the outputs of a graph may lie from live PyTorch, and those of the stages before it."""
+    exact = [Tolerance(spec.name, *bound) for spec in outputs for bound in _bounds(spec, half=False)]
+    if precision.name == "fp32":
+        return tuple(exact)
+    own = (Tolerance(spec.name, *bound) for spec in outputs for bound in _bounds(spec, half=True))
+    return (*own, *(dataclasses.replace(one, stage=stage) for stage in FULL_STAGES for one in exact))
+
+
+def _bounds(spec: TensorSpec, *, half: bool) -> tuple[tuple[str, float], ...]:
+    """Return measures of an output with their bounds: rounding errors alone, which may turn a byte or a class over."""
+    if spec.dtype == "FP32":
+        return (("relative", 2e-2 if half else 1e-3),)
+    if len(spec.shape) == 2:  # labels
+        return (("agreement", 0.99 if half else 0.999),)
+    return (("mean_abs", 1.0),) if half else (("max_abs", 1.0), ("agreement", 0.99))
+
+
+def _precisions(path: Path, precision: Precision) -> dict[str, str]:
+    """Return the arithmetic of every convolution by its name; nothing where all of it is fp32."""
+    if precision.name == "fp32":
+        return {}
+    graph = onnx.load(path, load_external_data=False).graph
+    return {layer_name(node): precision.name for node in convolutions(graph)}
+
+
+def views_of(run: TranslationRun, inputs: Sequence[TensorSpec], count: int) -> list[View]:
+    """Return test views, spread over all there are, at the size of a graph.
+
+    Args:
+        run: says which views.
+        inputs: of the graph.
+        count: how many at most.
+
+    Returns:
+        per view the raw inputs, each with a batch axis of 1, and the raw truths.
+    """
+    network, size = run.config.network, (inputs[0].shape[0], inputs[0].shape[1])
+    source = pictures(run.config.data, network, "test")
+    count = min(count, len(source))
+    views = []
+    for index in (place * len(source) // count for place in range(count)):
+        view = {name: nearest(picture, *size) for name, picture in source[index].items()}
+        raw = [torch.from_numpy(view[name])[None] for name in network.inputs]
+        views.append((raw, [view[f"{TRUE}{name}"] for name in network.outputs]))
+    return views
+
+
+def _described(run: TranslationRun, views: Sequence[View]) -> str:
+    """Return in words what test views of a run are."""
+    return f"{run.config.data.name}, {len(views)} test views"
+
+
+def _evaluation(run: TranslationRun, views: Sequence[View], live: Runner, served: Runner) -> tuple[Evaluation, ...]:
+    """Return the task metric of every output, of live network and graph."""
+    if not views:
+        return ()
+    inputs = _described(run, views)
+    codes = codecs(run.config.network.outputs, run.config.network)
+    pairs = zip(_scores(live, views, codes).items(), _scores(served, views, codes).values(), strict=True)
+    return tuple(Evaluation(inputs, metric, one, other) for (metric, one), other in pairs)
+
+
+def _scores(runner: Runner, views: Sequence[View], codes: Sequence[Codec]) -> dict[str, float]:
+    """Return the mean absolute error of every output in its unit on the wire, and the mean IoU of labels."""
+    answers = [[picture[0] for picture in runner(raw)] for raw, _ in views]
+    found = {}
+    for index, code in enumerate(codes):
+        name = f"{PREDICTED}{code.domain.name}"
+        pairs = [(answer[index], truths[index]) for answer, (_, truths) in zip(answers, views, strict=True)]
+        if code.domain.is_labels:
+            matrix = sum(confusion(true, made, code.classes) for made, true in pairs)
+            found[f"mean_iou of {name}"] = scores(torch.as_tensor(matrix)).mean_iou
+        else:
+            errors = [np.abs(made.astype(np.float64) - true.astype(np.float64)).mean() for made, true in pairs]
+            found[f"mae of {name}"] = float(np.mean(errors))
+    return found
+
+
+def _metrics(run: TranslationRun) -> dict[str, float]:
+    """Return the headline figures of a run, which is scored where it was not yet."""
+    metrics = read_metrics(run.folder)
+    if not metrics and len(pictures(run.config.data, run.config.network, "test")):
+        metrics = score(run, progress=False)
+    if not metrics:
+        return {}
+    flat = {"scenes": float(metrics["scenes"]), "exchanged_share": float(metrics["exchanged_share"])}
+    for output in run.config.network.outputs:
+        for key, value in metrics["scores"][output].items():
+            flat[f"{key}_{output}"] = float(value)
+    return flat

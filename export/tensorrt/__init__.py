@@ -1,0 +1,1 @@
+"""TensorRT: plans, and what its parser takes."""

@@ -1,0 +1,1 @@
+"""Published parameter counts and shapes beside those of the networks built here."""

@@ -1,0 +1,206 @@
+"""Everything that can be chosen for a server, typed; from a TOML file, from the command line, or as it comes."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass, field, replace
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from crosswire.serving.config.limits import ClipLimits, PictureLimits, QueueLimits, RequestLimits
+from crosswire.serving.config.typed_table import typed
+from crosswire.serving.errors import ServingError
+from crosswire.serving.processes.ports import LOOPBACK
+from crosswire.serving.repository.model_config import Runtime
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often to probe, and how patiently.
+
+    Attributes:
+        seconds: shortest pause between two rounds of canaries.
+        share: largest share of the time that canaries may take; a slow network is probed less often.
+        patience_seconds: shortest time before an unanswered canary counts as failed.
+        patience_factor: the same, as a multiple of the slowest answer at the start.
+        failures: failed rounds in a row that mean the server is broken.
+    """
+
+    seconds: float = 2.0
+    share: float = 0.02
+    patience_seconds: float = 10.0
+    patience_factor: float = 20.0
+    failures: int = 2
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """How Triton runs the models.
+
+    Attributes:
+        instances: processes of every network; each has its own copy of the weights. One uses all cores, and answers as
+            many requests at a time as it has threads.
+        threads: processor threads of every one; 0 for all granted cores with one instance or two, fewer with more.
+        stage_instances: processes of every step before or after a network; one answers several at a time. More than
+            one give every step a process of its own.
+        batch_delay_microseconds: how long a request may wait for others to share a batch with.
+        cache_bytes: memory for the answers of pipelines, found again by the very bytes that were sent; 0 for none.
+        priority_levels: classes of requests, by their parameter `priority`, 1 first; 0 for none. Who gives none is in
+            the middle.
+        warm_up: sizes of batches that every network answers once before it counts as loaded.
+        fused: whether all steps of a pipeline run in one process instead of one each. Left out: on a processor, where
+            handing pictures from process to process costs more than it brings, but not on a GPU, where requests share
+            batches before the network alone, and not with `stage_instances`.
+    """
+
+    instances: int = 1
+    threads: int = 0
+    stage_instances: int = 1
+    batch_delay_microseconds: int = 0
+    cache_bytes: int = 0
+    priority_levels: int = 0
+    warm_up: tuple[int, ...] = (1,)
+    fused: bool | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to serve, where, and how. The fields above `start_seconds` are options of `serving up` by the same names.
+
+    Attributes:
+        repository: source repository of exported networks.
+        network: which of them; all if empty.
+        http_port: HTTP port of the front door, 0 for a free one.
+        grpc_port: gRPC port of the front door, 0 for a free one.
+        host: address for both; anything but loopback is for a container's own network.
+        runtime: who runs the graphs.
+        triton: an installed `tritonserver` to start, or None for the one in the wheel.
+        parent: process whose end stops the server, or None.
+        json: announce the server as one line of JSON on standard output instead of prose.
+        access_log: file that gets one line of JSON per request, `-` for standard error, or None.
+        api_keys: file with one key per line, one of which every request but health questions must carry; None for no
+            keys.
+        tls_cert: PEM file with the certificate chain for HTTPS and gRPC, or None for no TLS.
+        tls_key: PEM file with its private key.
+        traces: OTLP/HTTP address that gets a trace of every request, or None.
+        start_seconds: longest time until every canary has passed.
+        limits: on one request, and on all together.
+        pictures: on one encoded picture.
+        clips: on one encoded clip.
+        queue: on what waits in a batcher of Triton's.
+        models: how Triton runs them.
+        pace: how often to probe.
+    """
+
+    repository: Path = Path("model_repository")
+    network: tuple[str, ...] = ()
+    http_port: int = 8000
+    grpc_port: int = 8001
+    host: str = LOOPBACK
+    runtime: Runtime = Runtime.EMBEDDED
+    triton: Path | None = None
+    parent: int | None = None
+    json: bool = False
+    access_log: str | None = None
+    api_keys: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    traces: str | None = None
+    start_seconds: float = 180.0
+    limits: RequestLimits = field(default_factory=RequestLimits)
+    pictures: PictureLimits = field(default_factory=PictureLimits)
+    clips: ClipLimits = field(default_factory=ClipLimits)
+    queue: QueueLimits = field(default_factory=QueueLimits)
+    models: ModelSettings = field(default_factory=ModelSettings)
+    pace: Pace = field(default_factory=Pace)
+
+
+_MOST = {
+    "http_port": 65_535,
+    "grpc_port": 65_535,
+    "start_seconds": 86_400,
+    "limits.body_bytes": (1 << 31) - 1,
+    "limits.read_seconds": 86_400,
+    "limits.stream_seconds": 86_400,
+    "limits.infer_seconds": 86_400,
+    "limits.drain_seconds": 86_400,
+    "pace.seconds": 86_400,
+    "pace.share": 1,
+    "pace.patience_seconds": 86_400,
+    "pace.patience_factor": 86_400,
+    "clips.seconds": 86_400,
+    "pictures.pixels": 178_956_970,  # Pillow refuses more, whatever is chosen here
+    "queue.requests": 1_000_000,
+    "queue.seconds": 86_400,
+    "models.instances": 256,
+    "models.stage_instances": 256,
+    "models.threads": 1024,
+    "models.batch_delay_microseconds": 60_000_000,
+    "models.cache_bytes": 1 << 40,
+    "models.priority_levels": 100,
+}
+
+
+def choose(config: Path | None, flags: dict[str, Any]) -> Settings:
+    """Return the settings of a file with those of the command line in their place.
+
+    Args:
+        config: TOML file, or None.
+        flags: fields of `Settings` that the command line gave.
+
+    Raises:
+        ServingError: the file cannot be read, names something that there is not, or two settings contradict.
+    """
+    settings = replace(Settings() if config is None else read(config), **flags)
+    if settings.http_port == settings.grpc_port != 0:
+        raise ServingError(f"--http-port and --grpc-port are both {settings.http_port}; choose two ports")
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise ServingError("TLS needs both --tls-cert and --tls-key; give the PEM files of a certificate and its key")
+    for name in ("limits", "pictures", "clips", "queue", "pace"):
+        part = getattr(settings, name)
+        if zeros := [key for key, value in asdict(part).items() if not value]:
+            raise ServingError(f"{name}.{zeros[0]} is 0; it must be more")
+    for name, most in _MOST.items():
+        if (value := attrgetter(name)(settings)) > most:
+            raise ServingError(f"{name} is {value}; allowed are at most {most}")
+    if not settings.start_seconds or 0 in settings.models.warm_up:
+        raise ServingError("start_seconds or a size in models.warm_up is 0; both must be more")
+    if len(set(settings.network)) < len(settings.network):
+        raise ServingError(f"a network is named twice in {', '.join(settings.network)}; name each once")
+    if not settings.models.instances or not settings.models.stage_instances:
+        raise ServingError("models.instances or models.stage_instances is 0; every model needs at least 1")
+    if settings.models.fused and settings.models.stage_instances > 1:
+        raise ServingError(
+            f"models.stage_instances is {settings.models.stage_instances}, but with models.fused steps have no process "
+            "of their own; leave out one, or ask for more models.instances"
+        )
+    if settings.models.fused and settings.runtime is not Runtime.EMBEDDED:
+        raise ServingError(f"models.fused is for the embedded runtime, not for {settings.runtime.value}; leave out one")
+    return settings
+
+
+def read(path: Path) -> Settings:
+    """Read a TOML file; paths in it are relative to its folder.
+
+    Raises:
+        ServingError: it cannot be read, or holds a key or a value that is not allowed.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ServingError(f"--config {path} cannot be read: {error}; name a TOML file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ServingError(f"--config {path} is no TOML: {error}; see docs/serving.toml for an example") from error
+    try:
+        settings = typed(Settings, table, path.parent)
+    except ValueError as error:
+        raise ServingError(f"--config {path}: {error}") from error
+    if settings.access_log not in (None, "-"):
+        return replace(settings, access_log=str(path.parent / settings.access_log))
+    return settings

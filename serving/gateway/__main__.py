@@ -1,0 +1,144 @@
+"""The gateway's own process: the supervisor starts `python -m crosswire.serving.gateway --state DIR --listener FD`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+import uvicorn
+
+from crosswire.serving.gateway.access_log import Journal
+from crosswire.serving.gateway.admission import Admission
+from crosswire.serving.gateway.api_keys import Guard
+from crosswire.serving.gateway.certificate import Certificate
+from crosswire.serving.gateway.grpc.server import make_grpc_server, open_port
+from crosswire.serving.gateway.http.app import Parts, make_app
+from crosswire.serving.gateway.http.timed_http import TimedHttp
+from crosswire.serving.gateway.metrics import Meters
+from crosswire.serving.gateway.options import read_door
+from crosswire.serving.gateway.tracing import NoTracing, Tracing
+from crosswire.serving.gateway.upstream import Upstream
+from crosswire.serving.processes.run_state import read_run
+
+_KEEP_ALIVE_SECONDS = 75
+_TICK_SECONDS = 0.02
+_FLUSH_SECONDS = 1.0
+_CLOSE_SECONDS = 1
+_TRACE_SECONDS = 1.0
+_UNSENT = 0x5411  # SIOCOUTQ
+
+
+class _Http(uvicorn.Server):
+    """uvicorn without signal handlers of its own: a signal starts draining, and the end of draining stops it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+def main() -> None:
+    """Serve on an inherited listening socket, and over gRPC, until SIGTERM and the last answer."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="run-state folder")
+    parser.add_argument("--listener", type=int, required=True, help="inherited file descriptor of a listening socket")
+    parser.add_argument("--access-log", type=int, help="inherited file descriptor that gets a line per request")
+    options = parser.parse_args()
+    log = None if options.access_log is None else open(options.access_log, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    asyncio.run(_serve(options.state, socket.socket(fileno=options.listener), log))
+
+
+async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> None:
+    """Serve until SIGTERM, then answer what was taken; SIGHUP tells that networks, keys or the certificate changed."""
+    run, door, meters = read_run(state), read_door(state), Meters()
+    limits = door.limits
+    tracing = NoTracing() if door.traces is None else Tracing(door.traces)
+    journal, guard = Journal(meters, log, tracing), Guard(door.key_hashes)
+    certificate = None if door.tls_cert is None or door.tls_key is None else Certificate(door.tls_cert, door.tls_key)
+    parts = Parts(Upstream(run, tracing), state, limits, Admission(limits), meters, journal, guard)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+
+    def renew() -> None:
+        parts.upstream.renew(read_run(state))
+        guard.renew(read_door(state).key_hashes)
+        if certificate is not None:
+            certificate.renew()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renew)
+    renew()  # what changed before there was a handler
+    http = _Http(_http_config(parts, certificate))
+    grpc_server = make_grpc_server(parts)
+    open_port(grpc_server, run.grpc_target, certificate)
+    await grpc_server.start()
+    serving = asyncio.create_task(http.serve(sockets=[listener]))
+    await asyncio.wait({serving, asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    await _drain(parts.admission, limits.drain_seconds)
+    http.should_exit = True
+    await serving
+    await _flush()
+    await asyncio.wait({asyncio.create_task(asyncio.to_thread(tracing.close))}, timeout=_TRACE_SECONDS)
+    # Not `grpc_server.stop`: it answers calls that come just then with CANCELLED, which clients do not try again. The
+    # end of the process closes their connections, which is UNAVAILABLE.
+    os._exit(0)
+
+
+def _http_config(parts: Parts, certificate: Certificate | None) -> uvicorn.Config:
+    """Return how HTTP is served."""
+    return uvicorn.Config(
+        make_app(parts),
+        http=partial(TimedHttp, parts.limits.read_seconds),  # type: ignore[arg-type]
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_CLOSE_SECONDS,
+        ssl_context_factory=None if certificate is None else lambda *_: certificate.http_context(),
+    )
+
+
+async def _drain(admission: Admission, seconds: float) -> None:
+    """Refuse new requests until those that are held are answered, or the time is over."""
+    admission.close()
+    deadline = time.monotonic() + seconds
+    while admission.requests and time.monotonic() < deadline:
+        await asyncio.sleep(_TICK_SECONDS)
+
+
+async def _flush() -> None:
+    """Wait until the other ends have received every byte, or the time is over; then the process may end."""
+    deadline = time.monotonic() + _FLUSH_SECONDS
+    await asyncio.sleep(_TICK_SECONDS * 5)  # gRPC writes in threads of its own
+    while time.monotonic() < deadline and _unsent_bytes():
+        await asyncio.sleep(_TICK_SECONDS)
+
+
+def _unsent_bytes() -> int:
+    """Return how many bytes the sockets of this process have not got acknowledged."""
+    total = 0
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if str(entry.readlink()).startswith("socket:"):
+                answer = fcntl.ioctl(int(entry.name), _UNSENT, bytes(4))
+                total += int.from_bytes(answer, sys.byteorder)
+    return total
+
+
+if __name__ == "__main__":
+    main()

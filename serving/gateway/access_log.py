@@ -1,0 +1,132 @@
+"""What is remembered of every request: an id that travels both ways, one line of JSON, and the meters."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import json
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from crosswire.serving.gateway.errors import CLIENT_GONE
+from crosswire.serving.gateway.metrics import Meters
+from crosswire.serving.gateway.tracing import NoTracing, Traced
+
+REQUEST_ID = "X-Request-Id"
+_OF_MODELS = ("/v2/models/{name}", "/v1/pipelines/{name}")
+_NAME_CHARACTERS = 256
+_GOOD_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A request that is being answered: when it came (monotonic seconds), and its trace."""
+
+    came: float
+    traced: Traced | None
+
+
+class Journal:
+    """Meters every request, traces it and writes one line of JSON about it, as far as that is asked for."""
+
+    def __init__(self, meters: Meters, log: IO[str] | None, tracing: NoTracing) -> None:
+        """Take the meters, where to write, and where traces go."""
+        self._meters, self._log, self._tracing = meters, log, tracing
+
+    def began(self, protocol: str, headers: Mapping[str, str]) -> Entry:
+        """Note that a request came, with these headers or this gRPC metadata."""
+        self._meters.began(protocol)
+        return Entry(time.monotonic(), self._tracing.start(protocol, headers))
+
+    def ended(self, protocol: str, route: str, status: str, entry: Entry, **more: Any) -> None:
+        """Note that it was answered; `more` goes into line and trace, without what is None."""
+        seconds = time.monotonic() - entry.came
+        self._meters.ended(protocol, route, status, seconds)
+        self._tracing.end(entry.traced, f"{more.get('method', protocol)} {route}", status, more)
+        if self._log is not None:
+            now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+            line = {"time": now, "protocol": protocol, "route": route, "status": status, "ms": round(seconds * 1e3, 1)}
+            given = {key: value for key, value in more.items() if value is not None}
+            with contextlib.suppress(OSError):  # a full disk must not cost an answer
+                print(json.dumps({**line, **given}, ensure_ascii=False), file=self._log, flush=True)
+
+
+def request_id(given: str | None) -> str:
+    """Return the id that a client gave, or a new one if it gave none that is fit for a log."""
+    return given if given and _GOOD_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _model(scope: Scope) -> str | None:
+    """Return the model or pipeline that the path of a request names, if its route has one."""
+    named = getattr(scope.get("route"), "path", "").startswith(_OF_MODELS)
+    return str(scope["path_params"]["name"])[:_NAME_CHARACTERS] if named else None
+
+
+def _nothing() -> None:
+    """Give back no place, for a request that took none."""
+
+
+class Journalled:
+    """ASGI middleware: gives every HTTP request its id, enters it in the journal and gives back the place it took."""
+
+    def __init__(self, app: ASGIApp, journal: Journal) -> None:
+        """Take the application and the journal."""
+        self._app, self._journal = app, journal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        ident = request_id(headers.get(REQUEST_ID))
+        scope.setdefault("state", {})["request_id"] = ident
+        status, size, sent, over = 500, 0, False, False
+        began = self._journal.began("http", headers)
+
+        def enter() -> None:
+            nonlocal over
+            over = True
+            self._journal.ended(
+                "http",
+                getattr(scope.get("route"), "path", "none"),
+                str(status),
+                began,
+                request_id=ident,
+                method=scope["method"],
+                path=scope["path"][:200],
+                model=_model(scope),
+                client=(scope.get("client") or (None,))[0],
+                bytes_in=headers.get("content-length"),
+                bytes_out=size,
+                problem=scope["state"].get("problem"),
+            )
+
+        async def note(message: Message) -> None:
+            nonlocal status, size, sent
+            if message["type"] == "http.response.start":
+                status, sent = message["status"], True
+                MutableHeaders(scope=message)[REQUEST_ID] = ident
+            else:
+                size += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    enter()  # before the client has its answer, so that who asks for the meters next finds it there
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except asyncio.CancelledError:
+            status = status if sent else CLIENT_GONE
+            raise
+        finally:
+            scope["state"].get("answered", _nothing)()
+            if not over:
+                enter()

@@ -1,0 +1,113 @@
+"""Checking a gRPC inference request before Triton sees it, by the same rules as the HTTP door."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from tritonclient.grpc.service_pb2 import InferTensorContents, ModelInferRequest
+
+from crosswire.serving.config.limits import RequestLimits
+from crosswire.serving.gateway.errors import bad
+from crosswire.serving.gateway.grpc.message_size import decoded_size
+from crosswire.serving.gateway.http.tensors import DTYPES, checked_shape, from_binary
+from crosswire.serving.gateway.model_wire import ModelWire
+from crosswire.serving.wire import RawTensor
+
+Message = TypeVar("Message")
+_FIRST_FIELD = b"\x0a"  # field 1, with its length
+_SHARED_MEMORY = "shared_memory_region"
+_CONTENT_FIELDS = tuple(field.name for field in InferTensorContents.DESCRIPTOR.fields)
+
+
+def parse(data: bytes, kind: type[Message], most: int) -> Message:
+    """Return the message of a kind, for example `ModelInferRequest`, in `data`.
+
+    Raises:
+        WireError: 400, the bytes are no such message, or one that would take far more memory than they do.
+    """
+    decoded_size(data, kind, most)
+    try:
+        return kind.FromString(data)  # type: ignore[attr-defined, no-any-return]
+    except DecodeError as error:
+        raise bad(f"{len(data)} bytes are no {kind.__name__}: {error}; send the whole message") from None
+
+
+def model_named(data: bytes, most: int) -> str:
+    """Return the name of a model that a message begins with, an empty text if it does not; reads nothing else.
+
+    It is field 1 of every message that names a model, and protobuf writes fields in their order.
+
+    Args:
+        data: the encoded message, whatever is wrong with it.
+        most: longest name in characters; a longer one is cut off.
+    """
+    if data[:1] != _FIRST_FIELD:
+        return ""
+    length, position = 0, 1
+    for shift in range(0, 35, 7):
+        byte = data[position] if position < len(data) else 0
+        length, position = length | (byte & 0x7F) << shift, position + 1
+        if not byte & 0x80:
+            break
+    return data[position : position + min(length, 4 * most)].decode("utf-8", "replace")[:most]
+
+
+def check_infer(request: ModelInferRequest, wire: ModelWire, limits: RequestLimits) -> None:
+    """Raise `WireError` unless a request is what its model takes.
+
+    Args:
+        request: the message.
+        wire: what the model takes and gives.
+        limits: what is allowed.
+    """
+    for what, count, most in (
+        ("inputs", len(request.inputs), limits.tensors),
+        ("outputs", len(request.outputs), limits.tensors),
+        ("parameters", len(request.parameters), limits.parameters),
+        ("characters in its id", len(request.id), limits.name_characters),
+    ):
+        if count > most:
+            raise bad(f"the request has {count} {what}; allowed are {most}")
+    if request.raw_input_contents and len(request.raw_input_contents) != len(request.inputs):
+        raise bad(
+            f"the request has {len(request.inputs)} inputs but {len(request.raw_input_contents)} raw_input_contents; "
+            "send one per input, in their order"
+        )
+    tensors = [_declared(tensor) for tensor in request.inputs]
+    for index, tensor in enumerate(tensors):
+        wire.check_input(tensor)
+        _check_data(request, index, tensor)
+    wire.check_together(tensors)
+    names = [output.name for output in request.outputs]
+    if len(set(names)) != len(names):
+        raise bad(f"an output is asked for twice in {', '.join(names)[:200]!r}; name each once")
+    wire.check_outputs(names)
+    for tensor in (*request.inputs, *request.outputs):
+        if _SHARED_MEMORY in tensor.parameters:
+            raise bad(f"{tensor.name!r} names a shared memory region, which this server does not take; send the data")
+        if "classification" in tensor.parameters:
+            raise bad(f"{tensor.name!r} asks for 'classification', which this server does not do; read the tensor")
+
+
+def _declared(given: ModelInferRequest.InferInputTensor) -> RawTensor:
+    """Return an input as it is described, without its data."""
+    if given.datatype not in DTYPES:
+        raise bad(
+            f"input {given.name[:60]!r} has the datatype {given.datatype[:40]!r}; allowed are {', '.join(DTYPES)}"
+        )
+    return RawTensor(given.name, given.datatype, checked_shape(list(given.shape), given.name[:60]), b"")
+
+
+def _check_data(request: ModelInferRequest, index: int, tensor: RawTensor) -> None:
+    """Check the amount of an input's data against its description."""
+    given, (name, shape) = request.inputs[index], (tensor.name, tensor.shape)
+    if index < len(request.raw_input_contents):
+        if given.HasField("contents"):
+            raise bad(f"input {name!r} has both contents and raw_input_contents; send one of them")
+        from_binary(request.raw_input_contents[index], name, tensor.dtype, shape)
+        return
+    count = sum(len(getattr(given.contents, field)) for field in _CONTENT_FIELDS)
+    if count != math.prod(shape):
+        raise bad(f"input {name!r} has {count} elements, its shape {list(shape)} needs {math.prod(shape)}")

@@ -1,0 +1,275 @@
+"""The gRPC door: KServe v2 over gRPC, checked and counted like HTTP, handed on to Triton on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import grpc
+from tritonclient.grpc.service_pb2 import (
+    ModelInferRequest,
+    ModelStatisticsRequest,
+    ModelStreamInferResponse,
+    ServerLiveResponse,
+)
+
+from crosswire.serving.gateway.access_log import REQUEST_ID, Entry, request_id
+from crosswire.serving.gateway.admission import REFUSAL_SECONDS, Slot
+from crosswire.serving.gateway.certificate import Certificate
+from crosswire.serving.gateway.errors import WireError, bad, from_rpc
+from crosswire.serving.gateway.grpc.request import check_infer, model_named, parse
+from crosswire.serving.gateway.http.app import Parts
+from crosswire.serving.processes.run_state import read_health
+from crosswire.serving.wire import SERVICE
+
+_QUICK_SECONDS = 5.0
+_QUESTIONS = ("ServerMetadata", "ModelMetadata", "ModelConfig", "RepositoryIndex")
+_READINESS = ("ServerReady", "ModelReady")
+_STREAM = "ModelStreamInfer"
+_HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+_NAMING = frozenset(
+    ("ModelInfer", _STREAM, "ModelMetadata", "ModelConfig", "ModelReady", "ModelStatistics")
+)  # whose messages begin with the name of a model
+_OPEN = (_HEALTH_CHECK, f"/{SERVICE}/ServerLive", f"/{SERVICE}/ServerReady")
+_NOT_SERVING = b"\x08\x02"  # HealthCheckResponse: status NOT_SERVING
+_NOT_READY = b""  # `ready` is left at false
+_CALLS_PER_SLOT = 4  # questions and streams beside inferences
+_QUESTION_BYTES = 64 << 10
+_UNKNOWN = "none"  # the route of a method that there is not, so that inventing names makes no new meters
+Handler = Callable[[bytes, "_Call"], Awaitable[bytes]]
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call that is being answered.
+
+    Attributes:
+        path: `/SERVICE/METHOD`.
+        context: gRPC's own context.
+        said: what the journal is to know of it.
+    """
+
+    path: str
+    context: Any
+    said: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        return self.path.rpartition("/")[2]
+
+
+def make_grpc_server(parts: Parts) -> grpc.aio.Server:
+    """Return a server without a port; its limits are those of the HTTP door."""
+    return grpc.aio.server(
+        handlers=[_Door(parts)],
+        maximum_concurrent_rpcs=_CALLS_PER_SLOT * parts.limits.concurrent,
+        options=[
+            ("grpc.max_receive_message_length", parts.limits.body_bytes),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.max_metadata_size", 16 << 10),
+            ("grpc.keepalive_time_ms", 60_000),  # a client that vanished gives back its streams
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+        ],
+    )
+
+
+def open_port(server: grpc.aio.Server, target: str, certificate: Certificate | None) -> None:
+    """Give a server its port, with TLS if there is a certificate."""
+    if certificate is None:
+        server.add_insecure_port(target)
+    else:
+        server.add_secure_port(target, certificate.grpc_credentials())
+
+
+class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Answers every method there is, by name."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Take what both doors share."""
+        self._parts = parts
+        self._streams = 0
+        self._handlers: dict[str, Handler] = {
+            "ModelInfer": self._infer,
+            "ServerLive": self._live,
+            "ModelStatistics": self._statistics,
+            **dict.fromkeys(_READINESS, self._ready),
+            **dict.fromkeys(_QUESTIONS, self._ask),
+        }
+
+    def service(self, details: Any) -> Any:
+        """Return the handler of a method; who has no key is refused before a message is read."""
+        service, _, method = details.method.rpartition("/")
+        if details.method == _HEALTH_CHECK:
+            return self._unary(details, self._ready)
+        if service != f"/{SERVICE}":
+            return None
+        if details.method not in _OPEN:
+            try:
+                self._parts.guard.check(_metadata(details))
+            except WireError as error:
+                return self._closed(details, error)
+        if method == _STREAM:
+            return grpc.stream_stream_rpc_method_handler(partial(self._stream, details))
+        return self._unary(details, self._handlers.get(method, self._refuse))
+
+    def _unary(self, details: Any, handler: Handler) -> Any:
+        """Return a handler that journals the call and turns errors into statuses."""
+        metadata = _metadata(details)
+        ident = request_id(metadata.get(REQUEST_ID.lower()))
+
+        async def answer(data: bytes, context: Any) -> bytes:
+            call = _Call(details.method, context, {"request_id": ident, **self._named(details.method, data)})
+            began = self._parts.journal.began("grpc", metadata)
+            status, problem = "CANCELLED", None
+            try:
+                reply = await handler(data, call)
+                status = "OK"
+                context.set_trailing_metadata(((REQUEST_ID.lower(), ident),))
+                return reply
+            except (WireError, grpc.RpcError) as error:
+                status, problem = _as_status(error)
+            finally:  # before the client has its answer, so that who asks for the meters next finds it there
+                self._note(call, status, began, len(data), problem)
+            await context.abort(grpc.StatusCode[status], problem, ((REQUEST_ID.lower(), ident),))
+            raise AssertionError("abort always raises")
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+    def _closed(self, details: Any, error: WireError) -> Any:
+        """Return a handler that refuses a call, whatever it sends."""
+        metadata = _metadata(details)
+        ident = request_id(metadata.get(REQUEST_ID.lower()))
+
+        async def refuse(_: Any, context: Any) -> bytes:
+            began = self._parts.journal.began("grpc", metadata)
+            status, problem = _as_status(error)
+            self._note(_Call(details.method, context, {"request_id": ident}), status, began, 0, problem)
+            await context.abort(grpc.StatusCode[status], problem, ((REQUEST_ID.lower(), ident),))
+            raise AssertionError("abort always raises")
+
+        return grpc.stream_unary_rpc_method_handler(refuse)
+
+    def _named(self, path: str, data: bytes) -> dict[str, Any]:
+        """Return the model that a message names, for the journal, whether the call is then answered or refused."""
+        named = path.rpartition("/")[2] in _NAMING and model_named(data, self._parts.limits.name_characters)
+        return {"model": named} if named else {}
+
+    def _note(self, call: _Call, status: str, began: Entry, size: int, problem: str | None) -> None:
+        """Enter a call's end in the journal."""
+        more = {**call.said, "client": call.context.peer(), "bytes_in": size, "problem": problem}
+        known = call.method in (*self._handlers, _STREAM) or call.path == _HEALTH_CHECK
+        self._parts.journal.ended("grpc", call.method if known else _UNKNOWN, status, began, **more)
+
+    async def _infer(self, data: bytes, call: _Call) -> bytes:
+        """Check one inference and hand it on with the time that its client has left."""
+        await self._pause_if_stopping()
+        slot = self._parts.admission.take()
+        call.context.add_done_callback(lambda _: slot.let_go())  # when the answer is sent, not before
+        return await self._infer_in(slot, data, call)
+
+    async def _infer_in(self, slot: Slot, data: bytes, call: _Call) -> bytes:
+        """The same for a request that has its place."""
+        limits, upstream = self._parts.limits, self._parts.upstream
+        slot.grow(len(data))
+        request = parse(data, ModelInferRequest, limits.body_bytes)
+        call.said["id"] = request.id[: limits.name_characters] or None
+        check_infer(request, await upstream.wire(request.model_name, request.model_version), limits)
+        left = call.context.time_remaining()
+        seconds = limits.infer_seconds if left is None else min(left, limits.infer_seconds)
+        return await upstream.infer(request, seconds, slot)
+
+    async def _pause_if_stopping(self) -> None:
+        """While the server stops, let who will be refused wait a little: a client's next try comes at once."""
+        if self._parts.admission.closed:
+            await asyncio.sleep(REFUSAL_SECONDS)
+
+    async def _stream(self, details: Any, requests: Any, context: Any) -> Any:
+        """Answer the inferences of a stream one after the other; an error ends its own inference only."""
+        limits, metadata = self._parts.limits, _metadata(details)
+        if self._streams >= limits.concurrent:
+            problem = f"{self._streams} streams are open, no more are taken; close some"
+            await self._end_stream(details, context, grpc.StatusCode.RESOURCE_EXHAUSTED, problem)
+        self._streams += 1
+        coming, said = aiter(requests), {}
+        try:
+            while True:
+                data = await asyncio.wait_for(anext(coming), limits.stream_seconds)
+                said = self._named(details.method, data)
+                with ExitStack() as place:
+                    yield await self._reply(data, metadata, _Call(details.method, context, {**said}), place)
+        except StopAsyncIteration:
+            return
+        except asyncio.TimeoutError:
+            problem = f"the stream brought no request for {limits.stream_seconds:g} s; open another one"
+            await self._end_stream(details, context, grpc.StatusCode.DEADLINE_EXCEEDED, problem, said)
+        finally:
+            self._streams -= 1
+
+    async def _end_stream(
+        self, details: Any, context: Any, status: grpc.StatusCode, problem: str, said: dict[str, Any] | None = None
+    ) -> None:
+        """End a stream between two inferences, and enter that in the journal with what was `said` of the last one."""
+        began = self._parts.journal.began("grpc", _metadata(details))
+        self._note(_Call(details.method, context, {**(said or {})}), status.name, began, 0, problem)
+        await context.abort(status, problem)
+
+    async def _reply(self, data: bytes, metadata: dict[str, str], call: _Call, place: ExitStack) -> bytes:
+        """Answer one inference of a stream; its place is given back with `place`, when the answer is sent."""
+        began, status, problem = self._parts.journal.began("grpc", metadata), "OK", None
+        reply = ModelStreamInferResponse()
+        try:
+            await self._pause_if_stopping()
+            slot = place.enter_context(self._parts.admission.slot())
+            reply.infer_response.MergeFromString(await self._infer_in(slot, data, call))
+        except (WireError, grpc.RpcError) as error:
+            status, problem = _as_status(error)
+            reply.error_message, reply.infer_response.id = problem, call.said.get("id") or ""
+        finally:
+            self._note(call, status, began, len(data), problem)
+        return bytes(reply.SerializeToString())
+
+    async def _live(self, _: bytes, __: _Call) -> bytes:
+        """Whether this process answers."""
+        return bytes(ServerLiveResponse(live=True).SerializeToString())
+
+    async def _ready(self, data: bytes, call: _Call) -> bytes:
+        """Whether the supervisor and Triton call the server or a model ready."""
+        if self._parts.admission.closed or not read_health(self._parts.state).ready:
+            return _NOT_SERVING if call.path == _HEALTH_CHECK else _NOT_READY
+        return await self._ask(data, call)
+
+    async def _ask(self, data: bytes, call: _Call) -> bytes:
+        """Hand a question on."""
+        _check_question(data)
+        return await self._parts.upstream.raw(call.path, data, _QUICK_SECONDS)
+
+    async def _statistics(self, data: bytes, _: _Call) -> bytes:
+        """The statistics of one model, or of all."""
+        request = parse(data, ModelStatisticsRequest, _QUESTION_BYTES)
+        return bytes((await self._parts.upstream.statistics(request.name, request.version)).SerializeToString())
+
+    async def _refuse(self, _: bytes, call: _Call) -> bytes:
+        """Refuse what changes the server."""
+        raise WireError(403, f"{call.method} is restricted: this server takes questions and inferences only")
+
+
+def _check_question(data: bytes) -> None:
+    """Raise `WireError` for a question that is longer than any honest one."""
+    if len(data) > _QUESTION_BYTES:
+        raise bad(f"the question has {len(data)} bytes; allowed are {_QUESTION_BYTES}")
+
+
+def _metadata(details: Any) -> dict[str, str]:
+    """Return what a call carries beside its message, without binary values."""
+    return {key: value for key, value in details.invocation_metadata if isinstance(value, str)}
+
+
+def _as_status(error: Exception) -> tuple[str, str]:
+    """Return the name of a gRPC status and a message."""
+    wire_error = error if isinstance(error, WireError) else from_rpc(error)
+    return wire_error.code.name, str(wire_error)

@@ -1,0 +1,42 @@
+"""`POST /v2/models/NAME[/versions/VERSION]/infer`."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from crosswire.serving.config.limits import RequestLimits
+from crosswire.serving.gateway.admission import Admission
+from crosswire.serving.gateway.errors import CLIENT_GONE
+from crosswire.serving.gateway.http.bodies import admit, read_body
+from crosswire.serving.gateway.http.forward import answer_unless_gone
+from crosswire.serving.gateway.http.infer_request import HEADER_LENGTH, parse_inference
+from crosswire.serving.gateway.http.infer_response import infer_response
+from crosswire.serving.gateway.upstream import Upstream
+
+
+class InferEndpoint:
+    """Reads, checks and forwards inference requests."""
+
+    def __init__(self, upstream: Upstream, admission: Admission, limits: RequestLimits) -> None:
+        """Take the connection to Triton, the gate and the limits."""
+        self._upstream, self._admission, self._limits = upstream, admission, limits
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one request."""
+        name, version = request.path_params["name"], request.path_params.get("version", "")
+        slot = await admit(self._admission, request)
+        try:
+            body = await read_body(request, self._limits, slot.grow)
+            wire = await self._upstream.wire(name, version)
+            inference = await run_in_threadpool(
+                parse_inference, body, request.headers.get(HEADER_LENGTH), wire, version, self._limits
+            )
+            del body
+            answer = await answer_unless_gone(
+                self._upstream, request, inference.request, self._limits.infer_seconds, slot
+            )
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_GONE)
+        return await run_in_threadpool(infer_response, answer, inference.binary_outputs)

@@ -1,0 +1,1 @@
+"""Plain REST for people and curl: pipelines, forms, OpenAPI, `/docs`."""

@@ -1,0 +1,1 @@
+"""Processes and what they share: children, ports, shared memory, the folder of a run, Triton's binary."""

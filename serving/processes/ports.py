@@ -1,0 +1,160 @@
+"""Ports: taking one, and naming the process that has it already."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from crosswire.serving.errors import ServingError
+from crosswire.serving.processes.child import all_processes
+
+LOOPBACK = "127.0.0.1"
+ANY_ADDRESS = "0.0.0.0"
+_LISTENING = "0A"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process that listens on a port.
+
+    Attributes:
+        pid: its process id.
+        command: its command line.
+    """
+
+    pid: int
+    command: str
+
+
+def listen(host: str, port: int, option: str) -> socket.socket:
+    """Return a socket that listens on a port.
+
+    Args:
+        host: address to bind to.
+        port: the port, or 0 for a free one.
+        option: the command-line option that chose the port, for messages.
+
+    Raises:
+        ServingError: the port is taken, is not allowed or does not exist; says by whom.
+    """
+    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    with _in_words(taken, host, port, option):
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((host, port))
+        taken.listen(2048)
+    return taken
+
+
+def reserve(host: str, port: int, option: str) -> socket.socket:
+    """Return a bound socket that keeps a port for a child process of this user, which binds it with SO_REUSEPORT.
+
+    It does not listen itself, so it gets no connection. Arguments and errors as for `listen`.
+    """
+    with listen(host, port, option) as probe:
+        host, port = probe.getsockname()
+    kept = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    with _in_words(kept, host, port, option):  # somebody may have taken the port just now
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind((host, port))
+    return kept
+
+
+def owner_of(port: int) -> Owner | None:
+    """Return the outermost process that listens on a port, or None if it belongs to another user or nobody."""
+    inodes = _listening_inodes(port)
+    owners = {pid for pid in all_processes() if inodes & _socket_inodes(pid)}
+    if not owners:
+        return None
+    outermost = min(owners, key=lambda pid: (_parent(pid) in owners, pid))
+    pid = _supervisor_above(outermost)
+    return Owner(pid, _command(pid))
+
+
+@contextlib.contextmanager
+def _in_words(bound: socket.socket, host: str, port: int, option: str) -> Iterator[None]:
+    """Close a socket that cannot be bound in a block, and raise `ServingError` for the reason."""
+    try:
+        yield
+    except PermissionError:
+        bound.close()
+        raise ServingError(f"{option} {port} needs more rights than this user has; choose one above 1023") from None
+    except OSError as error:
+        bound.close()
+        if error.errno != errno.EADDRINUSE:
+            raise ServingError(
+                f"{host!r} is no IPv4 address of this machine ({error}); choose another --host"
+            ) from None
+        raise ServingError(_taken_message(port, option)) from None
+
+
+def _taken_message(port: int, option: str) -> str:
+    """Say who has the port and what to do."""
+    owner = owner_of(port)
+    elsewhere = f"or choose another port: {option} PORT (0 picks a free one)"
+    if owner is None:
+        return f"port {port} is taken by a process of another user; {elsewhere.removeprefix('or ')}"
+    return f"port {port} is taken by process {owner.pid} ({owner.command}); stop it with: kill {owner.pid}, {elsewhere}"
+
+
+def _supervisor_above(pid: int) -> int:
+    """Return the `serving up` process that started this one, else the process itself."""
+    parent = _parent(pid)
+    is_ours = parent is not None and "serving" in _command(parent).split() and "up" in _command(parent).split()
+    return parent if parent is not None and is_ours else pid
+
+
+def _listening_inodes(port: int) -> set[str]:
+    """Return the socket inodes that listen on a port on loopback or on every address."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                    inodes.add(fields[9])
+    return inodes
+
+
+def _socket_inodes(pid: int) -> set[str]:
+    """Return the inodes of a process's open sockets; none where they may not be read."""
+    inodes = set()
+    with contextlib.suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                target = str(descriptor.readlink())
+                if target.startswith("socket:["):
+                    inodes.add(target[8:-1])
+    return inodes
+
+
+def _parent(pid: int) -> int | None:
+    """Return a process's parent."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
+
+
+def _command(pid: int) -> str:
+    """Return a process's command line, shortened."""
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return "unknown"
+    return line if len(line) <= 120 else line[:119] + "…"
+
+
+def keep_free_port() -> socket.socket:
+    """Return a bound socket that keeps a free port of the loopback for a child, which binds it with SO_REUSEADDR.
+
+    It does not listen itself, so it gets no connection.
+    """
+    kept = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    kept.bind((LOOPBACK, 0))
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # not before: nobody else has this port
+    return kept

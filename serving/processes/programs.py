@@ -1,0 +1,90 @@
+"""The command lines of the two children: Triton and the front door."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+
+from crosswire import ROOT
+from crosswire.serving.config.limits import MEDIA_VARIABLE, MediaLimits
+from crosswire.serving.config.settings import Settings
+from crosswire.serving.processes.child import Program
+from crosswire.serving.processes.ports import LOOPBACK
+from crosswire.serving.processes.run_state import Run, RunState
+from crosswire.serving.processes.triton_wheel import Triton, stub_python
+from crosswire.serving.steps.decode.sandbox import KEEP_HEAP
+from crosswire.serving.traces import TRACES_VARIABLE
+
+_EXIT_SECONDS = 2
+_STUB_START_SECONDS = 120
+
+
+def triton_program(triton: Triton, state: RunState, run: Run, models: Iterable[str], settings: Settings) -> Program:
+    """Return Triton's command line.
+
+    The settings give it a response cache, and its stages what they may decode and where their spans go.
+    """
+    address, _, port = run.triton_target.rpartition(":")
+    arguments = [
+        str(triton.executable),
+        f"--model-repository={state.triton_repository}",
+        "--model-control-mode=explicit",
+        *(f"--load-model={model}" for model in models),
+        "--disable-auto-complete-config",
+        "--exit-on-error=true",
+        f"--exit-timeout-secs={_EXIT_SECONDS}",
+        "--allow-http=false",
+        f"--grpc-address={address}",
+        f"--grpc-port={port}",
+        "--allow-metrics=true",
+        f"--metrics-address={LOOPBACK}",
+        f"--metrics-port={run.metrics_port}",
+        f"--backend-config=python,shm-region-prefix-name={state.shm_prefix}",
+        f"--backend-config=python,stub-timeout-seconds={_STUB_START_SECONDS}",
+    ]
+    if triton.backends is not None:
+        arguments.append(f"--backend-directory={triton.backends}")
+    if settings.models.cache_bytes:
+        arguments.append(f"--cache-config=local,size={settings.models.cache_bytes}")
+    if settings.models.cache_bytes and triton.caches is not None:
+        arguments.append(f"--cache-directory={triton.caches}")
+    return Program(
+        "Triton", arguments, state.log("triton"), _triton_environment(triton, settings), ends_with_helpers=True
+    )
+
+
+def front_door_program(state: RunState, listener: int, access_log: int | None) -> Program:
+    """Return the front door's command line; it inherits the listening socket and the access log."""
+    arguments = [
+        sys.executable,
+        "-m",
+        "crosswire.serving.gateway",
+        "--state",
+        str(state.folder),
+        "--listener",
+        str(listener),
+    ]
+    if access_log is not None:
+        arguments += ["--access-log", str(access_log)]
+    descriptors = (listener,) if access_log is None else (listener, access_log)
+    environment = {**os.environ, "PYTHONPATH": _joined(ROOT, os.environ.get("PYTHONPATH", ""))}
+    return Program("the front door", arguments, state.log("front_door"), environment, pass_fds=descriptors)
+
+
+def _triton_environment(triton: Triton, settings: Settings) -> Mapping[str, str]:
+    """Return an environment in which the stubs find this Python: they take the first `python3` on PATH."""
+    libraries = ":".join(map(str, triton.libraries))
+    return {
+        **os.environ,
+        **KEEP_HEAP,
+        MEDIA_VARIABLE: MediaLimits(settings.pictures, settings.clips).as_variable(),
+        TRACES_VARIABLE: settings.traces or "",
+        "PATH": _joined(str(stub_python()), os.environ.get("PATH", "")),
+        "LD_LIBRARY_PATH": _joined(libraries, os.environ.get("LD_LIBRARY_PATH", "")),
+    }
+
+
+def _joined(first: str, rest: str) -> str:
+    """Join two search paths, leaving out an empty one."""
+    return ":".join(part for part in (first, rest) if part)

@@ -1,0 +1,1 @@
+"""Exported networks become a Triton repository."""

@@ -1,0 +1,205 @@
+"""Triton model configurations, made as protobuf messages and written as `config.pbtxt`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from enum import Enum
+
+from google.protobuf import text_format  # type: ignore[import-untyped]
+from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
+from tritonclient.grpc.model_config_pb2 import (
+    ModelConfig,
+    ModelEnsembling,
+    ModelInput,
+    ModelInstanceGroup,
+    ModelOutput,
+)
+
+from crosswire.contract import Contract, TensorSpec
+from crosswire.serving.errors import ServingError
+from crosswire.serving.repository.graphs import ServedGraph, as_parameter, graphs_of, has_facade
+from crosswire.serving.repository.networks import Network
+from crosswire.serving.repository.pipelines import Pipeline, Stage, network_inputs
+from crosswire.serving.repository.published import (
+    GRAPH_FILE,
+    GRAPHS_PARAMETER,
+    NETWORK_MODULE,
+    PARAMETER,
+    PLAN_FILE,
+    STEPS_PARAMETER,
+    published,
+)
+
+_AS_IT_IS: Mapping[str, str] = {}
+_DATA_TYPES = {"UINT8": "TYPE_UINT8", "INT32": "TYPE_INT32", "FP32": "TYPE_FP32", "BYTES": "TYPE_STRING"}
+
+
+class Runtime(str, Enum):
+    """Who runs the graph.
+
+    `EMBEDDED`: a python model holding an ONNX Runtime session, because the wheel's Triton has no ONNX backend.
+    `CONTAINER`: the native backends of NVIDIA's image: `tensorrt` where a plan lies beside the graph, else
+    `onnxruntime`.
+    """
+
+    EMBEDDED = "embedded"
+    CONTAINER = "container"
+
+
+def network_config(network: Network, runtime: Runtime) -> ModelConfig:
+    """Return the configuration of a network's own model."""
+    contract = network.contract
+    inputs = network_inputs(contract)
+    parameters = {PARAMETER: published(contract, inputs, contract.outputs, contract.name)}
+    config = _base(contract.name, contract.max_batch_size, inputs, contract.outputs, parameters)
+    if runtime is Runtime.CONTAINER and not has_facade(network):
+        _run_graph(config, *graphs_of(network))
+    else:
+        config.backend = "python"
+        config.parameters[GRAPHS_PARAMETER].string_value = as_parameter(graphs_of(network))
+        config.instance_group.append(_one_process())
+    return config
+
+
+def graph_config(network: Network, graph: ServedGraph) -> ModelConfig:
+    """Return the configuration of one graph's own model behind a façade in the container."""
+    contract = network.contract
+    inputs = [dataclasses.replace(spec, optional=False) for spec in contract.inputs if spec.name in graph.inputs]
+    config = _base(graph.model, contract.max_batch_size, inputs, contract.computed_outputs, {})
+    _run_graph(config, graph)
+    return config
+
+
+def stage_config(pipeline: Pipeline, stage: Stage) -> ModelConfig:
+    """Return the configuration of a python stage."""
+    contract = pipeline.contract
+    parameters = {PARAMETER: published(contract, stage.inputs, stage.outputs, stage.model)}
+    config = _base(stage.model, contract.max_batch_size, stage.inputs, stage.outputs, parameters)
+    config.backend = "python"
+    config.instance_group.append(_one_process())
+    return config
+
+
+def ensemble_config(pipeline: Pipeline) -> ModelConfig:
+    """Return the configuration of a pipeline's ensemble."""
+    contract, before = pipeline.contract, pipeline.before
+    return _ensemble(
+        contract,
+        pipeline.name,
+        pipeline.inputs,
+        pipeline.outputs,
+        pipeline.steps,
+        _step(before.model, before.inputs, before.outputs),
+        _step(contract.name, network_inputs(contract), contract.outputs, pipeline.renamed),
+        *(_step(stage.model, stage.inputs, stage.outputs) for stage in pipeline.after),
+    )
+
+
+def fused_configs(pipeline: Pipeline, network: ModelConfig) -> tuple[ModelConfig, ModelConfig, ModelConfig]:
+    """Return the configurations of a pipeline and its network that run in one process.
+
+    Args:
+        pipeline: what to do.
+        network: the configuration that the network would have as a model of its own.
+
+    Returns:
+        the model that holds all steps, and the two names that clients know it by: the network's, which takes and gives
+        tensors, and the pipeline's.
+    """
+    contract, name = pipeline.contract, pipeline.fused
+    tensors = network_inputs(contract)
+    inputs = {spec.name: dataclasses.replace(spec, optional=True) for spec in (*pipeline.inputs, *tensors)}
+    outputs = {spec.name: spec for spec in (*pipeline.outputs, *contract.outputs)}
+    inside = [
+        (pipeline.before.module, stage_config(pipeline, pipeline.before), _AS_IT_IS),
+        (NETWORK_MODULE, network, pipeline.renamed),
+        *((stage.module, stage_config(pipeline, stage), _AS_IT_IS) for stage in pipeline.after),
+    ]
+    described = [
+        {"module": module, "config": MessageToDict(config, preserving_proto_field_name=True), "renamed": dict(renamed)}
+        for module, config, renamed in inside
+    ]
+    text = {STEPS_PARAMETER: json.dumps(described, ensure_ascii=False)}
+    config = _base(name, contract.max_batch_size, inputs.values(), outputs.values(), text)
+    config.backend = "python"
+    config.instance_group.append(_one_process())
+    config.model_warmup.extend(network.model_warmup)  # by its tensors
+    known = [
+        _ensemble(contract, known_by, takes, gives, steps, _step(name, takes, gives))
+        for known_by, takes, gives, steps in (
+            (contract.name, tensors, contract.outputs, ()),
+            (pipeline.name, pipeline.inputs, pipeline.outputs, pipeline.steps),
+        )
+    ]
+    return config, *known
+
+
+def to_text(config: ModelConfig) -> str:
+    """Return the text of a `config.pbtxt`."""
+    text: str = text_format.MessageToString(config, as_utf8=True)
+    return text
+
+
+def _base(
+    name: str,
+    max_batch_size: int,
+    inputs: Iterable[TensorSpec],
+    outputs: Iterable[TensorSpec],
+    parameters: Mapping[str, str],
+) -> ModelConfig:
+    """Return the part that every kind of model has."""
+    if max_batch_size < 1:  # a zero would vanish in the text form, and with it the batch axis
+        raise ServingError(f"model {name!r} has max_batch_size {max_batch_size}; the wire needs at least 1")
+    config = ModelConfig(
+        name=name,
+        max_batch_size=max_batch_size,
+        input=[
+            ModelInput(name=spec.name, data_type=_DATA_TYPES[spec.dtype], dims=spec.shape, optional=spec.optional)
+            for spec in inputs
+        ],
+        output=[ModelOutput(name=spec.name, data_type=_DATA_TYPES[spec.dtype], dims=spec.shape) for spec in outputs],
+    )
+    for key, value in parameters.items():
+        config.parameters[key].string_value = value
+    return config
+
+
+def _ensemble(
+    contract: Contract,
+    name: str,
+    inputs: tuple[TensorSpec, ...],
+    outputs: tuple[TensorSpec, ...],
+    told: tuple[str, ...],
+    *steps: ModelEnsembling.Step,
+) -> ModelConfig:
+    """Return an ensemble that tells clients of a network's contract, and of the names that its steps are timed by."""
+    parameters = {PARAMETER: published(contract, inputs, outputs, name, told)}
+    config = _base(name, contract.max_batch_size, inputs, outputs, parameters)
+    config.platform = "ensemble"
+    config.ensemble_scheduling.step.extend(steps)
+    return config
+
+
+def _run_graph(config: ModelConfig, graph: ServedGraph) -> None:
+    """Have a native backend run the graph: TensorRT where it has a plan."""
+    config.backend = "tensorrt" if graph.plan else "onnxruntime"
+    config.default_model_filename = PLAN_FILE if graph.plan else GRAPH_FILE
+
+
+def _one_process() -> ModelInstanceGroup:
+    """One python process on the CPU side; the network's session chooses its own device."""
+    return ModelInstanceGroup(count=1, kind=ModelInstanceGroup.KIND_CPU)
+
+
+def _step(
+    model: str, inputs: Iterable[TensorSpec], outputs: Iterable[TensorSpec], renamed: Mapping[str, str] = _AS_IT_IS
+) -> ModelEnsembling.Step:
+    """Return one ensemble step; every tensor keeps its name but the outputs that are renamed."""
+    return ModelEnsembling.Step(
+        model_name=model,
+        model_version=-1,
+        input_map={spec.name: spec.name for spec in inputs},
+        output_map={spec.name: renamed.get(spec.name, spec.name) for spec in outputs},
+    )

@@ -1,0 +1,49 @@
+"""Audio-video: `<network>_clip` takes a clip and gives probabilities.
+
+    <name>_decode (python) -> <name> (the network) -> <name>_rank (python)
+                                                   -> <name>_draw (python)
+
+The decoder says which modalities the clip has; the network answers with the graph that was trained for these.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from crosswire.contract import MODALITIES, Contract, TensorSpec
+from crosswire.serving.errors import ServingError
+from crosswire.serving.repository.pipelines.parts import Pipeline, Stage, item, network_inputs
+from crosswire.serving.steps.runtime.graph_choice import USED
+
+TOP_LABELS = 5
+_WANTED = ("frames", "waveform", "probabilities", MODALITIES)
+
+
+def clip(contract: Contract) -> Pipeline:
+    """A clip in; probabilities, the likeliest labels, the modalities used, a summary and a picture out."""
+    found = {spec.name: spec for spec in (*contract.inputs, *contract.outputs)}
+    if sorted(found) != sorted(_WANTED):
+        raise ServingError(
+            f"network {contract.name!r} has the tensors {', '.join(found)}; "
+            f"a clip pipeline needs exactly {', '.join(_WANTED)}"
+        )
+    frames, waveform, probabilities, used = (found[name] for name in _WANTED)
+    if waveform.rate is None:
+        raise ServingError(f"network {contract.name!r} does not say how many samples a second 'waveform' has")
+    if len(contract.classes) != probabilities.shape[0]:
+        raise ServingError(
+            f"network {contract.name!r} has {probabilities.shape[0]} probabilities and {len(contract.classes)} classes"
+        )
+    name = contract.name
+    sent = item("clip", "BYTES", "MP4, WebM, MKV or AVI file")
+    facts = item("clip_facts", "BYTES", "JSON text about the clip")
+    count = min(TOP_LABELS, len(contract.classes))
+    labels = TensorSpec("top_labels", "BYTES", (count,), ("rank",), "class names, the likeliest first")
+    summary = item("summary", "BYTES", "JSON text")
+    strip = item("strip_png", "BYTES", "RGB PNG file: the frames used, the spectrogram, the probabilities")
+    decode = Stage(f"{name}_decode", "decode.decode_clip", (sent,), (*network_inputs(contract), facts))
+    inner = dataclasses.replace(used, name=USED)
+    rank = Stage(f"{name}_rank", "render.rank_labels", (probabilities, inner, facts), (labels, used, summary))
+    draw = Stage(f"{name}_draw", "render.draw_clip", (frames, waveform, probabilities, inner, facts), (strip,))
+    outputs = (probabilities, labels, used, summary, strip)
+    return Pipeline(f"{name}_clip", contract, decode.inputs, outputs, decode, (rank, draw), {MODALITIES: USED})

@@ -1,0 +1,86 @@
+"""What every pipeline is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from crosswire.contract import Contract, TensorSpec
+from crosswire.serving.steps.runtime.graph_choice import PRESENT
+
+DEPTH_UNITS_PER_METRE = 1000.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of a pipeline that stands before or after its network, which is a step, too, but no stage.
+
+    Attributes:
+        model: its name, and that of its Triton model where it has a process of its own.
+        module: module below `crosswire.serving.steps` that holds it.
+        inputs: its input tensors.
+        outputs: its output tensors.
+    """
+
+    model: str
+    module: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One ensemble. A tensor keeps its name in every step but those `renamed`, so the wiring is by name.
+
+    Attributes:
+        name: name of the Triton model.
+        contract: the network's contract.
+        inputs: tensors that a client sends.
+        outputs: tensors that a client gets.
+        before: the stage that feeds the network.
+        after: the stages that read the network's answer.
+        renamed: the network's outputs that go by another name in the ensemble. One of them at least must be no output
+            of the ensemble: where nobody asks for any output of a step, Triton leaves it out, even if other steps wait
+            for it.
+    """
+
+    name: str
+    contract: Contract
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    before: Stage
+    after: tuple[Stage, ...]
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Names of its steps in order, wherever they run."""
+        return (self.before.model, self.contract.name, *(stage.model for stage in self.after))
+
+    @property
+    def fused(self) -> str:
+        """Name of the one model that does what all steps do, where there is one."""
+        return f"{self.contract.name}_fused"
+
+
+def network_inputs(contract: Contract) -> tuple[TensorSpec, ...]:
+    """Return the input tensors of a network's own model.
+
+    In an ensemble every step gets all of its tensors, so the stage before a network with variants says in one more
+    which of them are there.
+    """
+    if not contract.variants:
+        return contract.inputs
+    unit = "names of the inputs that are there, joined by +; all that came if left out"
+    return (*contract.inputs, item(PRESENT, "BYTES", unit, optional=True))
+
+
+def item(name: str, dtype: str, unit: str, *, optional: bool = False) -> TensorSpec:
+    """Describe a tensor with one element per sample."""
+    return TensorSpec(name, dtype, (1,), ("item",), unit, optional=optional)
+
+
+def depth_units() -> TensorSpec:
+    """Describe the scale of a depth picture."""
+    unit = f"depth picture values per metre; {DEPTH_UNITS_PER_METRE:g} if left out"
+    return item("depth_units_per_metre", "FP32", unit, optional=True)

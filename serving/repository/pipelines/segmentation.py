@@ -1,0 +1,42 @@
+"""Segmentation: `<network>_image` takes encoded pictures and gives encoded pictures.
+
+    <name>_decode (python) -> <name> (the network) -> <name>_render (python)
+
+Where the network has variants, one of the two pictures may be absent. The overlay is drawn only where somebody asked
+for it.
+"""
+
+from __future__ import annotations
+
+from crosswire.contract import MODALITIES, Contract
+from crosswire.serving.errors import ServingError
+from crosswire.serving.repository.pipelines.parts import Pipeline, Stage, depth_units, item, network_inputs
+
+_WANTED = ("rgb", "depth", "labels", "confidence")
+
+
+def segmentation(contract: Contract) -> Pipeline:
+    """Colour and depth pictures in; a label picture, an overlay and a summary out."""
+    found = {spec.name: spec for spec in (*contract.inputs, *contract.outputs)}
+    wanted = (*_WANTED, MODALITIES) if contract.variants else _WANTED
+    if sorted(found) != sorted(wanted):
+        raise ServingError(
+            f"network {contract.name!r} has the tensors {', '.join(found)}; "
+            f"a segmentation pipeline needs exactly {', '.join(wanted)}"
+        )
+    rgb, depth, labels, confidence, *used = (found[name] for name in wanted)
+    rgb_image = item("rgb_image", "BYTES", "JPEG or PNG file", optional=rgb.optional)
+    depth_image = item("depth_image", "BYTES", "16-bit greyscale PNG file; 0 is no reading", optional=depth.optional)
+    outputs = (
+        item("labels_png", "BYTES", "8-bit palette PNG file; a pixel is a class index"),
+        item("overlay_png", "BYTES", "RGB PNG file"),
+        item("summary", "BYTES", "JSON text"),
+        item("confidence_png", "BYTES", "8-bit grey PNG file of the network's size; 255 is certain"),
+    )
+    name = contract.name
+    decode = Stage(
+        f"{name}_decode", "decode.decode_domains", (rgb_image, depth_image, depth_units()), network_inputs(contract)
+    )
+    sent = (rgb_image, depth_image) if used else (rgb_image,)
+    render = Stage(f"{name}_render", "render.render_labels", (labels, confidence, *sent, depth, *used), outputs)
+    return Pipeline(f"{name}_image", contract, decode.inputs, outputs, decode, (render,))

@@ -1,0 +1,69 @@
+"""Translation, cycle fusion and multitask: `<network>_image` takes a picture per input domain and gives one per output.
+
+<name>_decode (python) -> <name> (the network) -> <name>_render (python)
+"""
+
+from __future__ import annotations
+
+from crosswire.contract import MODALITIES, Contract, TensorSpec
+from crosswire.serving.errors import ServingError
+from crosswire.serving.repository.pipelines.parts import Pipeline, Stage, depth_units, item, network_inputs
+
+PREDICTED = "predicted_"
+LABELS = "labels"
+DEPTH_PICTURE = "16-bit greyscale PNG file of millimetres; 0 is no reading"
+
+
+def translation(contract: Contract) -> Pipeline:
+    """A picture per input domain in; a picture per output domain and a summary out."""
+    outputs = [spec for spec in contract.outputs if spec.computed]
+    for spec in (*contract.inputs, *outputs):
+        _check(contract.name, spec)
+    if wrong := [spec.name for spec in outputs if not spec.name.startswith(PREDICTED)]:
+        raise ServingError(f"network {contract.name!r} has the output {wrong[0]!r}; name it {PREDICTED}<domain>")
+    name = contract.name
+    pictures = tuple(
+        item(f"{spec.name}_image", "BYTES", _sent(spec), optional=spec.optional) for spec in contract.inputs
+    )
+    scale = (depth_units(),) if any(_is_depth(spec) for spec in contract.inputs) else ()
+    drawn = tuple(item(f"{domain_of(spec.name)}_png", "BYTES", _drawn(spec)) for spec in outputs)
+    summary = item("summary", "BYTES", "JSON text")
+    depths = tuple(spec for spec in contract.inputs if _is_depth(spec))
+    used = tuple(spec for spec in contract.outputs if spec.name == MODALITIES)
+    decode = Stage(f"{name}_decode", "decode.decode_domains", (*pictures, *scale), network_inputs(contract))
+    render = Stage(f"{name}_render", "render.render_domains", (*outputs, *used, *pictures, *depths), (*drawn, summary))
+    return Pipeline(f"{name}_image", contract, decode.inputs, render.outputs, decode, (render,))
+
+
+def domain_of(output: str) -> str:
+    """Return the domain of an output tensor by its name: `depth` of `predicted_depth`."""
+    return output.removeprefix(PREDICTED)
+
+
+def _check(network: str, spec: TensorSpec) -> None:
+    """Refuse a tensor that is no picture."""
+    channels = spec.shape[2:] or (1,)
+    if len(spec.shape) not in (2, 3) or channels[0] not in (1, 3) or (_is_depth(spec) and channels != (1,)):
+        raise ServingError(
+            f"network {network!r} has the tensor {spec.name} of {spec.dtype} {list(spec.shape)}; a picture is UINT8 "
+            "[H, W], [H, W, 1] or [H, W, 3], or FP32 [H, W] in metres"
+        )
+
+
+def _is_depth(spec: TensorSpec) -> bool:
+    """Say whether a tensor holds metres."""
+    return spec.dtype == "FP32"
+
+
+def _sent(spec: TensorSpec) -> str:
+    """Say what a client sends for an input."""
+    return "16-bit greyscale PNG file; 0 is no reading" if _is_depth(spec) else "JPEG or PNG file"
+
+
+def _drawn(spec: TensorSpec) -> str:
+    """Say what a client gets for an output."""
+    if _is_depth(spec):
+        return DEPTH_PICTURE
+    if domain_of(spec.name) == LABELS:
+        return "8-bit palette PNG file; a pixel is a class index"
+    return "RGB PNG file" if spec.shape[2:] == (3,) else "8-bit greyscale PNG file"

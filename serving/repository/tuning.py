@@ -1,0 +1,125 @@
+"""Applying what a server was told about instances, queues, priorities and the cache to generated configurations."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+
+from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelQueuePolicy
+
+from crosswire.serving.config.limits import PictureLimits, QueueLimits
+from crosswire.serving.config.settings import ModelSettings, Settings
+from crosswire.serving.processes.installed import onnxruntime_on_gpu
+from crosswire.serving.repository.model_config import Runtime
+from crosswire.serving.repository.published import PARAMETER, THREADS_PARAMETER
+
+
+class Role(Enum):
+    """What a model is for: a network's own or its façade, a stage before or after one, an ensemble, or all in one."""
+
+    NETWORK = "network"
+    FACADE = "facade"
+    STAGE = "stage"
+    PIPELINE = "pipeline"
+    FUSED = "fused"
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How the models of one server run.
+
+    Attributes:
+        models: instances, threads, batches, cache and priorities.
+        queue: limits on what waits before one model.
+        pictures: limits on an encoded picture, which clients learn from the configuration.
+    """
+
+    models: ModelSettings = field(default_factory=ModelSettings)
+    queue: QueueLimits = field(default_factory=QueueLimits)
+    pictures: PictureLimits = field(default_factory=PictureLimits)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Tuning:
+        """Take it from the settings of a server."""
+        return cls(settings.models, settings.queue, settings.pictures)
+
+    def fuses(self, runtime: Runtime) -> bool:
+        """Say whether every network and its stages run in one process: on a processor, unless told otherwise.
+
+        A GPU needs Triton's batcher before the network alone, and the container its native backends.
+        """
+        chosen = self.models.fused
+        if chosen is None:
+            chosen = self.models.stage_instances == 1 and not onnxruntime_on_gpu()
+        return chosen and runtime is Runtime.EMBEDDED
+
+    def apply(self, config: ModelConfig, role: Role) -> None:
+        """Write it into one model's configuration."""
+        self._publish_limits(config)
+        if role is Role.PIPELINE and self.models.cache_bytes:
+            config.response_cache.enable = True
+        if config.platform == "ensemble":
+            return
+        if self._batches(config, role):
+            self._set_queue(config)
+        count = self.models.instances if role in (Role.NETWORK, Role.FUSED) else self.models.stage_instances
+        if count > 1 and not config.instance_group:
+            config.instance_group.add()
+        for group in config.instance_group:
+            group.count = count
+        if role is Role.NETWORK and self.models.threads:
+            config.parameters[THREADS_PARAMETER].string_value = str(self.models.threads)
+        if role is Role.NETWORK:
+            self._warm_up(config)
+
+    def _publish_limits(self, config: ModelConfig) -> None:
+        """Tell clients what a picture may be."""
+        if PARAMETER in config.parameters:
+            published = json.loads(config.parameters[PARAMETER].string_value)
+            text = json.dumps({**published, "limits": asdict(self.pictures)}, ensure_ascii=False)
+            config.parameters[PARAMETER].string_value = text
+
+    def _warm_up(self, config: ModelConfig) -> None:
+        """Have Triton send batches of zeros; the python network answers a batch of one by itself when it is loaded."""
+        for size in self.models.warm_up:
+            if size > config.max_batch_size or (size == 1 and config.backend == "python"):
+                continue
+            sample = config.model_warmup.add(name=f"batch of {size}", batch_size=size)
+            numbers = [tensor for tensor in config.input if tensor.data_type != DataType.TYPE_STRING]
+            for tensor in [one for one in numbers if not one.optional] or numbers:
+                zeros = sample.inputs[tensor.name]
+                zeros.data_type, zeros.zero_data = tensor.data_type, True
+                zeros.dims.extend(tensor.dims)
+
+    def _batches(self, config: ModelConfig, role: Role) -> bool:
+        """Say whether Triton's batcher stands before a model: where batches pay, or somebody asked for its queue.
+
+        A python step on a processor answers requests one by one, the front door bounds what all steps together hold,
+        and a request that is late is not begun. The batcher would cost a thread more to wait for, and of a burst it
+        holds the last request back for half a second: Triton 2.51 does not wake it when the step gets free.
+        """
+        if self.models.priority_levels:
+            return True
+        if role is Role.STAGE:
+            return False
+        asked = self.models.batch_delay_microseconds or self.queue != QueueLimits()
+        if role is Role.FUSED:
+            return bool(asked)
+        return bool(asked) or role is Role.FACADE or config.backend != "python" or onnxruntime_on_gpu()
+
+    def _set_queue(self, config: ModelConfig) -> None:
+        """Batch what waits, in order, and refuse what would wait too long or behind too many: 503, UNAVAILABLE.
+
+        A request's own `timeout` parameter, in microseconds, takes the place of the default.
+        """
+        batching = config.dynamic_batching
+        policy = batching.default_queue_policy
+        policy.timeout_action = ModelQueuePolicy.REJECT
+        policy.default_timeout_microseconds = int(self.queue.seconds * 1e6)
+        policy.allow_timeout_override = True
+        policy.max_queue_size = self.queue.requests
+        batching.max_queue_delay_microseconds = self.models.batch_delay_microseconds
+        if levels := self.models.priority_levels:
+            batching.priority_levels = levels
+            batching.default_priority_level = (levels + 1) // 2

@@ -1,0 +1,128 @@
+"""Step `<name>_decode`: one encoded picture per input domain becomes the network's tensors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from crosswire.serving.config.limits import MediaLimits, PictureLimits
+from crosswire.serving.repository.pipelines import DEPTH_UNITS_PER_METRE
+from crosswire.serving.repository.published import PARAMETER
+from crosswire.serving.steps.media.images import COLOUR_FORMATS, PictureError, colour_pixels, open_picture
+from crosswire.serving.steps.media.registered import check_registered, check_units, metres_of, open_depth
+from crosswire.serving.steps.runtime.graph_choice import PRESENT
+from crosswire.serving.steps.runtime.step import Arrays, Question, Step, decoder_workers
+
+PICTURE = "_image"
+
+
+def decode_some(
+    wanted: list[int], specs: list[dict[str, Any]], units: list[float], *pictures: bytes
+) -> tuple[Any, ...]:
+    """Decode some domains of one request, after a look at the headers of all; a worker process runs this.
+
+    Args:
+        wanted: places of the domains to decode among `specs`.
+        specs: the tensors to make, one per domain: `name`, `dtype`, `shape` and `missing`.
+        units: scale of every sample's depth picture.
+        *pictures: per domain the N pictures of the samples.
+
+    Returns:
+        per wanted domain uint8 [N, H, W, 3], [N, H, W, 1] or [N, H, W], or float32 [N, H, W] in metres.
+
+    Raises:
+        PictureError: a picture is damaged, too large or of another kind, or those of a sample cannot be registered.
+    """
+    count, limits = len(units), MediaLimits.chosen().pictures
+    samples = [
+        _sample([pictures[place * count + index] for place in range(len(specs))], specs, unit, limits, wanted)
+        for index, unit in enumerate(units)
+    ]
+    if count == 1:
+        return tuple(array[None] for array in samples[0])  # the ordinary request: no copy
+    return tuple(np.stack(column) for column in zip(*samples, strict=True))
+
+
+def _sample(
+    pictures: list[bytes], specs: list[dict[str, Any]], unit: float, limits: PictureLimits, wanted: list[int]
+) -> list[npt.NDArray[Any]]:
+    """Decode the pictures of one sample, one array per wanted domain."""
+    names = [f"{spec['name']}{PICTURE}" for spec in specs]
+    opened = [_open(data, spec, unit, limits) for data, spec in zip(pictures, specs, strict=True)]
+    for name, picture in zip(names[1:], opened[1:], strict=True):
+        check_registered(opened[0].size, picture.size, limits.aspect_tolerance, (names[0], name))
+    return [_decoded(opened[place], names[place], specs[place], unit) for place in wanted]
+
+
+def _decoded(picture: Image.Image, name: str, spec: dict[str, Any], unit: float) -> npt.NDArray[Any]:
+    """Decode one picture."""
+    shape = tuple(spec["shape"])
+    return (
+        metres_of(picture, name, unit, shape[:2], spec["missing"]) if _is_depth(spec) else _values(picture, name, shape)
+    )
+
+
+def _open(data: bytes, spec: dict[str, Any], unit: float, limits: PictureLimits) -> Image.Image:
+    """Open the picture of one domain; nothing is decoded yet."""
+    name = f"{spec['name']}{PICTURE}"
+    if not _is_depth(spec):
+        return open_picture(data, name, limits, COLOUR_FORMATS)
+    check_units(unit, limits)
+    return open_depth(data, name, limits)
+
+
+def _is_depth(spec: dict[str, Any]) -> bool:
+    """Say whether a tensor holds metres."""
+    return bool(spec["dtype"] == "FP32")
+
+
+def _values(picture: Image.Image, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Return the pixels of an 8-bit picture as a network takes them, uint8 [H, W], [H, W, 1] or [H, W, 3]."""
+    colour = colour_pixels(picture, name, (shape[1], shape[0]))
+    return np.asarray(colour if shape[2:] == (3,) else colour.convert("L")).reshape(shape)
+
+
+class PipelineStep(Step):
+    """Decodes the pictures of a request in worker processes."""
+
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+        """Read the tensors from the model's own parameters, and start a decoder."""
+        published = json.loads(config["parameters"][PARAMETER]["string_value"])
+        self._specs = [spec for spec in published["outputs"] if spec["name"] != PRESENT]
+        self._tells = len(self._specs) < len(published["outputs"])
+        self._workers = decoder_workers(f"{__name__}:decode_some")
+
+    def answer(self, question: Question) -> Arrays:
+        """Decode the samples of one request, its domains side by side while decoders have nothing to do."""
+        came = {spec["name"]: question.array(f"{spec['name']}{PICTURE}") for spec in self._specs}
+        there = [spec for spec in self._specs if came[spec["name"]] is not None]
+        if not there:
+            wanted = ", ".join(f"{name}{PICTURE}" for name in came)
+            raise PictureError(f"the request holds no picture; send some of {wanted}")
+        count = len(came[there[0]["name"]])
+        units = question.array("depth_units_per_metre")
+        scales = [DEPTH_UNITS_PER_METRE] * count if units is None else [float(unit) for unit in units[:, 0]]
+        slim = [{key: spec[key] for key in ("name", "dtype", "shape", "missing")} for spec in there]
+        pictures = [data for spec in there for data in came[spec["name"]][:, 0]]
+        found = self._workers.spread(range(len(there)), slim, scales, *pictures)
+        arrays = dict(zip((spec["name"] for spec in there), found, strict=True))
+        if self._tells:
+            arrays[PRESENT] = np.full((count, 1), "+".join(arrays).encode(), np.object_)
+        for spec in self._specs:
+            if came[spec["name"]] is None:
+                arrays[spec["name"]] = _nothing(spec, count)
+        return arrays
+
+    def close(self) -> None:
+        """End the worker processes."""
+        self._workers.close()
+
+
+def _nothing(spec: dict[str, Any], count: int) -> npt.NDArray[Any]:
+    """Return zeros in the place of an absent picture; no network sees them."""
+    return np.zeros((count, *spec["shape"]), np.float32 if _is_depth(spec) else np.uint8)

@@ -1,0 +1,1 @@
+"""Images and clips as steps read and write them."""

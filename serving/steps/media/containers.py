@@ -1,0 +1,105 @@
+"""Which container a clip comes in, and whether it is whole, from its bytes alone: nothing is decoded here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from crosswire.serving.steps.media.images import PictureError
+
+#: Names for people by the demuxer that reads them.
+CONTAINERS = {"mp4": "MP4", "matroska": "WebM or MKV", "avi": "AVI"}
+_EBML = b"\x1a\x45\xdf\xa3"
+_SEGMENT = b"\x18\x53\x80\x67"
+_SHORTEST = 16
+_CUT = "is cut off: {there} bytes are there, it claims {claimed} at least; send the whole file"
+
+
+def container_of(data: bytes, name: str) -> str:
+    """Return the demuxer that reads a clip, a key of `CONTAINERS`.
+
+    The demuxer is chosen here and forced later, so that nothing that looks like a playlist, a picture or a text is ever
+    given to a reader that could follow what it names.
+
+    Args:
+        data: the file.
+        name: the tensor's name, for messages.
+
+    Raises:
+        PictureError: it is empty, none of the listed containers, or cut off.
+    """
+    allowed = ", ".join(CONTAINERS.values())
+    if not data:
+        raise PictureError(f"{name} is empty; send the bytes of a file: {allowed}")
+    claimed = None
+    if data[4:8] == b"ftyp" and len(data) >= _SHORTEST:
+        kind, claimed = "mp4", _boxes_end(data)
+    elif data[:4] == _EBML and len(data) >= _SHORTEST:
+        kind, claimed = "matroska", _segment_end(data)
+    elif data[:4] == b"RIFF" and data[8:12] == b"AVI " and len(data) >= _SHORTEST:
+        kind, claimed = "avi", 8 + int.from_bytes(data[4:8], "little")
+    else:
+        raise PictureError(
+            f"{name} is no {allowed} file: {len(data)} bytes, starting with {data[:12]!r}; send a clip in one of these"
+        )
+    if claimed is not None and claimed > len(data):
+        raise PictureError(f"{name} {_CUT.format(there=len(data), claimed=claimed)}")
+    return kind
+
+
+def claimed_seconds(data: bytes, kind: str) -> float | None:
+    """Return how long the header of an MP4 file says that it lasts, which FFmpeg does not ask; None where it does not.
+
+    Args:
+        data: the file.
+        kind: from `container_of`.
+    """
+    if kind != "mp4":
+        return None
+    for name, start, end in _boxes(data, 0, len(data)):
+        if name == b"moov":
+            for inner, head, _ in _boxes(data, start, end):
+                if inner == b"mvhd":
+                    return _length(data, head)
+    return None
+
+
+def _length(data: bytes, at: int) -> float | None:
+    """Return the seconds that a movie header, whose content is at a position, claims."""
+    wide = data[at : at + 1] == b"\x01"
+    scale, duration = (at + 20, 8) if wide else (at + 12, 4)
+    per_second = int.from_bytes(data[scale : scale + 4], "big")
+    units = int.from_bytes(data[scale + 4 : scale + 4 + duration], "big")
+    unknown = units == (1 << (8 * duration)) - 1
+    return None if unknown or not per_second else units / per_second
+
+
+def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the boxes of an MP4 file between two positions: type, and where its content starts and claims to end."""
+    while start + 8 <= end:
+        size, content = int.from_bytes(data[start : start + 4], "big"), start + 8
+        if size == 1:
+            size, content = int.from_bytes(data[start + 8 : start + 16], "big"), start + 16
+        last = end if size == 0 else start + max(size, 8)
+        yield data[start + 4 : start + 8], content, last
+        start = last
+
+
+def _boxes_end(data: bytes) -> int:
+    """Return where the last box of an MP4 file says that it ends."""
+    return max(end for _, _, end in _boxes(data, 0, len(data)))
+
+
+def _segment_end(data: bytes) -> int | None:
+    """Return where the segment of a Matroska file says that it ends; None where it does not say, as in live streams."""
+    head = data.find(_SEGMENT, 0, 4096)
+    if head < 0 or head + 12 > len(data):
+        return None
+    first = data[head + 4]
+    length = 9 - first.bit_length()
+    if not 1 <= length <= 8:
+        return None
+    digits = bytes([first & (0xFF >> length)]) + data[head + 5 : head + 4 + length]
+    size = int.from_bytes(digits, "big")
+    if size == (1 << (7 * length)) - 1:
+        return None
+    return head + 4 + length + size

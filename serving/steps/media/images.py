@@ -1,0 +1,139 @@
+"""Opening, resizing and writing pictures: Pillow and numpy only.
+
+EXIF orientation is ignored on purpose: a depth picture carries none, and turning only one of a registered pair would
+break the registration. Labels come back in the orientation of the stored pixels.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from crosswire.serving.config.limits import PictureLimits
+from crosswire.serving.steps.decode.sandbox import MediaError
+
+COLOUR_FORMATS = ("JPEG", "PNG")
+COLOUR_MODES = ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "YCbCr")
+DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I")
+
+_MODE_NAMES = {
+    "1": "a black-and-white picture",
+    "L": "an 8-bit greyscale picture",
+    "LA": "an 8-bit greyscale picture with alpha",
+    "P": "a palette picture",
+    "RGB": "an RGB picture",
+    "RGBA": "an RGB picture with alpha",
+    "CMYK": "a CMYK picture",
+    "I": "a 16-bit greyscale picture",
+    "I;16": "a 16-bit greyscale picture",
+    "I;16B": "a 16-bit greyscale picture",
+    "I;16L": "a 16-bit greyscale picture",
+}
+
+
+class PictureError(MediaError):
+    """A picture or its description cannot be used; the message names the tensor, what came and what is allowed."""
+
+
+def open_picture(data: bytes, name: str, limits: PictureLimits, formats: tuple[str, ...]) -> Image.Image:
+    """Open an encoded picture and check its header; nothing is decoded yet.
+
+    Args:
+        data: the encoded file.
+        name: the tensor's name, for messages.
+        limits: what is allowed.
+        formats: Pillow's names of the formats that are tried.
+
+    Raises:
+        PictureError: empty, too large, or of another format.
+    """
+    allowed = " or ".join(formats)
+    if not data:
+        raise PictureError(f"{name} is empty; send the bytes of a {allowed} file")
+    if len(data) > limits.encoded_bytes:
+        raise PictureError(f"{name} has {len(data)} bytes; allowed are {limits.encoded_bytes}")
+    try:
+        picture = Image.open(io.BytesIO(data), formats=formats)
+    except UnidentifiedImageError:
+        raise PictureError(
+            f"{name} is no {allowed} file: {len(data)} bytes, starting with {data[:8]!r}; send the bytes of the file"
+        ) from None
+    except Image.DecompressionBombError:
+        raise PictureError(
+            f"{name} has far more pixels than the {limits.pixels} that are allowed: scale it down first"
+        ) from None
+    except Exception as error:  # a decoder may raise anything on bytes made to break it
+        raise PictureError(f"{name} has a damaged {allowed} header: {error}; send a whole file") from None
+    width, height = picture.size
+    if width * height > limits.pixels or max(width, height) > limits.side:
+        raise PictureError(
+            f"{name} is {width} x {height} = {width * height} pixels; allowed are {limits.pixels} pixels "
+            f"and {limits.side} a side: scale it down first"
+        )
+    return picture
+
+
+def load_pixels(picture: Image.Image, name: str) -> None:
+    """Decode an opened picture.
+
+    Raises:
+        PictureError: the file is truncated or damaged.
+    """
+    try:
+        picture.load()
+    except Exception as error:  # a decoder may raise anything on bytes made to break it
+        raise PictureError(f"{name} cannot be decoded: {error}; send a whole, undamaged file") from None
+
+
+def describe(picture: Image.Image) -> str:
+    """Say in words what kind of picture this is, for example `an RGB picture (PNG, mode RGB)`."""
+    return f"{_MODE_NAMES.get(picture.mode, 'a picture')} ({picture.format}, mode {picture.mode})"
+
+
+def colour_pixels(picture: Image.Image, name: str, size: tuple[int, int] | None = None) -> Image.Image:
+    """Decode a colour picture and resize it.
+
+    Args:
+        picture: from `open_picture`.
+        name: the tensor's name, for messages.
+        size: width and height to resize to, by Pillow's area-weighted bilinear filter; a large JPEG is decoded at a
+            reduced scale of at least twice that size. None keeps the picture's own size.
+
+    Returns:
+        the pixels as a Pillow picture of mode RGB.
+
+    Raises:
+        PictureError: damaged, or not a colour or greyscale picture of 8 bits.
+    """
+    if picture.mode not in COLOUR_MODES:
+        raise PictureError(f"{name} is {describe(picture)}; send an 8-bit colour or greyscale JPEG or PNG file")
+    if size is not None and picture.format == "JPEG":
+        picture.draft("RGB", (2 * size[0], 2 * size[1]))
+    load_pixels(picture, name)
+    colour = picture if picture.mode == "RGB" else picture.convert("RGB")
+    if size is None or colour.size == size:
+        return colour
+    return colour.resize(size, Image.Resampling.BILINEAR)
+
+
+def nearest(values: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[Any]:
+    """Resize by nearest neighbour, without blending.
+
+    Args:
+        values: any dtype, [h, w].
+        height: new height.
+        width: new width.
+
+    Returns:
+        the same dtype, [height, width]; a new pixel takes the value under its centre.
+    """
+    if values.shape == (height, width):
+        return values
+    rows = ((np.arange(height) + 0.5) * (values.shape[0] / height)).astype(np.intp)
+    columns = ((np.arange(width) + 0.5) * (values.shape[1] / width)).astype(np.intp)
+    resized: npt.NDArray[Any] = values[:, columns][rows]
+    return resized

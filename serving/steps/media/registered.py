@@ -1,0 +1,84 @@
+"""Pictures of one view that belong together pixel by pixel: depth in metres, and whether two sizes fit."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from crosswire.serving.config.limits import PictureLimits
+from crosswire.serving.steps.media.images import DEPTH_MODES, PictureError, describe, load_pixels, nearest, open_picture
+
+
+def open_depth(data: bytes, name: str, limits: PictureLimits) -> Image.Image:
+    """Open a depth picture and check its header; nothing is decoded yet.
+
+    Raises:
+        PictureError: empty, too large, or no 16-bit greyscale PNG file.
+    """
+    picture = open_picture(data, name, limits, ("PNG",))
+    if picture.mode not in DEPTH_MODES:
+        raise PictureError(f"{name} is {describe(picture)}; send a 16-bit greyscale PNG file")
+    return picture
+
+
+def metres_of(
+    picture: Image.Image, name: str, units_per_metre: float, size: tuple[int, int], missing: float | None
+) -> npt.NDArray[np.float32]:
+    """Decode a depth picture in the sender's unit.
+
+    Args:
+        picture: from `open_depth`; 0 is no reading.
+        name: the tensor's name, for messages.
+        units_per_metre: value of the picture at one metre, for example 1000 for millimetres.
+        size: height and width to resize to, by nearest neighbour: holes stay holes.
+        missing: what the network takes for "no reading"; None if every value is one.
+
+    Returns:
+        float32 [H, W] in metres.
+
+    Raises:
+        PictureError: it is damaged.
+    """
+    load_pixels(picture, name)
+    readings = nearest(np.asarray(picture), *size)
+    metres = readings.astype(np.float32) / np.float32(units_per_metre)
+    if missing:  # neither None nor 0, which a hole is already
+        metres[readings == 0] = missing
+    return metres
+
+
+def check_units(units_per_metre: float, limits: PictureLimits) -> None:
+    """Raise `PictureError` unless a scale of depth pictures makes sense."""
+    smallest, largest = limits.units_per_metre
+    if not (math.isfinite(units_per_metre) and smallest <= units_per_metre <= largest):
+        raise PictureError(
+            f"depth_units_per_metre is {units_per_metre:g}; allowed are {smallest:g} to {largest:g} "
+            "(1000 for millimetres, 1 for whole metres)"
+        )
+
+
+def check_registered(
+    first: tuple[int, int],
+    second: tuple[int, int],
+    tolerance: float,
+    names: tuple[str, str] = ("rgb_image", "depth_image"),
+) -> None:
+    """Raise `PictureError` unless two sizes (width, height) have one aspect ratio, up to rounding to whole pixels.
+
+    Args:
+        first: of the picture that the other one must fit.
+        second: of the other one.
+        tolerance: how far the ratios may differ, relative.
+        names: of both, for the message.
+    """
+    ratio = (first[0] * second[1]) / (first[1] * second[0])
+    rounding = 0.5 / min(second) + 0.5 / min(first) if first != second else 0.0
+    if abs(math.log(ratio)) > max(tolerance, rounding):
+        raise PictureError(
+            f"{names[1]} is {second[0]} x {second[1]} but {names[0]} is {first[0]} x {first[1]}: another aspect ratio. "
+            f"{names[1]} must be registered to {names[0]}: same view, same aspect ratio (within {tolerance:.0%}), any "
+            "scale"
+        )

@@ -1,0 +1,1 @@
+"""The steps behind a network: labels, overlays, summaries and strips."""

@@ -1,0 +1,70 @@
+"""What the labels of a network look like: names, colours, and a label picture in them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from crosswire.serving.steps.media.images import nearest
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the labels of one network mean.
+
+    Attributes:
+        network: the network's name.
+        classes: class names by index.
+        palette: RGB colours by index.
+        depth_range: metres that the network was trained with, or None.
+    """
+
+    network: str
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    depth_range: tuple[float, float] | None
+
+    @classmethod
+    def from_published(cls, text: str) -> Look:
+        """Read it from the JSON text in the model's `crosswire` parameter."""
+        data = json.loads(text)
+        ranges = {spec["name"]: spec["valid_range"] for spec in data["inputs"]}
+        span = ranges.get("depth")
+        return cls(
+            data["network"],
+            tuple(data["classes"]),
+            tuple((int(red), int(green), int(blue)) for red, green, blue in data["palette"]),
+            None if span is None else (float(span[0]), float(span[1])),
+        )
+
+
+def palette_picture(labels: npt.NDArray[np.uint8], look: Look) -> Image.Image:
+    """Return labels, uint8 [H, W], as a palette picture whose pixel values are the class indices.
+
+    The palette is filled up to 256 colours: with fewer than 17 Pillow would write fewer than 8 bits per pixel.
+    """
+    colours = [value for colour in look.palette for value in colour]
+    picture = Image.fromarray(np.ascontiguousarray(labels), "L")
+    picture.putpalette(colours + [0] * (3 * 256 - len(colours)))
+    return picture
+
+
+def labels_at(labels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Return labels, uint8 [H, W], at another width and height, by nearest neighbour."""
+    width, height = size
+    return nearest(labels, height, width).astype(np.uint8, copy=False)
+
+
+def classes_in(labels: npt.NDArray[np.uint8], look: Look) -> list[dict[str, Any]]:
+    """Return `index`, `name` and `share` of the area, 0..1, of every class present in labels, largest share first."""
+    counts = np.bincount(labels.ravel(), minlength=len(look.classes))
+    order = sorted(np.flatnonzero(counts), key=lambda index: (-counts[index], index))
+    return [
+        {"index": int(index), "name": look.classes[index], "share": round(float(counts[index]) / labels.size, 6)}
+        for index in order
+    ]

@@ -1,0 +1,119 @@
+"""Step `<name>_render` of a translation network: its tensors become pictures of the size that was sent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from crosswire.contract import MODALITIES
+from crosswire.serving.config.limits import MediaLimits
+from crosswire.serving.repository.pipelines.translation import LABELS, PREDICTED, domain_of
+from crosswire.serving.repository.published import PARAMETER
+from crosswire.serving.steps.decode.decode_domains import PICTURE
+from crosswire.serving.steps.media.depth_warnings import depth_warnings
+from crosswire.serving.steps.media.images import COLOUR_FORMATS, nearest, open_picture
+from crosswire.serving.steps.media.png import png_bytes
+from crosswire.serving.steps.render.label_spec import Look, classes_in, labels_at, palette_picture
+from crosswire.serving.steps.runtime.step import Arrays, Question, Step, column
+
+MILLIMETRES = 1000.0
+PREDICTED_LABELS = f"{PREDICTED}{LABELS}"
+_MOST = 65535
+
+
+def depth_picture(metres: npt.NDArray[np.float32], size: tuple[int, int], missing: float | None) -> Image.Image:
+    """Return a depth map, float32 [H, W], as a 16-bit picture of millimetres at a size (width, height).
+
+    Where a value can say "no reading" it stays apart from the readings and becomes 0; else the map is interpolated.
+    What no 16-bit picture can hold is cut to 65.535 m.
+    """
+    width, height = size
+    if missing is None:
+        smooth = Image.fromarray(metres, "F").resize(size, Image.Resampling.BILINEAR)
+        metres = np.asarray(smooth, np.float32)
+    else:
+        metres = np.where(metres == missing, np.float32(0), metres)
+        metres = nearest(metres, height, width)
+    values = np.nan_to_num(metres * MILLIMETRES, nan=0.0, posinf=_MOST, neginf=0.0)
+    return Image.fromarray(np.clip(np.rint(values), 0, _MOST).astype(np.uint16))
+
+
+def domain_picture(values: npt.NDArray[Any], spec: dict[str, Any], look: Look, size: tuple[int, int]) -> Image.Image:
+    """Return one sample of one output as a picture.
+
+    Args:
+        values: as the network gave them, of the shape of `spec`.
+        spec: the tensor: `name`, `dtype`, `missing`.
+        look: what labels mean.
+        size: width and height of the picture sent.
+    """
+    if spec["dtype"] == "FP32":
+        return depth_picture(values.reshape(values.shape[:2]), size, spec["missing"])
+    if spec["name"] == PREDICTED_LABELS:
+        return palette_picture(labels_at(values.reshape(values.shape[:2]), size), look)
+    flat = values[..., 0] if values.shape[2:] == (1,) else values
+    return Image.fromarray(np.ascontiguousarray(flat)).resize(size, Image.Resampling.BILINEAR)
+
+
+class PipelineStep(Step):
+    """Writes a picture for every output domain."""
+
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+        """Read the tensors from the model's own parameters."""
+        text = config["parameters"][PARAMETER]["string_value"]
+        inputs = json.loads(text)["inputs"]
+        self._look = Look.from_published(text)
+        self._outputs = [spec for spec in inputs if spec["name"].startswith(PREDICTED)]
+        self._pictures = [spec["name"] for spec in inputs if spec["name"].endswith(PICTURE)]
+        self._depths = [spec for spec in inputs if spec["dtype"] == "FP32" and spec not in self._outputs]
+        self._limits = MediaLimits.chosen().pictures
+
+    def answer(self, question: Question) -> Arrays:
+        """Render the samples of one request."""
+        arrays = {spec["name"]: question.array(spec["name"]) for spec in (*self._outputs, *self._depths)}
+        sent = {name: array for name in self._pictures if (array := question.array(name)) is not None}
+        used = question.array(MODALITIES)
+        first = next(iter(sent))
+        drawn: dict[str, list[bytes]] = {spec["name"]: [] for spec in self._outputs}
+        texts = []
+        for index, data in enumerate(sent[first][:, 0]):
+            size = open_picture(data, first, self._limits, COLOUR_FORMATS).size
+            for spec in self._outputs:
+                picture = domain_picture(arrays[spec["name"]][index], spec, self._look, size)
+                drawn[spec["name"]].append(png_bytes(picture))
+            streams = [name.removesuffix(PICTURE) for name in sent] if used is None else _names(used[index, 0])
+            warnings = [
+                warning
+                for spec in self._depths
+                if spec["name"] in streams
+                for warning in depth_warnings(arrays[spec["name"]][index], spec["valid_range"])
+            ]
+            said = self._summary(size, streams, warnings)
+            if PREDICTED_LABELS in arrays:
+                labels = arrays[PREDICTED_LABELS][index]
+                said["classes"] = classes_in(labels_at(labels.reshape(labels.shape[:2]), size), self._look)
+            texts.append(json.dumps(said, ensure_ascii=False).encode())
+        pictures = {f"{domain_of(name)}_png": column(items) for name, items in drawn.items()}
+        return {**pictures, "summary": column(texts)}
+
+    def _summary(self, size: tuple[int, int], streams: list[str], warnings: list[str]) -> dict[str, Any]:
+        """Say what was made of what."""
+        outputs = [{"domain": domain_of(spec["name"]), "unit": spec["unit"]} for spec in self._outputs]
+        return {
+            "network": self._look.network,
+            "width": size[0],
+            "height": size[1],
+            "streams": streams,
+            "outputs": outputs,
+            "warnings": warnings,
+        }
+
+
+def _names(joined: bytes) -> list[str]:
+    """Return the names that `+` joins."""
+    return joined.decode().split("+")

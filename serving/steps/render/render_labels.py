@@ -1,0 +1,153 @@
+"""Step `<name>_render`: the network's labels become a label picture, an overlay, a certainty and a summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from crosswire.contract import MODALITIES
+from crosswire.serving.config.limits import MediaLimits, PictureLimits
+from crosswire.serving.repository.published import PARAMETER
+from crosswire.serving.steps.decode.sandbox import Worker, Workers
+from crosswire.serving.steps.media.depth_warnings import depth_warnings
+from crosswire.serving.steps.media.images import COLOUR_FORMATS, PictureError, open_picture
+from crosswire.serving.steps.media.png import png_bytes
+from crosswire.serving.steps.render.label_spec import Look, classes_in, labels_at, palette_picture
+from crosswire.serving.steps.render.overlay_labels import overlays
+from crosswire.serving.steps.runtime.step import Arrays, Question, Step, column, decoder_workers
+
+DEPTH, OVERLAY = "depth", "overlay_png"
+
+
+def summarise(
+    labels: npt.NDArray[np.uint8],
+    network_labels: npt.NDArray[np.uint8],
+    confidence: npt.NDArray[np.uint8],
+    depth: npt.NDArray[np.float32],
+    streams: Sequence[str],
+    look: Look,
+) -> dict[str, Any]:
+    """Say what was found.
+
+    Args:
+        labels: uint8 [h, w], at the size of the picture sent.
+        network_labels: uint8 [H, W], at the network's size.
+        confidence: uint8 [H, W], 255 is certain.
+        depth: float32 [H, W], metres, 0 is no reading.
+        streams: names of the inputs that the network used.
+        look: what the labels mean.
+
+    Returns:
+        `network`; `width` and `height` of the picture sent; `streams` that were used; `mean_confidence` 0..1;
+        `classes`: per class present its `index`, `name`, `share` of the area 0..1 and `mean_confidence` 0..1, largest
+        share first; `warnings`.
+    """
+    height, width = labels.shape
+    pairs = (network_labels.astype(np.uint16) << 8 | confidence).ravel()
+    counts = np.bincount(pairs, minlength=1 << 16).reshape(256, 256)  # pixels by class and certainty
+    sure = counts @ np.arange(256) / np.maximum(counts.sum(1), 1) / 255
+    return {
+        "network": look.network,
+        "width": width,
+        "height": height,
+        "streams": list(streams),
+        "mean_confidence": round(float(confidence.mean()) / 255, 4),
+        "classes": [
+            {**one, "mean_confidence": round(float(sure[one["index"]]), 4)} for one in classes_in(labels, look)
+        ],
+        "warnings": depth_warnings(depth, look.depth_range) if DEPTH in streams else [],
+    }
+
+
+def render(
+    labels: npt.NDArray[np.uint8],
+    confidence: npt.NDArray[np.uint8],
+    sent: tuple[str, bytes],
+    depth: npt.NDArray[np.float32],
+    streams: Sequence[str],
+    look: Look,
+    limits: PictureLimits,
+) -> tuple[bytes, bytes]:
+    """Render one sample at the size of the picture sent.
+
+    Args:
+        labels: uint8 [H, W], class indices.
+        confidence: uint8 [H, W].
+        sent: tensor name and bytes of an encoded picture that was sent; its header alone is read.
+        depth: float32 [H, W], metres.
+        streams: names of the inputs that the network used.
+        look: what the labels mean.
+        limits: what is allowed.
+
+    Returns:
+        labels_png and summary (UTF-8 JSON).
+    """
+    name, picture = sent
+    full = labels_at(labels, open_picture(picture, name, limits, COLOUR_FORMATS).size)
+    summary = summarise(full, labels, confidence, depth, streams, look)
+    return png_bytes(palette_picture(full, look)), json.dumps(summary, ensure_ascii=False).encode()
+
+
+def pictures_sent(question: Question) -> tuple[str, list[bytes]]:
+    """Return the tensor and the pictures that answers look like: the colour pictures, or the depth for want of them."""
+    for name in ("rgb_image", "depth_image"):
+        if (pictures := question.array(name)) is not None:
+            return name, list(pictures[:, 0])
+    raise PictureError("the request holds neither rgb_image nor depth_image; send at least one of them")
+
+
+class PipelineStep(Step):
+    """Renders labels, certainty, a summary and, where somebody wants it, an overlay."""
+
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+        """Read class names and palette from the model's own parameters, and start a decoder for overlays."""
+        self._look = Look.from_published(config["parameters"][PARAMETER]["string_value"])
+        self._palette = [list(colour) for colour in self._look.palette]
+        self._limits = MediaLimits.chosen().pictures
+        self._workers = decoder_workers(f"{overlays.__module__}:{overlays.__name__}")
+
+    def foresee(self, question: Question) -> Any:
+        """Have a worker decode the pictures that overlays are drawn on, if one has nothing to do; return it."""
+        if OVERLAY not in question.wanted or not (worker := question.held.enter_context(self._workers.held())):
+            return None
+        name, pictures = pictures_sent(question)
+        return worker, question.held.enter_context(worker.calling(self._palette, None, name, *pictures))
+
+    def answer(self, question: Question) -> Arrays:
+        """Render the samples of one request, while a worker draws the overlays."""
+        name, pictures = pictures_sent(question)
+        labels = question.array("labels")
+        if OVERLAY not in question.wanted:
+            return self._rendered(question, labels, name, pictures) | {OVERLAY: column([b""] * len(labels))}
+        workers: Worker | Workers = self._workers
+        if question.begun is not None:
+            workers, decoded = question.begun
+            decoded()
+        with workers.calling(self._palette, labels, name, *pictures) as drawn:
+            return self._rendered(question, labels, name, pictures) | {OVERLAY: column(drawn())}
+
+    def _rendered(self, question: Question, labels: npt.NDArray[np.uint8], name: str, pictures: list[bytes]) -> Arrays:
+        """Return everything but the overlays."""
+        confidence, depths, used = map(question.array, ("confidence", DEPTH, MODALITIES))
+        streams = [["rgb", DEPTH]] * len(labels) if used is None else [one.decode().split("+") for one in used[:, 0]]
+        rendered = [
+            render(*sample, self._look, self._limits)
+            for sample in zip(labels, confidence, [(name, one) for one in pictures], depths, streams, strict=True)
+        ]
+        pngs, summaries = zip(*rendered, strict=True)
+        certainty = [png_bytes(Image.fromarray(one)) for one in confidence]
+        return {
+            "labels_png": column(pngs),
+            "summary": column(summaries),
+            "confidence_png": column(certainty),
+        }
+
+    def close(self) -> None:
+        """End the worker processes."""
+        self._workers.close()

@@ -1,0 +1,113 @@
+"""All steps of a pipeline in one process: nothing is handed from one to the next but names of arrays."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from crosswire.serving.repository.published import NETWORK_MODULE, STEPS_PARAMETER
+from crosswire.serving.steps.runtime import spans
+from crosswire.serving.steps.runtime.step import Arrays, Question, Step
+from crosswire.serving.steps.runtime.step_metrics import StepMeter, samples_in
+
+_SPARE = 2  # requests that decode or render while others are in the network
+
+
+@dataclass(frozen=True)
+class _Inner:
+    """One step inside.
+
+    Attributes:
+        name: the name that it has in an ensemble.
+        step: the step.
+        inputs: names of its inputs.
+        outputs: names of its outputs in the pipeline by its own names for them.
+        meter: counts its answers under its name.
+    """
+
+    name: str
+    step: Step
+    inputs: frozenset[str]
+    outputs: dict[str, str]
+    meter: StepMeter
+
+    def answer(self, question: Question, *, alone: bool = False) -> Arrays:
+        """Answer one request, count it and trace it.
+
+        Args:
+            question: what the request brings and wants.
+            alone: whether the request is for this step alone; then Triton counts its failure under the same name.
+        """
+        began = time.monotonic()
+        try:
+            with spans.inside(self.name):
+                answer = self.step.answer(question)
+        except Exception:
+            if not alone:
+                self.meter.failed(time.monotonic() - began)
+            raise
+        self.meter.answered([samples_in(answer)], time.monotonic() - began)
+        return answer
+
+
+class PipelineStep(Step):
+    """The steps of a pipeline, one after the other, or the network alone for a request that brings its tensors."""
+
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+        """Make every step; each has the configuration that it would have as a model of its own."""
+        self._outputs = [tensor["name"] for tensor in config["output"]]
+        self._inner = []
+        for one in json.loads(config["parameters"][STEPS_PARAMETER]["string_value"]):
+            make = importlib.import_module(f"crosswire.serving.steps.{one['module']}").PipelineStep
+            own = one["config"]
+            inputs = frozenset(tensor["name"] for tensor in own["input"])
+            outputs = {tensor["name"]: one["renamed"].get(tensor["name"], tensor["name"]) for tensor in own["output"]}
+            self._inner.append(_Inner(own["name"], make(own, folder), inputs, outputs, StepMeter(own["name"])))
+            if one["module"] == NETWORK_MODULE:
+                self._network = self._inner[-1]
+
+    def answer(self, question: Question) -> Arrays:
+        """Answer one request; a step whose outputs nobody needs is left out.
+
+        Raises:
+            MediaError: a step refuses what it gets.
+            LateError: its time is over before a step begins.
+        """
+        if any(question.array(name) is not None for name in self._network.inputs):
+            return self._network.answer(question, alone=True)
+        found: Arrays = {}
+
+        def array(name: str) -> Any:
+            return found[name] if name in found else question.array(name)
+
+        needed = self._needed(question.wanted)
+        begun: dict[int, Any] = {}
+        for inner, wanted in needed:
+            if inner is self._network:
+                begun = {id(one): one.step.foresee(replace(question, wanted=its)) for one, its in needed}
+            question.check_time()
+            answer = inner.answer(replace(question, array=array, wanted=wanted, begun=begun.get(id(inner))))
+            found |= {inner.outputs[name]: value for name, value in answer.items()}
+        return {name: found[name] for name in self._outputs if name in question.wanted}
+
+    def _needed(self, wanted: frozenset[str]) -> list[tuple[_Inner, frozenset[str]]]:
+        """Return the steps that some outputs need, in order, each with what is needed of it."""
+        chosen = []
+        for inner in reversed(self._inner):
+            if asked := frozenset(own for own, name in inner.outputs.items() if name in wanted):
+                chosen.append((inner, asked))
+                wanted |= inner.inputs
+        return chosen[::-1]
+
+    def at_once(self) -> int:
+        """Return how many requests to answer at a time."""
+        return max(inner.step.at_once() for inner in self._inner) + _SPARE
+
+    def close(self) -> None:
+        """End what the steps started."""
+        for inner in self._inner:
+            inner.step.close()

@@ -1,0 +1,1 @@
+"""Start, watch, restart and change the parts of a running server."""

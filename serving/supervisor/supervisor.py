@@ -1,0 +1,336 @@
+"""The supervisor: starts Triton and the front door, announces them, watches them, obeys orders, stops them."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import sys
+import threading
+import time
+from dataclasses import replace
+from typing import Any
+
+from crosswire.serving.config.settings import Settings
+from crosswire.serving.errors import ServingError
+from crosswire.serving.gateway.options import door_of, write_door
+from crosswire.serving.processes import shm
+from crosswire.serving.processes.child import Child, is_running
+from crosswire.serving.processes.environments import Environments
+from crosswire.serving.processes.ports import keep_free_port
+from crosswire.serving.processes.programs import front_door_program, triton_program
+from crosswire.serving.processes.run_state import Health, Run, RunState, write_health, write_run
+from crosswire.serving.processes.triton_wheel import installed_triton, wheel_triton
+from crosswire.serving.repository.assemble import Assembled
+from crosswire.serving.supervisor.announce import as_json, as_prose
+from crosswire.serving.supervisor.control import RENEW, ControlSocket, Order
+from crosswire.serving.supervisor.gateway_watch import DoorWatch
+from crosswire.serving.supervisor.probe import Canary, TritonLink, answers_http, canaries_of
+from crosswire.serving.supervisor.reload import Change
+from crosswire.serving.supervisor.restart_pace import RestartPace
+from crosswire.serving.supervisor.watch import Watch, stub_count, stubs_of
+
+_TICK_SECONDS = 0.25
+_STOP_SECONDS = 2.0
+_CLOSE_SECONDS = 2.0
+_FRONT_DOOR_PAUSE_SECONDS = 2.0
+
+
+class Stop(BaseException):
+    """A signal asked to stop while something was waited for; no error, so nothing that handles errors catches it."""
+
+
+class Supervisor:
+    """The two children of one server, and the link to Triton."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        state: RunState,
+        run: Run,
+        assembled: Assembled,
+        listener: socket.socket,
+        access_log: int | None,
+        stop: threading.Event,
+    ) -> None:
+        """Prepare; nothing runs yet."""
+        self._settings, self._state, self._run, self._assembled = settings, state, run, assembled
+        self._stop = stop
+        self._kind = installed_triton(settings.triton) if settings.triton else wheel_triton(state.backends)
+        self._listener = listener
+        self._front_door_program = front_door_program(state, listener.fileno(), access_log)
+        self._link = TritonLink(run.triton_target)
+        self._control = ControlSocket(state.folder)
+        self._environments = Environments(state.folder)
+        self._triton: Child | None = None
+        self._front_door: Child | None = None
+        self._watch: Watch | None = None
+        self._door_watch: DoorWatch | None = None
+        self._front_door_due = 0.0
+        self._pace = RestartPace()
+        self._metrics: socket.socket | None = None  # keeps the port that replaced the first one
+        self._restarts = {"triton": 0, "front_door": 0}
+        self._published: Health | None = None
+        self._unpublished = False
+
+    def start(self) -> None:
+        """Start both children and wait until every canary has passed."""
+        write_run(self._state.folder, self._run)
+        self._publish(False, "the server is starting")
+        self._start_triton()
+        self._front_door = Child(self._front_door_program)
+        self._wait_for_triton()
+        deadline = time.monotonic() + self._settings.start_seconds
+        while not answers_http(self._run.http_target, self._run.tls):
+            self._check_start(self._front_door, deadline)
+            self._pause_briefly()
+        self._publish(True, "")
+
+    def announce(self, seconds: float) -> None:
+        """Print where the server is and what to do next."""
+        assert self._triton is not None and self._front_door is not None
+        if self._settings.json:
+            text = as_json(self._run, self._assembled, seconds, self._triton.pid, self._front_door.pid)
+        else:
+            text = as_prose(self._run, self._assembled, seconds, self._kind.label, self._settings)
+        print(text, flush=True)
+
+    def watch(self) -> None:
+        """Keep the server answering until somebody asks to stop."""
+        self._pace.answers()
+        self._door_watch = DoorWatch(self._run, self._settings.pace, self._settings.start_seconds)
+        while not self._asked_to_stop(_TICK_SECONDS):
+            assert self._watch is not None
+            self._look_after_front_door()
+            self._control.answer(self._obey)
+            self._watch.look()
+            self._publish(self._watch.ready, self._watch.reason)
+            if self._watch.broken:
+                self._pace.failed()
+                _say(f"{self._watch.reason}; starting Triton again in {self._pace.pause:g} s; {self._last_words()}")
+                self._restart()
+
+    def _look_after_front_door(self) -> None:
+        """Start the front door again if it has ended or hangs; not before it answered for the first time."""
+        if self._door_watch is None or self._front_door is None:
+            return
+        if self._door_watch.hung:
+            _say("the front door does not answer; ending it")
+            self._front_door.kill()
+        if self._front_door.exit_status is not None and time.monotonic() > self._front_door_due:
+            _say(f"the front door ended with status {self._front_door.exit_status}; starting it again")
+            self._front_door_due = time.monotonic() + _FRONT_DOOR_PAUSE_SECONDS
+            self._restarts["front_door"] += 1
+            try:
+                self._front_door = Child(self._front_door_program)
+            except OSError as error:
+                _say(f"the front door cannot be started: {error}; trying again in {_FRONT_DOOR_PAUSE_SECONDS:g} s")
+            self._door_watch.renew()
+
+    def stop(self) -> None:
+        """Let the front door answer what it took, then stop everything within seconds, whatever state it is in."""
+        self._publish(False, "the server is stopping")
+        self._control.close()
+        if self._door_watch is not None:
+            self._door_watch.close()
+        if self._front_door is not None:
+            self._front_door.ask_to_stop()
+            self._listener.close()  # who comes after the front door has gone is refused, not kept waiting
+            self._front_door.stop(time.monotonic() + self._settings.limits.drain_seconds + _CLOSE_SECONDS)
+        self._link.close()
+        if self._triton is not None:
+            self._triton.ask_to_stop()
+            self._triton.stop(time.monotonic() + _STOP_SECONDS)
+        if self._metrics is not None:
+            self._metrics.close()
+
+    def _restart(self) -> None:
+        """Start Triton again until it answers, more patiently after every failure."""
+        while True:
+            if self._triton is not None:
+                self._triton.kill()
+            self._rest(self._pace.pause)
+            self._pace.starts()
+            shm.sweep(self._state.shm_prefix)
+            self._restarts["triton"] += 1
+            try:
+                self._start_triton()
+                self._wait_for_triton()
+            except (ServingError, OSError) as error:
+                _say(f"{error}\nstarting Triton again in {self._pace.pause:g} s")
+                self._publish(False, f"Triton does not start: {_cause(error)}")
+                self._move_metrics()
+            else:
+                self._publish(True, "")
+                self._pace.answers()
+                _say("Triton answers again")
+                return
+
+    def _move_metrics(self) -> None:
+        """Give Triton another port for its metrics: somebody may have taken the one of the Triton before."""
+        if self._metrics is not None:
+            self._metrics.close()
+        self._metrics = keep_free_port()
+        self._run = replace(self._run, metrics_port=self._metrics.getsockname()[1])
+        try:
+            write_run(self._state.folder, self._run)
+        except OSError as error:
+            _say(f"the run state cannot be written: {error}")
+        self._tell_front_door()
+
+    def _tell_front_door(self) -> None:
+        """Let the front door read anew what it knows of Triton, keys and certificate."""
+        if self._front_door is not None:
+            self._front_door.send_signal(signal.SIGHUP)
+
+    def _rest(self, seconds: float) -> None:
+        """Wait before Triton is started again; the front door and orders do not wait."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._look_after_front_door()
+            self._control.answer(self._obey_without_triton)
+            if self._asked_to_stop(min(left, _TICK_SECONDS)):
+                raise Stop
+
+    def _obey_without_triton(self, order: Order) -> str:
+        """Leave out a network that keeps Triton from starting."""
+        if order.verb == RENEW:
+            return self._renew()
+        change = Change(self._link, self._assembled, self._settings, self._wait_for)
+        self._assembled = change.carry_out(order, running=False)
+        self._tell_front_door()
+        return f"{order.verb} {order.network}: done; Triton starts without it"
+
+    def _obey(self, order: Order) -> str:
+        """Load, unload or reload a network, or renew the keys; what was served is served until then."""
+        if order.verb == RENEW:
+            return self._renew()
+        assert self._watch is not None
+        if not self._watch.ready:
+            raise ServingError(f"the server is not ready: {self._watch.reason}; try again when it is")
+        change = Change(self._link, self._assembled, self._settings, self._wait_for)
+        before = self._watch
+        try:
+            self._assembled = change.carry_out(order)
+        finally:
+            self._tell_front_door()
+            self._wait_for_stubs()
+            self._watch = before.renewed(self._watched())
+        _say(f"{order.verb} {order.network}: done")
+        return f"{order.verb} {order.network}: done; served are {', '.join(self._assembled.configs)}"
+
+    def _renew(self) -> str:
+        """Let the front door take the keys and the certificate as they are now; what cannot be used changes nothing."""
+        door = door_of(self._settings)
+        if not door.key_hashes and door.tls_cert is None:
+            raise ServingError("this server was started without API keys and certificate; there is nothing to renew")
+        write_door(self._state.folder, door)
+        self._tell_front_door()
+        _say("keys and certificate were read anew")
+        return "keys and certificate were read anew; open connections keep their certificate"
+
+    def _wait_for(self, call: Any) -> None:
+        """Wait for an answer of Triton's while it runs."""
+        assert self._triton is not None
+        deadline = time.monotonic() + self._settings.start_seconds
+        while not call.done():
+            self._check_start(self._triton, deadline)
+            self._pause_briefly()
+
+    def _wait_for_stubs(self) -> None:
+        """Wait until the python stubs of replaced models have answered their last request and are gone."""
+        assert self._triton is not None
+        deadline = time.monotonic() + self._settings.limits.infer_seconds
+        while time.monotonic() < deadline and len(stubs_of(self._triton)) > stub_count(
+            self._assembled.configs.values()
+        ):
+            self._pause_briefly()
+
+    def _start_triton(self) -> None:
+        """Start Triton with an empty log; that of the Triton before stays beside it."""
+        self._environments.sweep()
+        program = triton_program(self._kind, self._state, self._run, self._assembled.configs, self._settings)
+        if program.log.exists():
+            program.log.replace(program.log.with_suffix(".before.log"))
+        self._triton = Child(program)
+
+    def _last_words(self) -> str:
+        """Return the end of Triton's log."""
+        assert self._triton is not None
+        return f"the last lines of its log:\n{self._triton.log_tail()}"
+
+    def _wait_for_triton(self) -> None:
+        """Wait until Triton is ready and every canary has passed once, then watch it."""
+        assert self._triton is not None
+        deadline = time.monotonic() + self._settings.start_seconds
+        while not self._link.ready():
+            self._check_start(self._triton, deadline)
+            self._environments.look(self._triton.pid)
+            self._pause_briefly()
+        slowest = 0.0
+        for canary in canaries_of(self._assembled):
+            probe = self._link.probe(canary)
+            self._wait_for(probe)
+            if probe.error is not None:
+                raise ServingError(
+                    f"the canary inference of {canary.model} failed: {probe.error.details()}; "
+                    f"the last lines of Triton's log:\n{self._triton.log_tail()}"
+                )
+            slowest = max(slowest, probe.seconds)
+        self._watch = Watch(self._triton, self._link, self._watched(), slowest, self._settings.pace)
+
+    def _watched(self) -> list[Canary]:
+        """Return the canaries that are sent again and again: those of the pipelines, which try every model."""
+        ensembles = {pipeline.name for pipeline in self._assembled.pipelines}
+        return [canary for canary in canaries_of(self._assembled) if canary.model in ensembles]
+
+    def _check_start(self, child: Child, deadline: float) -> None:
+        """Raise `ServingError` if a child has ended or is late."""
+        label = child.program.label
+        if child.exit_status is not None:
+            reason = f"{label} ended with status {child.exit_status} while starting"
+        elif time.monotonic() > deadline:
+            reason = f"{label} was not ready within {self._settings.start_seconds:g} s"
+        else:
+            return
+        raise ServingError(f"{reason}; the last lines of its log:\n{child.log_tail()}")
+
+    def _pause_briefly(self) -> None:
+        """Wait a moment, or end the start when asked to stop."""
+        self._look_after_front_door()
+        if self._asked_to_stop(0.01):
+            raise Stop
+
+    def _asked_to_stop(self, seconds: float) -> bool:
+        """Wait, unless somebody asks to stop or the parent has ended."""
+        parent = self._settings.parent
+        return self._stop.wait(seconds) or (parent is not None and not is_running(parent))
+
+    def _publish(self, ready: bool, reason: str) -> None:
+        """Tell the front door what has changed."""
+        canaries = {} if self._watch is None else dict(self._watch.canaries)
+        pipelines = [pipeline.name for pipeline in self._assembled.pipelines]
+        health = Health(ready, reason, dict(self._restarts), canaries, pipelines)
+        if health == self._published:
+            return
+        try:
+            write_health(self._state.folder, health)
+        except OSError as error:  # a full disk must not end the server; the next look tries again
+            if not self._unpublished:
+                _say(f"the state cannot be written: {error}")
+            self._unpublished = True
+        else:
+            self._published, self._unpublished = health, False
+
+
+def _cause(error: Exception) -> str:
+    """Return the line of an error, with the end of a log in it, that says most."""
+    lines = [line.strip(" |") for line in str(error).splitlines()]
+    telling = [line for line in lines[1:] if "error" in line.lower() or "failed" in line.lower()]
+    return (telling or lines)[0][:400]
+
+
+def _say(text: str) -> None:
+    """Print a line for the person at the terminal or the log collector, if anybody still listens."""
+    with contextlib.suppress(OSError):
+        print(f"serving: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,160 @@
+"""Frames of which every picture is a file of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crosswire.training.datasets.files.images import (
+    Depth,
+    LabelCode,
+    Labels,
+    depth_problem,
+    read_colour,
+    read_depth,
+    read_labels,
+    size_problem,
+)
+from crosswire.training.datasets.files.problems import DataError, Problem, absent, refuse
+from crosswire.training.datasets.frames import Frame
+
+Picture = TypeVar("Picture", NDArray[np.uint8], NDArray[np.float32])
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where the pictures of one frame lie.
+
+    Attributes:
+        rgb: the colour picture.
+        depth: the depth picture.
+        labels: the class indices.
+    """
+
+    rgb: Path
+    depth: Path
+    labels: Path
+
+
+@dataclass(frozen=True)
+class Format:
+    """How the pictures of a data set are stored.
+
+    Attributes:
+        classes: class names.
+        palette: one RGB colour per class.
+        depth: turns stored depth, uint16 [H, W], into metres; the second argument names the file in errors.
+        labels: how class indices are stored.
+        plausible: range in which the median depth of a frame lies, metres; a check, not a limit.
+        crop_to_labels: whether rgb and depth have a rim around the labelled area, which is cut off.
+    """
+
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    depth: Callable[[NDArray[np.uint16], str], Depth]
+    labels: LabelCode
+    plausible: tuple[float, float] = (0.1, 20.0)
+    crop_to_labels: bool = False
+
+
+class FileFrames:
+    """Frames read from files each time they are asked for.
+
+    Args:
+        entries: where they lie.
+        form: how they are stored.
+    """
+
+    def __init__(self, entries: Sequence[Entry], form: Format) -> None:
+        self.classes = form.classes
+        self.palette = form.palette
+        self.entries = entries
+        self.form = form
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return len(self.entries)
+
+    def __getitem__(self, index: int) -> Frame:
+        """Read one frame.
+
+        Raises:
+            DataError: a file that cannot be used.
+        """
+        entry = self.entries[index]
+        rgb, depth, labels = read_colour(entry.rgb), self._depth(index), self._labels(index)
+        rgb, depth = self._cut(rgb, labels), self._cut(depth, labels)
+        if problem := self._sizes(index, rgb, depth, labels):
+            raise DataError(problem)
+        return Frame({"rgb": rgb, "depth": depth}, labels)
+
+    def problems(self, index: int) -> Iterator[Problem]:
+        """Yield everything that is wrong with one frame, each file on its own."""
+        entry, form = self.entries[index], self.form
+        rgb = _attempt(lambda: read_colour(entry.rgb))
+        depth = _attempt(lambda: self._depth(index))
+        labels = _attempt(lambda: self._labels(index))
+        yield from (found for found in (rgb, depth, labels) if isinstance(found, Problem))
+        if isinstance(depth, Problem):
+            return
+        if problem := depth_problem(depth, str(entry.depth), form.plausible):
+            yield problem
+        if isinstance(rgb, Problem) or isinstance(labels, Problem):
+            return
+        if problem := self._sizes(index, self._cut(rgb, labels), self._cut(depth, labels), labels):
+            yield problem
+
+    def _cut(self, picture: Picture, labels: Labels) -> Picture:
+        """Cut off the rim that a picture has around the labelled area; an odd rim is wider below and on the right."""
+        if not self.form.crop_to_labels:
+            return picture
+        (height, width), (rows, columns) = labels.shape, picture.shape[:2]
+        top, left = max(0, rows - height) // 2, max(0, columns - width) // 2
+        return picture[top : top + height, left : left + width]
+
+    def _depth(self, index: int) -> Depth:
+        """Read the depth of a frame, metres."""
+        return read_depth(self.entries[index].depth, self.form.depth)
+
+    def _labels(self, index: int) -> Labels:
+        """Read the class indices of a frame."""
+        return read_labels(self.entries[index].labels, self.form.labels)
+
+    def _sizes(
+        self, index: int, rgb: NDArray[np.generic], depth: NDArray[np.generic], labels: NDArray[np.generic]
+    ) -> Problem | None:
+        """Return what is wrong with the sizes of a frame's pictures, or None."""
+        entry = self.entries[index]
+        return size_problem(
+            ((str(entry.rgb), rgb.shape), (str(entry.depth), depth.shape), (str(entry.labels), labels.shape))
+        )
+
+
+def _attempt(read: Callable[[], Read]) -> Read | Problem:
+    """Return what is read, or what is wrong with it."""
+    try:
+        return read()
+    except DataError as error:
+        return error.problem
+
+
+def missing(entries: Sequence[Entry]) -> list[Problem]:
+    """Return the files that do not exist."""
+    files = [file for entry in entries for file in (entry.rgb, entry.depth, entry.labels)]
+    return [absent(file) for file in files if not file.is_file()]
+
+
+def open_files(entries: Sequence[Entry], form: Format, problems: Sequence[Problem] = ()) -> FileFrames:
+    """Return frames of which every file exists.
+
+    Raises:
+        DataError: a file does not exist, or there are problems already.
+    """
+    refuse([*problems, *missing(entries)])
+    return FileFrames(entries, form)

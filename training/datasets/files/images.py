@@ -1,0 +1,179 @@
+"""Reading the three pictures of a frame from files; what cannot be read is named, with a cure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from crosswire.training.datasets.files.problems import DataError, Problem, absent
+from crosswire.training.datasets.frames import IGNORE
+
+Colour = NDArray[np.uint8]
+Depth = NDArray[np.float32]
+Labels = NDArray[np.uint8]
+
+_COLOUR_MODES = ("RGB", "RGBA", "L", "P", "CMYK", "YCbCr")
+_DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I")
+_LABEL_MODES = ("L", "P")
+_MODES = {"1": "1-bit", "L": "8-bit grey", "P": "8-bit indexed", "F": "floating point"} | {
+    mode: "16-bit grey" for mode in _DEPTH_MODES
+}
+
+
+@dataclass(frozen=True)
+class LabelCode:
+    """How class indices are stored.
+
+    Attributes:
+        classes: number of classes.
+        first: stored value of the first class.
+        ignore: stored value of unlabelled pixels.
+    """
+
+    classes: int
+    first: int = 0
+    ignore: int = IGNORE
+
+    def decode(self, stored: NDArray[np.generic], file: str) -> Labels:
+        """Return class indices, `IGNORE` where unlabelled, uint8 of the same shape.
+
+        Raises:
+            DataError: a stored value that is neither a class nor the ignore value.
+        """
+        values = np.asarray(stored, np.int64)
+        labels = values - self.first
+        unlabelled = values == self.ignore
+        wrong = ((labels < 0) | (labels >= self.classes)) & ~unlabelled
+        if wrong.any():
+            raise DataError(
+                Problem(
+                    file,
+                    f"{int(wrong.sum())} pixels hold {_listed(np.unique(values[wrong]))}, which is no class",
+                    f"allowed are {self.first} to {self.first + self.classes - 1}, and {self.ignore} for unlabelled",
+                )
+            )
+        return np.where(unlabelled, IGNORE, labels).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class PlainDepth:
+    """Depth as a whole number of parts of a metre.
+
+    Attributes:
+        units_per_metre: stored difference that is one metre, for example 1000 for millimetres.
+    """
+
+    units_per_metre: float
+
+    def __call__(self, stored: NDArray[np.uint16], file: str) -> Depth:
+        """Return metres."""
+        return (stored / np.float64(self.units_per_metre)).astype(np.float32)
+
+
+def open_picture(path: Path) -> Image.Image:
+    """Open a picture and decode it whole.
+
+    Raises:
+        DataError: a file that is missing or unreadable, or of more pixels than Pillow trusts.
+    """
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            return picture
+    except FileNotFoundError:
+        raise DataError(absent(path)) from None
+    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise DataError(Problem(str(path), f"cannot be read ({error})", "export or copy it again")) from error
+
+
+def read_colour(path: Path) -> Colour:
+    """Read a colour picture, uint8 [H, W, 3]; grey is repeated, transparency is dropped.
+
+    Raises:
+        DataError: a file that is missing, unreadable, or not a picture of 8 bits per channel.
+    """
+    picture = open_picture(path)
+    if picture.mode not in _COLOUR_MODES:
+        raise DataError(
+            Problem(str(path), f"{_described(picture)}, not a colour picture", "save 8-bit RGB as JPEG or PNG")
+        )
+    return np.array(picture.convert("RGB"), np.uint8)
+
+
+def read_depth(path: Path, decode: Callable[[NDArray[np.uint16], str], Depth]) -> Depth:
+    """Read a depth picture, float32 [H, W] in metres, 0 = no reading.
+
+    Raises:
+        DataError: a file that is missing, unreadable, or not a grey picture of 16 bits.
+    """
+    picture = open_picture(path)
+    if picture.mode not in _DEPTH_MODES:
+        raise DataError(
+            Problem(str(path), f"{_described(picture)}, not 16-bit grey", "save depth as a 16-bit grey PNG")
+        )
+    return decode(np.array(picture).astype(np.uint16), str(path))
+
+
+def read_labels(path: Path, code: LabelCode) -> Labels:
+    """Read class indices, uint8 [H, W], `IGNORE` where unlabelled.
+
+    Raises:
+        DataError: a file that is missing, unreadable, no picture of 8-bit indices, or holds values that are no class.
+    """
+    picture = open_picture(path)
+    if picture.mode not in _LABEL_MODES:
+        raise DataError(
+            Problem(
+                str(path),
+                f"{_described(picture)}, not class indices",
+                "save class indices as an 8-bit grey or indexed PNG, without smoothing and without colours",
+            )
+        )
+    return code.decode(np.array(picture), str(path))
+
+
+def size_problem(shapes: Sequence[tuple[str, tuple[int, ...]]]) -> Problem | None:
+    """Return what is wrong with the sizes of pictures that belong together, or None.
+
+    Args:
+        shapes: file and shape (H, W, ...) of each; the first one is what the others are compared with.
+    """
+    (first, want), *others = shapes
+    for file, have in others:
+        if have[:2] != want[:2]:
+            return Problem(
+                file,
+                f"{have[0]}x{have[1]} (height x width), but {first} is {want[0]}x{want[1]}",
+                "register the pictures to one view of one size, depth and labels to the nearest pixel",
+            )
+    return None
+
+
+def depth_problem(depth: Depth, file: str, allowed: tuple[float, float]) -> Problem | None:
+    """Return what makes depth implausible, or None: no reading at all, or a median outside `allowed` metres."""
+    readings = depth[depth > 0]
+    if not readings.size:
+        return Problem(file, "all of it is 0, which means no reading", "leave the frame out, or export its depth again")
+    median = float(np.median(readings))
+    if not allowed[0] <= median <= allowed[1]:
+        return Problem(
+            file,
+            f"the median reading is {median:.4g} m, plausible is {allowed[0]:g} to {allowed[1]:g} m",
+            "check how many units a metre has in the files; millimetres have 1000",
+        )
+    return None
+
+
+def _described(picture: Image.Image) -> str:
+    """Return the kind of a picture in words."""
+    return f"is {_MODES.get(picture.mode, picture.mode)}"
+
+
+def _listed(values: NDArray[np.int64]) -> str:
+    """Return a few numbers as text."""
+    return ", ".join(str(value) for value in values[:5]) + (", …" if len(values) > 5 else "")

@@ -1,0 +1,1 @@
+"""Taskonomy: read, check and write its layout."""

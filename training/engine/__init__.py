@@ -1,0 +1,1 @@
+"""One training, whatever its task: fit, checkpoints, run folder, seeds, schedules, progress."""

@@ -1,0 +1,70 @@
+"""What a run writes while it trains: its best weights, and all that it takes to go on."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+
+from crosswire.training.engine.run_folder import RunError, write_weights
+
+LAST = "last.ckpt"
+
+
+class RunCheckpoints(lightning.Callback):
+    """After every validation write `weights.pt` where it was the best one so far, then `last.ckpt`.
+
+    Each file is replaced as a whole, and in this order: a run that is killed between the two repeats the same steps,
+    comes to the same validation and writes the same weights again.
+
+    Args:
+        folder: the run folder.
+        monitor: name of the logged value that says how good a validation was.
+        lower_is_better: whether less of it is better.
+    """
+
+    def __init__(self, folder: Path, monitor: str, *, lower_is_better: bool = False) -> None:
+        self.folder = folder
+        self.monitor = monitor
+        self.lower_is_better = lower_is_better
+        self.best = math.inf if lower_is_better else -math.inf
+        self.best_step = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what belongs into `last.ckpt`."""
+        return {"best": self.best, "best_step": self.best_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from what `last.ckpt` holds."""
+        self.best, self.best_step = state_dict["best"], state_dict["best_step"]
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Write both files; the validation that ends an epoch is over."""
+        score = float(trainer.callback_metrics[self.monitor])
+        if score < self.best if self.lower_is_better else score > self.best:
+            self.best, self.best_step = score, pl_module.step
+            if trainer.is_global_zero:
+                write_weights(self.folder, pl_module.network.state_dict())
+        temporary = self.folder / f".{LAST}.tmp"
+        trainer.save_checkpoint(temporary)
+        if trainer.is_global_zero:
+            temporary.replace(self.folder / LAST)
+
+
+def resumable(folder: Path) -> Path | None:
+    """Return the checkpoint that a run goes on from, or None where there is none yet.
+
+    Raises:
+        RunError: there is one that cannot be read.
+    """
+    last = folder / LAST
+    if not last.exists():
+        return None
+    try:
+        torch.load(last, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # a pickle can fail in any way
+        raise RunError(f"{last} cannot be read: {error}; delete it to train the run anew") from error
+    return last

@@ -1,0 +1,144 @@
+"""Training one run from its configuration to its folder."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import lightning
+import torch
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
+from tqdm import tqdm
+
+from crosswire.training.config import ConfigError, same_result
+from crosswire.training.engine.checkpoints import RunCheckpoints, resumable
+from crosswire.training.engine.gamma_log import RECORDS, GammaLog
+from crosswire.training.engine.progress import Bars
+from crosswire.training.engine.run_folder import RunError, read_config, write_config
+from crosswire.training.engine.training_setup import Lazy, Lesson
+from crosswire.training.tasks.registry import RunConfig, kind_of
+
+_PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "fp32": "32-true",
+    "bf16": "bf16-mixed",
+    "fp16": "16-mixed",
+}
+
+
+def fit(config: RunConfig, folder: Path, *, resume: bool = False, progress: bool = True) -> bool:
+    """Train a run, or go on with one, and write `weights.pt`: those of the best validation.
+
+    A run that was stopped at any moment and resumed ends in the same weights as an uninterrupted one.
+
+    Under `torchrun` every process trains on its share of each batch, and gradients are averaged. Batch statistics are
+    those of a process's own share; where that is too small for them, freeze them.
+
+    Args:
+        config: the whole run, of any kind.
+        folder: where it is written.
+        resume: go on from the last checkpoint; begin anew where there is none.
+        progress: show bars.
+
+    Returns:
+        whether this is the process that goes on with what was written; of several only the first one does.
+
+    Raises:
+        RunError: the folder holds a run and `resume` is not set, or holds a run of another configuration.
+        ConfigError: network and data do not fit, or the machine cannot do what is asked.
+    """
+    last = _checked(config, folder, resume=resume)
+    torch.manual_seed(config.seed)
+    lesson = kind_of(config).lesson(config, fresh=last is None)
+    with _quiet():
+        trainer = _trainer(config, lesson, folder, progress=progress)
+    batches, val_batches = lesson.loaders(trainer.global_rank, trainer.world_size)
+    if trainer.is_global_zero:
+        write_config(folder, config)
+    for name, source in lesson.prepared.items():
+        prepare(source, f"rendering {name} scenes", progress=progress and trainer.is_global_zero)
+    with _quiet():
+        trainer.fit(lesson.task, batches, val_batches, ckpt_path=str(last) if last else None, weights_only=True)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    return bool(trainer.is_global_zero)
+
+
+def prepare(source: Lazy, title: str, *, progress: bool = True) -> None:
+    """Touch every sample once, so that training never waits for one."""
+    for index in tqdm(range(len(source)), desc=title, disable=not progress, unit="scene"):
+        source[index]
+
+
+def _checked(config: RunConfig, folder: Path, *, resume: bool) -> Path | None:
+    """Return the checkpoint to go on from, if any, or refuse to train into a folder."""
+    if not config.steps:
+        raise ConfigError("steps is 0, as in a run that was trained elsewhere; training takes steps=1 or more")
+    last = resumable(folder)
+    if last and not resume:
+        raise RunError(f"{folder} already holds a run; go on with --resume, or choose another folder")
+    if last and not same_result(read_config(folder), config):
+        raise RunError(f"{folder} holds a run of another configuration; choose another folder")
+    return last
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's notices about hardware and products to itself, and its warnings that do not apply here."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        # The number of workers is a setting; batches of small pictures take a hundredth of a step.
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        warnings.filterwarnings("ignore", ".*exists and is not empty.*")
+        warnings.filterwarnings("ignore", ".*LeafSpec.*")
+        # Norms with frozen statistics are in evaluation mode on purpose.
+        warnings.filterwarnings("ignore", r".*module\(s\) in eval mode.*")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+def _trainer(config: RunConfig, lesson: Lesson, folder: Path, *, progress: bool) -> lightning.Trainer:
+    """Make the Lightning trainer of a run, on one device or, under `torchrun`, on one device per process.
+
+    Raises:
+        ConfigError: half precision without a GPU.
+    """
+    if config.runtime.precision == "fp16" and not torch.cuda.is_available():
+        raise ConfigError("runtime.precision is fp16, which needs a GPU; use runtime.precision=bf16 or fp32")
+    # The checkpoint of a moment comes after all else that is written at it.
+    writers = [
+        GammaLog(folder, max(1, config.steps // RECORDS)),
+        RunCheckpoints(folder, lesson.monitor, lower_is_better=lesson.lower_is_better),
+    ]
+    local = ranks = 1
+    strategy: str | DDPStrategy = "auto"
+    if TorchElasticEnvironment.detect():
+        local, ranks = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
+        strategy = DDPStrategy(find_unused_parameters=lesson.idle_parameters)
+    return lightning.Trainer(
+        max_epochs=config.steps // config.val_every,
+        gradient_clip_val=lesson.clip or None,
+        accelerator="auto",
+        devices=local,
+        num_nodes=ranks // local,
+        strategy=strategy,
+        precision=_PRECISIONS[config.runtime.precision],
+        callbacks=[*writers, Bars()] if progress else writers,
+        logger=TensorBoardLogger(folder, name="tensorboard", version=""),
+        enable_progress_bar=progress,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        log_every_n_steps=min(10, config.val_every),
+    )

@@ -1,0 +1,130 @@
+"""The folder of one run: configuration, weights and scores, read and written together.
+
+Files: `config.json`, `weights.pt` (a state dict), `metrics.json`; `last.ckpt`, `gammas.npz` and `tensorboard/` while
+it trains; `report/`. Weights never go without their configuration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from crosswire.training.config import ConfigError, TrainConfig, to_plain
+from crosswire.training.engine.files import whole, write_json
+from crosswire.training.models import SegmentationNetwork, exchanging_norms
+from crosswire.training.tasks.registry import RunConfig, config_from_plain, kind_of
+from crosswire.training.tasks.segmentation.metrics import Scores
+
+CONFIG = "config.json"
+WEIGHTS = "weights.pt"
+METRICS = "metrics.json"
+
+Config = TypeVar("Config")
+Network = TypeVar("Network")
+
+
+class RunError(ValueError):
+    """A run folder that cannot be read; the message says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class RunOf(Generic[Config, Network]):
+    """A trained network with the configuration that it was trained with.
+
+    Attributes:
+        folder: where it was read from.
+        config: the whole run.
+        network: in evaluation mode, on the CPU.
+    """
+
+    folder: Path
+    config: Config
+    network: Network
+
+
+Run: TypeAlias = RunOf[TrainConfig, SegmentationNetwork]
+"""A run of segmentation."""
+
+
+def write_config(folder: Path, config: RunConfig) -> None:
+    """Write the configuration into a run folder, making the folder."""
+    write_json(folder / CONFIG, to_plain(config))
+
+
+def read_config(folder: Path) -> RunConfig:
+    """Read the configuration of a run folder, of whatever kind it is.
+
+    Raises:
+        RunError: there is none, or it cannot be used.
+    """
+    try:
+        return config_from_plain(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise RunError(f"{folder} is no run folder: it holds no {CONFIG}; train one with: crosswire train") from None
+    except (ConfigError, json.JSONDecodeError) as error:
+        raise RunError(f"{folder / CONFIG}: {error}") from error
+
+
+def write_weights(folder: Path, state: dict[str, Tensor]) -> None:
+    """Write a network's state dict into a run folder, all of it or nothing."""
+    with whole(folder / WEIGHTS) as temporary:
+        torch.save(state, temporary)
+
+
+def read_run(folder: Path) -> RunOf[Any, Any]:
+    """Rebuild the network of a run folder, of whatever kind it is, and load its weights strictly.
+
+    Raises:
+        RunError: a file is missing or does not fit the configuration.
+    """
+    config = read_config(folder)
+    network = kind_of(config).build(config.network)
+    try:
+        state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
+        network.load_state_dict(state)
+    except FileNotFoundError:
+        raise RunError(f"{folder} holds no {WEIGHTS} yet; finish the run with: crosswire train --resume") from None
+    except Exception as error:  # a pickle can fail in any way
+        raise RunError(f"{folder / WEIGHTS} cannot be loaded: {error}") from error
+    return RunOf(folder, config, network.eval())
+
+
+def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
+    """Write scores and exchange into a run folder."""
+    write_json(folder / METRICS, metrics)
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """Read the scores of a run folder; empty where it was never evaluated."""
+    path = folder / METRICS
+    metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return metrics
+
+
+def scores_to_plain(scores: dict[str, Scores], classes: tuple[str, ...]) -> dict[str, Any]:
+    """Return scores as JSON types; a class that does not occur has null."""
+    plain: dict[str, Any] = {}
+    for name, score in scores.items():
+        plain[name] = dataclasses.asdict(score)
+        iou = (None if value != value else value for value in score.iou)
+        plain[name]["iou"] = dict(zip(classes, iou, strict=True))
+    return plain
+
+
+def exchange_to_plain(network: nn.Module) -> list[dict[str, Any]]:
+    """Return per exchanging layer how many channels each stream may exchange and does exchange."""
+    return [
+        {
+            "layer": name,
+            "channels": norm.channels,
+            "penalised": norm.candidates(),
+            "exchanged": [int(mask.sum()) for mask in norm.masks()],
+        }
+        for name, norm in exchanging_norms(network).items()
+    ]

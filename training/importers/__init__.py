@@ -1,0 +1,1 @@
+"""Weights of others: official CEN checkpoints and ImageNet."""

@@ -1,0 +1,132 @@
+"""Audio-video: frames and sound in, one class per clip out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from crosswire.training.config import ConfigError
+from crosswire.training.datasets.clips.events_clips import EventClips
+from crosswire.training.engine.arrays import TensorError
+from crosswire.training.engine.classes import check_classes
+from crosswire.training.engine.training_setup import Lesson
+from crosswire.training.tasks.audio_video import evaluate
+from crosswire.training.tasks.audio_video.config import AudioVideoConfig, NetworkConfig
+from crosswire.training.tasks.audio_video.data import clips, eval_loader, train_loader
+from crosswire.training.tasks.audio_video.module import AudioVideoTask
+from crosswire.training.tasks.audio_video.network import begin
+from crosswire.training.tasks.audio_video.network import build_network as build
+from crosswire.training.tasks.registry import ScoreOptions
+
+__all__ = ["NETWORKS", "build", "infer", "lesson", "next_step", "report", "sample", "score", "shapes", "table"]
+
+NETWORKS = ("audio-video",)
+table = evaluate.table
+
+
+def lesson(config: AudioVideoConfig, *, fresh: bool) -> Lesson:
+    """Return an audio-video network and its clips; see `crosswire.training.tasks.registry.Kind`."""
+    train, val = clips(config, "train"), clips(config, "val")
+    check_classes(config, train)
+    task = AudioVideoTask(config)
+    if fresh:
+        begin(task.network, config.network)
+
+    def loaders(rank: int, ranks: int) -> tuple[DataLoader[Any], DataLoader[Any]]:
+        batches = train_loader(config, train, lambda: task.step, rank=rank, ranks=ranks)
+        return batches, eval_loader(config, val, rank=rank, ranks=ranks)
+
+    return Lesson(
+        task=task,
+        loaders=loaders,
+        prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, EventClips)},
+        # Of two classes one may be rare, and then an accuracy says nothing.
+        monitor="val_auc" if config.network.classes == 2 else "val_accuracy",
+        clip=config.optimiser.clip,
+    )
+
+
+def score(run: evaluate.Run, options: ScoreOptions) -> dict[str, Any]:
+    """Score a run on its test clips, under every availability in any case.
+
+    Raises:
+        ConfigError: options of other kinds.
+    """
+    if options.flip or options.scales != (1.0,) or options.inception:
+        raise ConfigError("clips are scored as they are; leave out --scales, --flip and --inception")
+    return evaluate.score(run, progress=options.progress)
+
+
+def infer(run: evaluate.Run, arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:
+    """Return the logits [N, C] of raw `video` [N, T, H, W, 3], 0..255, and `audio` [N, S], -1..1; one may be absent.
+
+    Raises:
+        TensorError: an array is unknown or misshapen, or all are absent.
+    """
+    network = run.network
+    names = network.modalities
+    if unknown := sorted(set(arrays) - set(names)):
+        raise TensorError(f"arrays {', '.join(unknown)} are unknown; the network takes {', '.join(names)}")
+    if not arrays:
+        raise TensorError(f"no array was given; the network takes {', '.join(names)}, of which one may be absent")
+    shapes = {name: _input_shape(run.config.network, name) for name in names}
+    for name, array in arrays.items():
+        if array.ndim == 0 or not len(array) or array.shape[1:] != shapes[name]:
+            wanted = ", ".join(map(str, shapes[name]))
+            raise TensorError(f"array {name!r} has shape {list(array.shape)}; give [N, {wanted}]")
+    counts = {name: len(array) for name, array in arrays.items()}
+    if len(set(counts.values())) > 1:
+        raise TensorError(f"N is {counts}; it is the same for all arrays")
+    count = next(iter(counts.values()))
+    given = (np.asarray(arrays.get(name, np.zeros((count, *shapes[name]))), np.float32) for name in names)
+    inputs = [torch.from_numpy(array) for array in given]
+    with torch.inference_mode():
+        return {"logits": network(*inputs).logits.float().numpy()}
+
+
+def report(run: evaluate.Run) -> Path:
+    """Refuse to draw, for there is no page for clips yet.
+
+    Raises:
+        ConfigError: always.
+    """
+    raise ConfigError(f"{run.folder} is a run on clips, which has no page; see: crosswire evaluate {run.folder}")
+
+
+def next_step(config: AudioVideoConfig, folder: Path) -> str:
+    """Return the command that exports a run."""
+    return f"crosswire export {folder} --name my_network --to my_repository"
+
+
+def sample(name: str, streams: int, classes: int) -> NetworkConfig:
+    """Return the paper's network: both modalities, or the pictures alone for one stream.
+
+    Raises:
+        ConfigError: more than two streams.
+    """
+    if streams > 2:
+        raise ConfigError(f"{name} has pictures and sound, which are 2 streams, not {streams}")
+    config = NetworkConfig(name, classes)
+    if streams == 2:
+        return config
+    fusion = dataclasses.replace(config.fusion, name="concat")
+    return dataclasses.replace(config, modalities=("video",), fusion=fusion)
+
+
+def shapes(network: NetworkConfig, size: tuple[int, int]) -> list[tuple[int, ...]]:
+    """Return the shape of every input for one clip with frames of a size (H, W)."""
+    sized = dataclasses.replace(network, clip=dataclasses.replace(network.clip, height=size[0], width=size[1]))
+    return [(1, *_input_shape(sized, name)) for name in sized.modalities]
+
+
+def _input_shape(network: NetworkConfig, modality: str) -> tuple[int, ...]:
+    """Return the shape of a raw input without its batch axis."""
+    clip = network.clip
+    return (clip.frames, clip.height, clip.width, 3) if modality == "video" else (clip.samples,)

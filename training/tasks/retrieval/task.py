@@ -1,0 +1,119 @@
+"""Retrieval: an image in, the videos of the same activity out, from given features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, TensorDataset
+
+from crosswire.training.config import ConfigError
+from crosswire.training.engine.arrays import TensorError
+from crosswire.training.engine.run_folder import RunOf, write_metrics
+from crosswire.training.engine.training_setup import Lesson
+from crosswire.training.tasks.registry import ScoreOptions
+from crosswire.training.tasks.retrieval.config import NetworkConfig, RetrievalConfig
+from crosswire.training.tasks.retrieval.data import PairDataset, features
+from crosswire.training.tasks.retrieval.module import RetrievalTask, score_retrieval
+from crosswire.training.tasks.retrieval.network import RetrievalNetwork
+from crosswire.training.tasks.retrieval.network import RetrievalNetwork as build
+from crosswire.training.tasks.segmentation.data import StepSampler
+
+__all__ = ["NETWORKS", "build", "infer", "lesson", "next_step", "report", "sample", "score", "shapes", "table"]
+
+NETWORKS = ("retrieval",)
+Run: TypeAlias = RunOf[RetrievalConfig, RetrievalNetwork]
+
+
+def lesson(config: RetrievalConfig, *, fresh: bool) -> Lesson:
+    """Return a retrieval network and its features; see `crosswire.training.tasks.registry.Kind`."""
+    train, val = features(config, "train"), features(config, "val")
+    task = RetrievalTask(config, val)
+
+    def loaders(rank: int, ranks: int) -> tuple[DataLoader[Any], DataLoader[Any]]:
+        sampler = StepSampler(
+            len(train), config.data.batch, config.seed, config.val_every, lambda: task.step, rank=rank, ranks=ranks
+        )
+        dataset = PairDataset(train, config.seed)
+        batches = DataLoader(dataset, batch_sampler=sampler, collate_fn=dataset.collate)
+        # The whole split is scored at once behind the last batch, so there is one of nothing.
+        return batches, DataLoader(TensorDataset(torch.zeros(1, 0)))
+
+    return Lesson(task=task, loaders=loaders, prepared={}, monitor="val_map", clip=config.optimiser.clip)
+
+
+def score(run: Run, options: ScoreOptions) -> dict[str, Any]:
+    """Score a run on its test features.
+
+    Raises:
+        ConfigError: options of other kinds.
+    """
+    if options.flip or options.scales != (1.0,) or options.availability or options.inception:
+        raise ConfigError("retrieval is scored as it is; leave out --scales, --flip, --availability and --inception")
+    source = features(run.config, "test")
+    metrics = {
+        "videos": len(source),
+        "images": sum(len(images) for images in source.images),
+        "scores": score_retrieval(run.network, source),
+    }
+    write_metrics(run.folder, metrics)
+    return metrics
+
+
+def table(metrics: dict[str, Any]) -> str:
+    """Return the scores as text."""
+    rows = [f"{name:8} {value:6.3f}" for name, value in metrics["scores"].items()]
+    return "\n".join([*rows, f"{metrics['videos']} videos found by {metrics['images']} images"])
+
+
+def infer(run: Run, arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:
+    """Return unit vectors of `video` [N, F] and `image` [N, G], of what is given.
+
+    Raises:
+        TensorError: an array is unknown or misshapen.
+    """
+    sizes = {"video": run.config.network.video, "image": run.config.network.image}
+    found = {}
+    for name, array in arrays.items():
+        if name not in sizes:
+            raise TensorError(f"array {name!r} is unknown; the network takes video and image")
+        if array.ndim != 2 or array.shape[1] != sizes[name]:
+            raise TensorError(f"array {name!r} has shape {list(array.shape)}; give [N, {sizes[name]}]")
+        with torch.inference_mode():
+            given = torch.from_numpy(np.asarray(array, np.float32))
+            found[f"{name}_embedding"] = run.network.embed(list(sizes).index(name), given).numpy()
+    return found
+
+
+def report(run: Run) -> Path:
+    """Refuse to draw, for there is nothing to see in features.
+
+    Raises:
+        ConfigError: always.
+    """
+    raise ConfigError(f"{run.folder} is a run on features, which has no page; see: crosswire evaluate")
+
+
+def next_step(config: RetrievalConfig, folder: Path) -> str:
+    """Return the command that embeds features with a run."""
+    return f"crosswire infer {folder} --tensors features.npz --out embeddings.npz"
+
+
+def sample(name: str, streams: int, classes: int) -> NetworkConfig:
+    """Return the network for 128 and 4096 features.
+
+    Raises:
+        ConfigError: other than two streams.
+    """
+    if streams != 2:
+        raise ConfigError(f"{name} has videos and images, which are 2 streams, not {streams}")
+    return NetworkConfig(name)
+
+
+def shapes(network: NetworkConfig, size: tuple[int, int]) -> list[tuple[int, ...]]:
+    """Return the shape of every input for one pair; features have no height and width."""
+    return [(1, network.video), (1, network.image)]

@@ -1,0 +1,1 @@
+"""Segmentation: images of several modalities in, one class per pixel out."""

@@ -1,0 +1,130 @@
+"""Scoring a trained network on frames that it has never seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from crosswire.training.config import ConfigError
+from crosswire.training.engine.classes import check_classes
+from crosswire.training.engine.device import accelerated, moved
+from crosswire.training.engine.run_folder import Run, exchange_to_plain, scores_to_plain, write_metrics
+from crosswire.training.modalities import modalities
+from crosswire.training.models import exchanged_share
+from crosswire.training.tasks.segmentation.data import eval_loader, frames
+from crosswire.training.tasks.segmentation.metrics import Scores, SegmentationMetrics
+from crosswire.training.tasks.segmentation.missing_modality import score_availability
+from crosswire.training.tasks.segmentation.tta import decide
+
+
+def evaluate(
+    run: Run, *, scales: Sequence[float] = (1.0,), flip: bool = False, progress: bool = True
+) -> dict[str, Scores]:
+    """Score a run on the fresh test frames of its configuration.
+
+    Args:
+        run: the trained network.
+        scales: of the views that a decision is made from, see `crosswire.training.tasks.segmentation.tta`.
+        flip: also from mirrored views.
+        progress: show a bar.
+
+    Returns:
+        Scores of `ensemble` and, where there are several streams, of every stream.
+
+    Raises:
+        ConfigError: the data set has no test frames, or other classes than the network.
+    """
+    config = run.config
+    source = frames(config.data, "test")
+    if not len(source):
+        raise ConfigError(f"data set {config.data.name!r} has no test frames; choose one that has, with data.name=NAME")
+    check_classes(config, source)
+    metrics = SegmentationMetrics(config.network.deciding, config.network.classes)
+    streams = modalities(config.network)
+    with accelerated(run.network, metrics) as device, torch.inference_mode():
+        for batch in tqdm(eval_loader(config, source), desc="scoring test scenes", disable=not progress):
+            inputs, labels = moved(batch, device)
+            metrics.update(decide(run.network, inputs, streams, scales=scales, flip=flip), labels)
+        return metrics.compute()
+
+
+def report(
+    run: Run,
+    scores: dict[str, Scores],
+    *,
+    availability: dict[str, Scores] | None = None,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+) -> dict[str, Any]:
+    """Write scores and exchange of a run into its folder, and return what was written.
+
+    Args:
+        run: the trained network.
+        scores: what `evaluate` returned.
+        availability: what `score_availability` returned, if anything.
+        scales: that `evaluate` was called with.
+        flip: that `evaluate` was called with.
+    """
+    source = frames(run.config.data, "test")
+    metrics = {
+        "scenes": len(source),
+        "scales": list(scales),
+        "flip": flip,
+        "scores": scores_to_plain(scores, source.classes),
+        "exchanged_share": exchanged_share(run.network),
+        "exchange": exchange_to_plain(run.network),
+    }
+    if availability:
+        metrics["availability"] = scores_to_plain(availability, source.classes)
+    write_metrics(run.folder, metrics)
+    return metrics
+
+
+def score(
+    run: Run,
+    *,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+    availability: bool = False,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Evaluate a run and write the report; with every availability where asked, or where it was trained for that."""
+    scores = evaluate(run, scales=scales, flip=flip, progress=progress)
+    available = None
+    if availability or run.config.modality_dropout:
+        available = score_availability(run, progress=progress)
+    return report(run, scores, availability=available, scales=scales, flip=flip)
+
+
+def table(metrics: dict[str, Any]) -> str:
+    """Return the scores and the exchanged share per layer as text."""
+    lines = _rows(metrics["scores"], f"on {metrics['scenes']} fresh scenes{_views(metrics)}")
+    if "availability" in metrics:
+        lines += ["", *_rows(metrics["availability"], "by what is available, on one view each")]
+    if metrics["exchange"]:
+        lines += ["", f"exchanged: {metrics['exchanged_share']:.1%} of the penalised channels"]
+        for layer in metrics["exchange"]:
+            counts = "  ".join(f"{e}/{p}" for e, p in zip(layer["exchanged"], layer["penalised"], strict=True))
+            lines.append(f"  {layer['layer']:28} {counts}")
+    return "\n".join(lines)
+
+
+def _rows(scores: dict[str, Any], title: str) -> list[str]:
+    """Return a heading and one line per decision."""
+    wide = max(10, *map(len, scores))
+    lines = [f"{'':{wide}} {'mIoU':>6} {'mean acc':>9} {'pixel acc':>10}   {title}"]
+    for name, of in scores.items():
+        figures = f"{of['mean_iou']:6.3f} {of['mean_accuracy']:9.3f} {of['pixel_accuracy']:10.3f}"
+        lines.append(f"{name:{wide}} {figures}")
+    return lines
+
+
+def _views(metrics: dict[str, Any]) -> str:
+    """Say from which views the decisions were made, where it is not the picture alone."""
+    if metrics["scales"] == [1.0] and not metrics["flip"]:
+        return ""
+    scales = ", ".join(f"{scale:g}" for scale in metrics["scales"])
+    return f" at scales {scales}{', mirrored too' if metrics['flip'] else ''}"

@@ -1,0 +1,139 @@
+"""The Lightning module: one training step, one validation, the optimiser groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from crosswire.training.config import TrainConfig
+from crosswire.training.engine.schedule import forgets_momentum, rate
+from crosswire.training.engine.seeds import derive_seed
+from crosswire.training.engine.training_setup import RunTask
+from crosswire.training.models import SegmentationNetwork, build_network, exchanged_share, single_stream, sparse_norms
+from crosswire.training.models.onednn import keep_narrow_strides_plain
+from crosswire.training.tasks.segmentation.data import Batch
+from crosswire.training.tasks.segmentation.losses import sparsity_loss, task_loss
+from crosswire.training.tasks.segmentation.metrics import SegmentationMetrics
+
+
+class SegmentationTask(RunTask):
+    """Trains one segmentation network with the objective of Eq. 4.
+
+    Whatever a step draws is a function of the seed and the step, so that a resumed run draws what an uninterrupted one
+    would have drawn.
+
+    Args:
+        config: the whole run.
+    """
+
+    config: TrainConfig
+    network: SegmentationNetwork
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.network = build_network(config.network).train()  # which freezes the statistics that are to be frozen
+        self.network.stack.channels_last = config.runtime.channels_last
+        if config.runtime.channels_last:
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        keep_narrow_strides_plain(self.network)
+        if config.runtime.compile:
+            self.network.compile()
+        self.metrics = SegmentationMetrics(config.network.deciding, config.network.classes)
+        self._singles: dict[int, SegmentationNetwork] = {}
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Forget the momentum where the schedule begins with fresh optimisers."""
+        if forgets_momentum(self.config.optimiser.schedule, self.step, self.config.steps):
+            self.trainer.optimizers[0].state.clear()
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Return the loss of one batch and log its parts."""
+        torch.manual_seed(derive_seed(self.config.seed, "dropout", self.step, self.global_rank))
+        task = self.batch_loss(batch)
+        loss = task + self.config.optimiser.sparsity * sparsity_loss(self.network)
+        self.log("loss", task, prog_bar=True, logger=False)
+        self.log("train/task_loss", task)
+        self.log("train/loss", loss)
+        return loss
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Log the exchanged share, which the step has just moved."""
+        self.log("exchanged", exchanged_share(self.network), prog_bar=True)
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Count one batch."""
+        self.metrics.update(self.network(*batch.inputs), batch.labels)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores of ensemble and streams, counted over all processes."""
+        for name, scores in self.metrics.compute().items():
+            self.log(f"val/{name}/mean_iou", scores.mean_iou, sync_dist=True)
+            self.log(f"val/{name}/mean_accuracy", scores.mean_accuracy, sync_dist=True)
+            self.log(f"val/{name}/pixel_accuracy", scores.pixel_accuracy, sync_dist=True)
+            if name == "ensemble":
+                self.log("val_mean_iou", scores.mean_iou, prog_bar=True, sync_dist=True)
+        self.metrics.reset()
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Return SGD over the three groups, each with its schedule."""
+        settings, steps = self.config.optimiser, self.config.steps
+        groups = parameter_groups(self.network, self.config)
+        optimiser = torch.optim.SGD(groups, momentum=settings.momentum, nesterov=settings.nesterov)
+        rates: list[Callable[[int], float]] = [
+            partial(_rate, settings.schedule, group["name"], steps, settings.warmup) for group in groups
+        ]
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": LambdaLR(optimiser, rates), "interval": "step"}}
+
+    def batch_loss(self, batch: Batch) -> Tensor:
+        """Return the loss on the labels, now and then of a single stream."""
+        settings = self.config.optimiser
+        lone = lone_stream(self.config, self.step)
+        if lone is not None:
+            return task_loss(self._single(lone)(batch.inputs[lone]), batch.labels)
+        decisions = self.network(*batch.inputs)
+        if settings.detach_ensemble:
+            decisions = decisions._replace(ensemble=self.network.ensemble(decisions.streams.detach()))
+        loss = task_loss(decisions, batch.labels, settings.stream_loss)
+        return loss if decisions.auxiliary is None else loss + settings.alignment * decisions.auxiliary
+
+    def _single(self, stream: int) -> SegmentationNetwork:
+        """Return the network of one stream alone; made at its first use, when parameters are where they train."""
+        if stream not in self._singles:
+            self._singles[stream] = single_stream(self.network, stream)
+        return self._singles[stream]
+
+
+def lone_stream(config: TrainConfig, step: int) -> int | None:
+    """Return the stream that a step trains alone under modality dropout, or None where all are there."""
+    random = np.random.default_rng(derive_seed(config.seed, "modality dropout", step))
+    if random.random() >= config.modality_dropout:
+        return None
+    return int(random.integers(len(config.network.streams)))
+
+
+def parameter_groups(network: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
+    """Split a network's parameters into encoder, decoder with ensemble, and the γ that can be exchanged."""
+    settings = config.optimiser
+    gammas = [gamma for norm in sparse_norms(network).values() for gamma in norm.gammas]
+    chosen = {id(gamma) for gamma in gammas}
+    encoder = [p for n, p in network.named_parameters() if n.startswith("encoder.") and id(p) not in chosen]
+    decoder = [p for n, p in network.named_parameters() if not n.startswith("encoder.")]
+    groups = [
+        {"params": encoder, "lr": settings.encoder_lr, "weight_decay": settings.weight_decay, "name": "encoder"},
+        {"params": decoder, "lr": settings.decoder_lr, "weight_decay": settings.weight_decay, "name": "decoder"},
+        {"params": gammas, "lr": settings.gamma_lr, "weight_decay": settings.gamma_weight_decay, "name": "gamma"},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def _rate(schedule: str, group: str, steps: int, warmup: float, step: int) -> float:
+    """Return `rate` with the step last."""
+    return rate(schedule, group, step, steps, warmup)

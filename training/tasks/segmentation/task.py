@@ -1,0 +1,79 @@
+"""Segmentation: pictures of several modalities in, one class per pixel out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from crosswire.training.config import ConfigError, NetworkConfig, TrainConfig
+from crosswire.training.datasets.rooms_frames import RoomsFrames
+from crosswire.training.engine.arrays import infer
+from crosswire.training.engine.classes import check_classes
+from crosswire.training.engine.run_folder import Run
+from crosswire.training.engine.training_setup import Lesson
+from crosswire.training.importers.imagenet import load_imagenet
+from crosswire.training.models import NETWORKS as _NETWORKS
+from crosswire.training.models import build_network as build
+from crosswire.training.models.count import stream_shapes as shapes
+from crosswire.training.models.count import with_streams
+from crosswire.training.report.build import write_report as report
+from crosswire.training.tasks.registry import ScoreOptions
+from crosswire.training.tasks.segmentation import evaluate
+from crosswire.training.tasks.segmentation.data import eval_loader, frames, train_loader
+from crosswire.training.tasks.segmentation.module import SegmentationTask
+
+__all__ = ["NETWORKS", "build", "infer", "lesson", "next_step", "report", "sample", "score", "shapes", "table"]
+
+NETWORKS = tuple(_NETWORKS)
+table = evaluate.table
+
+
+def lesson(config: TrainConfig, *, fresh: bool) -> Lesson:
+    """Return a segmentation network and its frames; see `crosswire.training.tasks.registry.Kind`."""
+    train, val = frames(config.data, "train"), frames(config.data, "val")
+    check_classes(config, train)
+    task = SegmentationTask(config)
+    if config.network.imagenet and fresh:
+        load_imagenet(task.network, Path(config.network.imagenet))
+
+    def loaders(rank: int, ranks: int) -> tuple[DataLoader[Any], DataLoader[Any]]:
+        batches = train_loader(config, train, lambda: task.step, rank=rank, ranks=ranks)
+        return batches, eval_loader(config, val, rank=rank, ranks=ranks)
+
+    return Lesson(
+        task=task,
+        loaders=loaders,
+        prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, RoomsFrames)},
+        monitor="val_mean_iou",
+        clip=config.optimiser.clip,
+        # A step that trains one stream alone leaves the norms of the others without a gradient.
+        idle_parameters=config.modality_dropout > 0,
+    )
+
+
+def score(run: Run, options: ScoreOptions) -> dict[str, Any]:
+    """Score a run on its test frames."""
+    if options.inception:
+        raise ConfigError("--inception belongs to translations; leave it out")
+    if options.availability and len(run.config.network.streams) < 2:
+        raise ConfigError(f"{run.folder} has one stream, so none can be absent; leave out --availability")
+    return evaluate.score(
+        run,
+        scales=options.scales,
+        flip=options.flip,
+        availability=options.availability,
+        progress=options.progress,
+    )
+
+
+def next_step(config: TrainConfig, folder: Path) -> str:
+    """Return the command that exports a run."""
+    size = f"{config.data.height}x{config.data.width}"
+    return f"crosswire export {folder} --name my_network --size {size} --to my_repository"
+
+
+def sample(name: str, streams: int, classes: int) -> NetworkConfig:
+    """Return a network with a number of streams: colour first, then depth, as often as it takes."""
+    return with_streams(NetworkConfig(name=name, classes=classes), streams)

@@ -1,0 +1,136 @@
+"""The domains of image translation: what a raw picture holds, and how it becomes numbers from -1 to 1 and back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crosswire.training.config import ConfigError
+from crosswire.training.tasks.translation.config import LABELS, TranslatorConfig
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One kind of picture.
+
+    Attributes:
+        name: of the pictures and their tensors.
+        channels: 1 or 3.
+        unit: of a raw value.
+        valid_range: smallest and largest raw value.
+        missing: raw value that means "no reading", or None.
+    """
+
+    name: str
+    channels: int
+    unit: str = "intensity 0..255"
+    valid_range: tuple[float, float] = (0.0, 255.0)
+    missing: float | None = None
+
+    @property
+    def is_depth(self) -> bool:
+        """Whether values are metres."""
+        return self.unit == "metre"
+
+    @property
+    def is_labels(self) -> bool:
+        """Whether values are class indices."""
+        return self.name == LABELS
+
+
+_COLOURED = ("rgb", "normal", "texture", "curvature", "segment2d", "segment25d")
+_GREY = ("shade", "edge")
+_DEPTHS = ("depth", "depth_euclidean")
+_ALL = {
+    **{name: Domain(name, 3) for name in _COLOURED},
+    **{name: Domain(name, 1) for name in _GREY},
+    **{name: Domain(name, 1, "metre", (0.0, 10.0), 0.0) for name in _DEPTHS},
+    LABELS: Domain(LABELS, 1, "class index", (0.0, 255.0)),
+}
+
+
+def domain(name: str) -> Domain:
+    """Return a domain by name.
+
+    Raises:
+        ConfigError: an unknown name, with those that exist.
+    """
+    if name not in _ALL:
+        raise ConfigError(f"domain {name!r} is unknown; allowed are {', '.join(_ALL)}")
+    return _ALL[name]
+
+
+@dataclass(frozen=True)
+class Codec:
+    """Raw pictures of one domain as a generator sees them.
+
+    Bytes b become b / 127.5 - 1. Depth d in metres becomes 2 log(1 + gain d) / top - 1, so that equal steps are about
+    equal ratios; no reading, which is 0, becomes -1. Labels stay class indices; a generator makes a score per class,
+    from -1 to 1.
+
+    Attributes:
+        domain: of the pictures.
+        gain: of depth.
+        top: of depth.
+        classes: of labels.
+    """
+
+    domain: Domain
+    gain: float
+    top: float
+    classes: int = 0
+
+    @property
+    def made(self) -> int:
+        """How many of the channels that a generator makes belong to this domain."""
+        return self.classes if self.domain.is_labels else 3
+
+    @property
+    def farthest(self) -> float:
+        """Depth in metres that becomes 1."""
+        return math.expm1(self.top) / self.gain
+
+    def encode(self, raw: NDArray[np.generic]) -> Array:
+        """Map raw values [H, W, C] or [H, W] to numbers from -1 to 1, or labels to class indices, float32 [C, H, W]."""
+        picture = np.asarray(raw, np.float32).reshape(*raw.shape[:2], self.domain.channels)
+        if self.domain.is_depth:
+            coded = np.log1p(np.float32(self.gain) * np.clip(picture, 0, None)) * np.float32(2 / self.top) - 1
+            coded = np.clip(coded, -1, 1)
+        elif self.domain.is_labels:
+            coded = picture
+        else:
+            coded = picture / np.float32(127.5) - 1
+        return np.ascontiguousarray(coded.transpose(2, 0, 1), np.float32)
+
+    def decode(self, coded: Array) -> NDArray[np.generic]:
+        """Map numbers from -1 to 1, float32 [K, H, W], to a raw picture.
+
+        Of the K channels that come, a picture takes three, and their mean where it has one; labels take one per class.
+
+        Returns:
+            uint8 [H, W, C], metres float32 [H, W], or class indices uint8 [H, W].
+        """
+        coded = coded[: self.made]
+        if self.domain.is_labels:
+            return np.asarray(coded.argmax(0), np.uint8)
+        if self.domain.is_depth:
+            scaled = (coded.mean(0) + 1) * np.float32(self.top / 2)
+            return np.asarray(np.expm1(scaled) / np.float32(self.gain), np.float32)
+        if self.domain.channels == 1:
+            coded = coded.mean(0, keepdims=True)
+        return np.asarray(np.rint((coded.transpose(1, 2, 0) + 1) * 127.5).clip(0, 255), np.uint8)
+
+
+def codec(name: str, network: TranslatorConfig) -> Codec:
+    """Return how a generator sees a domain."""
+    return Codec(domain(name), network.depth_gain, network.depth_top, network.classes)
+
+
+def codecs(names: tuple[str, ...], network: TranslatorConfig) -> tuple[Codec, ...]:
+    """Return how a generator sees several domains."""
+    return tuple(codec(name, network) for name in names)

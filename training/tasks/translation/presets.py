@@ -1,0 +1,136 @@
+"""Image translation: the experiments of the TPAMI paper on Taskonomy, and small ones on the procedural rooms.
+
+Source: the CEN journal paper, section 4 and Tables 4 to 9, with the schedule of the official code: Adam, one picture
+per step, 300 epochs of 1,000. They need the data set (`data.path=DIR`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from crosswire.training.config import STAGE_FUSIONS, WHERE
+from crosswire.training.datasets.rooms import CLASSES
+from crosswire.training.tasks.translation.config import LABELS, TranslationConfig, TranslatorConfig
+from crosswire.training.tasks.translation.settings import AdversarialConfig, PicturesConfig
+
+_EPOCHS, _PICTURES = 300, 1000
+_TASKONOMY = PicturesConfig(
+    name="taskonomy", height=256, width=256, resize=286 / 256, train_scenes=_PICTURES, val_scenes=500, batch=1
+)
+
+
+def _paper(
+    name: str,
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    *,
+    optimiser: dict[str, Any] | None = None,
+    **network: Any,
+) -> TranslationConfig:
+    """Return one experiment on Taskonomy."""
+    return TranslationConfig(
+        preset=f"taskonomy-{name}",
+        network=TranslatorConfig(inputs=inputs, outputs=outputs, **network),
+        data=_TASKONOMY,
+        optimiser=AdversarialConfig(**(optimiser or {})),
+        steps=_EPOCHS * _PICTURES,
+        val_every=5 * _PICTURES,
+        seed=42,
+    )
+
+
+def _cycle(name: str, domains: tuple[str, ...]) -> list[TranslationConfig]:
+    """Return the rows of Table 6 for three domains."""
+    each: dict[str, Any] = {"encoders": (0, 1, 2), "decoders": (0, 1, 2)}
+    shared: dict[str, Any] = {"cycle": True, "decoder_norms": "shared"}
+    return [
+        _paper(f"cycle-{name}", domains, domains, decoders=(0, 1, 2), **shared),
+        _paper(f"cycle-{name}-compact", domains, domains, **shared),
+        _paper(f"cycle-{name}-random", domains, domains, optimiser={"random_task": True}, **shared),
+        _paper(f"cycle-{name}-independent", domains, domains, **each, **shared),
+    ]
+
+
+_SHADE_TEXTURE = ("shade", "texture")
+_FUSIONS = (
+    _paper("shade-texture-rgb", _SHADE_TEXTURE, ("rgb",)),
+    _paper("shade-texture-rgb-official", _SHADE_TEXTURE, ("rgb",), restrict=False, optimiser={"detach_ensemble": True}),
+    _paper("shade-texture-rgb-none", _SHADE_TEXTURE, ("rgb",), fusion="none"),
+    _paper("shade-texture-rgb-unshared", _SHADE_TEXTURE, ("rgb",), share_convs=False),
+    _paper("shade-texture-rgb-all-norms", _SHADE_TEXTURE, ("rgb",), normed="all", levels=7),
+    _paper("depth-normal-rgb", ("depth", "normal"), ("rgb",)),
+    _paper("depth-normal-texture-rgb", ("depth", "normal", "texture"), ("rgb",)),
+    _paper("depth-normal-texture-shade-rgb", ("depth", "normal", "texture", "shade"), ("rgb",)),
+    *(_paper(f"{name}-rgb", (name,), ("rgb",)) for name in ("depth", "normal", "texture", "shade")),
+    _paper("rgb-shade-normal", ("rgb", "shade"), ("normal",)),
+    _paper("rgb-normal-shade", ("rgb", "normal"), ("shade",)),
+    _paper("rgb-edge-depth", ("rgb", "edge"), ("depth",)),
+    *(
+        _paper(f"shade-texture-rgb-{fusion}-{where}", _SHADE_TEXTURE, ("rgb",), fusion=fusion, where=where)
+        for fusion in STAGE_FUSIONS
+        for where in WHERE
+    ),
+)
+_TWO, _THREE = (0, 1), (0, 1, 2)
+_PLACES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("", {}),
+    ("-encoder", {"place": "encoder"}),
+    ("-decoder", {"place": "decoder"}),
+    ("-none", {"fusion": "none"}),
+)
+_MULTITASK = (
+    _paper("multitask-texture", ("texture",), ("rgb", "depth"), decoders=_TWO),
+    _paper("multitask-texture-hard", ("texture",), ("rgb", "depth"), decoders=_TWO, fusion="none"),
+    _paper("multitask-texture-individual", ("texture",), ("rgb", "depth"), decoders=_TWO, encoders=_TWO, fusion="none"),
+    _paper("multitask-rgb-three", ("rgb",), ("depth", "normal", "shade"), decoders=_THREE),
+    _paper("multitask-rgb-grouped", ("rgb",), ("depth", "normal", "shade"), decoders=_THREE, encoders=(0, 0, 1)),
+    *(
+        _paper(f"both-texture-shade{suffix}", ("texture", "shade"), ("rgb", "depth"), decoders=_TWO, **changes)
+        for suffix, changes in _PLACES
+    ),
+)
+_CYCLES = (*_cycle("shade-texture", ("rgb", "shade", "texture")), *_cycle("depth-normal", ("rgb", "depth", "normal")))
+
+#: Depth in the rooms: 0 to 10 m over the whole range.
+_METRES: dict[str, Any] = {"depth_gain": 1.0, "depth_top": math.log(11.0)}
+_SMALL: dict[str, Any] = {"levels": 5, "width": 12, "norm": "batch", "dropout": 0.0, "gamma_low": 0.0, **_METRES}
+_ROOMS_TRANSLATE = TranslationConfig(
+    preset="rooms-translate",
+    network=TranslatorConfig(inputs=("texture", "shade"), outputs=("rgb",), **_SMALL),
+    data=PicturesConfig(train_scenes=1500, flip=0.0, batch=4),
+    optimiser=AdversarialConfig(
+        lr=1e-3,
+        gamma_lr=5e-3,
+        discriminator_lr=2e-4,
+        adversarial=0.0,
+        sparsity=1e-3,
+        schedule="cosine",
+        discriminator_width=16,
+    ),
+    steps=3000,
+    val_every=500,
+)
+_ROOMS_MULTITASK = dataclasses.replace(
+    _ROOMS_TRANSLATE,
+    preset="rooms-multitask",
+    network=TranslatorConfig(inputs=("rgb",), outputs=("depth", "normal"), decoders=_TWO, **_SMALL),
+)
+
+
+def _changed(base: TranslationConfig, suffix: str, **network: Any) -> TranslationConfig:
+    """Return a run whose network is another one."""
+    changed = dataclasses.replace(base.network, **network)
+    return dataclasses.replace(base, preset=f"{base.preset}-{suffix}", network=changed)
+
+
+ROOMS_TRANSLATION = (
+    _ROOMS_TRANSLATE,
+    _changed(_ROOMS_TRANSLATE, "texture", inputs=("texture",)),
+    _changed(_ROOMS_TRANSLATE, "shade", inputs=("shade",)),
+    _ROOMS_MULTITASK,
+    _changed(_ROOMS_MULTITASK, "none", fusion="none"),
+    _changed(_ROOMS_MULTITASK, "labels", outputs=("depth", LABELS), classes=len(CLASSES)),
+)
+TRANSLATION = (*ROOMS_TRANSLATION, *_FUSIONS, *_MULTITASK, *_CYCLES)

@@ -1,0 +1,113 @@
+"""Translation: pictures of one or several domains in, pictures of one or several others out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from crosswire.training.config import ConfigError
+from crosswire.training.engine.arrays import TensorError, check_pictures
+from crosswire.training.engine.training_setup import Lesson
+from crosswire.training.models.inception import load_inception
+from crosswire.training.models.translation import build_translator as build
+from crosswire.training.report.translation import write_report as report
+from crosswire.training.tasks.registry import ScoreOptions
+from crosswire.training.tasks.translation import evaluate
+from crosswire.training.tasks.translation.config import (
+    NETWORKS,
+    USUAL_INPUTS,
+    TranslationConfig,
+    TranslatorConfig,
+    check_size,
+)
+from crosswire.training.tasks.translation.data import eval_loader, train_loader
+from crosswire.training.tasks.translation.domains import codecs, domain
+from crosswire.training.tasks.translation.evaluate import TranslationRun
+from crosswire.training.tasks.translation.images import RoomPictures, pictures
+from crosswire.training.tasks.translation.module import MONITOR, TranslationTask
+
+__all__ = ["NETWORKS", "build", "infer", "lesson", "next_step", "report", "sample", "score", "shapes", "table"]
+
+table = evaluate.table
+
+
+def lesson(config: TranslationConfig, *, fresh: bool) -> Lesson:
+    """Return a generator and its pictures; see `crosswire.training.tasks.registry.Kind`."""
+    train, val = (pictures(config.data, config.network, split) for split in ("train", "val"))
+    task = TranslationTask(config)
+
+    def loaders(rank: int, ranks: int) -> tuple[DataLoader[Any], DataLoader[Any]]:
+        batches = train_loader(config, train, lambda: task.step, rank=rank, ranks=ranks)
+        return batches, eval_loader(config, val, rank=rank, ranks=ranks)
+
+    return Lesson(
+        task=task,
+        loaders=loaders,
+        prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, RoomPictures)},
+        monitor=MONITOR,
+        lower_is_better=True,
+        idle_parameters=True,  # generator and discriminators take turns
+    )
+
+
+def score(run: TranslationRun, options: ScoreOptions) -> dict[str, Any]:
+    """Score a run on its test views."""
+    if options.availability or options.flip or options.scales != (1.0,):
+        raise ConfigError("--scales, --flip and --availability belong to segmentation; leave them out")
+    features = load_inception(options.inception) if options.inception else None
+    return evaluate.score(run, features=features, progress=options.progress)
+
+
+def infer(run: TranslationRun, arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:
+    """Translate pictures from -1 to 1: float32 [N, C, H, W] per input domain to `predicted_DOMAIN`, [N, 3, H, W] each.
+
+    `predicted_labels` is a score per class from -1 to 1, [N, K, H, W].
+
+    Raises:
+        TensorError: arrays that are missing, too many, or of the wrong dtype, shape or values.
+    """
+    names = run.config.network.inputs
+    check_pictures({name: domain(name).channels for name in names}, arrays)
+    side = 2**run.config.network.levels
+    if any(length % side for length in arrays[names[0]].shape[2:]):
+        raise TensorError(f"height and width are {list(arrays[names[0]].shape[2:])}; give multiples of {side}")
+    with torch.inference_mode():
+        answers = run.network(*(torch.from_numpy(np.ascontiguousarray(arrays[name])) for name in names)).answers
+    codes = codecs(run.config.network.outputs, run.config.network)
+    return {
+        f"predicted_{code.domain.name}": made[:, : code.made].numpy()
+        for code, made in zip(codes, answers.chunk(len(codes)), strict=True)
+    }
+
+
+def next_step(config: TranslationConfig, folder: Path) -> str:
+    """Return the command that exports a run."""
+    size = f"{config.data.height}x{config.data.width}"
+    return f"crosswire export {folder} --name my_network --size {size} --to my_repository"
+
+
+def sample(name: str, streams: int, classes: int) -> TranslatorConfig:
+    """Return a translation to RGB from a number of other domains.
+
+    Raises:
+        ConfigError: more than four inputs.
+    """
+    if streams > len(USUAL_INPUTS):
+        raise ConfigError(f"--streams is {streams}; a generator takes 1 to {len(USUAL_INPUTS)}")
+    return TranslatorConfig(name=name, inputs=USUAL_INPUTS[:streams])
+
+
+def shapes(network: TranslatorConfig, size: tuple[int, int]) -> list[tuple[int, ...]]:
+    """Return the shape of every input, [1, C, H, W].
+
+    Raises:
+        ConfigError: a size that the generator cannot halve as often as it does.
+    """
+    check_size(network, size)
+    return [(1, domain(name).channels, *size) for name in network.inputs]
