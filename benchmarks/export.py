@@ -27,7 +27,7 @@ from crosswire.export.onnx_graph import LOGITS, exported, save
 from crosswire.export.parity import granted_threads, measure, onnx_runner, torch_runner
 from crosswire.export.quantization.precision import Precision
 from crosswire.export.quantization.quantiser import Quantiser
-from crosswire.export.tasks.segmentation.job import Job, job, silent
+from crosswire.export.tasks.segmentation.job import SegmentationExport, prepare_export, silent
 from crosswire.export.tasks.segmentation.servable import SegmentationServable, input_spec
 from crosswire.training.config import NetworkConfig, TrainConfig
 from crosswire.training.datasets.rooms_frames import RoomsFrames
@@ -52,7 +52,7 @@ def exchanging(config: NetworkConfig) -> SegmentationNetwork:
     return network
 
 
-def computed_macs(network: SegmentationNetwork, job: Job, sample: Sequence[Tensor]) -> int:
+def computed_macs(network: SegmentationNetwork, job: SegmentationExport, sample: Sequence[Tensor]) -> int:
     """Return the multiply-accumulates that a frozen network should need, from the live one and its masks alone.
 
     A shared convolution costs M times one stream's; filters that a mask replaces cost nothing, an input channel that
@@ -92,7 +92,7 @@ def measured(name: str, repeats: int, threads: int, frames: Frames, folder: Path
     """Export one network in all ways and compare them."""
     config = TrainConfig(network=NetworkConfig(name=name, classes=40))
     network = exchanging(config.network)
-    work = job(Run(folder, config, network), SIZE, 1, Precision(), silent)
+    work = prepare_export(Run(folder, config, network), SIZE, 1, Precision(), silent)
     names = [*(spec.name for spec in work.outputs), LOGITS]
     paths = {kind: folder / f"{kind}.onnx" for kind in ("naive fp32", "frozen fp32", "frozen int8")}
     save(exported(SegmentationServable(network, work.streams), work.inputs, names[:2], None), paths["naive fp32"])

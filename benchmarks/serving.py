@@ -39,13 +39,13 @@ from PIL import Image
 
 from benchmarks._record import keep
 from crosswire.contract import Contract, TensorSpec, sha256_of
-from crosswire.serving.config.limits import PictureLimits
+from crosswire.serving.config.limits import ImageLimits
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.serving.processes.running import running_servers
 from crosswire.serving.repository.published import published
 from crosswire.serving.steps.decode.decode_domains import decode_some
 from crosswire.serving.steps.media.png import png_bytes
-from crosswire.serving.steps.render.label_spec import Look
+from crosswire.serving.steps.render.label_spec import LabelSpec
 from crosswire.serving.steps.render.overlay_labels import overlay, visible
 from crosswire.serving.steps.render.render_labels import render
 from crosswire.serving.steps.runtime.cores import granted_cores
@@ -151,9 +151,9 @@ def bare_work(folder: Path, rgb: bytes, depth: bytes) -> Work:
     """Return a function that decodes, runs and renders one pair in this process."""
     contract = Contract.load(folder)
     session = open_session(folder / contract.graph.file, contract.graph.sha256)
-    look = Look.from_published(published(contract, contract.inputs, contract.outputs, contract.name))
+    look = LabelSpec.from_published(published(contract, contract.inputs, contract.outputs, contract.name))
     specs = [dataclasses.asdict(spec) for spec in contract.inputs]
-    limits = PictureLimits()
+    limits = ImageLimits()
 
     def work() -> None:
         pixels, metres = decode_some([0, 1], specs, [_UNITS_PER_METRE], rgb, depth)

@@ -67,7 +67,7 @@ def channels_last(logits: Tensor) -> Answers:
 WAYS = (whole_softmax, winner, top_one, separable, channels_last, residues)
 
 
-class Tail(nn.Module):
+class ArgmaxHead(nn.Module):
     """One way as a module of logits."""
 
     def __init__(self, way: Callable[[Tensor], Answers]) -> None:
@@ -96,7 +96,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for way in WAYS:
             path = Path(folder) / f"{way.__name__}.onnx"
-            save(exported(Tail(way), [spec], ["labels", "confidence"], None), path)
+            save(exported(ArgmaxHead(way), [spec], ["labels", "confidence"], None), path)
             runners[way.__name__] = onnx_runner(path, threads=1)
     reference = runners["whole_softmax"]([logits])
     times: dict[str, list[float]] = {name: [] for name in runners}

@@ -11,57 +11,57 @@ from __future__ import annotations
 
 from crosswire.clients.async_client import AsyncPredictor
 from crosswire.clients.balance import Retries
-from crosswire.clients.display.contact_sheet import Row, contact_sheet
+from crosswire.clients.display.contact_sheet import ContactSheetRow, contact_sheet
 from crosswire.clients.display.overlays import blend_labels
 from crosswire.clients.errors import (
     AddressError,
     CrosswireError,
     DeadlineExceeded,
     InputError,
+    InternalServerError,
     OutputError,
-    PipelineUnknown,
-    RequestRefused,
+    PipelineNotFoundError,
+    RequestRejectedError,
     ServerError,
-    ServerFailed,
     ServerOverloaded,
     ServerUnreachable,
 )
-from crosswire.clients.pipelines import Pipeline, Tensor
+from crosswire.clients.pipelines import PipelineDescription, Tensor
 from crosswire.clients.score import mean_iou
 from crosswire.clients.sync_client import Predictor
-from crosswire.clients.tasks.classification import Classification, clip_question, tensors_question
-from crosswire.clients.tasks.request import Question, segmentation_question
+from crosswire.clients.tasks.classification import Classification, clip_request, tensors_request
+from crosswire.clients.tasks.request import Request, segmentation_request
 from crosswire.clients.tasks.segmentation import Segmentation, Timings
-from crosswire.clients.tasks.translation import Translation, translation_question
+from crosswire.clients.tasks.translation import Translation, translation_request
 
 __all__ = [
     "AddressError",
     "AsyncPredictor",
     "Classification",
+    "ContactSheetRow",
     "CrosswireError",
     "DeadlineExceeded",
     "InputError",
+    "InternalServerError",
     "OutputError",
-    "Pipeline",
-    "PipelineUnknown",
+    "PipelineDescription",
+    "PipelineNotFoundError",
     "Predictor",
-    "Question",
-    "RequestRefused",
+    "Request",
+    "RequestRejectedError",
     "Retries",
-    "Row",
     "Segmentation",
     "ServerError",
-    "ServerFailed",
     "ServerOverloaded",
     "ServerUnreachable",
     "Tensor",
     "Timings",
     "Translation",
     "blend_labels",
-    "clip_question",
+    "clip_request",
     "contact_sheet",
     "mean_iou",
-    "segmentation_question",
-    "tensors_question",
-    "translation_question",
+    "segmentation_request",
+    "tensors_request",
+    "translation_request",
 ]

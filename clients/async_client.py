@@ -20,13 +20,13 @@ from crosswire.clients.access import Access
 from crosswire.clients.balance import Retries
 from crosswire.clients.errors import CrosswireError
 from crosswire.clients.inputs.images import Source
-from crosswire.clients.pipelines import Pipeline
-from crosswire.clients.session import Call, Pause, Step, Talk, Talks
+from crosswire.clients.pipelines import PipelineDescription
+from crosswire.clients.session import Call, Pause, Session, SessionFlow, SessionStep
 from crosswire.clients.sync_client import DEADLINE_S
-from crosswire.clients.tasks.classification import Classification, classification_question
-from crosswire.clients.tasks.request import Question, segmentation_question
+from crosswire.clients.tasks.classification import Classification, classification_request
+from crosswire.clients.tasks.request import Request, segmentation_request
 from crosswire.clients.tasks.segmentation import Segmentation
-from crosswire.clients.tasks.translation import Translation, translation_question
+from crosswire.clients.tasks.translation import Translation, translation_request
 from crosswire.clients.transport import AsyncTransport, open_async_transport
 
 Answer = TypeVar("Answer")
@@ -49,7 +49,7 @@ class AsyncPredictor:
         ca: str | os.PathLike[str] | None = None,
     ) -> None:
         """Remember the servers; arguments and errors are those of `Predictor`."""
-        self._talks = Talks(url, deadline_s, retries)
+        self._talks = Session(url, deadline_s, retries)
         access = Access.of(api_key, ca)
         addresses = self._talks.addresses
         self._transports: list[AsyncTransport] | None = [open_async_transport(address, access) for address in addresses]
@@ -74,15 +74,15 @@ class AsyncPredictor:
         """Return per address whether its server is ready; see `Predictor.health`."""
         return await self._hold(self._talks.health())
 
-    async def pipelines(self) -> tuple[Pipeline, ...]:
+    async def pipelines(self) -> tuple[PipelineDescription, ...]:
         """Return every pipeline that the server offers now; see `Predictor.pipelines`."""
         return await self._hold(self._talks.pipelines())
 
-    async def pipeline(self, name: str | None = None, *, task: str = "segmentation") -> Pipeline:
+    async def pipeline(self, name: str | None = None, *, task: str = "segmentation") -> PipelineDescription:
         """Return one pipeline; see `Predictor.pipeline`."""
         return await self._hold(self._talks.pipeline(name, task))
 
-    async def named_pipeline(self, name: str | None = None) -> Pipeline:
+    async def named_pipeline(self, name: str | None = None) -> PipelineDescription:
         """Return the pipeline with a name, or the only one; see `Predictor.named_pipeline`."""
         return await self._hold(self._talks.named_pipeline(name))
 
@@ -102,7 +102,7 @@ class AsyncPredictor:
     ) -> Segmentation:
         """Label every pixel of one pair of pictures; see `Predictor.segment`."""
         return await self._prepared(
-            lambda: segmentation_question(
+            lambda: segmentation_request(
                 rgb,
                 depth,
                 depth_units_per_metre=depth_units_per_metre,
@@ -117,7 +117,7 @@ class AsyncPredictor:
     ) -> Translation:
         """Make pictures of some domains into pictures of others; see `Predictor.translate`."""
         return await self._prepared(
-            lambda: translation_question(inputs, depth_units_per_metre=depth_units_per_metre, pipeline=pipeline)
+            lambda: translation_request(inputs, depth_units_per_metre=depth_units_per_metre, pipeline=pipeline)
         )
 
     async def classify(
@@ -131,18 +131,18 @@ class AsyncPredictor:
     ) -> Classification:
         """Say what happens in a clip; see `Predictor.classify`."""
         return await self._prepared(
-            lambda: classification_question(clip, frames, waveform, pipeline=pipeline, strip=strip)
+            lambda: classification_request(clip, frames, waveform, pipeline=pipeline, strip=strip)
         )
 
-    async def ask(self, question: Question[Answer], *, deadline_s: float | None = None) -> Answer:
+    async def ask(self, question: Request[Answer], *, deadline_s: float | None = None) -> Answer:
         """Ask a prepared question; see `Predictor.ask`."""
         return await self._hold(self._talks.ask(question, deadline_s))
 
-    async def _prepared(self, prepare: Callable[[], Question[Answer]]) -> Answer:
+    async def _prepared(self, prepare: Callable[[], Request[Answer]]) -> Answer:
         """Prepare a question in a thread, then ask it."""
         return await self.ask(await asyncio.to_thread(prepare))
 
-    async def _hold(self, talk: Talk[Answer]) -> Answer:
+    async def _hold(self, talk: SessionFlow[Answer]) -> Answer:
         """Take every step of a talk, one after the other."""
         try:
             step = next(talk)
@@ -157,7 +157,7 @@ class AsyncPredictor:
             answer: Answer = end.value
             return answer
 
-    async def _take(self, step: Step) -> Any:
+    async def _take(self, step: SessionStep) -> Any:
         if isinstance(step, Pause):
             return await asyncio.sleep(step.seconds)
         if not isinstance(step, Call):

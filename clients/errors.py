@@ -51,13 +51,13 @@ class DeadlineExceeded(ServerError):
     """The server did not answer in time; it may still be working on the request."""
 
 
-class PipelineUnknown(ServerError):
+class PipelineNotFoundError(ServerError):
     """The server has no such pipeline, or one for another task."""
 
 
-class RequestRefused(ServerError):
+class RequestRejectedError(ServerError):
     """The server read the request and refuses it; sending it again changes nothing."""
 
 
-class ServerFailed(ServerError):
+class InternalServerError(ServerError):
     """The server broke on the request, or its answer makes no sense."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crosswire.clients.errors import PipelineUnknown, ServerFailed
+from crosswire.clients.errors import InternalServerError, PipelineNotFoundError
 
 SCHEMA_VERSION = 1
 _PARAMETER = "crosswire"
@@ -31,7 +31,7 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Pipeline:
+class PipelineDescription:
     """One pipeline, as its server describes it.
 
     Attributes:
@@ -70,7 +70,7 @@ def is_pipeline(config: Mapping[str, Any]) -> bool:
         return True  # a damaged one, which `read_pipeline` refuses in words
 
 
-def read_pipeline(config: Mapping[str, Any]) -> Pipeline:
+def read_pipeline(config: Mapping[str, Any]) -> PipelineDescription:
     """Read a pipeline from its Triton configuration.
 
     Raises:
@@ -79,15 +79,15 @@ def read_pipeline(config: Mapping[str, Any]) -> Pipeline:
     """
     name = config["name"]
     if not is_pipeline(config):
-        raise PipelineUnknown(f"model {name!r} is no pipeline; list the pipelines with: crosswire list")
+        raise PipelineNotFoundError(f"model {name!r} is no pipeline; list the pipelines with: crosswire list")
     try:
         contract = json.loads(config["parameters"][_PARAMETER]["string_value"])
         if contract["schema_version"] != SCHEMA_VERSION:
-            raise ServerFailed(
+            raise InternalServerError(
                 f"pipeline {name!r} is described in schema version {contract['schema_version']}; this client reads "
                 f"{SCHEMA_VERSION}: use the client of the server's release"
             )
-        return Pipeline(
+        return PipelineDescription(
             name=name,
             network=contract["network"],
             task=contract["task"],
@@ -100,7 +100,9 @@ def read_pipeline(config: Mapping[str, Any]) -> Pipeline:
             steps=tuple(contract.get("steps", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ServerFailed(f"pipeline {name!r} is described badly ({error!r}); export its network again") from error
+        raise InternalServerError(
+            f"pipeline {name!r} is described badly ({error!r}); export its network again"
+        ) from error
 
 
 def _tensor(entry: Mapping[str, Any]) -> Tensor:

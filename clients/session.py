@@ -14,13 +14,13 @@ from typing import Any, TypeAlias, TypeVar
 
 from crosswire.clients.address import Address
 from crosswire.clients.balance import SAFE, Balance, Retries
-from crosswire.clients.errors import AddressError, DeadlineExceeded, InputError, PipelineUnknown
-from crosswire.clients.pipelines import Pipeline, is_pipeline, read_pipeline
-from crosswire.clients.tasks.request import Question
+from crosswire.clients.errors import AddressError, DeadlineExceeded, InputError, PipelineNotFoundError
+from crosswire.clients.pipelines import PipelineDescription, is_pipeline, read_pipeline
+from crosswire.clients.tasks.request import Request
 from crosswire.clients.tasks.segmentation import Timings
 from crosswire.clients.transport.base import late
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 LONGEST_DEADLINE_S = 86_400
 Clock: TypeAlias = Callable[[], float]
 
@@ -81,17 +81,17 @@ class Limit:
         return self.end - self.clock()
 
 
-Step: TypeAlias = "Call | Pause | Work"
-Talk: TypeAlias = Generator[Step, Any, Answer]
+SessionStep: TypeAlias = "Call | Pause | Work"
+SessionFlow: TypeAlias = Generator[SessionStep, Any, Result]
 
 
-def check_deadline(seconds: float) -> None:
+def check_timeout(seconds: float) -> None:
     """Raise `InputError` for a deadline that makes no sense: none, an endless one or one of more than a day."""
     if not 0 < seconds <= LONGEST_DEADLINE_S:
         raise InputError(f"deadline is {seconds} s; send a number of seconds above 0, at most {LONGEST_DEADLINE_S}")
 
 
-class Talks:
+class Session:
     """The talks of one predictor; may be shared between threads."""
 
     def __init__(
@@ -115,7 +115,7 @@ class Talks:
             AddressError: an address cannot be understood.
             InputError: the deadline makes no sense, or no address came.
         """
-        check_deadline(deadline_s)
+        check_timeout(deadline_s)
         urls = [one.strip() for one in url.split(",")] if isinstance(url, str) else list(url)
         if not urls:
             raise InputError("no address came; send one or more, for example grpc://127.0.0.1:8001")
@@ -124,21 +124,21 @@ class Talks:
         self.addresses = tuple(Address.parse(one) for one in urls)
         self._deadline_s, self._clock = deadline_s, clock
         self._balance = Balance(len(urls), retries, clock, chance)
-        self._known: dict[tuple[str | None, str], Pipeline] = {}
+        self._known: dict[tuple[str | None, str], PipelineDescription] = {}
 
     @property
     def place(self) -> str:
         """The servers as errors name them."""
         return " or ".join(map(str, self.addresses))
 
-    def health(self) -> Talk[dict[str, bool]]:
+    def health(self) -> SessionFlow[dict[str, bool]]:
         """Ask every server whether it is ready."""
         found = {}
         for index, address in enumerate(self.addresses):
             found[str(address)] = bool((yield Call(index, "ready", (), self._deadline_s)))
         return found
 
-    def pipelines(self, limit: Limit | None = None) -> Talk[tuple[Pipeline, ...]]:
+    def pipelines(self, limit: Limit | None = None) -> SessionFlow[tuple[PipelineDescription, ...]]:
         """Ask for every pipeline, sorted by name, within a limit or the predictor's deadline."""
         limit = limit or self._limit()
         names, _ = yield from self._send("models", (), limit)
@@ -148,17 +148,17 @@ class Talks:
             configs.append(config)
         return tuple(read_pipeline(config) for config in configs if is_pipeline(config))
 
-    def pipeline(self, name: str | None, task: str, limit: Limit | None = None) -> Talk[Pipeline]:
+    def pipeline(self, name: str | None, task: str, limit: Limit | None = None) -> SessionFlow[PipelineDescription]:
         """Ask for one pipeline, once, within a limit or the predictor's deadline."""
         known = self._known.get((name, task))
         if known is None:
             known = yield from self._find(name, task, limit or self._limit())
             if known.task != task:
-                raise PipelineUnknown(f"pipeline {known.name!r} is for {known.task}; name one for {task}")
+                raise PipelineNotFoundError(f"pipeline {known.name!r} is for {known.task}; name one for {task}")
             self._known[name, task] = known
         return known
 
-    def named_pipeline(self, name: str | None) -> Talk[Pipeline]:
+    def named_pipeline(self, name: str | None) -> SessionFlow[PipelineDescription]:
         """Ask for the pipeline with a name, or for the only one, whatever its task."""
         offered = yield from self.pipelines()
         fitting = [pipeline for pipeline in offered if name in (None, pipeline.name)]
@@ -166,16 +166,16 @@ class Talks:
             return fitting[0]
         offer = ", ".join(pipeline.name for pipeline in offered) or "none"
         if name is None and offered:
-            raise PipelineUnknown(f"the server at {self.place} has several pipelines: {offer}; name one")
+            raise PipelineNotFoundError(f"the server at {self.place} has several pipelines: {offer}; name one")
         asked = "pipeline" if name is None else f"pipeline {name!r}"
-        raise PipelineUnknown(f"the server at {self.place} has no {asked}; it has: {offer}")
+        raise PipelineNotFoundError(f"the server at {self.place} has no {asked}; it has: {offer}")
 
-    def statistics(self) -> Talk[list[dict[str, Any]]]:
+    def statistics(self) -> SessionFlow[list[dict[str, Any]]]:
         """Ask one server for Triton's statistics of all models."""
         found, _ = yield from self._send("statistics", (), self._limit())
         return list(found)
 
-    def ask(self, question: Question[Answer], deadline_s: float | None = None) -> Talk[Answer]:
+    def ask(self, question: Request[Result], deadline_s: float | None = None) -> SessionFlow[Result]:
         """Ask a question: find the pipeline, send, send again where that is safe, read the answer.
 
         Args:
@@ -201,7 +201,7 @@ class Talks:
                 attempts=attempts,
             )
 
-        answer: Answer = yield Work(lambda: question.read(chosen, tensors, timings))
+        answer: Result = yield Work(lambda: question.read(chosen, tensors, timings))
         return answer
 
     def _limit(self, deadline_s: float | None = None) -> Limit:
@@ -211,10 +211,10 @@ class Talks:
             InputError: the deadline makes no sense.
         """
         if deadline_s is not None:
-            check_deadline(deadline_s)
+            check_timeout(deadline_s)
         return Limit.of(self._deadline_s if deadline_s is None else deadline_s, self._clock)
 
-    def _send(self, verb: str, arguments: tuple[Any, ...], limit: Limit) -> Talk[tuple[Any, int]]:
+    def _send(self, verb: str, arguments: tuple[Any, ...], limit: Limit) -> SessionFlow[tuple[Any, int]]:
         """Ask one server after the other until one answers; returns the answer and how often was asked."""
         attempt, server = 0, 0
         while True:
@@ -234,7 +234,7 @@ class Talks:
             if pause:
                 yield Pause(pause)
 
-    def _find(self, name: str | None, task: str, limit: Limit) -> Talk[Pipeline]:
+    def _find(self, name: str | None, task: str, limit: Limit) -> SessionFlow[PipelineDescription]:
         """Ask for the named pipeline, or for the only one with a task."""
         if name is not None:
             names, _ = yield from self._send("models", (), limit)
@@ -245,9 +245,11 @@ class Talks:
         fitting = [pipeline for pipeline in offered if pipeline.task == task]
         offer = ", ".join(pipeline.name for pipeline in fitting)
         if not fitting:
-            raise PipelineUnknown(f"the server at {self.place} offers no {task} pipeline; start it with one")
+            raise PipelineNotFoundError(f"the server at {self.place} offers no {task} pipeline; start it with one")
         if name is not None:
-            raise PipelineUnknown(f"the server at {self.place} has no pipeline {name!r}; for {task} it has: {offer}")
+            raise PipelineNotFoundError(
+                f"the server at {self.place} has no pipeline {name!r}; for {task} it has: {offer}"
+            )
         if len(fitting) > 1:
-            raise PipelineUnknown(f"the server at {self.place} has several {task} pipelines: {offer}; name one")
+            raise PipelineNotFoundError(f"the server at {self.place} has several {task} pipelines: {offer}; name one")
         return fitting[0]

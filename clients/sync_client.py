@@ -22,12 +22,12 @@ from crosswire.clients.access import Access
 from crosswire.clients.balance import Retries
 from crosswire.clients.errors import CrosswireError
 from crosswire.clients.inputs.images import Source
-from crosswire.clients.pipelines import Pipeline
-from crosswire.clients.session import Call, Pause, Step, Talk, Talks
-from crosswire.clients.tasks.classification import Classification, classification_question
-from crosswire.clients.tasks.request import Question, segmentation_question
+from crosswire.clients.pipelines import PipelineDescription
+from crosswire.clients.session import Call, Pause, Session, SessionFlow, SessionStep
+from crosswire.clients.tasks.classification import Classification, classification_request
+from crosswire.clients.tasks.request import Request, segmentation_request
 from crosswire.clients.tasks.segmentation import Segmentation
-from crosswire.clients.tasks.translation import Translation, translation_question
+from crosswire.clients.tasks.translation import Translation, translation_request
 from crosswire.clients.transport import Transport, open_transport
 
 DEADLINE_S = 60.0
@@ -65,7 +65,7 @@ class Predictor:
             AddressError: an address cannot be understood.
             InputError: the deadline is not above 0, no address came, or the key or certificates are of no use.
         """
-        self._talks = Talks(url, deadline_s, retries)
+        self._talks = Session(url, deadline_s, retries)
         access = Access.of(api_key, ca)
         self._transports: list[Transport] | None = [
             open_transport(address, access) for address in self._talks.addresses
@@ -91,7 +91,7 @@ class Predictor:
         """Return per address whether its server is ready; never raises a `ServerError`."""
         return self._hold(self._talks.health())
 
-    def pipelines(self) -> tuple[Pipeline, ...]:
+    def pipelines(self) -> tuple[PipelineDescription, ...]:
         """Return every pipeline that the server offers now, sorted by name.
 
         Raises:
@@ -99,7 +99,7 @@ class Predictor:
         """
         return self._hold(self._talks.pipelines())
 
-    def pipeline(self, name: str | None = None, *, task: str = "segmentation") -> Pipeline:
+    def pipeline(self, name: str | None = None, *, task: str = "segmentation") -> PipelineDescription:
         """Return one pipeline.
 
         Args:
@@ -112,7 +112,7 @@ class Predictor:
         """
         return self._hold(self._talks.pipeline(name, task))
 
-    def named_pipeline(self, name: str | None = None) -> Pipeline:
+    def named_pipeline(self, name: str | None = None) -> PipelineDescription:
         """Return the pipeline with a name, or the only one of the server, whatever its task.
 
         Raises:
@@ -161,7 +161,7 @@ class Predictor:
             ServerError: the server was asked and there is no result.
         """
         return self.ask(
-            segmentation_question(
+            segmentation_request(
                 rgb,
                 depth,
                 depth_units_per_metre=depth_units_per_metre,
@@ -186,7 +186,7 @@ class Predictor:
             InputError: a picture cannot be sent; the server was not asked.
             ServerError: the server was asked and there is no result.
         """
-        return self.ask(translation_question(inputs, depth_units_per_metre=depth_units_per_metre, pipeline=pipeline))
+        return self.ask(translation_request(inputs, depth_units_per_metre=depth_units_per_metre, pipeline=pipeline))
 
     def classify(
         self,
@@ -211,13 +211,13 @@ class Predictor:
             InputError: nothing, or something that cannot be sent, came; the server was not asked.
             ServerError: the server was asked and there is no result.
         """
-        return self.ask(classification_question(clip, frames, waveform, pipeline=pipeline, strip=strip))
+        return self.ask(classification_request(clip, frames, waveform, pipeline=pipeline, strip=strip))
 
-    def ask(self, question: Question[Answer], *, deadline_s: float | None = None) -> Answer:
+    def ask(self, question: Request[Answer], *, deadline_s: float | None = None) -> Answer:
         """Ask a prepared question.
 
         Args:
-            question: for example from `segmentation_question`.
+            question: for example from `segmentation_request`.
             deadline_s: seconds that this question may take; None takes the predictor's.
 
         Raises:
@@ -225,7 +225,7 @@ class Predictor:
         """
         return self._hold(self._talks.ask(question, deadline_s))
 
-    def _hold(self, talk: Talk[Answer]) -> Answer:
+    def _hold(self, talk: SessionFlow[Answer]) -> Answer:
         """Take every step of a talk, one after the other."""
         try:
             step = next(talk)
@@ -240,7 +240,7 @@ class Predictor:
             answer: Answer = end.value
             return answer
 
-    def _take(self, step: Step) -> Any:
+    def _take(self, step: SessionStep) -> Any:
         if isinstance(step, Pause):
             return time.sleep(step.seconds)
         if not isinstance(step, Call):

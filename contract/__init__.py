@@ -10,7 +10,7 @@ Example:
 
 from crosswire.contract.contract import FILE_NAME, PRECISIONS, SCHEMA_VERSION, TARGETS, TASKS, Contract
 from crosswire.contract.errors import ContractError
-from crosswire.contract.graph import ExchangedLayer, Graph, Run, Variant, sha256_of
+from crosswire.contract.graph import ExchangedLayer, Graph, TrainingRun, Variant, sha256_of
 from crosswire.contract.proof import MEASURES, Evaluation, Parity, Tolerance
 from crosswire.contract.tensors import DTYPES, MODALITIES, TensorSpec, used_spec
 
@@ -29,9 +29,9 @@ __all__ = [
     "ExchangedLayer",
     "Graph",
     "Parity",
-    "Run",
     "TensorSpec",
     "Tolerance",
+    "TrainingRun",
     "Variant",
     "sha256_of",
     "used_spec",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crosswire.contract.errors import ContractError
-from crosswire.contract.graph import ExchangedLayer, Graph, Run, Variant
+from crosswire.contract.graph import ExchangedLayer, Graph, TrainingRun, Variant
 from crosswire.contract.plain import from_plain
 from crosswire.contract.proof import Evaluation, Parity, Tolerance
 from crosswire.contract.tensors import TensorSpec
@@ -67,7 +67,7 @@ class Contract:
     macs_live: int
     macs_frozen: int
     metrics: dict[str, float]
-    run: Run
+    run: TrainingRun
     schema_version: int = field(default=SCHEMA_VERSION)
     target: str = "cpu"
     precisions: dict[str, str] = field(default_factory=dict)

@@ -73,7 +73,7 @@ class ExchangedLayer:
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """Where the weights come from.
 
     Attributes:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from crosswire.clients import Predictor, Row, Segmentation, blend_labels, contact_sheet, mean_iou
+from crosswire.clients import ContactSheetRow, Predictor, Segmentation, blend_labels, contact_sheet, mean_iou
 from demo.panels import Panel, with_panels
 from demo.scenes import Scene, relative
 
@@ -81,7 +81,7 @@ def draw_sheet(answers: Sequence[Answer], panels: Sequence[Panel], path: Path) -
         if answer.mean_iou is not None:
             captions.insert(0, f"mIoU {answer.mean_iou:.2f}")
         rows.append(
-            Row(
+            ContactSheetRow(
                 title=answer.scene.name.replace("_", " "),
                 rgb=rgb,
                 depth=answer.scene.metres(),

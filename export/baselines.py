@@ -17,7 +17,7 @@ from crosswire.export.onnx_graph import example, exported, save
 from crosswire.export.parity import onnx_runner, torch_runner
 from crosswire.export.tasks.audio_video.servable import ClipServable
 from crosswire.export.tasks.segmentation.servable import SegmentationServable
-from crosswire.export.tasks.translation.servable import PictureServable
+from crosswire.export.tasks.translation.servable import TranslationServable
 from crosswire.training.modalities import modalities
 from crosswire.training.models import build_network
 from crosswire.training.models.translation import build_translator
@@ -54,5 +54,5 @@ def _live(contract: Contract) -> nn.Module:
     if isinstance(config, AudioVideoConfig):
         return ClipServable(build_audio_video(config.network), config.network.modalities)
     if isinstance(config, TranslationConfig):
-        return PictureServable(build_translator(config.network), config.network)
+        return TranslationServable(build_translator(config.network), config.network)
     return SegmentationServable(build_network(config.network), modalities(config.network))

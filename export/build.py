@@ -15,14 +15,14 @@ from crosswire.export.onnx_graph import GRAPH
 from crosswire.export.quantization.precision import FP32, Precision
 from crosswire.export.tasks.audio_video.exporter import write_clips
 from crosswire.export.tasks.segmentation.exporter import write_segmentation
-from crosswire.export.tasks.segmentation.job import Report, job, lone_jobs, silent
-from crosswire.export.tasks.translation.exporter import write_pictures
+from crosswire.export.tasks.segmentation.job import Report, prepare_export, silent, single_stream_exports
+from crosswire.export.tasks.translation.exporter import write_translation
 from crosswire.training.config import ConfigError, TrainConfig
 from crosswire.training.engine.classes import Classified, check_classes
 from crosswire.training.engine.run_folder import RunOf
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig
 from crosswire.training.tasks.audio_video.data import clips
-from crosswire.training.tasks.registry import kind_of
+from crosswire.training.tasks.registry import task_of
 from crosswire.training.tasks.segmentation.data import frames
 from crosswire.training.tasks.translation.config import TranslationConfig
 
@@ -131,7 +131,7 @@ def _writer(run: RunOf[Any, Any], wanted: _Wanted) -> Writer:
     """Return what writes a run of its kind, after refusing what that kind does not take."""
     writers = {TrainConfig: _segmentation, TranslationConfig: _translation, AudioVideoConfig: _clips}
     if (writer := writers.get(type(run.config))) is None:
-        instead = kind_of(run.config).next_step(run.config, run.folder)
+        instead = task_of(run.config).next_step(run.config, run.folder)
         raise BuildError(f"{run.folder} is a run of {run.config.kind}, which is not exported; use it with: {instead}")
     return writer(run, wanted)
 
@@ -143,8 +143,8 @@ def _segmentation(run: RunOf[Any, Any], wanted: _Wanted) -> Writer:
 
     def write(folder: Path) -> Contract:
         try:
-            whole = job(run, size, wanted.max_batch, wanted.precision, wanted.report)
-            lone = lone_jobs(whole) if wanted.absence else ()
+            whole = prepare_export(run, size, wanted.max_batch, wanted.precision, wanted.report)
+            lone = single_stream_exports(whole) if wanted.absence else ()
         except ValueError as error:
             raise BuildError(f"{run.folder}: {error}") from error
         return write_segmentation(whole, lone, wanted.name, folder)
@@ -162,7 +162,7 @@ def _translation(run: RunOf[Any, Any], wanted: _Wanted) -> Writer:
 
     def write(folder: Path) -> Contract:
         try:
-            return write_pictures(run, wanted.name, size, folder, wanted.max_batch, wanted.precision)
+            return write_translation(run, wanted.name, size, folder, wanted.max_batch, wanted.precision)
         except ContractError:
             raise
         except ValueError as error:

@@ -7,13 +7,13 @@ from typing import Any
 import onnx
 import torch
 
-from crosswire.contract import Run as RunIdentity
+from crosswire.contract import TrainingRun as RunIdentity
 from crosswire.contract import sha256_of
 from crosswire.training.config import to_plain
 from crosswire.training.engine.run_folder import WEIGHTS, RunOf
 
 
-def identity_of(run: RunOf[Any, Any]) -> RunIdentity:
+def provenance_of(run: RunOf[Any, Any]) -> RunIdentity:
     """Return what a contract says of a run of any kind."""
     return RunIdentity(
         preset=run.config.preset,

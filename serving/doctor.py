@@ -14,7 +14,7 @@ from pathlib import Path
 
 from crosswire.serving.config.settings import Settings
 from crosswire.serving.errors import ServingError
-from crosswire.serving.gateway.options import door_of
+from crosswire.serving.gateway.options import gateway_options
 from crosswire.serving.processes import shm
 from crosswire.serving.processes.installed import version_of
 from crosswire.serving.processes.ports import LOOPBACK, listen
@@ -146,7 +146,7 @@ def _port(host: str, port: int, option: str) -> Finding:
 
 def _door(wanted: Settings) -> Finding:
     """Whether keys, certificate and the address for traces can be used, and who may come in."""
-    door = door_of(wanted)
+    door = gateway_options(wanted)
     keys = f"{len(door.key_hashes)} API keys" if door.key_hashes else "no API keys"
     text = f"{wanted.host}, {keys}, {'TLS' if door.tls_cert else 'no TLS'}"
     if wanted.host != LOOPBACK and not door.key_hashes:

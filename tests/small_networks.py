@@ -11,7 +11,17 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from crosswire.contract import Contract, Graph, Parity, Run, TensorSpec, Tolerance, Variant, sha256_of, used_spec
+from crosswire.contract import (
+    Contract,
+    Graph,
+    Parity,
+    TensorSpec,
+    Tolerance,
+    TrainingRun,
+    Variant,
+    sha256_of,
+    used_spec,
+)
 
 HEIGHT, WIDTH = 24, 32
 FRAMES, FRAME_RATE, SAMPLES, SAMPLE_RATE = 4, 2.0, 16000, 8000
@@ -205,7 +215,7 @@ def _write(
         macs_live=0,
         macs_frozen=0,
         metrics={},
-        run=Run("by hand", {}, "", 0, "none", {}),
+        run=TrainingRun("by hand", {}, "", 0, "none", {}),
         variants=variants,
     )
     contract.save(folder / name)

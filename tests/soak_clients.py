@@ -17,11 +17,11 @@ import pytest
 from crosswire.clients import Predictor
 from crosswire.clients.__main__ import main
 from crosswire.clients.batch.work import wanted_outputs
-from crosswire.clients.bench.figures import Run, latencies_ms, quantile
-from crosswire.clients.bench.inputs import bench_inputs, made_picture
+from crosswire.clients.bench.figures import LoadRun, latencies_ms, quantile
+from crosswire.clients.bench.inputs import bench_inputs, made_image
 from crosswire.clients.bench.load import Target, closed_loop, open_loop, open_target_transport
 from crosswire.clients.bench.perf_analyzer import VARIABLE, find_perf_analyzer, run_perf_analyzer
-from crosswire.clients.pipelines import Pipeline
+from crosswire.clients.pipelines import PipelineDescription
 from tests.servers import NETWORK, PIPELINE, decoders_of
 
 SIZE = (640, 480)
@@ -32,7 +32,7 @@ STALL_S = 0.2
 
 def target_of(
     server: Any, outputs: tuple[str, ...] | None = None, size: tuple[int, int] = SIZE
-) -> tuple[Target, Pipeline]:
+) -> tuple[Target, PipelineDescription]:
     """Return what the benchmark sends, asking for all outputs unless some are named."""
     with Predictor(server.grpc_url) as predictor:
         pipeline = predictor.pipeline()
@@ -53,7 +53,7 @@ async def capacity(target: Target, turns: int = 2) -> float:
 def test_a_batch_keeps_the_server_as_busy_as_a_closed_loop_does(
     server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for kind, data in (("rgb", made_picture("rgb", SIZE)), ("depth", made_picture("depth", SIZE))):
+    for kind, data in (("rgb", made_image("rgb", SIZE)), ("depth", made_image("depth", SIZE))):
         (tmp_path / "pairs" / kind).mkdir(parents=True)
         for index in range(PAIRS):
             (tmp_path / "pairs" / kind / f"{index:04}.{'jpg' if kind == 'rgb' else 'png'}").write_bytes(data)
@@ -90,8 +90,8 @@ def test_perf_analyzer_finds_the_same_throughput(server: Any) -> None:
 
 
 async def measured_beside(
-    stop: Callable[[], None], go_on: Callable[[], None], load: Awaitable[Run], at_s: float
-) -> Run:
+    stop: Callable[[], None], go_on: Callable[[], None], load: Awaitable[LoadRun], at_s: float
+) -> LoadRun:
     """Stop a part of the server for a moment while a load runs."""
     loading = asyncio.ensure_future(load)
     await asyncio.sleep(at_s)

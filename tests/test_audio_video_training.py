@@ -20,10 +20,10 @@ from crosswire.training.models.extractors import build_extractor
 from crosswire.training.overrides import override
 from crosswire.training.tasks.audio_video.config import FUSION_NAMES, AudioVideoConfig
 from crosswire.training.tasks.audio_video.data import ClipDataset, clips, eval_loader
-from crosswire.training.tasks.audio_video.evaluate import availabilities
+from crosswire.training.tasks.audio_video.evaluate import missing_modality_cases
 from crosswire.training.tasks.audio_video.network import AudioVideoNetwork, begin, build_network
 from crosswire.training.tasks.presets import PRESETS
-from crosswire.training.tasks.registry import config_from_plain, kind_of
+from crosswire.training.tasks.registry import config_from_plain, task_of
 from tests.test_audio_video_parts import with_classifier
 
 CLIPS = {name: config for name, config in PRESETS.items() if isinstance(config, AudioVideoConfig)}
@@ -286,9 +286,9 @@ def test_classes_that_the_data_have_not_are_refused(tmp_path: Path) -> None:
 
 
 def test_availabilities_are_named_as_in_the_papers_tables() -> None:
-    assert availabilities(("video", "audio")) == {"A": ("audio",), "V": ("video",), "AV": ("video", "audio")}
-    assert availabilities(("audio",)) == {"A": ("audio",)}
+    assert missing_modality_cases(("video", "audio")) == {"A": ("audio",), "V": ("video",), "AV": ("video", "audio")}
+    assert missing_modality_cases(("audio",)) == {"A": ("audio",)}
 
 
 def test_a_configuration_says_its_kind() -> None:
-    assert "audio-video" in kind_of(CLIPS["events-gmf"]).NETWORKS
+    assert "audio-video" in task_of(CLIPS["events-gmf"]).NETWORKS

@@ -12,14 +12,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from crosswire.clients import InputError, OutputError, Segmentation, ServerFailed, Timings
-from crosswire.clients.inputs.images import colour_picture
+from crosswire.clients import InputError, InternalServerError, OutputError, Segmentation, Timings
+from crosswire.clients.inputs.images import colour_image
 from crosswire.clients.tasks.segmentation import area_shares
 from crosswire.clients.tasks.segmentation_answer import read_segmentation
 from crosswire.training.datasets.rooms import CLASSES, PALETTE, render
 
 ROOM = render(11, 0)
-RGB = colour_picture(ROOM.rgb)
+RGB = colour_image(ROOM.rgb)
 
 
 def png(image: Image.Image) -> bytes:
@@ -95,13 +95,13 @@ def test_a_summary_may_be_empty() -> None:
     ],
 )
 def test_an_answer_that_makes_no_sense_is_named(changed: dict[str, bytes], complaint: str) -> None:
-    with pytest.raises(ServerFailed, match=complaint):
+    with pytest.raises(InternalServerError, match=complaint):
         read_segmentation(tensors(**changed), len(CLASSES), RGB)
 
 
 def test_an_answer_of_several_values_is_refused() -> None:
     several = tensors() | {"summary": np.array([[b"{}"], [b"{}"]], np.object_)}
-    with pytest.raises(ServerFailed, match=r"summary is object \[2, 1\], not one BYTES value"):
+    with pytest.raises(InternalServerError, match=r"summary is object \[2, 1\], not one BYTES value"):
         read_segmentation(several, len(CLASSES), RGB)
 
 

@@ -19,12 +19,12 @@ from crosswire.clients import (
     CrosswireError,
     DeadlineExceeded,
     InputError,
-    PipelineUnknown,
+    PipelineNotFoundError,
     Predictor,
-    RequestRefused,
+    RequestRejectedError,
     Retries,
     ServerUnreachable,
-    segmentation_question,
+    segmentation_request,
 )
 from crosswire.training.datasets.rooms import render
 from tests.servers import depth_png, png
@@ -83,13 +83,13 @@ def test_errors_are_those_of_the_blocking_predictor(url: str) -> None:
         async with AsyncPredictor(url) as predictor:
             with pytest.raises(InputError, match="send uint8"):
                 await predictor.segment(ROOM.rgb.astype(np.float32), ROOM.depth)
-            with pytest.raises(PipelineUnknown, match="no pipeline 'kitchens'"):
+            with pytest.raises(PipelineNotFoundError, match="no pipeline 'kitchens'"):
                 await predictor.segment(ROOM.rgb, ROOM.depth, pipeline="kitchens")
-            png = segmentation_question(ROOM.rgb, ROOM.depth).inputs["rgb_image"][0, 0]
-            with pytest.raises(RequestRefused, match="rgb_image"):
+            png = segmentation_request(ROOM.rgb, ROOM.depth).inputs["rgb_image"][0, 0]
+            with pytest.raises(RequestRejectedError, match="rgb_image"):
                 await predictor.segment(png[:2000], ROOM.depth)
             with pytest.raises(DeadlineExceeded):
-                await predictor.ask(segmentation_question(ROOM.rgb, ROOM.depth), deadline_s=0.001)
+                await predictor.ask(segmentation_request(ROOM.rgb, ROOM.depth), deadline_s=0.001)
             await predictor.segment(ROOM.rgb, ROOM.depth)
 
     asyncio.run(ask())

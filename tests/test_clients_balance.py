@@ -15,10 +15,10 @@ from crosswire.clients import (
     AddressError,
     CrosswireError,
     InputError,
+    InternalServerError,
     Predictor,
-    RequestRefused,
+    RequestRejectedError,
     Retries,
-    ServerFailed,
     ServerOverloaded,
     ServerUnreachable,
 )
@@ -113,7 +113,7 @@ def test_pauses_are_random_and_none_is_needed_while_another_server_is_well() -> 
     assert [lonely.pause_s(attempt) for attempt in (1, 2, 3)] == [0.75, 1.5, None]
 
 
-@pytest.mark.parametrize("error", [RequestRefused, ServerFailed, KeyboardInterrupt])
+@pytest.mark.parametrize("error", [RequestRejectedError, InternalServerError, KeyboardInterrupt])
 def test_an_error_that_is_no_fault_of_the_server_leaves_it_healthy(error: type[BaseException]) -> None:
     balance = Balance(1)
     with pytest.raises(error), balance.request():
@@ -127,8 +127,8 @@ def test_an_error_that_is_no_fault_of_the_server_leaves_it_healthy(error: type[B
         ((503, 429, 200), 3, None),
         ((503,), 3, ServerOverloaded),
         ((502, 200), 2, None),
-        ((400, 200), 1, RequestRefused),
-        ((500, 200), 1, ServerFailed),
+        ((400, 200), 1, RequestRejectedError),
+        ((500, 200), 1, InternalServerError),
     ],
 )
 def test_only_safe_errors_are_sent_again(

@@ -19,9 +19,9 @@ from PIL import Image
 
 from crosswire.clients.__main__ import main
 from crosswire.clients.batch.items import find_items
-from crosswire.clients.batch.progress_log import Journal
+from crosswire.clients.batch.progress_log import ProgressLog
 from crosswire.clients.errors import InputError, OutputError
-from crosswire.clients.pipelines import Pipeline, Tensor
+from crosswire.clients.pipelines import PipelineDescription, Tensor
 from crosswire.clients.stream.frames import read_sequence
 from tests.servers import PIPELINE, REPOSITORY, depth_png, jpeg, png
 from tests.small_clips import clip
@@ -41,9 +41,9 @@ DAMAGE = {
 }
 
 
-def pipeline(*inputs: str) -> Pipeline:
+def pipeline(*inputs: str) -> PipelineDescription:
     tensors = tuple(Tensor(name, "BYTES", (1,)) for name in inputs)
-    return Pipeline("p", "n", "t", tensors, (), (), (), "", {})
+    return PipelineDescription("p", "n", "t", tensors, (), (), (), "", {})
 
 
 def write_pairs(folder: Path, count: int, broken: int) -> dict[str, str]:
@@ -268,17 +268,17 @@ def test_a_list_that_makes_no_batch_is_refused(text: str, complaint: str, tmp_pa
 
 
 def test_a_torn_last_line_of_a_journal_is_forgotten(tmp_path: Path) -> None:
-    with Journal(tmp_path, {"pipeline": "p"}) as journal:
+    with ProgressLog(tmp_path, {"pipeline": "p"}) as journal:
         journal.begin("a")
         journal.end("a", {"stem": "a"})
         journal.fail("b", {"stem": "b"}, final=True, files={})
         journal.fail("c", {"stem": "c"}, final=False, files={})
     whole = (tmp_path / "journal.jsonl").read_bytes()
     (tmp_path / "journal.jsonl").write_bytes(whole + b'{"done": "d", "sa')
-    with Journal(tmp_path, {"pipeline": "p"}) as journal:
+    with ProgressLog(tmp_path, {"pipeline": "p"}) as journal:
         assert (set(journal.done), set(journal.failed)) == ({"a"}, {"b"})
         with pytest.raises(InputError, match="another process is at work on"):
-            Journal(tmp_path, {"pipeline": "p"})
+            ProgressLog(tmp_path, {"pipeline": "p"})
     assert (tmp_path / "journal.jsonl").read_bytes() == whole
 
 
@@ -286,19 +286,19 @@ def test_a_torn_last_line_of_a_journal_is_forgotten(tmp_path: Path) -> None:
     "torn", [b'{"done": "b", "sa{"begin": "x"}\n', b"5\n", b'{"x": 1}\n', b'{"done": []}\n', b"\xff\n"]
 )
 def test_a_torn_line_within_a_journal_loses_only_what_it_said(torn: bytes, tmp_path: Path) -> None:
-    with Journal(tmp_path, {"pipeline": "p"}) as journal:
+    with ProgressLog(tmp_path, {"pipeline": "p"}) as journal:
         journal.end("a", {"stem": "a"})
     with (tmp_path / "journal.jsonl").open("ab") as file:
         file.write(torn)
     for _ in range(2):
-        with Journal(tmp_path, {"pipeline": "p"}) as journal:
+        with ProgressLog(tmp_path, {"pipeline": "p"}) as journal:
             journal.end("c", {"stem": "c"})
-    with Journal(tmp_path, {"pipeline": "p"}) as journal:
+    with ProgressLog(tmp_path, {"pipeline": "p"}) as journal:
         assert (set(journal.done), set(journal.failed)) == ({"a", "c"}, set())
 
 
 def test_a_line_that_the_disk_took_in_part_is_cut_off_so_that_the_next_stands_alone(tmp_path: Path) -> None:
-    with Journal(tmp_path, {"pipeline": "p"}) as journal:
+    with ProgressLog(tmp_path, {"pipeline": "p"}) as journal:
         journal.end("a", {"stem": "a"})
         whole = (tmp_path / "journal.jsonl").read_bytes()
         for room in (10, 0):
@@ -306,7 +306,7 @@ def test_a_line_that_the_disk_took_in_part_is_cut_off_so_that_the_next_stands_al
                 journal.end("b", {"stem": "b"})
             assert (tmp_path / "journal.jsonl").read_bytes() == whole
         journal.end("c", {"stem": "c"})
-    with Journal(tmp_path, {"pipeline": "p"}) as journal:
+    with ProgressLog(tmp_path, {"pipeline": "p"}) as journal:
         assert set(journal.done) == {"a", "c"}
 
 
@@ -317,12 +317,12 @@ def test_a_file_that_is_no_journal_is_refused_and_left_alone(text: str, tmp_path
     (tmp_path / "journal.jsonl").write_text(text)
     for _ in range(2):
         with pytest.raises(InputError, match="is no journal of a batch; name another folder, or remove the file"):
-            Journal(tmp_path, {"pipeline": "p"})
+            ProgressLog(tmp_path, {"pipeline": "p"})
     assert (tmp_path / "journal.jsonl").read_text() == text
 
 
 @pytest.mark.parametrize("text", ["", '{"ba', '{"batch": {"pipel'])
 def test_a_journal_whose_first_line_is_torn_begins_again(text: str, tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").write_text(text)
-    with Journal(tmp_path, {"pipeline": "p"}):
+    with ProgressLog(tmp_path, {"pipeline": "p"}):
         assert lines(tmp_path / "journal.jsonl") == [{"batch": {"pipeline": "p"}}]

@@ -16,11 +16,11 @@ import pytest
 
 from crosswire.clients import InputError, Predictor
 from crosswire.clients.__main__ import main
-from crosswire.clients.bench.figures import Run, Shot, figures, latencies_ms, percentiles, supported
-from crosswire.clients.bench.inputs import bench_inputs, made_picture
+from crosswire.clients.bench.figures import LoadRun, Shot, figures, latencies_ms, percentiles, supported
+from crosswire.clients.bench.inputs import bench_inputs, made_image
 from crosswire.clients.bench.load import Target, arrivals, closed_loop, open_loop, open_target_transport
 from crosswire.clients.bench.report import html_report
-from crosswire.clients.bench.steps import Step, steps_between
+from crosswire.clients.bench.steps import ServerStep, steps_between
 from tests.scripted_server import ScriptedServer
 from tests.servers import NETWORK, PIPELINE, wait_until
 from tests.virtual_time import run_virtually
@@ -39,7 +39,7 @@ async def target_of(url: str) -> AsyncIterator[Target]:
 
 def test_latency_counts_from_the_moment_a_request_was_due() -> None:
     shots = (Shot(0.0, 0.5, 0.6), Shot(0.1, 0.5, 0.7, "ServerOverloaded"), Shot(0.9, 0.9, 1.2))
-    run = Run(shots, 0.0, 1.0, 0.25)
+    run = LoadRun(shots, 0.0, 1.0, 0.25)
     assert latencies_ms([run]) == pytest.approx([300.0, 600.0])
     said = figures([run, run], 2)
     assert said["per_second"] == 1.0, "an answer after the turn does not count for its rate"
@@ -74,7 +74,7 @@ def test_steps_are_differences_of_the_servers_counters() -> None:
             "inference_stats": {"success": {"count": requests, "ns": 0}, **parts},
         }
 
-    assert steps_between([entry(10, 100)], [entry(30, 300)], ["net", "idle"]) == [Step("net", 20, 10, 10.0, 20.0)]
+    assert steps_between([entry(10, 100)], [entry(30, 300)], ["net", "idle"]) == [ServerStep("net", 20, 10, 10.0, 20.0)]
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_two_are_compared_in_turns(server: Any, capsys: pytest.CaptureFixture[st
 def test_both_loads_are_answered_by_the_real_server_and_counted_there(scheme: str, server: Any) -> None:
     url = server.grpc_url if scheme == "grpc" else server.http_url
 
-    async def load() -> tuple[Run, Run]:
+    async def load() -> tuple[LoadRun, LoadRun]:
         async with target_of(url) as target:
             return await closed_loop(target, 2, 0.3), await open_loop(target, 10.0, 0.3, seed=1)
 
@@ -158,7 +158,7 @@ def test_a_mistake_is_one_line(
 
 def test_made_up_pictures_are_taken_by_the_server(server: Any) -> None:
     with Predictor(server.grpc_url) as predictor:
-        result = predictor.segment(made_picture("rgb", (640, 480)), made_picture("depth", (640, 480)))
+        result = predictor.segment(made_image("rgb", (640, 480)), made_image("depth", (640, 480)))
         with pytest.raises(InputError, match="cannot be read"):
             bench_inputs(predictor.pipeline(), {"rgb": Path("/nowhere.png")}, (64, 48))
     assert result.labels.shape == (480, 640) and not result.warnings

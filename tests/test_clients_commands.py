@@ -15,7 +15,7 @@ from crosswire import ROOT
 from crosswire.clients.__main__ import main
 from crosswire.clients.errors import InputError
 from crosswire.clients.sync_client import Predictor
-from crosswire.clients.tasks.request import segmentation_question
+from crosswire.clients.tasks.request import segmentation_request
 from crosswire.training.datasets.rooms import render
 from tests.servers import depth_png, jpeg
 
@@ -139,4 +139,4 @@ def test_a_deadline_that_makes_no_sense_is_refused_by_every_command(
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf"), 86401.0])
 def test_a_deadline_of_one_question_that_makes_no_sense_is_refused(seconds: float) -> None:
     with Predictor("grpc://127.0.0.1:1") as predictor, pytest.raises(InputError, match="deadline is"):
-        predictor.ask(segmentation_question(jpeg(), depth_png()), deadline_s=seconds)
+        predictor.ask(segmentation_request(jpeg(), depth_png()), deadline_s=seconds)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from crosswire.clients import InputError, Row, blend_labels, contact_sheet
+from crosswire.clients import ContactSheetRow, InputError, blend_labels, contact_sheet
 from crosswire.clients.display.contact_sheet import CELL_WIDTH, GUTTER, MARGIN
 from crosswire.clients.display.depth_colours import colour_depth
 from crosswire.training.datasets.rooms import CLASSES, PALETTE, render
@@ -17,21 +17,23 @@ COLOURS = np.array(PALETTE, np.uint8)
 
 
 @pytest.fixture
-def row() -> Row:
+def row() -> ContactSheetRow:
     room = render(5, 0)
     picture = Image.fromarray(room.rgb)
     overlay = blend_labels(picture, room.labels, COLOURS, 0.5)
-    return Row("room 0", picture, room.depth, overlay, overlay, ("mIoU 1.00", "12 ms"), "out of the training domain")
+    return ContactSheetRow(
+        "room 0", picture, room.depth, overlay, overlay, ("mIoU 1.00", "12 ms"), "out of the training domain"
+    )
 
 
-def test_a_sheet_has_a_column_of_true_labels_only_if_they_are_known(row: Row) -> None:
+def test_a_sheet_has_a_column_of_true_labels_only_if_they_are_known(row: ContactSheetRow) -> None:
     unknown = dataclasses.replace(row, truth=None)
     assert contact_sheet([row]).width - contact_sheet([unknown]).width == CELL_WIDTH + GUTTER
     mixed = contact_sheet([row, unknown])
     assert mixed.width == contact_sheet([row]).width
 
 
-def test_the_pictures_stand_in_their_cells_on_white(row: Row) -> None:
+def test_the_pictures_stand_in_their_cells_on_white(row: ContactSheetRow) -> None:
     sheet = np.asarray(contact_sheet([dataclasses.replace(row, rgb=Image.new("RGB", (40, 30), (1, 2, 3)))]))
     own = (sheet == (1, 2, 3)).all(axis=-1)
     top, left = np.argwhere(own).min(axis=0)
@@ -40,7 +42,7 @@ def test_the_pictures_stand_in_their_cells_on_white(row: Row) -> None:
     assert (sheet[top : top + 200, MARGIN + CELL_WIDTH : MARGIN + CELL_WIDTH + GUTTER] == 255).all()
 
 
-def test_every_class_colour_of_the_legend_is_on_the_sheet(row: Row) -> None:
+def test_every_class_colour_of_the_legend_is_on_the_sheet(row: ContactSheetRow) -> None:
     legend = list(zip(CLASSES, PALETTE, strict=True))
     with_legend = np.asarray(contact_sheet([row], legend))
     below = with_legend[contact_sheet([row]).height - MARGIN :].reshape(-1, 3)
@@ -48,7 +50,7 @@ def test_every_class_colour_of_the_legend_is_on_the_sheet(row: Row) -> None:
         assert (below == colour).all(axis=-1).sum() > 200, name
 
 
-def test_title_captions_and_notice_leave_ink(row: Row) -> None:
+def test_title_captions_and_notice_leave_ink(row: ContactSheetRow) -> None:
     bare = dataclasses.replace(row, title="", captions=(), notice="")
     for part in ("title", "captions", "notice"):
         drawn = dataclasses.replace(bare, **{part: getattr(row, part)})

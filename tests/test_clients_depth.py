@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from crosswire.clients import InputError
-from crosswire.clients.inputs.depth import depth_picture, millimetres
-from crosswire.clients.inputs.images import Picture
+from crosswire.clients.inputs.depth import depth_image, millimetres
+from crosswire.clients.inputs.images import EncodedImage
 from crosswire.training.datasets.rooms import render
 
 
-def decoded(picture: Picture) -> NDArray[np.uint16]:
+def decoded(picture: EncodedImage) -> NDArray[np.uint16]:
     assert picture.data[24:26] == bytes((16, 0)), "a PNG of 16 bits, grey"
     return np.asarray(Image.open(io.BytesIO(picture.data))).astype(np.uint16)
 
@@ -45,7 +45,7 @@ def test_every_integer_kind_keeps_its_values_and_its_unit(tmp_path: Path) -> Non
         encoded(values),
     ):
         for unit in (None, 5000.0):
-            depth = depth_picture(source, unit)
+            depth = depth_image(source, unit)
             assert depth.units_per_metre == unit
             assert np.array_equal(decoded(depth.picture), values)
 
@@ -53,7 +53,7 @@ def test_every_integer_kind_keeps_its_values_and_its_unit(tmp_path: Path) -> Non
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_floats_are_metres_and_travel_as_the_nearest_millimetre(dtype: type[np.floating[Any]]) -> None:
     metres = render(3, 1).depth.astype(dtype)
-    depth = depth_picture(metres)
+    depth = depth_image(metres)
     assert depth.units_per_metre == 1000
     assert np.abs(decoded(depth.picture) / 1000 - metres.astype(np.float64)).max() <= 0.000501
     assert np.array_equal(decoded(depth.picture) == 0, metres < 0.0005)
@@ -61,7 +61,7 @@ def test_floats_are_metres_and_travel_as_the_nearest_millimetre(dtype: type[np.f
 
 def test_a_pillow_image_of_floats_is_metres() -> None:
     metres = np.array([[0.0, 1.5], [2.25, 65.535]], np.float32)
-    depth = depth_picture(Image.fromarray(metres))
+    depth = depth_image(Image.fromarray(metres))
     assert decoded(depth.picture).tolist() == [[0, 1500], [2250, 65535]]
 
 
@@ -103,15 +103,15 @@ def test_metres_that_do_not_fit_are_refused(value: float, complaint: str) -> Non
 )
 def test_what_is_no_depth_picture_is_named(source: Any, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
-        depth_picture(source)
+        depth_image(source)
 
 
 @pytest.mark.parametrize("unit", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_unit_that_makes_no_sense_is_refused(unit: float) -> None:
     with pytest.raises(InputError, match=f"depth_units_per_metre is {unit}"):
-        depth_picture(np.ones((4, 4), np.uint16), unit)
+        depth_image(np.ones((4, 4), np.uint16), unit)
 
 
 def test_metres_with_a_unit_contradict_each_other() -> None:
     with pytest.raises(InputError, match=r"came float32, which means metres, and depth_units_per_metre=1000"):
-        depth_picture(np.ones((4, 4), np.float32), 1000.0)
+        depth_image(np.ones((4, 4), np.float32), 1000.0)

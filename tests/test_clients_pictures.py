@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from crosswire.clients import InputError
-from crosswire.clients.inputs.images import Picture, check_registered, colour_picture
+from crosswire.clients.inputs.images import EncodedImage, check_registered, colour_image
 from crosswire.training.datasets.rooms import render
 
 
@@ -22,7 +22,7 @@ def pixels() -> NDArray[np.uint8]:
     return render(3, 0).rgb
 
 
-def decoded(picture: Picture) -> NDArray[np.uint8]:
+def decoded(picture: EncodedImage) -> NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(picture.data)).convert("RGB"))
 
 
@@ -30,7 +30,7 @@ def test_arrays_images_bytes_and_paths_travel_without_loss(pixels: NDArray[np.ui
     file = tmp_path / "rgb.png"
     Image.fromarray(pixels).save(file)
     for source in (pixels, pixels[::-1][::-1], Image.fromarray(pixels), file.read_bytes(), file, str(file)):
-        picture = colour_picture(source)
+        picture = colour_image(source)
         assert (picture.height, picture.width) == pixels.shape[:2]
         assert np.array_equal(decoded(picture), pixels)
 
@@ -38,12 +38,12 @@ def test_arrays_images_bytes_and_paths_travel_without_loss(pixels: NDArray[np.ui
 def test_files_and_bytes_are_sent_as_they_are(pixels: NDArray[np.uint8], tmp_path: Path) -> None:
     file = tmp_path / "rgb.jpg"
     Image.fromarray(pixels).save(file)
-    assert colour_picture(file).data == colour_picture(file.read_bytes()).data == file.read_bytes()
+    assert colour_image(file).data == colour_image(file.read_bytes()).data == file.read_bytes()
 
 
 def test_a_pillow_image_of_another_colour_mode_becomes_rgb(pixels: NDArray[np.uint8]) -> None:
     grey = Image.fromarray(pixels).convert("L")
-    assert np.array_equal(decoded(colour_picture(grey)), np.asarray(grey.convert("RGB")))
+    assert np.array_equal(decoded(colour_image(grey)), np.asarray(grey.convert("RGB")))
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_a_pillow_image_of_another_colour_mode_becomes_rgb(pixels: NDArray[np.ui
 )
 def test_what_is_no_colour_picture_is_named(source: Any, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
-        colour_picture(source)
+        colour_image(source)
 
 
 def test_a_depth_file_in_the_place_of_the_colour_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "depth.png"
     Image.fromarray(np.ones((4, 4), np.uint16)).save(file)
     with pytest.raises(InputError, match="no colour picture; send a JPEG or PNG file of 8 bits"):
-        colour_picture(file)
+        colour_image(file)
 
 
 def test_a_header_that_claims_too_many_pixels_is_refused_unread() -> None:
@@ -82,16 +82,16 @@ def test_a_header_that_claims_too_many_pixels_is_refused_unread() -> None:
     forged[16:24] = (60_000).to_bytes(4, "big") * 2
     forged[29:33] = zlib.crc32(bytes(forged[12:29])).to_bytes(4, "big")
     with pytest.raises(InputError, match="too many pixels"):
-        colour_picture(bytes(forged))
+        colour_image(bytes(forged))
 
 
 @pytest.mark.parametrize("depth", [(640, 480), (320, 240), (1280, 960), (64, 48), (638, 478)])
 def test_depth_of_the_same_aspect_ratio_is_accepted(depth: tuple[int, int]) -> None:
-    check_registered(Picture(b"", 640, 480), Picture(b"", *depth))
+    check_registered(EncodedImage(b"", 640, 480), EncodedImage(b"", *depth))
 
 
 @pytest.mark.parametrize("depth", [(480, 640), (640, 400), (512, 424), (9, 4)])
 def test_depth_of_another_aspect_ratio_is_refused_with_both_sizes(depth: tuple[int, int]) -> None:
     size = f"depth of {depth[0]} x {depth[1]} has another aspect ratio than rgb of 640 x 480"
     with pytest.raises(InputError, match=size):
-        check_registered(Picture(b"", 640, 480), Picture(b"", *depth))
+        check_registered(EncodedImage(b"", 640, 480), EncodedImage(b"", *depth))

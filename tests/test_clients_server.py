@@ -17,9 +17,9 @@ from crosswire.clients import (
     CrosswireError,
     DeadlineExceeded,
     InputError,
-    PipelineUnknown,
+    PipelineNotFoundError,
     Predictor,
-    RequestRefused,
+    RequestRejectedError,
     Segmentation,
     ServerUnreachable,
 )
@@ -169,19 +169,21 @@ def test_threads_may_share_a_predictor(url: str) -> None:
 def test_an_unknown_pipeline_is_answered_with_the_known(url: str) -> None:
     with Predictor(url) as predictor:
         known = predictor.pipeline()
-        with pytest.raises(PipelineUnknown, match=f"no pipeline 'kitchens'; for segmentation it has: {known.name}"):
+        with pytest.raises(
+            PipelineNotFoundError, match=f"no pipeline 'kitchens'; for segmentation it has: {known.name}"
+        ):
             predictor.segment(ROOM.rgb, ROOM.depth, pipeline="kitchens")
-        with pytest.raises(PipelineUnknown, match=f"model '{known.network}' is no pipeline"):
+        with pytest.raises(PipelineNotFoundError, match=f"model '{known.network}' is no pipeline"):
             predictor.segment(ROOM.rgb, ROOM.depth, pipeline=known.network)
-        with pytest.raises(PipelineUnknown, match="offers no origami pipeline"):
+        with pytest.raises(PipelineNotFoundError, match="offers no origami pipeline"):
             predictor.pipeline(task="origami")
-        with pytest.raises(PipelineUnknown, match="is for segmentation; name one for origami"):
+        with pytest.raises(PipelineNotFoundError, match="is for segmentation; name one for origami"):
             predictor.pipeline(known.name, task="origami")
 
 
 def test_a_file_that_is_damaged_behind_its_header_is_refused_by_the_server(url: str) -> None:
     damaged = encoded(ROOM.rgb)[:2000]
-    with Predictor(url) as predictor, pytest.raises(RequestRefused, match="rgb_image"):
+    with Predictor(url) as predictor, pytest.raises(RequestRejectedError, match="rgb_image"):
         predictor.segment(damaged, ROOM.depth)
 
 

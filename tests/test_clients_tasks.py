@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crosswire.clients import InputError, Predictor, RequestRefused
+from crosswire.clients import InputError, Predictor, RequestRejectedError
 from crosswire.clients.__main__ import main
 from crosswire.serving.processes.embedded import EmbeddedServer
 from tests.servers import depth_png, png
@@ -53,7 +53,7 @@ def test_bare_frames_and_samples_go_to_the_network_itself(url: str) -> None:
             predictor.classify(waveform=np.zeros(3))  # type: ignore[arg-type]
         with pytest.raises(InputError, match="send the one or the other"):
             predictor.classify(clip(), frames=frames)
-        with pytest.raises(RequestRefused, match="clip is no MP4"):
+        with pytest.raises(RequestRejectedError, match="clip is no MP4"):
             predictor.classify(b"#EXTM3U")
 
 

@@ -19,10 +19,10 @@ from tritonclient.grpc import service_pb2
 from crosswire.clients import (
     CrosswireError,
     DeadlineExceeded,
-    PipelineUnknown,
+    InternalServerError,
+    PipelineNotFoundError,
     Predictor,
-    RequestRefused,
-    ServerFailed,
+    RequestRejectedError,
     ServerOverloaded,
     ServerUnreachable,
 )
@@ -94,12 +94,12 @@ def failure_at(url: str, deadline_s: float = 60.0) -> CrosswireError:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, RequestRefused),
-        (403, RequestRefused),
-        (404, PipelineUnknown),
-        (413, RequestRefused),
+        (400, RequestRejectedError),
+        (403, RequestRejectedError),
+        (404, PipelineNotFoundError),
+        (413, RequestRejectedError),
         (429, ServerOverloaded),
-        (500, ServerFailed),
+        (500, InternalServerError),
         (502, ServerUnreachable),
         (503, ServerOverloaded),
         (504, DeadlineExceeded),
@@ -115,14 +115,14 @@ def test_every_http_status_has_its_place_in_the_error_tree(status: int, kind: ty
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (grpc.StatusCode.INVALID_ARGUMENT, RequestRefused),
-        (grpc.StatusCode.PERMISSION_DENIED, RequestRefused),
-        (grpc.StatusCode.NOT_FOUND, PipelineUnknown),
+        (grpc.StatusCode.INVALID_ARGUMENT, RequestRejectedError),
+        (grpc.StatusCode.PERMISSION_DENIED, RequestRejectedError),
+        (grpc.StatusCode.NOT_FOUND, PipelineNotFoundError),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, ServerOverloaded),
         (grpc.StatusCode.UNAVAILABLE, ServerOverloaded),
         (grpc.StatusCode.DEADLINE_EXCEEDED, DeadlineExceeded),
-        (grpc.StatusCode.INTERNAL, ServerFailed),
-        (grpc.StatusCode.UNIMPLEMENTED, ServerFailed),
+        (grpc.StatusCode.INTERNAL, InternalServerError),
+        (grpc.StatusCode.UNIMPLEMENTED, InternalServerError),
     ],
 )
 def test_every_grpc_status_has_its_place_in_the_error_tree(code: grpc.StatusCode, kind: type[CrosswireError]) -> None:
@@ -136,7 +136,9 @@ def test_a_message_that_is_too_large_for_the_server_is_refused_and_not_worth_ano
     clip = np.array([[bytes(20_000)]], dtype=np.object_)
     with grpc_peer(grpc.StatusCode.INTERNAL, largest=10_000) as url:
         transport = open_transport(Address.parse(url))
-        with pytest.raises(RequestRefused, match=r"larger than max \(\d+ vs\. 10000\); send smaller files, or raise"):
+        with pytest.raises(
+            RequestRejectedError, match=r"larger than max \(\d+ vs\. 10000\); send smaller files, or raise"
+        ):
             transport.infer("events_clip", {"clip": clip}, ["summary"], 10.0)
         transport.close()
 
@@ -144,13 +146,13 @@ def test_a_message_that_is_too_large_for_the_server_is_refused_and_not_worth_ano
 @pytest.mark.parametrize("body", [b"", b"<html>hello</html>", b"[]", b'{"no": "statistics"}'])
 def test_an_http_server_of_another_kind_is_named(body: bytes) -> None:
     with http_peer(200, body) as url:
-        assert type(failure_at(url)) is ServerFailed
+        assert type(failure_at(url)) is InternalServerError
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>bad gateway</html>"])
 def test_an_error_page_that_is_no_json_is_still_one_clear_error(body: bytes) -> None:
     with http_peer(500, body) as url:
-        assert type(failure_at(url)) is ServerFailed
+        assert type(failure_at(url)) is InternalServerError
 
 
 def test_the_ports_of_the_two_protocols_mistaken_for_each_other_are_hinted_at() -> None:

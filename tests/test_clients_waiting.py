@@ -12,7 +12,7 @@ import pytest
 from crosswire.clients.balance import Retries
 from crosswire.clients.batch.progress import Progress
 from crosswire.clients.batch.waiting import Waiting
-from crosswire.clients.errors import DeadlineExceeded, RequestRefused, ServerError, ServerUnreachable
+from crosswire.clients.errors import DeadlineExceeded, RequestRejectedError, ServerError, ServerUnreachable
 from crosswire.clients.sync_client import Predictor
 
 
@@ -83,9 +83,9 @@ def test_a_server_that_takes_a_question_and_keeps_silent_is_named_too() -> None:
     shown = io.StringIO()
     silent = Silent(shown)
     for _ in range(2):
-        with contextlib.suppress(RequestRefused), silent.waiting.asking():
+        with contextlib.suppress(RequestRejectedError), silent.waiting.asking():
             silent.wait(2)
-            raise RequestRefused("no")
+            raise RequestRejectedError("no")
     assert shown.getvalue() == "", "a refusal is an answer"
     with contextlib.suppress(DeadlineExceeded), silent.waiting.asking():
         end = clock_of(silent.now[0] + 3600)

@@ -17,7 +17,7 @@ from crosswire.export.parity import onnx_runner, torch_runner
 from crosswire.export.quantization.precision import EXACT, TOLERANCES, Precision
 from crosswire.export.quantization.quantiser import Quantiser, outside
 from crosswire.export.quantization.sensitivity import search
-from crosswire.export.tasks.segmentation.job import Job, job, silent
+from crosswire.export.tasks.segmentation.job import SegmentationExport, prepare_export, silent
 from crosswire.export.tasks.segmentation.score import score
 from crosswire.export.tensorrt.operators import lint
 from crosswire.training.engine.run_folder import Run
@@ -28,13 +28,13 @@ FEW = {"calibration_frames": 4, "frames": 4}
 
 
 @pytest.fixture(scope="module")
-def work(tiny_run: Run) -> Job:
+def work(tiny_run: Run) -> SegmentationExport:
     """Return the frozen tiny run."""
-    return job(tiny_run, SIZE, 4, Precision(), silent)
+    return prepare_export(tiny_run, SIZE, 4, Precision(), silent)
 
 
 @pytest.fixture(scope="module")
-def graph(work: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def graph(work: SegmentationExport, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the fp32 graph of the tiny run."""
     path = tmp_path_factory.mktemp("graphs") / "model.onnx"
     work.write(path)
@@ -42,7 +42,7 @@ def graph(work: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def quantiser(work: Job, graph: Path) -> Quantiser:
+def quantiser(work: SegmentationExport, graph: Path) -> Quantiser:
     """Return the quantiser of that graph, for the CPU."""
     return Quantiser(graph, "cpu", work.labelled("train").samples)
 
@@ -118,14 +118,16 @@ def test_an_fp16_export_stays_close(tiny_run: Run, tmp_path: Path) -> None:
     assert onnx.TensorProto.FLOAT16 not in wire
 
 
-def test_a_small_enough_drop_keeps_every_layer_in_8_bits(quantiser: Quantiser, work: Job, tmp_path: Path) -> None:
+def test_a_small_enough_drop_keeps_every_layer_in_8_bits(
+    quantiser: Quantiser, work: SegmentationExport, tmp_path: Path
+) -> None:
     kept = search(quantiser, 0.0, work.labelled("val"), 12, 0.5, tmp_path / "model.onnx", silent)
     assert kept == ()
     assert set(quantiser.precisions(kept).values()) == {"int8", "fp32"}
 
 
 def test_layers_go_back_to_float_until_the_drop_is_small_enough(
-    quantiser: Quantiser, work: Job, tmp_path: Path
+    quantiser: Quantiser, work: SegmentationExport, tmp_path: Path
 ) -> None:
     """A reference that nothing reaches puts all of them back, and the graph is the fp32 one again."""
     said: list[str] = []
@@ -139,7 +141,7 @@ def test_layers_go_back_to_float_until_the_drop_is_small_enough(
     assert score(onnx_runner(path), watched, 12).mean_iou == pytest.approx(full, abs=0.02)
 
 
-def test_the_score_of_the_live_network_is_the_one_that_evaluate_gives(work: Job, tiny_run: Run) -> None:
+def test_the_score_of_the_live_network_is_the_one_that_evaluate_gives(work: SegmentationExport, tiny_run: Run) -> None:
     from crosswire.training.tasks.segmentation.evaluate import evaluate
 
     tested = of_source(frames(tiny_run.config.data, "test"), work.inputs, 99, "{count}")
@@ -147,7 +149,9 @@ def test_the_score_of_the_live_network_is_the_one_that_evaluate_gives(work: Job,
     assert ours.pixel_accuracy == pytest.approx(evaluate(tiny_run, progress=False)["ensemble"].pixel_accuracy, abs=2e-3)
 
 
-def test_weights_that_do_not_fit_into_one_file_lie_beside_it(graph: Path, work: Job, tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_into_one_file_lie_beside_it(
+    graph: Path, work: SegmentationExport, tmp_path: Path
+) -> None:
     path = tmp_path / "model.onnx"
     save(onnx.load(graph), path, largest=1000)
     assert (tmp_path / "model.onnx.data").stat().st_size > path.stat().st_size

@@ -16,7 +16,7 @@ from crosswire.export.build import BuildError, build
 from crosswire.export.onnx_graph import example
 from crosswire.export.parity import torch_runner
 from crosswire.export.quantization.precision import Precision
-from crosswire.export.tasks.translation.servable import PictureServable
+from crosswire.export.tasks.translation.servable import TranslationServable
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run, write_config, write_weights
 from crosswire.training.models import exchanging_norms
@@ -96,7 +96,7 @@ def test_a_translation_is_exported_with_the_promised_wire_and_answers_as_pytorch
         assert [(spec.name, spec.shape) for spec in specs] == shapes
         assert [(value.name, tuple(value.shape[1:])) for value in values] == shapes
         assert [value.type for value in values] == ["tensor(uint8)" if c else "tensor(float)" for _, c in expected]
-    live = torch_runner(PictureServable(run.network, run.config.network).eval())
+    live = torch_runner(TranslationServable(run.network, run.config.network).eval())
     for batch in (1, 3):
         x = example(contract.inputs, batch, seed=batch)
         made = session.run(None, {spec.name: value.numpy() for spec, value in zip(contract.inputs, x, strict=True)})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crosswire.training.datasets.rooms import CLASSES, DOMAINS, PALETTE, Room, render
-from crosswire.training.datasets.rooms.domains import texture_picture
+from crosswire.training.datasets.rooms.domains import texture_image
 from crosswire.training.datasets.rooms.intersect import solids, trace
 from crosswire.training.datasets.rooms.scene import PLANES
 from crosswire.training.datasets.rooms.shapes import Ball, Cylinder
@@ -72,7 +72,7 @@ def test_arrays_have_the_promised_types_and_shapes() -> None:
 def test_texture_edges_tell_the_lighter_side_and_its_hue_and_leave_plain_surfaces_empty() -> None:
     light = np.full((3, 24, 32), 0.2, np.float32)
     light[:, :, 16:] = np.asarray([0.8, 0.4, 0.2], np.float32)[:, None, None]
-    texture = texture_picture(light.reshape(3, -1), (24, 32)).astype(int) - 128
+    texture = texture_image(light.reshape(3, -1), (24, 32)).astype(int) - 128
     assert (texture[:, :8] == 0).all() and (texture[:, 24:] == 0).all()
     red, green, blue = texture[:, 16].T
     assert (red > green).all() and (green > 10).all() and (blue == 0).all()

@@ -9,8 +9,8 @@ import pytest
 
 from crosswire.contract import Contract, sha256_of
 from crosswire.export.parity import onnx_runner, torch_runner
-from crosswire.export.tasks.translation.exporter import EVALUATED, views_of
-from crosswire.export.tasks.translation.servable import PREDICTED, PictureServable
+from crosswire.export.tasks.translation.exporter import EVALUATED, samples_of
+from crosswire.export.tasks.translation.servable import PREDICTED, TranslationServable
 from crosswire.training.engine.run_folder import WEIGHTS, read_metrics, read_run
 from crosswire.training.tasks.presets import preset
 from tests.test_export_translation import assert_alike
@@ -42,9 +42,9 @@ def test_a_committed_translation_errs_clearly_less_than_the_best_constant(name: 
 def test_a_committed_graph_answers_as_pytorch_on_rooms_that_it_has_never_seen(name: str) -> None:
     folder = ROOT / "model_repository" / name
     contract, run = Contract.load(folder), read_run(ROOT / "tests" / "runs" / name)
-    live = torch_runner(PictureServable(run.network, run.config.network).eval())
+    live = torch_runner(TranslationServable(run.network, run.config.network).eval())
     served = onnx_runner(folder / contract.graph.file)
-    for raw, _ in views_of(run, contract.inputs, 6):
+    for raw, _ in samples_of(run, contract.inputs, 6):
         for one, other in zip(live(raw), served(raw), strict=True):
             assert_alike(other, one)
 
@@ -54,7 +54,7 @@ def test_a_committed_graph_errs_as_its_contract_says(name: str) -> None:
     folder = ROOT / "model_repository" / name
     contract, run = Contract.load(folder), read_run(ROOT / "tests" / "runs" / name)
     served = onnx_runner(folder / contract.graph.file)
-    views = views_of(run, contract.inputs, EVALUATED)
+    views = samples_of(run, contract.inputs, EVALUATED)
     assert {evaluation.inputs for evaluation in contract.evaluation} == {f"rooms, {len(views)} test views"}
     errors: dict[str, list[float]] = {f"mae of {PREDICTED}{output}": [] for output in NETWORKS[name]}
     for raw, truths in views:

@@ -13,8 +13,8 @@ from PIL import Image
 
 from crosswire.contract import Contract
 from crosswire.export.parity import torch_runner
-from crosswire.export.tasks.translation.exporter import views_of
-from crosswire.export.tasks.translation.servable import PictureServable
+from crosswire.export.tasks.translation.exporter import samples_of
+from crosswire.export.tasks.translation.servable import TranslationServable
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.training.engine.run_folder import read_run
 from tests.servers import REPOSITORY
@@ -34,8 +34,8 @@ def served() -> Iterator[EmbeddedServer]:
 def example(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return raw inputs of one fresh view, and what PyTorch makes of them, each by tensor name with a batch of 1."""
     contract, run = Contract.load(REPOSITORY / name), read_run(RUNS / name)
-    ((raw, _),) = views_of(run, contract.inputs, 1)
-    answers = torch_runner(PictureServable(run.network, run.config.network).eval())(raw)
+    ((raw, _),) = samples_of(run, contract.inputs, 1)
+    answers = torch_runner(TranslationServable(run.network, run.config.network).eval())(raw)
     inputs = {spec.name: one.numpy() for spec, one in zip(contract.inputs, raw, strict=True)}
     return inputs, {spec.name: one for spec, one in zip(contract.outputs, answers, strict=True)}
 

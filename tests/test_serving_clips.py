@@ -13,7 +13,7 @@ from crosswire.serving.config.limits import ClipLimits
 from crosswire.serving.steps.decode.decode_clip import decode_clips, modalities
 from crosswire.serving.steps.decode.sandbox import MediaError
 from crosswire.serving.steps.media.clips import ClipShape, read_clip
-from crosswire.serving.supervisor.probe_clip import canary_clip
+from crosswire.serving.supervisor.probe_clip import probe_clip
 from crosswire.training.datasets.clips import read as training_clips
 from tests.small_clips import SAMPLE_RATE, brightness, clip
 
@@ -129,7 +129,7 @@ def test_a_request_of_several_clips_says_for_each_what_is_there() -> None:
 
 
 def test_the_canary_is_a_clip_with_pictures_and_sound() -> None:
-    found = read_clip(canary_clip(), SHAPE, LIMITS)
+    found = read_clip(probe_clip(), SHAPE, LIMITS)
     assert modalities(found, ["frames", "waveform"]) == ["frames", "waveform"]
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from crosswire.serving.gateway.access_log import Journal, Journalled
+from crosswire.serving.gateway.access_log import AccessLog, AccessLogged
 from crosswire.serving.gateway.grpc.request import model_named
-from crosswire.serving.gateway.metrics import Meters
+from crosswire.serving.gateway.metrics import Metrics
 from crosswire.serving.gateway.tracing import NoTracing
 
 PIECES = [
@@ -42,7 +42,7 @@ def test_a_disk_that_was_full_costs_no_answer_and_tears_no_line(tmp_path: Path) 
     path = tmp_path / "access.jsonl"
     disk = Disk(path, "w")
     with io.TextIOWrapper(io.BufferedWriter(disk), encoding="utf-8") as log:
-        journal = Journal(Meters(), log, NoTracing())
+        journal = AccessLog(Metrics(), log, NoTracing())
         for number in range(400):  # far more than is kept while there is no room
             disk.full = 100 <= number < 390
             journal.ended("http", "/", str(number), journal.began("http", {}))
@@ -68,7 +68,7 @@ def test_a_line_is_written_before_the_last_piece_of_an_answer_is_sent(sent: int,
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
     with contextlib.suppress(RuntimeError):
-        asyncio.run(Journalled(app, Journal(Meters(), log, NoTracing()))(scope, receive, send))
+        asyncio.run(AccessLogged(app, AccessLog(Metrics(), log, NoTracing()))(scope, receive, send))
     assert lines_at == [0, 0, 1][:sent]
     (line,) = map(json.loads, log.getvalue().splitlines())
     assert (line["status"], line["bytes_out"]) == (str(status), size)

@@ -22,7 +22,7 @@ from tritonclient.grpc.service_pb2 import (
 )
 from tritonclient.utils import InferenceServerException
 
-from crosswire.clients import AsyncPredictor, InputError, Predictor, RequestRefused, Retries, ServerUnreachable
+from crosswire.clients import AsyncPredictor, InputError, Predictor, RequestRejectedError, Retries, ServerUnreachable
 from crosswire.clients.__main__ import main as clients_main
 from crosswire.serving.__main__ import main
 from crosswire.serving.config.limits import RequestLimits
@@ -262,7 +262,7 @@ def test_our_clients_show_a_key_and_trust_a_certificate(
     with Predictor(url, api_key=KEY, ca=trust) as predictor:
         assert predictor.segment(FORM["rgb"], FORM["depth"]).labels.shape == asyncio.run(ask())
         assert predictor.health() == {url: True}
-    with Predictor(url, ca=trust) as predictor, pytest.raises(RequestRefused, match="asks for an API key"):
+    with Predictor(url, ca=trust) as predictor, pytest.raises(RequestRejectedError, match="asks for an API key"):
         predictor.pipelines()
     with Predictor(url, api_key=KEY, retries=Retries(attempts=1)) as predictor, pytest.raises(ServerUnreachable):
         predictor.pipelines()

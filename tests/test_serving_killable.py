@@ -18,7 +18,7 @@ from crosswire.serving.config.limits import WorkerLimits
 from crosswire.serving.processes.child import is_running
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.serving.steps.decode.sandbox import MediaError, WorkerError, Workers
-from crosswire.serving.steps.decode.shm_message import ParcelError, pack, unpack
+from crosswire.serving.steps.decode.shm_message import MessageError, pack, unpack
 from tests.servers import assert_answers, call, depth_png, descendants, infer_pictures, jpeg, stub_of, wait_until
 
 LIMITS = WorkerLimits(cpu_seconds=1, wall_seconds=60.0, memory_bytes=256 << 20, arena_bytes=32 << 20)
@@ -141,9 +141,9 @@ def test_a_header_that_points_outside_of_the_shared_memory_is_refused() -> None:
         b'[{"at": 0}]',
         b"{",
     ):
-        with pytest.raises(ParcelError):
+        with pytest.raises(MessageError):
             unpack(header, arena)
-    with pytest.raises(ParcelError, match="65 bytes are needed, 64 are there"):
+    with pytest.raises(MessageError, match="65 bytes are needed, 64 are there"):
         pack([bytes(65)], arena)
 
 

@@ -27,7 +27,7 @@ from crosswire.serving.config.settings import Settings
 from crosswire.serving.errors import ServingError
 from crosswire.serving.processes.child import is_running
 from crosswire.serving.processes.embedded import EmbeddedServer
-from crosswire.serving.processes.run_state import Run, read_run
+from crosswire.serving.processes.run_state import ServerRun, read_run
 from crosswire.serving.repository.assemble import assemble
 from crosswire.serving.repository.model_config import Runtime
 from crosswire.serving.repository.networks import find_networks
@@ -97,7 +97,7 @@ def test_the_command_that_up_proposes_gives_the_pipeline_the_files_it_takes(
 ) -> None:
     chosen = find_networks(REPOSITORY, networks)
     assembled = assemble(chosen, Runtime.EMBEDDED, tmp_path / "repository", copy_graphs=False)
-    run = Run("127.0.0.1", 1, 2, "unix:nowhere", 3)
+    run = ServerRun("127.0.0.1", 1, 2, "unix:nowhere", 3)
     proposed = as_prose(run, assembled, 1.0, "Triton", Settings()).rpartition("next: crosswire predict ")[2]
     words = proposed.split()
     pipeline = next(one for one in assembled.pipelines if one.name == words[words.index("--pipeline") + 1])

@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from crosswire.serving.config.limits import PictureLimits
+from crosswire.serving.config.limits import ImageLimits
 from crosswire.serving.steps.decode.decode_domains import decode_some
 from crosswire.serving.steps.media.depth_warnings import depth_warnings
-from crosswire.serving.steps.media.images import PictureError, nearest, open_picture
+from crosswire.serving.steps.media.images import ImageError, nearest, open_image
 from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.media.registered import check_registered
-from crosswire.serving.steps.render.label_spec import Look
+from crosswire.serving.steps.render.label_spec import LabelSpec
 from crosswire.serving.steps.render.overlay_labels import overlay, overlays, visible
 from crosswire.serving.steps.render.render_labels import render
 from crosswire.serving.steps.runtime.network import open_session, runner
 from crosswire.serving.steps.runtime.side_by_side import Cores
 from tests.servers import NETWORK, REPOSITORY, contract, depth_png, jpeg, network_inputs, png
 
-LIMITS = PictureLimits()
-LOOK = Look("net", ("wall", "floor", "lamp"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)), (0.4, 10.0))
+LIMITS = ImageLimits()
+LOOK = LabelSpec("net", ("wall", "floor", "lamp"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)), (0.4, 10.0))
 
 
 def png16(values: Any) -> bytes:
@@ -70,7 +70,7 @@ def test_every_size_with_the_same_aspect_ratio_is_registered(size: tuple[int, in
 
 @pytest.mark.parametrize("size", [(64, 64), (48, 64), (640, 360), (652, 480)])
 def test_another_aspect_ratio_is_refused_by_name(size: tuple[int, int]) -> None:
-    with pytest.raises(PictureError, match=rf"depth_image is {size[0]} x {size[1]} but rgb_image is 640 x 480"):
+    with pytest.raises(ImageError, match=rf"depth_image is {size[0]} x {size[1]} but rgb_image is 640 x 480"):
         check_registered((640, 480), size, 0.01)
 
 
@@ -89,16 +89,16 @@ def test_a_large_jpeg_at_reduced_scale_is_nearly_its_full_decoding() -> None:
 
 @pytest.mark.parametrize("units", [0.0, -1.0, float("nan"), float("inf"), 1e9])
 def test_a_unit_that_makes_no_sense_is_refused(units: float) -> None:
-    with pytest.raises(PictureError, match="depth_units_per_metre"):
+    with pytest.raises(ImageError, match="depth_units_per_metre"):
         decode_pair(jpeg(), depth_png(), units, 48, 64)
 
 
 def test_a_picture_over_a_limit_is_refused_from_its_header() -> None:
-    limits = PictureLimits(pixels=3000)
-    with pytest.raises(PictureError, match="rgb_image is 64 x 48 = 3072 pixels; allowed are 3000"):
-        open_picture(png(), "rgb_image", limits, ("PNG",))
-    with pytest.raises(PictureError, match=r"rgb_image has \d+ bytes; allowed are 10"):
-        open_picture(png(), "rgb_image", PictureLimits(encoded_bytes=10), ("PNG",))
+    limits = ImageLimits(pixels=3000)
+    with pytest.raises(ImageError, match="rgb_image is 64 x 48 = 3072 pixels; allowed are 3000"):
+        open_image(png(), "rgb_image", limits, ("PNG",))
+    with pytest.raises(ImageError, match=r"rgb_image has \d+ bytes; allowed are 10"):
+        open_image(png(), "rgb_image", ImageLimits(encoded_bytes=10), ("PNG",))
 
 
 def test_nearest_takes_the_value_under_the_centre_of_a_pixel() -> None:

@@ -16,9 +16,9 @@ from tritonclient.grpc.service_pb2 import ModelInferRequest
 from crosswire.serving.config.settings import Pace
 from crosswire.serving.processes.child import Child, Program, is_running
 from crosswire.serving.processes.ports import LOOPBACK, keep_free_port
-from crosswire.serving.processes.run_state import Run
-from crosswire.serving.supervisor.gateway_watch import DoorWatch
-from crosswire.serving.supervisor.probe import Canary, Probe
+from crosswire.serving.processes.run_state import ServerRun
+from crosswire.serving.supervisor.gateway_watch import GatewayWatch
+from crosswire.serving.supervisor.probe import Probe, ProbeInference
 from crosswire.serving.supervisor.restart_pace import RestartPace
 from crosswire.serving.supervisor.watch import Watch, stubs_of
 from tests.servers import wait_until
@@ -52,7 +52,7 @@ class Triton:
         self.clock, self.asked, self.others = clock, list[str](), 0
         self._call: Future[None] = Future()
 
-    def probe(self, canary: Canary) -> Probe:
+    def probe(self, canary: ProbeInference) -> Probe:
         """Take a canary."""
         self.asked.append(canary.model)
         self._call = Future()
@@ -93,7 +93,7 @@ def process(tmp_path: Path) -> Iterator[Child]:
 
 
 def watch_of(process: Child, link: Triton, models: tuple[str, ...] = (ONE,), slowest: float = 0.1) -> Watch:
-    canaries = [Canary(model, ModelInferRequest(model_name=model)) for model in models]
+    canaries = [ProbeInference(model, ModelInferRequest(model_name=model)) for model in models]
     return Watch(process, link, canaries, slowest, PACE, link.clock)
 
 
@@ -198,7 +198,7 @@ def test_patience_is_a_multiple_of_what_the_slowest_canary_took_at_the_start(
     process: Child, link: Triton, clock: Clock
 ) -> None:
     watch = watch_of(process, link, slowest=3.0)
-    for one in (watch, watch.renewed([Canary(OTHER, ModelInferRequest())])):
+    for one in (watch, watch.renewed([ProbeInference(OTHER, ModelInferRequest())])):
         look_after(one, clock, 2.0)
         look_after(one, clock, 59.9)
         assert one.ready
@@ -270,8 +270,8 @@ def test_a_kept_port_is_for_who_asks_for_it_by_number() -> None:
 
 
 def test_a_front_door_that_starts_again_has_its_time_and_no_more(listener: socket.socket, clock: Clock) -> None:
-    run = Run(LOOPBACK, listener.getsockname()[1], 1, "unix:none:1", 1)
-    watch = DoorWatch(run, Pace(seconds=0.01, patience_seconds=5.0), 10.0, clock)
+    run = ServerRun(LOOPBACK, listener.getsockname()[1], 1, "unix:none:1", 1)
+    watch = GatewayWatch(run, Pace(seconds=0.01, patience_seconds=5.0), 10.0, clock)
     try:
         hang_up(listener, 2)
         wait_until(lambda: watch.hung)

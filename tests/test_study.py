@@ -11,17 +11,17 @@ import pytest
 
 from crosswire.training.__main__ import main
 from crosswire.training.config import ConfigError, TrainConfig
-from crosswire.training.tasks.registry import kind_of
+from crosswire.training.tasks.registry import task_of
 from research.study import STUDIES, study
 from research.study.record import as_json, as_text, draw
 from research.study.runner import FIGURES, Unfinished, run_study
 from research.study.segmentation import read
-from research.study.study import AGREES, OPEN, REFUTED, Claim, Row, Study, Table, compare
+from research.study.study import AGREES, OPEN, REFUTED, Claim, Study, StudyRow, StudyTable, compare
 
 
-def table(**values: list[float]) -> Table:
+def table(**values: list[float]) -> StudyTable:
     """Return a table of one figure per row and seed."""
-    return Table({row: [{"score": value} for value in of] for row, of in values.items()})
+    return StudyTable({row: [{"score": value} for value in of] for row, of in values.items()})
 
 
 def test_a_difference_counts_only_beyond_the_spread_of_the_seeds() -> None:
@@ -43,11 +43,13 @@ def test_every_row_of_a_study_can_be_built_and_every_claim_names_rows_that_exist
     rows = chosen.rows(size)
     names = [row.name for row in rows]
     assert len(set(names)) == len(names) > 1
-    trained = [row for row in rows if isinstance(row, Row)]
+    trained = [row for row in rows if isinstance(row, StudyRow)]
     for row in trained if size == "cpu" else trained[:1]:
-        kind_of(row.config).build(row.config.network)
+        task_of(row.config).build(row.config.network)
     figures = [*chosen.shown, "parameters"]
-    random = Table({row: [dict.fromkeys(figures, 0.1 * i + 0.01 * s) for s in range(3)] for i, row in enumerate(names)})
+    random = StudyTable(
+        {row: [dict.fromkeys(figures, 0.1 * i + 0.01 * s) for s in range(3)] for i, row in enumerate(names)}
+    )
     for claim in chosen.claims:
         assert claim.judge(random).word in (AGREES, REFUTED, OPEN)
 
@@ -57,7 +59,7 @@ def small(tiny: TrainConfig) -> Study:
     """Return a study of two runs that take a moment."""
     other = dataclasses.replace(tiny, network=dataclasses.replace(tiny.network, fusion="none"))
     claim = Claim("the first is better", "CEN", lambda table: compare(table, "first", "second", "ensemble"))
-    return Study("small", "Which?", lambda _: [Row("first", tiny), Row("second", other)], read, {"ensemble": "mIoU"},
+    return Study("small", "Which?", lambda _: [StudyRow("first", tiny), StudyRow("second", other)], read, {"ensemble": "mIoU"},
                  ("ensemble",), (claim,), "none")  # fmt: skip
 
 
@@ -81,7 +83,7 @@ def test_a_study_that_ran_out_of_time_goes_on_where_it_was(small: Study, tmp_pat
 
 def test_a_folder_with_other_runs_is_refused(small: Study, tmp_path: Path) -> None:
     run_study(small, "cpu", 1, tmp_path, progress=False)
-    rows = [Row(row.name, dataclasses.replace(row.config, steps=3)) for row in small.rows("cpu")]  # type: ignore[type-var]
+    rows = [StudyRow(row.name, dataclasses.replace(row.config, steps=3)) for row in small.rows("cpu")]  # type: ignore[type-var]
     with pytest.raises(ConfigError, match="another configuration"):
         run_study(dataclasses.replace(small, rows=lambda _: rows), "cpu", 1, tmp_path, progress=False)
 
@@ -95,7 +97,7 @@ def test_what_cannot_be_studied_is_refused_in_words(arguments: list[str], capsys
 
 def test_results_are_json_that_names_command_and_date(small: Study) -> None:
     values = {"first": [0.5, 0.6], "second": [0.4, 0.4]}
-    figures = Table({row: [{"ensemble": value, "parameters": 1.0} for value in of] for row, of in values.items()})
+    figures = StudyTable({row: [{"ensemble": value, "parameters": 1.0} for value in of] for row, of in values.items()})
     record = json.loads(json.dumps(as_json(small, figures, "cpu", 2, "python -m research study small")))
     assert record["command"] == "python -m research study small" and len(record["date"]) == 10
     assert record["rows"][1]["figures"]["ensemble"] == {"mean": 0.4, "std": 0.0, "values": [0.4, 0.4]}

@@ -17,13 +17,13 @@ from crosswire.training.tasks.segmentation.data import frames, train_loader
 from research.study.corollary import changes
 from research.study.record import as_json, as_text, draw
 from research.study.runner import run_study
-from research.study.study import AGREES, OPEN, REFUTED, Computation, Row, Study, Table
+from research.study.study import AGREES, OPEN, REFUTED, Computation, Study, StudyRow, StudyTable
 from research.study.theorem import attraction, drawn, gradients, observed
 from research.study.theory import RATIOS, THEORY
 from research.study.trajectories import fates
 
 
-def verdicts(table: Table, source: str) -> list[str]:
+def verdicts(table: StudyTable, source: str) -> list[str]:
     """Return the verdicts on the claims of a source."""
     return [claim.judge(table).word for claim in THEORY.claims if claim.source == source]
 
@@ -80,24 +80,24 @@ def test_a_scaling_factor_that_came_under_the_threshold_stays_or_recovers_or_nei
 
 def test_the_verdicts_on_the_corollary_name_where_it_does_not_hold() -> None:
     rows = {row.name: [row.compute(0)] for row in THEORY.rows("cpu") if isinstance(row, Computation)}
-    assert verdicts(Table(rows), "CEN, Corollary 1") == [AGREES, REFUTED, AGREES]
-    assert verdicts(Table(rows), "CEN journal, Theorem 1") == [AGREES]
+    assert verdicts(StudyTable(rows), "CEN, Corollary 1") == [AGREES, REFUTED, AGREES]
+    assert verdicts(StudyTable(rows), "CEN journal, Theorem 1") == [AGREES]
 
 
 @pytest.fixture
 def small(tiny: TrainConfig) -> Study:
     """Return the study with trainings that take a moment."""
 
-    def rows(size: str) -> list[Row | Computation]:
+    def rows(size: str) -> list[StudyRow | Computation]:
         return [
-            dataclasses.replace(row, config=_like(tiny, row)) if isinstance(row, Row) else row
+            dataclasses.replace(row, config=_like(tiny, row)) if isinstance(row, StudyRow) else row
             for row in THEORY.rows(size)
         ]
 
     return dataclasses.replace(THEORY, rows=rows)
 
 
-def _like(tiny: TrainConfig, row: Row) -> TrainConfig:
+def _like(tiny: TrainConfig, row: StudyRow) -> TrainConfig:
     """Return the tiny run with the fusion of a row."""
     like = row.config.network
     network = dataclasses.replace(tiny.network, fusion=like.fusion, penalise=like.penalise)

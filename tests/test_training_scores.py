@@ -16,7 +16,7 @@ from crosswire.training.modalities import MODALITIES, modalities
 from crosswire.training.models import Decisions, PrivateNorm2d, build_network, single_stream
 from crosswire.training.tasks.segmentation.losses import task_loss
 from crosswire.training.tasks.segmentation.metrics import Scores, SegmentationMetrics
-from crosswire.training.tasks.segmentation.missing_modality import availabilities, punch_holes
+from crosswire.training.tasks.segmentation.missing_modality import missing_modality_cases, punch_holes
 from crosswire.training.tasks.segmentation.tta import decide
 
 LABELS = torch.tensor([[[0, 0, 1, 1], [0, 0, 1, 2]]])
@@ -166,7 +166,7 @@ def test_a_network_that_mixes_its_streams_between_stages_has_no_single_stream() 
 def test_every_availability_decides_from_what_is_there() -> None:
     network = network_of()
     rgb, depth = torch.randn(1, 3, 40, 48), torch.randn(1, 1, 40, 48)
-    conditions = availabilities(network, modalities(NetworkConfig()))
+    conditions = missing_modality_cases(network, modalities(NetworkConfig()))
     assert list(conditions) == ["both", "rgb only", "depth only", "depth with 50 % holes"]
     with torch.inference_mode():
         changes = {

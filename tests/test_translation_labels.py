@@ -15,8 +15,8 @@ from crosswire.clients import Predictor
 from crosswire.contract import Contract
 from crosswire.export.build import build
 from crosswire.export.parity import torch_runner
-from crosswire.export.tasks.translation.exporter import views_of
-from crosswire.export.tasks.translation.servable import PictureServable
+from crosswire.export.tasks.translation.exporter import samples_of
+from crosswire.export.tasks.translation.servable import TranslationServable
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.training.__main__ import main
 from crosswire.training.config import ConfigError
@@ -29,9 +29,9 @@ from crosswire.training.tasks.translation.config import TranslatorConfig
 from crosswire.training.tasks.translation.data import eval_transform
 from crosswire.training.tasks.translation.domains import codec, codecs
 from crosswire.training.tasks.translation.evaluate import TranslationRun, score, table
-from crosswire.training.tasks.translation.images import RoomPictures
+from crosswire.training.tasks.translation.images import RoomImages
 from crosswire.training.tasks.translation.losses import CERTAINTY, task_error
-from crosswire.training.tasks.translation.metrics import PictureMetrics
+from crosswire.training.tasks.translation.metrics import ImageMetrics
 from crosswire.training.tasks.translation.module import TranslationTask
 from tests.test_translation_training import TINY
 
@@ -77,7 +77,7 @@ def test_labels_are_learnt_beside_depth(run: TranslationRun) -> None:
     torch.manual_seed(0)
     task = TranslationTask(run.config)
     config = dataclasses.replace(run.config.data, batch=4)
-    views = [eval_transform(config)(RoomPictures(run.config.network, config.seed, 4, SIZE)[i], 0) for i in range(4)]
+    views = [eval_transform(config)(RoomImages(run.config.network, config.seed, 4, SIZE)[i], 0) for i in range(4)]
     code = codec("labels", run.config.network)
     rgb = torch.stack([torch.from_numpy(codec("rgb", run.config.network).encode(view["rgb"])) for view in views])
     truth = torch.stack([torch.from_numpy(code.encode(view["true labels"])) for view in views])[:, 0].long()
@@ -88,7 +88,7 @@ def test_labels_are_learnt_beside_depth(run: TranslationRun) -> None:
 
 
 def test_labels_stay_whole_when_a_view_is_resized() -> None:
-    view = RoomPictures(NETWORK, 1, 1, SIZE)[0]
+    view = RoomImages(NETWORK, 1, 1, SIZE)[0]
     np.testing.assert_array_equal(view["true labels"], render(1, 0, *SIZE).labels)
     config = override(preset("rooms-multitask-labels"), [*TINY, "data.eval_size=resize", "data.height=48"]).data
     changed = eval_transform(config)(view, 0)
@@ -97,7 +97,7 @@ def test_labels_stay_whole_when_a_view_is_resized() -> None:
 
 
 def test_labels_are_scored_by_their_iou_and_depth_by_its_error(run: TranslationRun) -> None:
-    metrics = PictureMetrics(NETWORK)
+    metrics = ImageMetrics(NETWORK)
     truth = torch.zeros(2, 3, 4, 4)
     truth[1] = 2
     made = torch.zeros(2, len(CLASSES), 4, 4)
@@ -126,7 +126,7 @@ def test_a_report_paints_labels_and_tensors_have_a_score_per_class(run: Translat
 
 def test_the_rooms_refuse_another_number_of_classes() -> None:
     with pytest.raises(ConfigError, match=r"the rooms have 12 classes; set network.classes=12"):
-        RoomPictures(dataclasses.replace(NETWORK, classes=7), 1, 1, SIZE)
+        RoomImages(dataclasses.replace(NETWORK, classes=7), 1, 1, SIZE)
 
 
 def test_a_client_gets_the_labels_of_pytorch_with_their_names(
@@ -139,8 +139,8 @@ def test_a_client_gets_the_labels_of_pytorch_with_their_names(
         ("predicted_labels", "UINT8", SIZE),
     ]
     assert {one.metric for one in contract.evaluation} == {"mae of predicted_depth", "mean_iou of predicted_labels"}
-    ((raw, _),) = views_of(run, contract.inputs, 1)
-    _, wanted = torch_runner(PictureServable(run.network, run.config.network).eval())(raw)
+    ((raw, _),) = samples_of(run, contract.inputs, 1)
+    _, wanted = torch_runner(TranslationServable(run.network, run.config.network).eval())(raw)
     with Predictor(served.grpc_url) as predictor:
         found = predictor.translate({"rgb": raw[0][0].numpy()})
         assert predictor.named_pipeline("tiny_image").classes == CLASSES

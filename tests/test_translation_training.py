@@ -20,23 +20,23 @@ from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run, write_config, write_weights
 from crosswire.training.models import sparse_norms
 from crosswire.training.models.inception import Inception
-from crosswire.training.models.translation import Pictures, build_translator
+from crosswire.training.models.translation import ImageMix, build_translator
 from crosswire.training.overrides import override
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig
 from crosswire.training.tasks.audio_video.config import ExtractorConfig as Extractor
 from crosswire.training.tasks.audio_video.config import NetworkConfig as AudioVideoNetwork
 from crosswire.training.tasks.presets import PRESETS, preset
-from crosswire.training.tasks.registry import kind_of
+from crosswire.training.tasks.registry import task_of
 from crosswire.training.tasks.segmentation.losses import sparsity_loss
 from crosswire.training.tasks.translation.config import DOMAINS as ALL_DOMAINS
 from crosswire.training.tasks.translation.config import TranslationConfig, TranslatorConfig
-from crosswire.training.tasks.translation.data import ViewDataset, Views, eval_loader, train_transform
+from crosswire.training.tasks.translation.data import ImageBatch, ViewDataset, eval_loader, train_transform
 from crosswire.training.tasks.translation.domains import codec, codecs
-from crosswire.training.tasks.translation.images import RoomPictures, pictures
+from crosswire.training.tasks.translation.images import RoomImages, images
 from crosswire.training.tasks.translation.losses import believed, per_flow, task_error
-from crosswire.training.tasks.translation.metrics import FeatureDistances, PictureMetrics
+from crosswire.training.tasks.translation.metrics import FeatureDistances, ImageMetrics
 from crosswire.training.tasks.translation.module import TranslationTask
-from crosswire.training.tasks.translation.settings import PicturesConfig
+from crosswire.training.tasks.translation.settings import ImagesConfig
 from tests.fork_server import ForkServer
 from tests.test_networks import tiny_config
 from tests.test_resume import VAL_EVERY, die, finish, resume
@@ -83,7 +83,7 @@ def shrunk(name: str, path: Path | None = None, *more: str) -> TranslationConfig
 
 def error(config: TranslationConfig, network: nn.Module) -> float:
     """Return the absolute error of a network on what it trains on."""
-    batch = next(iter(eval_loader(override(config, ["data.batch=4"]), pictures(config.data, config.network, "train"))))
+    batch = next(iter(eval_loader(override(config, ["data.batch=4"]), images(config.data, config.network, "train"))))
     with torch.no_grad():
         answers = network.train()(*batch.inputs).answers
         return float(task_error(answers, batch.targets, codecs(config.network.outputs, config.network), 1.0, 1.0))
@@ -133,12 +133,12 @@ def test_an_adversarial_run_killed_and_resumed_ends_in_the_same_weights(forks: F
     assert all(torch.equal(tensor, second[key]) for key, tensor in first.items())
 
 
-def batch_of(config: TranslationConfig) -> Views:
+def batch_of(config: TranslationConfig) -> ImageBatch:
     """Return a batch of noise."""
     network = config.network
     torch.manual_seed(0)
     inputs = [torch.rand(2, codec(name, network).domain.channels, 32, 48) * 2 - 1 for name in network.inputs]
-    return Views(inputs, torch.rand(2 * len(network.outputs), 3, 32, 48) * 2 - 1)
+    return ImageBatch(inputs, torch.rand(2 * len(network.outputs), 3, 32, 48) * 2 - 1)
 
 
 def test_the_objective_is_gan_and_a_hundred_times_l1_of_every_stream_and_the_ensemble() -> None:
@@ -218,17 +218,17 @@ def test_cross_task_consistency_reaches_the_first_task_through_a_trained_network
     for other in (tiny_config("refinenet14"), AudioVideoNetwork(video=Extractor(width=2), audio=Extractor(width=2))):
         run = TrainConfig(network=other) if isinstance(other, NetworkConfig) else AudioVideoConfig(network=other)
         write_config(tmp_path / "tie", run)
-        write_weights(tmp_path / "tie", kind_of(run).build(other).state_dict())
+        write_weights(tmp_path / "tie", task_of(run).build(other).state_dict())
         with pytest.raises(ConfigError, match="is no translation of depth to normal"):
             TranslationTask(config)
 
 
 def test_errors_are_mean_absolute_mean_square_and_its_root() -> None:
     network = TranslatorConfig(levels=4, width=4)
-    metrics = PictureMetrics(network)
+    metrics = ImageMetrics(network)
     truth = torch.zeros(2, 3, 4, 4)
     flows = torch.cat([truth + 0.5, truth - 0.1])
-    metrics.update(Pictures((truth + 0.2), flows), truth)
+    metrics.update(ImageMix((truth + 0.2), flows), truth)
     scores = metrics.compute()
     assert scores["rgb"] == pytest.approx({"mae": 0.2, "mse": 0.04, "rmse": 0.2})
     assert scores["rgb from shade"]["mae"] == pytest.approx(0.5)
@@ -240,10 +240,10 @@ class Colours(nn.Module):
 
     num_features = 4
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map uint8 [N, 3, H, W] to [N, 4]."""
         generator = torch.Generator().manual_seed(0)
-        return (pictures.float() / 255).mean((2, 3)) @ torch.randn(3, 4, generator=generator)
+        return (images.float() / 255).mean((2, 3)) @ torch.randn(3, 4, generator=generator)
 
 
 @pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance`")
@@ -253,7 +253,7 @@ def test_fid_and_kid_of_the_truth_are_nothing_and_grow_with_the_distance() -> No
     found = []
     for shift in (0.0, 0.2, 0.5):
         distances = FeatureDistances(("rgb",), Colours(), 40)
-        distances.update(Pictures((truth + shift).clamp(-1, 1), truth), truth.clamp(-1, 1))
+        distances.update(ImageMix((truth + shift).clamp(-1, 1), truth), truth.clamp(-1, 1))
         found.append(distances.compute()["rgb"])
     assert abs(found[0]["fid"]) < 1e-3
     assert found[0]["fid"] < found[1]["fid"] < found[2]["fid"]
@@ -293,26 +293,26 @@ def test_every_domain_has_a_code_and_a_place_in_taskonomy() -> None:
         assert codec(name, TranslatorConfig()).domain.name == name
     assert set(STORED) == set(ALL_DOMAINS)
     with pytest.raises(ConfigError, match="taskonomy has no labels; allowed are rgb"):
-        pictures(PicturesConfig("taskonomy", "."), TranslatorConfig(outputs=("labels",), classes=3), "train")
+        images(ImagesConfig("taskonomy", "."), TranslatorConfig(outputs=("labels",), classes=3), "train")
 
 
 def test_taskonomy_is_read_in_its_ranges_and_split_two_to_one(taskonomy: Path) -> None:
     config = override(TRANSLATIONS["taskonomy-rgb-edge-depth"], [f"data.path={taskonomy}"])
-    train_views, val_views = (pictures(config.data, config.network, split) for split in ("train", "val"))
+    train_views, val_views = (images(config.data, config.network, split) for split in ("train", "val"))
     assert (len(train_views), len(val_views)) == (4, 2)
-    rooms = RoomPictures(TranslatorConfig(inputs=("depth", "edge", "texture"), outputs=("rgb",)), 3, 6, (32, 48))
+    rooms = RoomImages(TranslatorConfig(inputs=("depth", "edge", "texture"), outputs=("rgb",)), 3, 6, (32, 48))
     view, truth = train_views[0], rooms[0]
     np.testing.assert_array_equal(view["edge"], truth["edge"])
     np.testing.assert_allclose(view["true depth"], truth["depth"], atol=1 / 512)
     (taskonomy / "edge_occlusion" / "point_5_view_0_domain_edge_occlusion.png").rename(taskonomy / "away.png")
     with pytest.raises(ConfigError, match=r"point_5_view_0_domain_edge_occlusion\.png: is missing"):
-        pictures(config.data, config.network, "val")
+        images(config.data, config.network, "val")
     (taskonomy / "away.png").rename(taskonomy / "edge_occlusion" / "point_5_view_0_domain_edge_occlusion.png")
 
 
 def test_a_view_is_cropped_and_mirrored_as_a_whole_and_normals_turn_round() -> None:
     network = TranslatorConfig(inputs=("normal", "shade"), outputs=("rgb",))
-    view = RoomPictures(network, 1, 1, (36, 54))[0]
+    view = RoomImages(network, 1, 1, (36, 54))[0]
     config = override(TRANSLATIONS["rooms-translate"], [*TINY, "data.resize=1.125", "data.flip=1"]).data
     changed = train_transform(config, 0)(view, 5)
     assert {picture.shape[:2] for picture in changed.values()} == {(32, 48)}
@@ -328,7 +328,7 @@ def test_a_view_is_cropped_and_mirrored_as_a_whole_and_normals_turn_round() -> N
 
 def test_rooms_come_in_as_sensors_take_them_and_go_out_as_they_are() -> None:
     network = TranslatorConfig(inputs=("rgb", "depth", "shade"), outputs=("rgb", "depth", "shade"), cycle=True)
-    source = RoomPictures(network, 1, 12, (32, 40))
+    source = RoomImages(network, 1, 12, (32, 40))
     views = [source[index] for index in range(12)]
     assert any((view["depth"] == 0).any() for view in views)
     assert all((view["true depth"] > 0).all() for view in views)

@@ -16,7 +16,7 @@ from crosswire.training.engine.arrays import TensorError
 from crosswire.training.engine.run_folder import RunOf, read_run, write_config, write_weights
 from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import preset
-from crosswire.training.tasks.registry import RunConfig, ScoreOptions, kind_of
+from crosswire.training.tasks.registry import RunConfig, ScoreOptions, task_of
 from tests.test_audio_video_training import small
 from tests.test_networks import tiny_config
 from tests.test_retrieval import RUNS
@@ -28,7 +28,7 @@ ROOMS = TrainConfig(network=tiny_config("refinenet14"), data=DataConfig(height=3
 def random_run(config: RunConfig, folder: Path) -> RunOf[Any, Any]:
     """Write a run with random weights and read it again."""
     write_config(folder, config)
-    write_weights(folder, kind_of(config).build(config.network).state_dict())
+    write_weights(folder, task_of(config).build(config.network).state_dict())
     return read_run(folder)
 
 
@@ -50,7 +50,7 @@ def test_a_network_is_neither_scored_on_data_with_other_classes_nor_exported(
 
 def test_the_page_of_a_run_on_data_with_other_classes_says_so(tmp_path: Path) -> None:
     run = random_run(ROOMS, tmp_path)
-    page = kind_of(run.config).report(run)
+    page = task_of(run.config).report(run)
     assert "network.classes is 5, the data set rooms has 12" in page.read_text(encoding="utf-8")
 
 
@@ -109,7 +109,7 @@ def test_pictures_that_do_not_belong_together_are_not_translated(
     run = random_run(shrunk("rooms-translate"), tmp_path)
     sizes = {"shade": (2, 1, 32, 48), "texture": (2, 3, 32, 48)} | change
     with pytest.raises(TensorError, match=message):
-        kind_of(run.config).infer(run, {name: np.zeros(size, np.float32) for name, size in sizes.items()})
+        task_of(run.config).infer(run, {name: np.zeros(size, np.float32) for name, size in sizes.items()})
 
 
 @pytest.mark.parametrize(
@@ -127,11 +127,11 @@ def test_clips_that_do_not_belong_together_are_not_answered(
 ) -> None:
     run = random_run(small("events-gmf"), tmp_path)
     with pytest.raises(TensorError, match=message):
-        kind_of(run.config).infer(run, {name: np.asarray(array, np.float32) for name, array in arrays.items()})
+        task_of(run.config).infer(run, {name: np.asarray(array, np.float32) for name, array in arrays.items()})
 
 
 @pytest.mark.parametrize("name", ["rooms-quick", "events-gmf", next(iter(RUNS))])
 def test_inception_belongs_to_translations(name: str, tmp_path: Path) -> None:
     run = RunOf(tmp_path, preset(name), None)
     with pytest.raises(ConfigError, match="--inception"):
-        kind_of(run.config).score(run, ScoreOptions(inception=Path("/nonexistent")))
+        task_of(run.config).score(run, ScoreOptions(inception=Path("/nonexistent")))

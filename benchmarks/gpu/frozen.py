@@ -25,7 +25,7 @@ from crosswire.export.macs import macs
 from crosswire.export.parity import measure as compared
 from crosswire.export.parity import torch_runner
 from crosswire.export.quantization.precision import Precision
-from crosswire.export.tasks.segmentation.job import Job, job, silent
+from crosswire.export.tasks.segmentation.job import SegmentationExport, prepare_export, silent
 from crosswire.export.tasks.segmentation.servable import SegmentationServable
 from crosswire.training.config import NetworkConfig, TrainConfig
 from crosswire.training.datasets.rooms_frames import RoomsFrames
@@ -65,13 +65,13 @@ def graph_size(*, tiny: bool) -> tuple[int, int]:
     return (64, 96) if tiny else (480, 640)
 
 
-def exported(name: str, folder: Path, *, tiny: bool, classes: int = 40) -> Job:
+def exported(name: str, folder: Path, *, tiny: bool, classes: int = 40) -> SegmentationExport:
     """Return a network with random weights and a share of its channels exchanged, frozen for export."""
     config = NetworkConfig(name=name, classes=classes)
     if tiny:
         config = NetworkConfig(name="refinenet14", classes=classes, width=8, features=8)
     run = Run(folder, TrainConfig(network=config), exchanging(config))
-    return job(run, graph_size(tiny=tiny), 8, Precision(target="tensorrt"), silent)
+    return prepare_export(run, graph_size(tiny=tiny), 8, Precision(target="tensorrt"), silent)
 
 
 def _measured(machine: Machine, name: str, folder: Path, tera: dict[str, float]) -> dict[str, Any]:
@@ -140,7 +140,9 @@ def _raced(
     }
 
 
-def _contenders(machine: Machine, work: Job, graph: Path) -> dict[str, Callable[[Sequence[Tensor]], Forward]]:
+def _contenders(
+    machine: Machine, work: SegmentationExport, graph: Path
+) -> dict[str, Callable[[Sequence[Tensor]], Forward]]:
     """Return what is timed: each takes the inputs on the device and returns a function that answers."""
     network = copy.deepcopy(work.network)
     live = SegmentationServable(network, work.streams).eval().to(machine.device)

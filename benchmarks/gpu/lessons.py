@@ -21,12 +21,12 @@ from crosswire.training.tasks.segmentation.data import Batch
 from crosswire.training.tasks.segmentation.losses import sparsity_loss
 from crosswire.training.tasks.segmentation.module import SegmentationTask
 from crosswire.training.tasks.translation.config import TranslationConfig
-from crosswire.training.tasks.translation.data import Views
+from crosswire.training.tasks.translation.data import ImageBatch
 from crosswire.training.tasks.translation.module import TranslationTask
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingLoad:
     """What is trained.
 
     Attributes:
@@ -42,17 +42,17 @@ class Lesson:
     step: Callable[[Arithmetic], None]
 
 
-def refinenet101(machine: Machine) -> Lesson:
+def refinenet101(machine: Machine) -> TrainingLoad:
     """Return RefineNet-101 on two streams of 480x640."""
     return _segmentation("refinenet101", machine, batch=6)
 
 
-def cen_lite(machine: Machine) -> Lesson:
+def cen_lite(machine: Machine) -> TrainingLoad:
     """Return the light network on the same pictures."""
     return _segmentation("cen-lite", machine, batch=8)
 
 
-def _segmentation(name: str, machine: Machine, batch: int) -> Lesson:
+def _segmentation(name: str, machine: Machine, batch: int) -> TrainingLoad:
     """Return a segmentation network with the loss and the optimiser of the paper on NYUv2."""
     config = preset("nyuv2-refinenet101")
     assert isinstance(config, TrainConfig)
@@ -69,10 +69,10 @@ def _segmentation(name: str, machine: Machine, batch: int) -> Lesson:
     def loss() -> Tensor:
         return task.batch_loss(Batch(inputs, labels)) + config.optimiser.sparsity * sparsity_loss(task.network)
 
-    return Lesson(name, f"{height}x{width}, 2 streams", batch, _descent(machine, task.network, [optimiser], loss))
+    return TrainingLoad(name, f"{height}x{width}, 2 streams", batch, _descent(machine, task.network, [optimiser], loss))
 
 
-def gmf(machine: Machine) -> Lesson:
+def gmf(machine: Machine) -> TrainingLoad:
     """Return GMF on the clips of VGGSound, with its extractors in training."""
     config = preset("vggsound-gmf")
     assert isinstance(config, AudioVideoConfig)
@@ -95,10 +95,10 @@ def gmf(machine: Machine) -> Lesson:
         return task.batch_loss(ClipBatch([frames, sound], labels))[0]
 
     size = f"{clip.frames} frames of {clip.height}x{clip.width}, {clip.samples} samples of sound"
-    return Lesson("gmf", size, batch, _descent(machine, task.network, [optimiser], loss))
+    return TrainingLoad("gmf", size, batch, _descent(machine, task.network, [optimiser], loss))
 
 
-def unet256(machine: Machine) -> Lesson:
+def unet256(machine: Machine) -> TrainingLoad:
     """Return the U-Net of 256x256 from shade and texture to colour, with its discriminator."""
     config, batch, side = preset("taskonomy-shade-texture-rgb"), 16, 256
     assert isinstance(config, TranslationConfig)
@@ -110,8 +110,8 @@ def unet256(machine: Machine) -> Lesson:
     channels = task.network.stack.channels
     inputs = [2 * torch.rand(batch, one, side, side, device=machine.device) - 1 for one in channels]
     target = 2 * torch.rand(batch, 3, side, side, device=machine.device) - 1
-    step = _against_judges(machine, task, Views(inputs, target))
-    return Lesson("unet256", f"{side}x{side}, 2 streams, with discriminator", batch, step)
+    step = _against_judges(machine, task, ImageBatch(inputs, target))
+    return TrainingLoad("unet256", f"{side}x{side}, 2 streams, with discriminator", batch, step)
 
 
 def _descent(
@@ -131,7 +131,7 @@ def _descent(
     return step
 
 
-def _against_judges(machine: Machine, task: TranslationTask, batch: Views) -> Callable[[Arithmetic], None]:
+def _against_judges(machine: Machine, task: TranslationTask, batch: ImageBatch) -> Callable[[Arithmetic], None]:
     """Return a step of the discriminators and one of the generator, as `TranslationTask.training_step` takes them."""
     generator, critic = task.configure_optimizers()
     sparsity = task.config.optimiser.sparsity
@@ -153,7 +153,7 @@ def _against_judges(machine: Machine, task: TranslationTask, batch: Views) -> Ca
     return step
 
 
-LESSONS: dict[str, Callable[[Machine], Lesson]] = {
+LESSONS: dict[str, Callable[[Machine], TrainingLoad]] = {
     "refinenet101": refinenet101,
     "cen-lite": cen_lite,
     "unet256": unet256,

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.gpu.lessons import LESSONS, Lesson
+from benchmarks.gpu.lessons import LESSONS, TrainingLoad
 from benchmarks.gpu.machine import BF16, FP32, TF32, Machine, ceiling, each, in_turns, share
 
 _ARITHMETIC = (FP32, TF32, BF16)
@@ -22,7 +22,7 @@ def measure(machine: Machine) -> bool:
     return not failed and not any(one["failed"] for one in networks.values())
 
 
-def _measured(machine: Machine, make: Callable[[Machine], Lesson], tera: dict[str, float]) -> dict[str, Any]:
+def _measured(machine: Machine, make: Callable[[Machine], TrainingLoad], tera: dict[str, float]) -> dict[str, Any]:
     """Return the figures of one network."""
     lesson = make(machine)
     with FlopCounterMode(display=False) as counter:

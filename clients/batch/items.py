@@ -26,7 +26,7 @@ from typing import Any
 from crosswire.clients.errors import InputError
 from crosswire.clients.inputs.images import PICTURE_ENDINGS
 from crosswire.clients.inputs.recordings import LONGEST_GAP_S, UNITS_PER_METRE, is_recording, read_recording
-from crosswire.clients.pipelines import Pipeline, Tensor
+from crosswire.clients.pipelines import PipelineDescription, Tensor
 
 CLIP = "clip"
 _PICTURE = "_image"
@@ -70,7 +70,7 @@ class Found:
     units_per_metre: float | None = None
 
 
-def find_items(source: Path, pipeline: Pipeline, longest_gap_s: float = LONGEST_GAP_S) -> Found:
+def find_items(source: Path, pipeline: PipelineDescription, longest_gap_s: float = LONGEST_GAP_S) -> Found:
     """Return the items of a folder or of a list file.
 
     Args:

@@ -22,7 +22,7 @@ NAME = "journal.jsonl"
 _BEGINNING = b'{"batch": {'
 
 
-class Journal:
+class ProgressLog:
     """The journal in a folder, open for one process.
 
     Attributes:
@@ -58,7 +58,7 @@ class Journal:
             os.close(self._file)
             raise
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> ProgressLog:
         """Return the journal itself."""
         return self
 

@@ -15,9 +15,9 @@ from typing import IO, Any
 from crosswire.clients.balance import SAFE
 from crosswire.clients.batch.items import Item, find_items
 from crosswire.clients.batch.progress import Progress
-from crosswire.clients.batch.progress_log import Journal
+from crosswire.clients.batch.progress_log import ProgressLog
 from crosswire.clients.batch.waiting import Waiting
-from crosswire.clients.batch.work import PICTURE, item_question, keep, wanted_outputs
+from crosswire.clients.batch.work import PICTURE, item_request, keep, wanted_outputs
 from crosswire.clients.errors import (
     CrosswireError,
     DeadlineExceeded,
@@ -29,7 +29,7 @@ from crosswire.clients.errors import (
 from crosswire.clients.files import prepare_folder, sweep, write_whole
 from crosswire.clients.inputs.depth import check_units
 from crosswire.clients.inputs.recordings import LONGEST_GAP_S
-from crosswire.clients.pipelines import Pipeline
+from crosswire.clients.pipelines import PipelineDescription
 from crosswire.clients.sync_client import Predictor
 
 RESULTS, FAILURES = "results.jsonl", "failures.jsonl"
@@ -88,7 +88,7 @@ class Outcome:
 
 def run_batch(
     predictor: Predictor,
-    pipeline: Pipeline,
+    pipeline: PipelineDescription,
     source: Path,
     folder: Path,
     options: BatchOptions,
@@ -126,7 +126,7 @@ def run_batch(
         "depth_units_per_metre": units,
     }
     began = time.perf_counter()
-    with Journal(folder, identity) as journal:
+    with ProgressLog(folder, identity) as journal:
         for place in places:
             sweep(place)
         before = sum(item.stem in journal.done for item in items)
@@ -148,7 +148,7 @@ def run_batch(
         return Outcome(len(done), before, len(failed), seconds, Counter(_warned(done)), found.unmatched)
 
 
-def _fails_again(item: Item, journal: Journal) -> bool:
+def _fails_again(item: Item, journal: ProgressLog) -> bool:
     """Say whether an item was refused, and nothing about its files has changed."""
     return item.stem in journal.failed and journal.files[item.stem] == item.state()
 
@@ -166,11 +166,11 @@ class _Crew:
     def __init__(
         self,
         predictor: Predictor,
-        pipeline: Pipeline,
+        pipeline: PipelineDescription,
         folder: Path,
         outputs: Sequence[str],
         units: float | None,
-        journal: Journal,
+        journal: ProgressLog,
         waiting: Waiting,
     ) -> None:
         self._predictor, self._pipeline, self._folder, self._waiting = predictor, pipeline, folder, waiting
@@ -204,7 +204,7 @@ class _Crew:
         """Do one item; say whether it has an answer."""
         self._journal.begin(item.stem)
         try:
-            question = item_question(item, self._pipeline, self._outputs, self._units)
+            question = item_request(item, self._pipeline, self._outputs, self._units)
             with self._waiting.asking():
                 answer = self._predictor.ask(question)
             said = keep(item, answer, self._folder)

@@ -12,20 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crosswire.clients.batch.items import Item
-from crosswire.clients.errors import InputError, ServerFailed
+from crosswire.clients.errors import InputError, InternalServerError
 from crosswire.clients.files import write_whole
-from crosswire.clients.inputs.depth import depth_picture
-from crosswire.clients.inputs.images import check_registered, colour_picture, read_header, read_source
+from crosswire.clients.inputs.depth import depth_image
+from crosswire.clients.inputs.images import check_registered, colour_image, read_header, read_source
 from crosswire.clients.inputs.tensors import UNITS, bytes_tensor, units_tensor
-from crosswire.clients.pipelines import Pipeline
-from crosswire.clients.tasks.request import Arrays, Question
+from crosswire.clients.pipelines import PipelineDescription
+from crosswire.clients.tasks.request import Arrays, Request
 from crosswire.clients.tasks.segmentation import Timings
 from crosswire.clients.tasks.segmentation_answer import CONFIDENCE, OVERLAY
 
 PICTURE, FOR_PEOPLE = "_png", (OVERLAY, CONFIDENCE)
 
 
-def item_question(item: Item, pipeline: Pipeline, outputs: Sequence[str], units: float | None) -> Question[Arrays]:
+def item_request(
+    item: Item, pipeline: PipelineDescription, outputs: Sequence[str], units: float | None
+) -> Request[Arrays]:
     """Read an item's files and prepare the question; the answer is the bare tensors.
 
     Args:
@@ -44,14 +46,14 @@ def item_question(item: Item, pipeline: Pipeline, outputs: Sequence[str], units:
     if units is not None and any(tensor.name == UNITS for tensor in pipeline.inputs):
         inputs[UNITS] = units_tensor(units)
 
-    def read(_: Pipeline, tensors: Arrays, timings: Callable[[], Timings]) -> Arrays:
+    def read(_: PipelineDescription, tensors: Arrays, timings: Callable[[], Timings]) -> Arrays:
         return tensors
 
     taken = 1e3 * (time.perf_counter() - started)
-    return Question(pipeline.task, pipeline.name, inputs, tuple(outputs), (), read, taken)
+    return Request(pipeline.task, pipeline.name, inputs, tuple(outputs), (), read, taken)
 
 
-def wanted_outputs(pipeline: Pipeline, overlay: bool) -> tuple[str, ...]:
+def wanted_outputs(pipeline: PipelineDescription, overlay: bool) -> tuple[str, ...]:
     """Return the outputs that a batch keeps: pictures, the overlay on request, and texts and numbers of fixed size."""
     left_out = FOR_PEOPLE if not overlay else (CONFIDENCE,)
     return tuple(
@@ -76,7 +78,7 @@ def keep(item: Item, tensors: Arrays, folder: Path) -> dict[str, Any]:
             try:
                 header = read_header(data, f"the server's {name}", "ask another server")
             except InputError as error:
-                raise ServerFailed(str(error)) from error
+                raise InternalServerError(str(error)) from error
             write_whole(folder / kind / f"{item.stem}.png", data)
             said["files"][kind] = f"{kind}/{item.stem}.png"
             said["width"], said["height"] = header.picture.width, header.picture.height
@@ -94,7 +96,7 @@ def _encoded(files: Mapping[str, Path]) -> dict[str, bytes]:
         if what == name:
             sent[name] = read_source(path, name)[0]
             continue
-        pictures[what] = depth_picture(path).picture if what == "depth" else colour_picture(path)
+        pictures[what] = depth_image(path).picture if what == "depth" else colour_image(path)
         sent[name] = pictures[what].data
     if "rgb" in pictures and "depth" in pictures:
         check_registered(pictures["rgb"], pictures["depth"])

@@ -37,7 +37,7 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Run:
+class LoadRun:
     """One turn of a load.
 
     Attributes:
@@ -59,7 +59,7 @@ class Run:
         return sum(not shot.error and shot.ended <= end for shot in self.shots) / self.seconds
 
 
-def latencies_ms(runs: Sequence[Run]) -> list[float]:
+def latencies_ms(runs: Sequence[LoadRun]) -> list[float]:
     """Return the latencies of all answered requests, sorted."""
     return sorted(shot.latency_ms for run in runs for shot in run.shots if not shot.error)
 
@@ -82,7 +82,7 @@ def percentiles(ordered: Sequence[float]) -> dict[str, float | None]:
     }
 
 
-def figures(runs: Sequence[Run], cores: int) -> dict[str, Any]:
+def figures(runs: Sequence[LoadRun], cores: int) -> dict[str, Any]:
     """Return what several turns of one load say together.
 
     Args:

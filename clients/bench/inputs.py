@@ -15,14 +15,16 @@ from crosswire.clients.batch.items import domain
 from crosswire.clients.errors import InputError
 from crosswire.clients.inputs.images import encode_png, read_source
 from crosswire.clients.inputs.tensors import bytes_tensor
-from crosswire.clients.pipelines import Pipeline
+from crosswire.clients.pipelines import PipelineDescription
 from crosswire.clients.tasks.request import check_inputs
 
 SIZE = (640, 480)
 _GREY = ("edge", "shade")
 
 
-def bench_inputs(pipeline: Pipeline, files: Mapping[str, Path], size: tuple[int, int]) -> dict[str, NDArray[Any]]:
+def bench_inputs(
+    pipeline: PipelineDescription, files: Mapping[str, Path], size: tuple[int, int]
+) -> dict[str, NDArray[Any]]:
     """Return one sample of everything that a pipeline needs.
 
     Args:
@@ -43,7 +45,7 @@ def bench_inputs(pipeline: Pipeline, files: Mapping[str, Path], size: tuple[int,
         elif tensor.optional:
             continue
         elif tensor.name.endswith("_image"):
-            data = made_picture(domain(tensor), size)
+            data = made_image(domain(tensor), size)
         else:
             raise InputError(f"{tensor.name} cannot be made up; send a file: --input {domain(tensor)}=FILE")
         inputs[tensor.name] = bytes_tensor(data)
@@ -53,7 +55,7 @@ def bench_inputs(pipeline: Pipeline, files: Mapping[str, Path], size: tuple[int,
     return inputs
 
 
-def made_picture(kind: str, size: tuple[int, int]) -> bytes:
+def made_image(kind: str, size: tuple[int, int]) -> bytes:
     """Return an encoded picture of a room-like scene: smooth shades with edges and a little noise.
 
     Args:

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from crosswire.clients.access import Access
 from crosswire.clients.address import Address
-from crosswire.clients.bench.figures import Run, Shot
+from crosswire.clients.bench.figures import LoadRun, Shot
 from crosswire.clients.errors import ServerError
 from crosswire.clients.transport import AsyncTransport, Send, Tensors, open_async_transport
 
@@ -65,7 +65,7 @@ def open_target_transport(url: str, access: Access | None = None) -> AsyncTransp
     return open_async_transport(Address.parse(url), access)
 
 
-async def closed_loop(target: Target, clients: int, seconds: float) -> Run:
+async def closed_loop(target: Target, clients: int, seconds: float) -> LoadRun:
     """Let so many clients send one request after the other for so many seconds."""
     shots: list[Shot] = []
     now = asyncio.get_running_loop().time
@@ -77,10 +77,10 @@ async def closed_loop(target: Target, clients: int, seconds: float) -> Run:
 
     await asyncio.gather(*(client() for _ in range(clients)))
     spent = time.process_time() - cpu
-    return Run(tuple(shots), began, seconds, spent * seconds / (now() - began))
+    return LoadRun(tuple(shots), began, seconds, spent * seconds / (now() - began))
 
 
-async def open_loop(target: Target, rate: float, seconds: float, seed: int) -> Run:
+async def open_loop(target: Target, rate: float, seconds: float, seed: int) -> LoadRun:
     """Send requests at random moments, whatever the server does.
 
     Args:
@@ -101,7 +101,7 @@ async def open_loop(target: Target, rate: float, seconds: float, seed: int) -> R
         await asyncio.sleep(rest)
     shots = await asyncio.gather(*tasks)
     spent = time.process_time() - cpu
-    return Run(tuple(shots), began, seconds, spent * seconds / (now() - began))
+    return LoadRun(tuple(shots), began, seconds, spent * seconds / (now() - began))
 
 
 def arrivals(rate: float, seconds: float, seed: int) -> Sequence[float]:

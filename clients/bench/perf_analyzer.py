@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.clients.bench.load import Target
-from crosswire.clients.errors import InputError, ServerFailed
+from crosswire.clients.errors import InputError, InternalServerError
 from crosswire.clients.transport import Tensors
 
 VARIABLE = "CROSSWIRE_PERF_ANALYZER"
@@ -81,7 +81,7 @@ def run_perf_analyzer(program: Path, target: Target, clients: int, seconds: floa
         done = subprocess.run(command, env=_environment(folder), capture_output=True, text=True, check=False)
         if not table.exists():
             said = " ".join((done.stdout + done.stderr).split())[-400:]
-            raise ServerFailed(f"perf_analyzer ended with code {done.returncode} and without figures: {said}")
+            raise InternalServerError(f"perf_analyzer ended with code {done.returncode} and without figures: {said}")
         (row,) = csv.DictReader(table.read_text().splitlines())
     found = {f"p{percent}": float(row[f"p{percent} latency"]) / 1e3 for percent in (50, 90, 95, 99)}
     return {"clients": clients, "per_second": float(row["Inferences/Second"]), "latency_ms": found}

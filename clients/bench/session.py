@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crosswire.clients.bench.figures import Run, figures, latencies_ms, quantile
+from crosswire.clients.bench.figures import LoadRun, figures, latencies_ms, quantile
 from crosswire.clients.bench.load import Target, closed_loop, open_loop
 from crosswire.clients.bench.steps import steps_between
-from crosswire.clients.errors import InputError, ServerFailed
+from crosswire.clients.errors import InputError, InternalServerError
 
 LOADS = (0.5, 0.7, 0.9)
 FEWEST_TURNS = 5
@@ -95,9 +95,11 @@ async def measure(targets: Sequence[Target], plan: Plan, tell: Tell) -> dict[str
         tell(f"open loop at {load:.0%} of capacity, {plan.turns} turns of {plan.seconds:g} s")
         rates = [load * entry["capacity"]["per_second"] for entry in said]
         if min(rates) <= 0:
-            raise ServerFailed("the server answered nothing in a whole turn; there is no capacity to take a share of")
+            raise InternalServerError(
+                "the server answered nothing in a whole turn; there is no capacity to take a share of"
+            )
 
-        def opening(index: int, turn: int, rates: list[float] = rates) -> Coroutine[Any, Any, Run]:
+        def opening(index: int, turn: int, rates: list[float] = rates) -> Coroutine[Any, Any, LoadRun]:
             return open_loop(targets[index], rates[index], plan.seconds, turn)
 
         opened = await _in_turns(targets, plan, opening)
@@ -123,7 +125,7 @@ async def _warm(target: Target, plan: Plan) -> None:
     errors = [shot.error for shot in run.shots if shot.error]
     if len(errors) == len(run.shots):
         await target.transport.infer(target.pipeline, target.inputs, target.outputs, target.deadline_s)
-        raise ServerFailed(f"{target.name}: no request of the warm-up was answered ({errors[0]})")
+        raise InternalServerError(f"{target.name}: no request of the warm-up was answered ({errors[0]})")
 
 
 async def _sweep(target: Target, plan: Plan, cores: int) -> tuple[list[dict[str, Any]], int]:
@@ -137,10 +139,10 @@ async def _sweep(target: Target, plan: Plan, cores: int) -> tuple[list[dict[str,
 
 
 async def _in_turns(
-    targets: Sequence[Target], plan: Plan, work: Callable[[int, int], Awaitable[Run]]
-) -> list[list[Run]]:
+    targets: Sequence[Target], plan: Plan, work: Callable[[int, int], Awaitable[LoadRun]]
+) -> list[list[LoadRun]]:
     """Repeat a load, target after target, every second time in the other order."""
-    runs: list[list[Run]] = [[] for _ in targets]
+    runs: list[list[LoadRun]] = [[] for _ in targets]
     for turn in range(plan.turns):
         order = range(len(targets)) if turn % 2 == 0 else range(len(targets) - 1, -1, -1)
         for index in order:
@@ -148,14 +150,14 @@ async def _in_turns(
     return runs
 
 
-def _with_curve(runs: Sequence[Run], cores: int) -> dict[str, Any]:
+def _with_curve(runs: Sequence[LoadRun], cores: int) -> dict[str, Any]:
     """Return the figures, and the latency at every half percent for the report."""
     times = latencies_ms(runs)
     curve = [round(quantile(times, share), 3) for share in _CURVE] if times else []
     return {**figures(runs, cores), "curve_ms": curve}
 
 
-def _compared(closed: Sequence[Sequence[Run]], said: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _compared(closed: Sequence[Sequence[LoadRun]], said: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the second target as a multiple of the first, turn by turn."""
     ratios = [b.per_second / a.per_second for a, b in zip(*closed, strict=True) if a.per_second]
     medians = [entry["open"][0]["latency_ms"]["p50"] if entry["open"] else None for entry in said]

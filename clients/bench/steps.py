@@ -10,7 +10,7 @@ _PARTS = ("queue", "compute_input", "compute_infer", "compute_output")
 
 
 @dataclass(frozen=True)
-class Step:
+class ServerStep:
     """What one model did during a load.
 
     Attributes:
@@ -30,7 +30,7 @@ class Step:
 
 def steps_between(
     before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], models: Iterable[str]
-) -> list[Step]:
+) -> list[ServerStep]:
     """Return what models did between two readings of the statistics, in the order given; idle ones are left out.
 
     Args:
@@ -46,7 +46,7 @@ def steps_between(
             spent = {part: (new[part] - old[part]) / requests / 1e6 for part in _PARTS}
             queue = spent.pop("queue")
             executions = new["executions"] - old["executions"]
-            found.append(Step(model, requests, executions, round(queue, 3), round(sum(spent.values()), 3)))
+            found.append(ServerStep(model, requests, executions, round(queue, 3), round(sum(spent.values()), 3)))
     return found
 
 

@@ -9,7 +9,7 @@ from crosswire.clients.bench.report import clients_text
 from crosswire.clients.bench.session import FEWEST_TURNS
 
 
-def as_table(found: Mapping[str, Any]) -> str:
+def as_text(found: Mapping[str, Any]) -> str:
     """Return the figures as text, one block per target."""
     lines = []
     for target in found["targets"]:

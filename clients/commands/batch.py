@@ -11,7 +11,7 @@ from typing import Any
 from crosswire.clients.balance import Retries
 from crosswire.clients.batch.run import FAILURES, RESULTS, WINDOW, BatchOptions, Outcome, run_batch
 from crosswire.clients.batch.waiting import Waiting
-from crosswire.clients.commands.connection import add_deadline_option, add_server_options, connect, server_of
+from crosswire.clients.commands.connection import add_server_options, add_timeout_option, connect, server_of
 from crosswire.clients.commands.recorded import add_recording_options
 
 _PATIENT = Retries(attempts=1_000_000, first_pause_s=0.2, longest_pause_s=2.0)  # until the deadline
@@ -46,7 +46,7 @@ def add_to(commands: Any) -> None:
     )
     add_recording_options(parser)
     add_server_options(parser)
-    add_deadline_option(parser)
+    add_timeout_option(parser)
     parser.set_defaults(run=run)
 
 

@@ -19,8 +19,8 @@ from crosswire.clients.bench.load import Target, closed_loop, open_target_transp
 from crosswire.clients.bench.perf_analyzer import VARIABLE, find_perf_analyzer, run_perf_analyzer
 from crosswire.clients.bench.report import html_report, without_curves
 from crosswire.clients.bench.session import FEWEST_TURNS, Plan, measure
-from crosswire.clients.bench.table import as_table
-from crosswire.clients.commands.connection import access_of, add_deadline_option, add_server_options, connect, server_of
+from crosswire.clients.bench.table import as_text
+from crosswire.clients.commands.connection import access_of, add_server_options, add_timeout_option, connect, server_of
 from crosswire.clients.commands.named_files import add_named_files
 from crosswire.clients.errors import InputError
 from crosswire.clients.files import prepare_folder, write_whole
@@ -62,7 +62,7 @@ def add_to(commands: Any) -> None:
         help=f"ask NVIDIA's perf_analyzer, too: the program or the wheel that holds it (default: ${VARIABLE})",
     )
     add_server_options(parser, several=False)
-    add_deadline_option(parser)
+    add_timeout_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> None:
             _tell("no --url: starting a server")
             default = stack.enter_context(server_of(options))
         found = asyncio.run(_measure([(url or default, pipeline) for url, pipeline in named], plan, program, options))
-    print(as_table(found))
+    print(as_text(found))
     if options.html:
         write_whole(options.html, html_report(found).encode())
         print(f"wrote {options.html}")

@@ -21,7 +21,7 @@ _SEVERAL = "several with commas between them share the requests"
 def add_connection_options(parser: argparse.ArgumentParser) -> None:
     """Declare `--url` and `--deadline`."""
     parser.add_argument("--url", default=DEFAULT_URL, help=f"{_URL}; {_SEVERAL} (default: %(default)s)")
-    add_deadline_option(parser)
+    add_timeout_option(parser)
 
 
 def add_server_options(parser: argparse.ArgumentParser, *, several: bool = True) -> None:
@@ -42,7 +42,7 @@ def add_server_options(parser: argparse.ArgumentParser, *, several: bool = True)
     )
 
 
-def add_deadline_option(parser: argparse.ArgumentParser) -> None:
+def add_timeout_option(parser: argparse.ArgumentParser) -> None:
     """Declare `--deadline`, and how to be let in."""
     parser.add_argument(
         "--deadline",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from crosswire.clients.commands.connection import add_connection_options, connect
-from crosswire.clients.pipelines import Pipeline, Tensor
+from crosswire.clients.pipelines import PipelineDescription, Tensor
 
 
 def add_to(commands: Any) -> None:
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> None:
     print("\n".join(as_text(pipeline) for pipeline in offered) or f"{options.url} offers no pipeline")
 
 
-def as_text(pipeline: Pipeline) -> str:
+def as_text(pipeline: PipelineDescription) -> str:
     """Return one pipeline as a few lines."""
     count = len(pipeline.classes)
     classes = f", {count} classes: {', '.join(pipeline.classes)}" if count else ""

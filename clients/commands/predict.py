@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
         result = _ask(predictor, options)
     first = options.files[0] if options.files else next(iter(options.input.values()))
     files = result.save(options.out, first.stem.removesuffix(".rgb"))
-    print(as_json(result, files) if options.json else as_table(result, files))
+    print(as_json(result, files) if options.json else as_text(result, files))
 
 
 def check_files(files: list[Path], inputs: dict[str, Path]) -> None:
@@ -93,7 +93,7 @@ def _ask(predictor: Predictor, options: argparse.Namespace) -> Result:
     return predictor.translate(inputs, depth_units_per_metre=units, pipeline=pipeline)
 
 
-def as_table(result: Result, files: Mapping[str, Path]) -> str:
+def as_text(result: Result, files: Mapping[str, Path]) -> str:
     """Return what was found, what the server warns of, the files and the time."""
     lines = [f"warning: {warning}" for warning in result.warnings]
     lines += [f"wrote {path}" for path in files.values()]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.clients.async_client import AsyncPredictor
-from crosswire.clients.commands.connection import access_of, add_deadline_option, add_server_options, connect, server_of
+from crosswire.clients.commands.connection import access_of, add_server_options, add_timeout_option, connect, server_of
 from crosswire.clients.commands.recorded import add_recording_options
 from crosswire.clients.files import prepare_folder, write_whole
 from crosswire.clients.stream.frames import Frame, Recording, read_sequence
@@ -50,7 +50,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--queue", type=int, default=8, metavar="N", help="most frames that wait (default: 8)")
     add_recording_options(parser)
     add_server_options(parser)
-    add_deadline_option(parser)
+    add_timeout_option(parser)
     parser.set_defaults(run=run)
 
 

@@ -30,7 +30,7 @@ _TITLES = ("colour", "depth", "prediction", "truth")
 
 
 @dataclass(frozen=True)
-class Row:
+class ContactSheetRow:
     """One scene of the sheet.
 
     Attributes:
@@ -52,7 +52,7 @@ class Row:
     notice: str = ""
 
 
-def contact_sheet(rows: Sequence[Row], legend: Sequence[tuple[str, Colour]] = ()) -> Image.Image:
+def contact_sheet(rows: Sequence[ContactSheetRow], legend: Sequence[tuple[str, Colour]] = ()) -> Image.Image:
     """Draw the sheet.
 
     Args:
@@ -89,7 +89,7 @@ def _heading(width: int, columns: int) -> Image.Image:
     return band
 
 
-def _row(row: Row, width: int, columns: int, *, last: bool) -> Image.Image:
+def _row(row: ContactSheetRow, width: int, columns: int, *, last: bool) -> Image.Image:
     pictures = [row.rgb, colour_depth(row.depth), row.overlay, row.truth][:columns]
     height = max(1, round(CELL_WIDTH * row.rgb.height / row.rgb.width))
     facts_top = height + 14

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from crosswire.clients.errors import InputError
-from crosswire.clients.inputs.images import Picture, Source, describe_array, encode_png, read_header, read_source
+from crosswire.clients.inputs.images import EncodedImage, Source, describe_array, encode_png, read_header, read_source
 
 MILLIMETRES_PER_METRE = 1000.0
 _LARGEST = 65535
@@ -25,7 +25,7 @@ _ALLOWED = "allowed are uint16 [height, width] in units of your own or a float a
 
 
 @dataclass(frozen=True)
-class DepthPicture:
+class DepthImage:
     """A depth picture to send.
 
     Attributes:
@@ -33,7 +33,7 @@ class DepthPicture:
         units_per_metre: what one metre counts in it, or None for the server's default of 1000.
     """
 
-    picture: Picture
+    picture: EncodedImage
     units_per_metre: float | None
 
 
@@ -46,7 +46,7 @@ def check_units(units_per_metre: float | None) -> None:
         )
 
 
-def depth_picture(source: Source, units_per_metre: float | None = None) -> DepthPicture:
+def depth_image(source: Source, units_per_metre: float | None = None) -> DepthImage:
     """Return the depth picture to send.
 
     Args:
@@ -62,11 +62,11 @@ def depth_picture(source: Source, units_per_metre: float | None = None) -> Depth
         source = _array_of(source)
     if not isinstance(source, np.ndarray):
         data, label = read_source(source, "depth")
-        return DepthPicture(_checked_png(data, label), units_per_metre)
+        return DepthImage(_checked_png(data, label), units_per_metre)
     if source.ndim != 2 or source.size == 0:
         raise InputError(f"depth: came {describe_array(source)}; {_ALLOWED}")
     if source.dtype == np.uint16:
-        return DepthPicture(encode_png(Image.fromarray(np.ascontiguousarray(source))), units_per_metre)
+        return DepthImage(encode_png(Image.fromarray(np.ascontiguousarray(source))), units_per_metre)
     if not np.issubdtype(source.dtype, np.floating):
         raise InputError(f"depth: came {describe_array(source)}; {_ALLOWED}")
     if units_per_metre is not None:
@@ -74,7 +74,7 @@ def depth_picture(source: Source, units_per_metre: float | None = None) -> Depth
             f"depth: came {source.dtype}, which means metres, and depth_units_per_metre={units_per_metre:g}; leave the "
             "unit out, or send uint16"
         )
-    return DepthPicture(encode_png(Image.fromarray(millimetres(source))), MILLIMETRES_PER_METRE)
+    return DepthImage(encode_png(Image.fromarray(millimetres(source))), MILLIMETRES_PER_METRE)
 
 
 def millimetres(metres: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
@@ -110,7 +110,7 @@ def _array_of(image: Image.Image) -> NDArray[Any]:
     raise InputError(f"depth: came a Pillow image of mode {image.mode}; allowed are I;16, I (0..65535) and F (metres)")
 
 
-def _checked_png(data: bytes, label: str) -> Picture:
+def _checked_png(data: bytes, label: str) -> EncodedImage:
     """Return a depth file after reading bits and colour type from its PNG header (bytes 24 and 25 of every PNG)."""
     header = read_header(data, label, _REMEDY)
     if header.format != "PNG":

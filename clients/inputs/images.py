@@ -30,7 +30,7 @@ _COLOUR_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbC
 
 
 @dataclass(frozen=True)
-class Picture:
+class EncodedImage:
     """An encoded picture.
 
     Attributes:
@@ -58,12 +58,12 @@ class Header:
         mode: Pillow's name of the pixel format: `"RGB"`, `"I;16"`, ...
     """
 
-    picture: Picture
+    picture: EncodedImage
     format: str
     mode: str
 
 
-def colour_picture(source: Source) -> Picture:
+def colour_image(source: Source) -> EncodedImage:
     """Return the colour picture to send; an EXIF orientation in it turns nothing, because depth has none to match.
 
     Args:
@@ -87,7 +87,7 @@ def colour_picture(source: Source) -> Picture:
     return header.picture
 
 
-def check_registered(rgb: Picture, depth: Picture) -> None:
+def check_registered(rgb: EncodedImage, depth: EncodedImage) -> None:
     """Refuse a depth picture that cannot lie on its colour picture.
 
     Raises:
@@ -136,18 +136,18 @@ def read_header(data: bytes, label: str, remedy: str) -> Header:
         raise InputError(f"{label} is empty; {remedy}")
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            return Header(Picture(data, image.width, image.height), str(image.format), image.mode)
+            return Header(EncodedImage(data, image.width, image.height), str(image.format), image.mode)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{label} has too many pixels ({error}); send a smaller picture") from error
     except (OSError, SyntaxError, LookupError, TypeError, ValueError, ArithmeticError) as error:
         raise InputError(f"{label} is neither JPEG nor PNG; {remedy}") from error
 
 
-def encode_png(image: Image.Image) -> Picture:
+def encode_png(image: Image.Image) -> EncodedImage:
     """Return a Pillow image as PNG."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=1)
-    return Picture(buffer.getvalue(), image.width, image.height)
+    return EncodedImage(buffer.getvalue(), image.width, image.height)
 
 
 def describe_array(array: NDArray[Any]) -> str:

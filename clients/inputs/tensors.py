@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crosswire.clients.inputs.depth import DepthPicture
+from crosswire.clients.inputs.depth import DepthImage
 
 UNITS = "depth_units_per_metre"
 
@@ -22,7 +22,7 @@ def units_tensor(units_per_metre: float) -> NDArray[np.float32]:
     return np.array([[units_per_metre]], dtype=np.float32)
 
 
-def depth_tensors(depth: DepthPicture) -> dict[str, NDArray[Any]]:
+def depth_tensors(depth: DepthImage) -> dict[str, NDArray[Any]]:
     """Return a depth picture by tensor name, and its unit unless that is the server's default."""
     tensors: dict[str, NDArray[Any]] = {"depth_image": bytes_tensor(depth.picture.data)}
     if depth.units_per_metre is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from crosswire.clients.batch.items import find_items
 from crosswire.clients.errors import InputError
 from crosswire.clients.inputs.recordings import LONGEST_GAP_S
-from crosswire.clients.pipelines import Pipeline
+from crosswire.clients.pipelines import PipelineDescription
 
 FOLDER_RATE = 30.0
 _PAIR = ("rgb_image", "depth_image")
@@ -56,7 +56,7 @@ class Recording:
         return 1 / middle if middle > 0 else FOLDER_RATE
 
 
-def read_sequence(folder: Path, pipeline: Pipeline, longest_gap_s: float = LONGEST_GAP_S) -> Recording:
+def read_sequence(folder: Path, pipeline: PipelineDescription, longest_gap_s: float = LONGEST_GAP_S) -> Recording:
     """Find the frames of a folder.
 
     Args:

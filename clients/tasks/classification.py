@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from crosswire.clients.errors import InputError, ServerFailed
+from crosswire.clients.errors import InputError, InternalServerError
 from crosswire.clients.files import prepare_folder, write_whole
 from crosswire.clients.inputs.tensors import bytes_tensor
-from crosswire.clients.pipelines import Pipeline
-from crosswire.clients.tasks.request import Arrays, Question
+from crosswire.clients.pipelines import PipelineDescription
+from crosswire.clients.tasks.request import Arrays, Request
 from crosswire.clients.tasks.segmentation import Timings
 from crosswire.clients.tasks.segmentation_answer import only, read_summary
 
@@ -86,29 +86,29 @@ class Classification:
         return files
 
 
-def classification_question(
+def classification_request(
     clip: str | os.PathLike[str] | bytes | None,
     frames: NDArray[np.uint8] | None,
     waveform: NDArray[np.float32] | None,
     *,
     pipeline: str | None,
     strip: bool,
-) -> Question[Classification]:
+) -> Request[Classification]:
     """Prepare a clip, or bare tensors in its place; the arguments are those of `Predictor.classify`.
 
     Raises:
         InputError: nothing came, both came, or something that cannot be sent.
     """
     if clip is None:
-        return tensors_question(frames, waveform, pipeline=pipeline)
+        return tensors_request(frames, waveform, pipeline=pipeline)
     if frames is not None or waveform is not None:
         raise InputError("a clip came beside frames or a waveform; send the one or the other")
-    return clip_question(clip, pipeline=pipeline, strip=strip)
+    return clip_request(clip, pipeline=pipeline, strip=strip)
 
 
-def clip_question(
+def clip_request(
     clip: str | os.PathLike[str] | bytes, *, pipeline: str | None = None, strip: bool = True
-) -> Question[Classification]:
+) -> Request[Classification]:
     """Prepare a clip; the arguments are those of `Predictor.classify`.
 
     Raises:
@@ -124,12 +124,12 @@ def clip_question(
     inputs = {"clip": bytes_tensor(data)}
     needed = ("probabilities", "modalities", "summary")
     taken = 1e3 * (time.perf_counter() - started)
-    return Question(TASK, pipeline, inputs, needed, (_STRIP,) if strip else (), _read, taken)
+    return Request(TASK, pipeline, inputs, needed, (_STRIP,) if strip else (), _read, taken)
 
 
-def tensors_question(
+def tensors_request(
     frames: NDArray[np.uint8] | None, waveform: NDArray[np.float32] | None, *, pipeline: str | None = None
-) -> Question[Classification]:
+) -> Request[Classification]:
     """Prepare what the network itself takes; the arguments are those of `Predictor.classify`.
 
     Raises:
@@ -147,14 +147,14 @@ def tensors_question(
         inputs[name] = np.ascontiguousarray(array)[None]
     if not inputs:
         raise InputError("nothing came; send a clip, or frames, or a waveform, or both of these")
-    return Question(TASK, pipeline, inputs, ("probabilities", "modalities"), (), _read, 0.0, direct=True)
+    return Request(TASK, pipeline, inputs, ("probabilities", "modalities"), (), _read, 0.0, direct=True)
 
 
-def _read(chosen: Pipeline, answers: Arrays, timings: Callable[[], Timings]) -> Classification:
+def _read(chosen: PipelineDescription, answers: Arrays, timings: Callable[[], Timings]) -> Classification:
     """Read an answer."""
     probabilities = answers["probabilities"]
     if probabilities.shape != (1, len(chosen.classes)):
-        raise ServerFailed(
+        raise InternalServerError(
             f"the server's probabilities are {list(probabilities.shape)}, but there are {len(chosen.classes)} classes"
         )
     said = read_summary(only(answers["summary"], "summary")) if "summary" in answers else {}

@@ -10,17 +10,17 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from crosswire.clients.errors import InputError, PipelineUnknown
-from crosswire.clients.inputs.depth import check_units, depth_picture
-from crosswire.clients.inputs.images import Source, check_registered, colour_picture
+from crosswire.clients.errors import InputError, PipelineNotFoundError
+from crosswire.clients.inputs.depth import check_units, depth_image
+from crosswire.clients.inputs.images import Source, check_registered, colour_image
 from crosswire.clients.inputs.tensors import bytes_tensor, depth_tensors
-from crosswire.clients.pipelines import Pipeline
+from crosswire.clients.pipelines import PipelineDescription
 from crosswire.clients.tasks.segmentation import Segmentation, Timings, area_shares
 from crosswire.clients.tasks.segmentation_answer import (
     CONFIDENCE,
     OVERLAY,
     SEGMENTATION_OUTPUTS,
-    SegmentationAnswer,
+    SegmentationResponse,
     read_segmentation,
 )
 
@@ -29,7 +29,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class Question(Generic[Answer]):
+class Request(Generic[Answer]):
     """A request to one pipeline.
 
     Attributes:
@@ -49,11 +49,11 @@ class Question(Generic[Answer]):
     inputs: Arrays
     needed: tuple[str, ...]
     wished: tuple[str, ...] | None
-    read: Callable[[Pipeline, Arrays, Callable[[], Timings]], Answer]
+    read: Callable[[PipelineDescription, Arrays, Callable[[], Timings]], Answer]
     prepare_ms: float
     direct: bool = False
 
-    def outputs(self, pipeline: Pipeline) -> tuple[str, ...]:
+    def outputs(self, pipeline: PipelineDescription) -> tuple[str, ...]:
         """Return the tensors to ask a pipeline for.
 
         Raises:
@@ -71,12 +71,14 @@ class Question(Generic[Answer]):
                 )
         offered = {tensor.name for tensor in pipeline.outputs}
         if lacking := [name for name in self.needed if name not in offered]:
-            raise PipelineUnknown(f"pipeline {pipeline.name!r} does not answer with {lacking[0]!r}; name another one")
+            raise PipelineNotFoundError(
+                f"pipeline {pipeline.name!r} does not answer with {lacking[0]!r}; name another one"
+            )
         wished = offered - set(self.needed) if self.wished is None else self.wished
         return (*self.needed, *(name for name in sorted(wished) if name in offered))
 
 
-def check_inputs(pipeline: Pipeline, names: Iterable[str]) -> None:
+def check_inputs(pipeline: PipelineDescription, names: Iterable[str]) -> None:
     """Raise `InputError` unless a pipeline has all of some inputs, named by tensor or domain: `rgb_image` or `rgb`."""
     files = [tensor.name.removesuffix("_image") for tensor in pipeline.inputs if tensor.dtype == "BYTES"]
     known = {tensor.name for tensor in pipeline.inputs}.union(files)
@@ -86,7 +88,7 @@ def check_inputs(pipeline: Pipeline, names: Iterable[str]) -> None:
             raise InputError(f"pipeline {pipeline.name!r} has no input {asked!r}; it has: {', '.join(files)}")
 
 
-def segmentation_question(
+def segmentation_request(
     rgb: Source | None = None,
     depth: Source | None = None,
     *,
@@ -94,16 +96,16 @@ def segmentation_question(
     pipeline: str | None = None,
     overlay: bool = True,
     confidence: bool = True,
-) -> Question[Segmentation]:
+) -> Request[Segmentation]:
     """Prepare a pair of pictures; the arguments are those of `Predictor.segment`.
 
     Raises:
         InputError: a picture cannot be sent.
     """
     started = time.perf_counter()
-    colour = None if rgb is None else colour_picture(rgb)
+    colour = None if rgb is None else colour_image(rgb)
     check_units(depth_units_per_metre)
-    found = None if depth is None else depth_picture(depth, depth_units_per_metre)
+    found = None if depth is None else depth_image(depth, depth_units_per_metre)
     if colour is not None:
         picture = colour
     elif found is not None:
@@ -118,20 +120,20 @@ def segmentation_question(
         inputs |= depth_tensors(found)
     sent = (None if colour is None else colour.data, None if found is None else found.picture.data)
 
-    def read(chosen: Pipeline, tensors: Arrays, timings: Callable[[], Timings]) -> Segmentation:
+    def read(chosen: PipelineDescription, tensors: Arrays, timings: Callable[[], Timings]) -> Segmentation:
         answer = read_segmentation(tensors, len(chosen.classes), picture)
         shares = area_shares(answer.labels, chosen.classes)
         return _segmentation(chosen, sent, answer, shares, timings())
 
     wished = (*((OVERLAY,) if overlay else ()), *((CONFIDENCE,) if confidence else ()))
     taken = 1e3 * (time.perf_counter() - started)
-    return Question("segmentation", pipeline, inputs, SEGMENTATION_OUTPUTS, wished, read, taken)
+    return Request("segmentation", pipeline, inputs, SEGMENTATION_OUTPUTS, wished, read, taken)
 
 
 def _segmentation(
-    pipeline: Pipeline,
+    pipeline: PipelineDescription,
     sent: tuple[bytes | None, bytes | None],
-    answer: SegmentationAnswer,
+    answer: SegmentationResponse,
     shares: Mapping[str, float],
     timings: Timings,
 ) -> Segmentation:

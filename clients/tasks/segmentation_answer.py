@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from crosswire.clients.errors import ServerFailed
-from crosswire.clients.inputs.images import Picture
+from crosswire.clients.errors import InternalServerError
+from crosswire.clients.inputs.images import EncodedImage
 
 SEGMENTATION_OUTPUTS = ("labels_png", "summary")
 OVERLAY, CONFIDENCE = "overlay_png", "confidence_png"
 
 
 @dataclass(frozen=True, eq=False)
-class SegmentationAnswer:
+class SegmentationResponse:
     """The answer of a segmentation pipeline, decoded.
 
     Attributes:
@@ -44,7 +44,7 @@ class SegmentationAnswer:
     summary: Mapping[str, Any]
 
 
-def read_segmentation(tensors: Mapping[str, NDArray[Any]], classes: int, rgb: Picture) -> SegmentationAnswer:
+def read_segmentation(tensors: Mapping[str, NDArray[Any]], classes: int, rgb: EncodedImage) -> SegmentationResponse:
     """Decode the answer of a segmentation pipeline.
 
     Args:
@@ -59,11 +59,13 @@ def read_segmentation(tensors: Mapping[str, NDArray[Any]], classes: int, rgb: Pi
     labels_png, summary = (only(tensors[name], name) for name in SEGMENTATION_OUTPUTS)
     labels = read_labels(labels_png, classes)
     if labels.shape != (rgb.height, rgb.width):
-        raise ServerFailed(f"the server's labels are {labels.shape[1]} x {labels.shape[0]}, the picture is {rgb}")
+        raise InternalServerError(
+            f"the server's labels are {labels.shape[1]} x {labels.shape[0]}, the picture is {rgb}"
+        )
     said = read_summary(summary)
     try:
         found = said.get("classes", ())
-        return SegmentationAnswer(
+        return SegmentationResponse(
             labels=labels,
             labels_png=labels_png,
             overlay_png=only(tensors[OVERLAY], OVERLAY) if OVERLAY in tensors else None,
@@ -74,7 +76,7 @@ def read_segmentation(tensors: Mapping[str, NDArray[Any]], classes: int, rgb: Pi
             summary=said,
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ServerFailed(
+        raise InternalServerError(
             f"the server's summary has another form ({error!r}); use the client of its release"
         ) from error
 
@@ -95,16 +97,16 @@ def read_labels(data: bytes, classes: int) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             if image.mode not in ("P", "L"):
-                raise ServerFailed(f"the server's labels are a PNG of mode {image.mode}, not a palette picture")
+                raise InternalServerError(f"the server's labels are a PNG of mode {image.mode}, not a palette picture")
             labels = np.array(image, dtype=np.uint8)
     except (OSError, SyntaxError, ValueError) as error:
-        raise ServerFailed(f"the server's labels are no readable PNG ({error})") from error
+        raise InternalServerError(f"the server's labels are no readable PNG ({error})") from error
     if labels.max() >= classes:
-        raise ServerFailed(f"the server's labels hold index {labels.max()}, but there are {classes} classes")
+        raise InternalServerError(f"the server's labels hold index {labels.max()}, but there are {classes} classes")
     return labels
 
 
-def read_confidence(data: bytes, rgb: Picture) -> NDArray[np.uint8]:
+def read_confidence(data: bytes, rgb: EncodedImage) -> NDArray[np.uint8]:
     """Return a confidence map at the size of the picture, uint8 [H, W], by nearest neighbour.
 
     Args:
@@ -117,10 +119,10 @@ def read_confidence(data: bytes, rgb: Picture) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             if image.mode != "L":
-                raise ServerFailed(f"the server's confidence is a PNG of mode {image.mode}, not a grey picture")
+                raise InternalServerError(f"the server's confidence is a PNG of mode {image.mode}, not a grey picture")
             return np.asarray(image.resize((rgb.width, rgb.height), Image.Resampling.NEAREST))
     except (OSError, SyntaxError, ValueError) as error:
-        raise ServerFailed(f"the server's confidence is no readable PNG ({error})") from error
+        raise InternalServerError(f"the server's confidence is no readable PNG ({error})") from error
 
 
 def read_summary(data: bytes) -> dict[str, Any]:
@@ -132,15 +134,15 @@ def read_summary(data: bytes) -> dict[str, Any]:
     try:
         parsed = json.loads(data)
     except ValueError as error:
-        raise ServerFailed(f"the server's summary is no JSON ({error})") from error
+        raise InternalServerError(f"the server's summary is no JSON ({error})") from error
     if not isinstance(parsed, dict):
-        raise ServerFailed(f"the server's summary is a JSON {type(parsed).__name__}, not an object")
+        raise InternalServerError(f"the server's summary is a JSON {type(parsed).__name__}, not an object")
     return parsed
 
 
 def only(tensor: NDArray[Any], name: str) -> bytes:
     """Return the one value of a BYTES tensor."""
     if tensor.size != 1 or not isinstance(tensor.reshape(-1)[0], bytes):
-        raise ServerFailed(f"the server's {name} is {tensor.dtype} {list(tensor.shape)}, not one BYTES value")
+        raise InternalServerError(f"the server's {name} is {tensor.dtype} {list(tensor.shape)}, not one BYTES value")
     value: bytes = tensor.reshape(-1)[0]
     return value

@@ -17,11 +17,11 @@ from PIL import Image
 
 from crosswire.clients.errors import InputError
 from crosswire.clients.files import prepare_folder, write_whole
-from crosswire.clients.inputs.depth import MILLIMETRES_PER_METRE, check_units, depth_picture
-from crosswire.clients.inputs.images import Source, colour_picture
+from crosswire.clients.inputs.depth import MILLIMETRES_PER_METRE, check_units, depth_image
+from crosswire.clients.inputs.images import Source, colour_image
 from crosswire.clients.inputs.tensors import bytes_tensor, depth_tensors
-from crosswire.clients.pipelines import Pipeline
-from crosswire.clients.tasks.request import Arrays, Question
+from crosswire.clients.pipelines import PipelineDescription
+from crosswire.clients.tasks.request import Arrays, Request
 from crosswire.clients.tasks.segmentation import Timings
 from crosswire.clients.tasks.segmentation_answer import only, read_summary
 
@@ -79,9 +79,9 @@ class Translation:
         return {**files, "summary": write_whole(place / f"{stem}.summary.json", text.encode())}
 
 
-def translation_question(
+def translation_request(
     inputs: Mapping[str, Source], *, depth_units_per_metre: float | None = None, pipeline: str | None = None
-) -> Question[Translation]:
+) -> Request[Translation]:
     """Prepare pictures by domain; the arguments are those of `Predictor.translate`.
 
     Raises:
@@ -94,11 +94,11 @@ def translation_question(
     tensors: dict[str, NDArray[Any]] = {}
     for domain, source in inputs.items():
         if domain == "depth":
-            tensors |= depth_tensors(depth_picture(source, depth_units_per_metre))
+            tensors |= depth_tensors(depth_image(source, depth_units_per_metre))
         else:
-            tensors[f"{domain}_image"] = bytes_tensor(colour_picture(_shown(source)).data)
+            tensors[f"{domain}_image"] = bytes_tensor(colour_image(_shown(source)).data)
 
-    def read(chosen: Pipeline, answers: Arrays, timings: Callable[[], Timings]) -> Translation:
+    def read(chosen: PipelineDescription, answers: Arrays, timings: Callable[[], Timings]) -> Translation:
         pictures = {
             name.removesuffix(_PICTURE): only(tensor, name)
             for name, tensor in answers.items()
@@ -109,7 +109,7 @@ def translation_question(
         return Translation(chosen.name, streams, warnings, said, timings(), pictures)
 
     taken = 1e3 * (time.perf_counter() - started)
-    return Question("translation", pipeline, tensors, ("summary",), None, read, taken)
+    return Request("translation", pipeline, tensors, ("summary",), None, read, taken)
 
 
 def _shown(source: Source) -> Source:

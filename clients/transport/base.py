@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crosswire.clients.address import Address
-from crosswire.clients.errors import DeadlineExceeded, ServerFailed, ServerUnreachable
+from crosswire.clients.errors import DeadlineExceeded, InternalServerError, ServerUnreachable
 
 Tensors = Mapping[str, NDArray[Any]]
 Send = Callable[[], Awaitable[object]]
@@ -127,9 +127,9 @@ def late(address: Address, deadline_s: float) -> DeadlineExceeded:
     )
 
 
-def failed(address: Address, reason: object) -> ServerFailed:
+def failed(address: Address, reason: object) -> InternalServerError:
     """Return the error for a server that broke on the request."""
-    return ServerFailed(f"the server at {address} failed: {one_line(reason)}; its log says more")
+    return InternalServerError(f"the server at {address} failed: {one_line(reason)}; its log says more")
 
 
 def collect(result: Any, outputs: Sequence[str], address: Address) -> dict[str, NDArray[Any]]:

@@ -13,7 +13,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from crosswire.clients.access import Access
 from crosswire.clients.address import Address
-from crosswire.clients.errors import PipelineUnknown, RequestRefused, ServerError, ServerOverloaded
+from crosswire.clients.errors import PipelineNotFoundError, RequestRejectedError, ServerError, ServerOverloaded
 from crosswire.clients.transport.base import (
     PROBE_S,
     Send,
@@ -199,15 +199,15 @@ def _translated(error: InferenceServerException, address: Address, deadline_s: f
         case grpc.StatusCode.DEADLINE_EXCEEDED.name:
             return late(address, deadline_s)
         case grpc.StatusCode.NOT_FOUND.name:
-            return PipelineUnknown(f"the server at {address} says: {said}")
+            return PipelineNotFoundError(f"the server at {address} says: {said}")
         case (
             grpc.StatusCode.INVALID_ARGUMENT.name
             | grpc.StatusCode.PERMISSION_DENIED.name
             | grpc.StatusCode.UNAUTHENTICATED.name
         ):
-            return RequestRefused(f"the server at {address} refuses the request: {said}")
+            return RequestRejectedError(f"the server at {address} refuses the request: {said}")
         case grpc.StatusCode.RESOURCE_EXHAUSTED.name if _is_too_large(error):
-            return RequestRefused(
+            return RequestRejectedError(
                 f"the server at {address} refuses the request: {said}; send smaller files, or raise limits.body_bytes "
                 "in its configuration"
             )

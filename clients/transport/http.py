@@ -20,7 +20,13 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from crosswire.clients.access import Access
 from crosswire.clients.address import Address
-from crosswire.clients.errors import CrosswireError, PipelineUnknown, RequestRefused, ServerError, ServerOverloaded
+from crosswire.clients.errors import (
+    CrosswireError,
+    PipelineNotFoundError,
+    RequestRejectedError,
+    ServerError,
+    ServerOverloaded,
+)
 from crosswire.clients.transport.base import (
     PROBE_S,
     Tensors,
@@ -243,9 +249,9 @@ def _translated(status: int, body: bytes, address: Address, deadline_s: float) -
     said = _said(body)
     match status:
         case 400 | 401 | 403 | 413 | 415 | 422:
-            return RequestRefused(f"the server at {address} refuses the request: {said}")
+            return RequestRejectedError(f"the server at {address} refuses the request: {said}")
         case 404:
-            return PipelineUnknown(f"the server at {address} says: {said}")
+            return PipelineNotFoundError(f"the server at {address} says: {said}")
         case 408 | 504:
             return late(address, deadline_s)
         case 429 | 503:

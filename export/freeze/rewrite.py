@@ -27,7 +27,7 @@ from crosswire.training.models.exchange import Mixing
 from crosswire.training.models.fusion.decide import ConcatDecision
 from crosswire.training.models.fusion.gather import StreamFusion
 from crosswire.training.models.fusion.substitute import Discard
-from crosswire.training.models.translation import InstanceNorm, Pictures, Runs, StackFlows, TaskMix
+from crosswire.training.models.translation import ImageMix, InstanceNorm, Runs, StackFlows, TaskMix
 
 _ELEMENTWISE = (F.relu, F.leaky_relu, F.max_pool2d, F.interpolate, operator.add, torch.tanh)
 _COPIED = (nn.ReLU, nn.MaxPool2d)
@@ -321,7 +321,7 @@ class _Freezer:
 
     def _function(self, node: fx.Node) -> Any:
         """Rewrite the call of a function that leaves channels where they are."""
-        if node.target in (Decisions, Pictures):  # of which only the first is served
+        if node.target in (Decisions, ImageMix):  # of which only the first is served
             return self.values[node.args[0]]  # type: ignore[index]
         if node.target in (getattr, operator.getitem):
             source = self.values[node.args[0]]  # type: ignore[index]

@@ -12,7 +12,7 @@ from crosswire.export.onnx_graph import GraphError
 from crosswire.export.parity import torch_runner
 from crosswire.export.quantization.quantiser import Quantiser, convolutions, layer_name
 from crosswire.export.quantization.sensitivity import search
-from crosswire.export.tasks.segmentation.job import Job
+from crosswire.export.tasks.segmentation.job import SegmentationExport
 from crosswire.export.tasks.segmentation.score import score
 from crosswire.export.tensorrt.operators import lint
 
@@ -30,7 +30,7 @@ class Reduced:
     calibration: str = ""
 
 
-def reduce(job: Job, full: Path, path: Path) -> Reduced:
+def reduce(job: SegmentationExport, full: Path, path: Path) -> Reduced:
     """Write a graph again with the precision of a job.
 
     Args:
@@ -52,7 +52,7 @@ def reduce(job: Job, full: Path, path: Path) -> Reduced:
     return reduced
 
 
-def _int8(job: Job, full: Path, path: Path) -> Reduced:
+def _int8(job: SegmentationExport, full: Path, path: Path) -> Reduced:
     """Quantise a graph with as many layers in 8 bits as the task metric allows."""
     calibration = job.calibration()
     job.report(f"measuring ranges on {calibration.description}")

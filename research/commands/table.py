@@ -17,7 +17,7 @@ def add(commands: Commands) -> None:
 
 def _table(options: argparse.Namespace) -> None:
     """Count and compare."""
-    from research.published_sizes.table import rows, text, to_plain
+    from research.published_sizes.table import published_sizes, text, to_plain
 
-    table = list(rows())
+    table = list(published_sizes())
     print(json.dumps([to_plain(row) for row in table], ensure_ascii=False) if options.json else text(table))

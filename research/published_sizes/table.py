@@ -16,8 +16,8 @@ from crosswire.training.config import NetworkConfig
 from crosswire.training.modalities import MODALITIES
 from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, build_network, exchanging_norms
 from crosswire.training.models.count import count_parameters, parameters, with_streams
-from research.published_sizes.row import Row
-from research.published_sizes.translation import translation_rows
+from research.published_sizes.row import PublishedSize
+from research.published_sizes.translation import translation_sizes
 
 _STAGES = ("early", "middle", "late", "all")
 #: Millions of parameters that the papers print, per fusion and place: the fusion alone, all in setting "common", and
@@ -41,12 +41,12 @@ _REPORTED_FUSIONS: dict[str, dict[str, tuple[float, ...]]] = {
 }
 
 
-def rows() -> Iterator[Row]:
+def published_sizes() -> Iterator[PublishedSize]:
     """Build the published networks, one after another, and count them."""
     for depth in (50, 101, 152):
         yield from _exchange_rows(depth)
-    yield Row("RefineNet decoder, 40 classes", _decoder(40))
-    yield Row("RefineNet decoder, 37 classes", _decoder(37))
+    yield PublishedSize("RefineNet decoder, 40 classes", _decoder(40))
+    yield PublishedSize("RefineNet decoder, 37 classes", _decoder(37))
     for depth, streams, reported in (
         (101, 1, 118.1),
         (101, 2, 118.2),
@@ -56,13 +56,13 @@ def rows() -> Iterator[Row]:
         (152, 1, None),
         (152, 2, None),
     ):
-        yield Row(f"RefineNet{depth}, {streams} streams", _count(f"refinenet{depth}", streams), reported)
+        yield PublishedSize(f"RefineNet{depth}, {streams} streams", _count(f"refinenet{depth}", streams), reported)
     for depth in (101, 152):
-        yield Row(f"PSPNet{depth}, 2 streams", _count(f"pspnet{depth}", 2))
+        yield PublishedSize(f"PSPNet{depth}, 2 streams", _count(f"pspnet{depth}", 2))
     for size in ((500, 500), (468, 625)):
-        yield Row(f"RefineNet output, {size[0]}x{size[1]} input", _output(size))
+        yield PublishedSize(f"RefineNet output, {size[0]}x{size[1]} input", _output(size))
     yield from _fusion_rows()
-    yield from translation_rows()
+    yield from translation_sizes()
 
 
 def _build(name: str, streams: int = 2, classes: int = 40) -> SegmentationNetwork:
@@ -81,16 +81,18 @@ def _decoder(classes: int) -> int:
     return parameters(_build("refinenet101", classes=classes).decoder)
 
 
-def _exchange_rows(depth: int) -> Iterator[Row]:
+def _exchange_rows(depth: int) -> Iterator[PublishedSize]:
     """Count exchange layers, their γ and the norms of one stream, for a ResNet of a depth."""
     network = _build(f"refinenet{depth}")
     norms = exchanging_norms(network).values()
-    yield Row(f"exchange layers, ResNet{depth}", len(norms))
-    yield Row(f"γ per stream, ResNet{depth}", sum(norm.channels for norm in norms))
+    yield PublishedSize(f"exchange layers, ResNet{depth}", len(norms))
+    yield PublishedSize(f"γ per stream, ResNet{depth}", sum(norm.channels for norm in norms))
     penalised = sum(gamma.numel() for norm in norms for gamma in norm.penalised()) // 2
-    yield Row(f"penalised γ per stream, ResNet{depth}", penalised)
+    yield PublishedSize(f"penalised γ per stream, ResNet{depth}", penalised)
     private = [module for module in network.modules() if isinstance(module, PrivateNorm2d)]
-    yield Row(f"norm parameters per stream, ResNet{depth}", sum(parameters(norm.norms[0]) for norm in private))
+    yield PublishedSize(
+        f"norm parameters per stream, ResNet{depth}", sum(parameters(norm.norms[0]) for norm in private)
+    )
 
 
 def _output(size: tuple[int, int]) -> str:
@@ -101,7 +103,7 @@ def _output(size: tuple[int, int]) -> str:
     return "x".join(str(length) for length in decisions.ensemble.shape[2:])
 
 
-def _fusion_rows() -> Iterator[Row]:
+def _fusion_rows() -> Iterator[PublishedSize]:
     """Count the fusion baselines on RefineNet101 with two streams."""
     base = NetworkConfig(name="refinenet101", fusion="none")
     without = count_parameters(base)
@@ -114,15 +116,15 @@ def _fusion_rows() -> Iterator[Row]:
             counts["fusion"] = counts["same"] - without
             for kind in ("fusion", "common", "same"):
                 title = "alone" if kind == "fusion" else f"in setting {kind}"
-                yield Row(f"{fusion} {where}, {title}", counts[kind], reported[kind][index])
+                yield PublishedSize(f"{fusion} {where}, {title}", counts[kind], reported[kind][index])
 
 
-def to_plain(row: Row) -> dict[str, Any]:
+def to_plain(row: PublishedSize) -> dict[str, Any]:
     """Return a row as JSON types, with its verdict."""
     return {**dataclasses.asdict(row), "verdict": row.verdict}
 
 
-def text(table: list[Row]) -> str:
+def text(table: list[PublishedSize]) -> str:
     """Return a table as text."""
     lines = [f"{'item':40} {'computed':>12} {'reported':>9}  verdict"]
     for row in table:

@@ -14,7 +14,7 @@ from crosswire.training.models import PrivateNorm2d
 from crosswire.training.models.count import parameters
 from crosswire.training.models.translation import PatchDiscriminator, TranslationNetwork, build_translator
 from crosswire.training.tasks.translation.config import TranslatorConfig
-from research.published_sizes.row import Row
+from research.published_sizes.row import PublishedSize
 
 _SIDE = 256
 _CYCLE: dict[str, Any] = {
@@ -45,42 +45,42 @@ _PRINTED: tuple[tuple[str, dict[str, Any], float | None], ...] = (
 _JUDGES = (("cycle of 3 (Table 6)", 3, 8.3), ("2 tasks (Tables 7 and 9)", 2, 8.3), ("3 tasks (Table 8)", 3, 12.5))
 
 
-def translation_rows() -> Iterator[Row]:
+def translation_sizes() -> Iterator[PublishedSize]:
     """Build the generators and discriminators and count them."""
     yield from _parts()
     for title, changes, reported in _PRINTED:
-        yield Row(title, parameters(_build(**changes)), reported)
+        yield PublishedSize(title, parameters(_build(**changes)), reported)
     for domains in (3, 4):
         names = ("rgb", "shade", "texture", "depth")[:domains]
         network = _build(inputs=names, outputs=names, cycle=True)
         private = [m for m in network.encoder.stages[1].modules() if isinstance(m, PrivateNorm2d)]
-        yield Row(f"norm sets of a cycle, {domains - 1} inputs", sum(len(norm.norms) for norm in private))
+        yield PublishedSize(f"norm sets of a cycle, {domains - 1} inputs", sum(len(norm.norms) for norm in private))
     yield from _judges()
 
 
-def _parts() -> Iterator[Row]:
+def _parts() -> Iterator[PublishedSize]:
     """Count the parts of a generator of one stream."""
     network = _build(inputs=("shade",))
     unused = _build(inputs=("shade",), unused_norms=True).unused
     *idle, last = (parameters(norm) for norm in unused)
     for name, part, more in (("encoder", network.encoder, sum(idle)), ("decoder", network.decoder, last)):
         norms = sum(parameters(m) for m in part.modules() if isinstance(m, PrivateNorm2d))
-        yield Row(f"U-Net-256 {name}, convolutions", parameters(part) - norms)
-        yield Row(f"U-Net-256 {name}, one set of norms", norms)
-        yield Row(f"U-Net-256 {name}, one set with unused", norms + more)
+        yield PublishedSize(f"U-Net-256 {name}, convolutions", parameters(part) - norms)
+        yield PublishedSize(f"U-Net-256 {name}, one set of norms", norms)
+        yield PublishedSize(f"U-Net-256 {name}, one set with unused", norms + more)
 
 
-def _judges() -> Iterator[Row]:
+def _judges() -> Iterator[PublishedSize]:
     """Count the discriminators."""
     with torch.device("meta"):
         judge, official = PatchDiscriminator(), PatchDiscriminator(unused_norms=True)
         picture = torch.empty(1, 3, _SIDE, _SIDE)
         patches = judge(picture, picture).shape[2:]
-    yield Row("discriminator", parameters(judge))
-    yield Row("discriminator, with unused norms", parameters(official))
+    yield PublishedSize("discriminator", parameters(judge))
+    yield PublishedSize("discriminator, with unused norms", parameters(official))
     for title, count, reported in _JUDGES:
-        yield Row(f"discriminators, {title}", count * parameters(judge), reported)
-    yield Row(f"discriminator output, {_SIDE}x{_SIDE} input", "x".join(map(str, patches)))
+        yield PublishedSize(f"discriminators, {title}", count * parameters(judge), reported)
+    yield PublishedSize(f"discriminator output, {_SIDE}x{_SIDE} input", "x".join(map(str, patches)))
 
 
 def _build(**changes: Any) -> TranslationNetwork:

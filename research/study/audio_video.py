@@ -15,7 +15,7 @@ from crosswire.training.tasks.audio_video.config import (
     OptimiserConfig,
 )
 from crosswire.training.tasks.presets import preset
-from research.study.study import Claim, Row, Study, Table, Verdict, compare
+from research.study.study import Claim, Study, StudyRow, StudyTable, Verdict, compare
 
 _PAPER = "GMF, Table 2"
 _TITLES = {"concat": "concatenation", "gmf": "GMF", "mbt": "MBT"}
@@ -55,7 +55,7 @@ def base(size: str) -> AudioVideoConfig:
     )
 
 
-def rows(size: str) -> list[Row]:
+def rows(size: str) -> list[StudyRow]:
     """Return the fusions: three on a CPU, all of them on a GPU, there also with modalities dropped in training."""
     config = base(size)
     names = FUSION_NAMES if size == "gpu" else ("concat", "gmf", "mbt")
@@ -66,12 +66,12 @@ def rows(size: str) -> list[Row]:
     return plain + [_row(f"{_TITLES.get(name, name)}, dropout", dropped, name) for name in names]
 
 
-def _row(title: str, config: AudioVideoConfig, name: str) -> Row:
+def _row(title: str, config: AudioVideoConfig, name: str) -> StudyRow:
     """Return a row with a fusion, as its preset has it."""
     like = preset(f"events-{name}")
     assert isinstance(like, AudioVideoConfig)
     fusion: FusionConfig = like.network.fusion
-    return Row(title, dataclasses.replace(config, network=dataclasses.replace(config.network, fusion=fusion)))
+    return StudyRow(title, dataclasses.replace(config, network=dataclasses.replace(config.network, fusion=fusion)))
 
 
 def read(metrics: dict[str, Any]) -> dict[str, float]:
@@ -83,7 +83,7 @@ def read(metrics: dict[str, Any]) -> dict[str, float]:
 def _loses_less_than(other: str) -> Claim:
     """Claim that absence costs GMF less than another fusion."""
 
-    def judge(table: Table) -> Verdict:
+    def judge(table: StudyTable) -> Verdict:
         return compare(table, other, "GMF", "lost")
 
     return Claim(f"The absence of a modality costs {other} more accuracy than GMF", _PAPER, judge)
@@ -92,7 +92,7 @@ def _loses_less_than(other: str) -> Claim:
 def _keeps_up_with(other: str) -> Claim:
     """Claim that GMF is as good as another fusion, or better, where everything is there."""
 
-    def judge(table: Table) -> Verdict:
+    def judge(table: StudyTable) -> Verdict:
         return compare(table, "GMF", other, "AV", least=-_EQUAL)
 
     return Claim(

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from crosswire.training.engine.hardware import hardware
-from research.study.study import Study, Table
+from research.study.study import Study, StudyTable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def as_text(study: Study, table: Table) -> str:
+def as_text(study: Study, table: StudyTable) -> str:
     """Return the table of a study and its verdicts."""
     wide = max(len(row) for row in table.rows)
     heads = "".join(f"{head:>17}" for head in study.shown.values())
@@ -37,7 +37,7 @@ def as_text(study: Study, table: Table) -> str:
     return "\n".join(lines)
 
 
-def as_json(study: Study, table: Table, size: str, seeds: int, command: str) -> dict[str, Any]:
+def as_json(study: Study, table: StudyTable, size: str, seeds: int, command: str) -> dict[str, Any]:
     """Return what was measured as plain JSON types."""
     rows = []
     for name, runs in table.rows.items():
@@ -72,7 +72,7 @@ def as_json(study: Study, table: Table, size: str, seeds: int, command: str) -> 
     }
 
 
-def draw(path: Path, study: Study, table: Table, runs: Path) -> None:
+def draw(path: Path, study: Study, table: StudyTable, runs: Path) -> None:
     """Draw a study as it says, or as bars.
 
     Args:
@@ -85,7 +85,7 @@ def draw(path: Path, study: Study, table: Table, runs: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def _bars(study: Study, table: Table) -> Figure:
+def _bars(study: Study, table: StudyTable) -> Figure:
     """Draw figures of all rows as bars with their spread over seeds."""
     from matplotlib.figure import Figure  # slow to import, and only needed here
 

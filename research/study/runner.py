@@ -14,8 +14,8 @@ from crosswire.training.engine.files import write_json
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_config, read_run
 from crosswire.training.models.count import parameters
-from crosswire.training.tasks.registry import RunConfig, ScoreOptions, kind_of
-from research.study.study import Computation, Figures, Row, Study, Table
+from crosswire.training.tasks.registry import RunConfig, ScoreOptions, task_of
+from research.study.study import Computation, Figures, Study, StudyRow, StudyTable
 
 FIGURES = "figures.json"
 
@@ -26,7 +26,7 @@ class Unfinished(Exception):
 
 def run_study(
     study: Study, size: str, seeds: int, folder: Path, *, minutes: float | None = None, progress: bool = True
-) -> Table:
+) -> StudyTable:
     """Train and score, or compute, every row of a study with every seed.
 
     Args:
@@ -51,10 +51,10 @@ def run_study(
                 late = minutes is not None and time.monotonic() - began > 60 * minutes
                 found[row.name].append(_figures(study, row, seed, folder, late=late))
                 bar.update()
-    return Table(found)
+    return StudyTable(found)
 
 
-def _figures(study: Study, row: Row | Computation, seed: int, folder: Path, *, late: bool) -> Figures:
+def _figures(study: Study, row: StudyRow | Computation, seed: int, folder: Path, *, late: bool) -> Figures:
     """Return the figures of a row for one seed, whose run is trained and scored where it was not yet."""
     if isinstance(row, Computation):
         return row.compute(seed)
@@ -70,7 +70,7 @@ def _figures(study: Study, row: Row | Computation, seed: int, folder: Path, *, l
         raise Unfinished
     fit(config, place, resume=True, progress=False)
     run = read_run(place)
-    figures = study.read(kind_of(config).score(run, ScoreOptions(progress=False)))
+    figures = study.read(task_of(config).score(run, ScoreOptions(progress=False)))
     if study.observe:
         figures |= study.observe(run)
     figures["parameters"] = float(parameters(run.network))

@@ -9,7 +9,7 @@ from typing import Any
 from crosswire.training.config import DataConfig, NetworkConfig, TrainConfig
 from crosswire.training.tasks.presets import preset
 from crosswire.training.tasks.segmentation.paper_presets import ABLATIONS
-from research.study.study import AGREES, OPEN, REFUTED, Claim, Row, Study, Table, Verdict, compare
+from research.study.study import AGREES, OPEN, REFUTED, Claim, Study, StudyRow, StudyTable, Verdict, compare
 
 #: λ times steps, and the rate of γ: what makes a short run exchange about a quarter of what it may.
 _PRESSURE = 0.135
@@ -70,9 +70,9 @@ def base(size: str) -> TrainConfig:
     )
 
 
-def _row(name: str, config: TrainConfig, **network: Any) -> Row:
+def _row(name: str, config: TrainConfig, **network: Any) -> StudyRow:
     """Return a row with another network."""
-    return Row(name, dataclasses.replace(config, network=dataclasses.replace(config.network, **network)))
+    return StudyRow(name, dataclasses.replace(config, network=dataclasses.replace(config.network, **network)))
 
 
 def read(metrics: dict[str, Any]) -> dict[str, float]:
@@ -81,13 +81,13 @@ def read(metrics: dict[str, Any]) -> dict[str, float]:
     return {**figures, "exchanged": float(metrics["exchanged_share"])}
 
 
-def _exchange_rows(size: str) -> list[Row]:
+def _exchange_rows(size: str) -> list[StudyRow]:
     """Return the rows of Table 1."""
     config = base(size)
     return [_row(name, config, **(ABLATIONS[key] if key else {})) for name, key in _TABLE_1.items()]
 
 
-def _fusion_rows(size: str) -> list[Row]:
+def _fusion_rows(size: str) -> list[StudyRow]:
     """Return single streams, the baselines of Table 2 in the setting of CEN, and CEN."""
     config = base(size)
     places: Sequence[str] = ("early", "middle", "late", "all") if size == "gpu" else ("middle", "all")
@@ -96,18 +96,18 @@ def _fusion_rows(size: str) -> list[Row]:
         _row("depth alone", config, **ABLATIONS["depth"]),
         *(_row(f"{fusion} {where}", config, fusion=fusion, where=where) for fusion in _FUSIONS for where in places),
         *(_row(name, config, **ABLATIONS[key]) for name, key in _OTHERS.items()),
-        Row(_CEN, config),
+        StudyRow(_CEN, config),
     ]
 
 
-def _sensitivity_rows(size: str) -> list[Row]:
+def _sensitivity_rows(size: str) -> list[StudyRow]:
     """Return runs with other λ, and with other θ."""
     config = base(size)
     pressures = (0.0, 0.3, 1.0, 3.0, 10.0)
     thresholds = (1e-4, 5e-3, 2e-2, 1e-1)
     return [
         *(
-            Row(
+            StudyRow(
                 f"λ x {factor:g}",
                 dataclasses.replace(
                     config,
@@ -125,20 +125,20 @@ def _above(better: str, worse: str, figure: str = "ensemble") -> Any:
     return lambda table: compare(table, better, worse, figure)
 
 
-def _shares(table: Table) -> Verdict:
+def _shares(table: StudyTable) -> Verdict:
     """Judge that 10 to 50 % of the penalised channels are exchanged wherever exchange is on."""
     means = {row: table.mean(row, "exchanged") for row in table.rows if row.endswith("exchange")}
     inside = all(0.1 <= share <= 0.5 for share in means.values())
     return Verdict(AGREES if inside else REFUTED, ", ".join(f"{row}: {share:.0%}" for row, share in means.items()))
 
 
-def _best_baseline(table: Table) -> Verdict:
+def _best_baseline(table: StudyTable) -> Verdict:
     """Judge that CEN exceeds the best of all other rows."""
     others = [row for row in table.rows if row != _CEN]
     return compare(table, _CEN, max(others, key=lambda row: table.mean(row, "ensemble")), "ensemble")
 
 
-def _next_to_no_parameters(table: Table) -> Verdict:
+def _next_to_no_parameters(table: StudyTable) -> Verdict:
     """Judge that exchanging adds less to one stream's network than every baseline with layers of its own."""
     alone = table.mean("rgb alone", "parameters")
     added = {
@@ -151,7 +151,7 @@ def _next_to_no_parameters(table: Table) -> Verdict:
     return Verdict(AGREES if added[_CEN] == min(added.values()) else REFUTED, text)
 
 
-def _rises(table: Table) -> Verdict:
+def _rises(table: StudyTable) -> Verdict:
     """Judge that more pressure exchanges more."""
     rows = [row for row in table.rows if row.startswith("λ")]
     shares = [table.mean(row, "exchanged") for row in rows]
@@ -159,7 +159,7 @@ def _rises(table: Table) -> Verdict:
     return Verdict(AGREES if shares == sorted(shares) else REFUTED, text)
 
 
-def _robust(table: Table) -> Verdict:
+def _robust(table: StudyTable) -> Verdict:
     """Judge that factors of three around the default of λ change the mIoU by less than the spread allows to see."""
     verdicts = [compare(table, "λ x 1", row, "ensemble") for row in ("λ x 0.3", "λ x 3")]
     word = AGREES if all(verdict.word == OPEN for verdict in verdicts) else REFUTED

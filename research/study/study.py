@@ -24,7 +24,7 @@ Figures = Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class Row:
+class StudyRow:
     """One configuration of a study, which is trained and scored.
 
     Attributes:
@@ -54,7 +54,7 @@ class Computation:
 
 
 @dataclass(frozen=True)
-class Table:
+class StudyTable:
     """What was measured.
 
     Attributes:
@@ -102,7 +102,7 @@ class Claim:
 
     text: str
     source: str
-    judge: Callable[[Table], Verdict]
+    judge: Callable[[StudyTable], Verdict]
 
 
 @dataclass(frozen=True)
@@ -124,17 +124,19 @@ class Study:
 
     name: str
     question: str
-    rows: Callable[[str], Sequence[Row | Computation]]
+    rows: Callable[[str], Sequence[StudyRow | Computation]]
     read: Callable[[dict[str, Any]], dict[str, float]]
     shown: Mapping[str, str]
     drawn: Sequence[str]
     claims: Sequence[Claim]
     power: str
     observe: Callable[[RunOf[Any, Any]], dict[str, float]] | None = None
-    picture: Callable[[Table, Path], Figure] | None = None
+    picture: Callable[[StudyTable, Path], Figure] | None = None
 
 
-def compare(table: Table, better: str, worse: str, figure: str, *, least: float = 0.0, unit: float = 100.0) -> Verdict:
+def compare(
+    table: StudyTable, better: str, worse: str, figure: str, *, least: float = 0.0, unit: float = 100.0
+) -> Verdict:
     """Judge that one row exceeds another by more than `least`, from the differences of runs with the same seed.
 
     Args:

@@ -18,7 +18,7 @@ from crosswire.training.tasks.segmentation.data import frames, train_loader
 from crosswire.training.tasks.segmentation.paper_presets import ABLATIONS
 from research.study.corollary import changes
 from research.study.segmentation import base, read
-from research.study.study import AGREES, OPEN, REFUTED, Claim, Computation, Row, Study, Table, Verdict, beyond
+from research.study.study import AGREES, OPEN, REFUTED, Claim, Computation, Study, StudyRow, StudyTable, Verdict, beyond
 from research.study.theorem import DRAWS, attraction, drawn, gradients, observed
 from research.study.trajectories import RECOVERED, fates, paths
 
@@ -48,15 +48,15 @@ def _ratio_row(ratio: float) -> str:
     return f"λ/g = {ratio:g}"
 
 
-def rows(size: str) -> list[Row | Computation]:
+def rows(size: str) -> list[StudyRow | Computation]:
     """Return the trials of Theorem 1, those of Corollary 1, and a training without and with exchange."""
     config = base(size)
     alone = dataclasses.replace(config.network, **ABLATIONS["su-half"])
     return [
         *(Computation(_ratio_row(ratio), partial(drawn, ratio)) for ratio in RATIOS),
         *(Computation(name, partial(_change, place)) for place, name in _REPLACED.items()),
-        Row(_ALONE, dataclasses.replace(config, network=alone)),
-        Row(_EXCHANGE, config),
+        StudyRow(_ALONE, dataclasses.replace(config, network=alone)),
+        StudyRow(_EXCHANGE, config),
     ]
 
 
@@ -76,10 +76,10 @@ def observe(run: Run) -> dict[str, float]:
     return figures | observed(*found, pressure=config.optimiser.sparsity, threshold=config.network.threshold)
 
 
-def _drawn_as(figure: str) -> Callable[[Table], Verdict]:
+def _drawn_as(figure: str) -> Callable[[StudyTable], Verdict]:
     """Return a judge that the Monte-Carlo trials fall as a figure says."""
 
-    def judge(table: Table) -> Verdict:
+    def judge(table: StudyTable) -> Verdict:
         off, parts = 0.0, []
         for row in map(_ratio_row, RATIOS):
             said, seen = table.mean(row, figure), table.mean(row, "seen")
@@ -92,7 +92,7 @@ def _drawn_as(figure: str) -> Callable[[Table], Verdict]:
     return judge
 
 
-def _in_a_network(table: Table) -> Verdict:
+def _in_a_network(table: StudyTable) -> Verdict:
     """Judge that the share of γ where 0 attracts is what the theorem says of them."""
     pairs = zip(table.values(_ALONE, "seen"), table.values(_ALONE, "predicted"), strict=True)
     away = [abs(seen - said) for seen, said in pairs]
@@ -104,19 +104,19 @@ def _in_a_network(table: Table) -> Verdict:
     return Verdict(beyond([_EQUAL - gap for gap in away], 0.0), text)
 
 
-def _stays(row: str) -> Callable[[Table], Verdict]:
+def _stays(row: str) -> Callable[[StudyTable], Verdict]:
     """Return a judge that nearly all γ that came to θ or below end there."""
     return lambda table: _judge_fate(table, row, beyond(table.values(row, "stayed"), _NEARLY))
 
 
-def _hardly_recovers(row: str) -> Callable[[Table], Verdict]:
+def _hardly_recovers(row: str) -> Callable[[StudyTable], Verdict]:
     """Return a judge that hardly any γ that came to θ or below rises far above it again."""
     return lambda table: _judge_fate(
         table, row, beyond([1 - share for share in table.values(row, "recovered")], 1 - _HARDLY)
     )
 
 
-def _judge_fate(table: Table, row: str, word: str) -> Verdict:
+def _judge_fate(table: StudyTable, row: str, word: str) -> Verdict:
     """Return a verdict on what became of the γ of a training; an open one where none came near zero."""
     reached, stayed, recovered = (table.mean(row, figure) for figure in ("reached", "stayed", "recovered"))
     text = (
@@ -126,10 +126,10 @@ def _judge_fate(table: Table, row: str, word: str) -> Verdict:
     return Verdict(word if min(table.values(row, "reached")) > 0 else OPEN, text)
 
 
-def _unchanged(place: str) -> Callable[[Table], Verdict]:
+def _unchanged(place: str) -> Callable[[StudyTable], Verdict]:
     """Return a judge that the output does not change in a place."""
 
-    def judge(table: Table) -> Verdict:
+    def judge(table: StudyTable) -> Verdict:
         most = max(table.values(_REPLACED[place], "change"))
         return Verdict(
             AGREES if most < _ROUNDING else REFUTED, f"largest change {most:.1g} standard deviations of the output"
@@ -138,26 +138,26 @@ def _unchanged(place: str) -> Callable[[Table], Verdict]:
     return judge
 
 
-def _needs_unshared(table: Table) -> Verdict:
+def _needs_unshared(table: StudyTable) -> Verdict:
     """Judge that the other stream changes where it shares the convolution."""
     unchanged = _unchanged("other")(table)
     return Verdict(REFUTED if unchanged.word == AGREES else AGREES, f"in the other stream {unchanged.evidence}")
 
 
-def picture(table: Table, runs: Path) -> Figure:
+def picture(table: StudyTable, runs: Path) -> Figure:
     """Draw the theorem with its trials, and the way of γ without and with exchange."""
     from matplotlib.figure import Figure  # slow to import, and only needed here
 
     figure = Figure(figsize=(12, 3.8), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     _draw_theorem(left, table)
-    trained = [row for row in rows("cpu") if isinstance(row, Row)]
+    trained = [row for row in rows("cpu") if isinstance(row, StudyRow)]
     for axes, row in zip((middle, right), trained, strict=True):
         _draw_ways(axes, row.folder(runs, 0), row.name)
     return figure
 
 
-def _draw_theorem(axes: Axes, table: Table) -> None:
+def _draw_theorem(axes: Axes, table: StudyTable) -> None:
     """Draw the probability against λ/g, with the trials."""
     from crosswire.training.report.style import GREY, INK, colour, tidy
 

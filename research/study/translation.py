@@ -9,8 +9,8 @@ from typing import Any
 from crosswire.training.config import ConfigError
 from crosswire.training.tasks.presets import preset
 from crosswire.training.tasks.translation.config import TranslationConfig
-from crosswire.training.tasks.translation.settings import PicturesConfig
-from research.study.study import Claim, Row, Study, Table, Verdict, compare
+from crosswire.training.tasks.translation.settings import ImagesConfig
+from research.study.study import Claim, Study, StudyRow, StudyTable, Verdict, compare
 
 _POWER = (
     "Size cpu: a narrow network without a discriminator, 64x80 pixels and a few hundred steps. Errors are mean "
@@ -32,12 +32,12 @@ def base(name: str, size: str) -> TranslationConfig:
         raise ConfigError(f"preset {name!r} is no translation")
     if size == "gpu":
         network = dataclasses.replace(config.network, levels=7, width=64)
-        data = PicturesConfig(height=256, width=256, train_scenes=2000, val_scenes=64, test_scenes=256, flip=0, batch=8)
+        data = ImagesConfig(height=256, width=256, train_scenes=2000, val_scenes=64, test_scenes=256, flip=0, batch=8)
         steps = 8000
         runtime = dataclasses.replace(config.runtime, workers=8)
     else:
         network = dataclasses.replace(config.network, levels=4)
-        data = PicturesConfig(height=64, width=80, train_scenes=200, val_scenes=4, test_scenes=48, flip=0, batch=4)
+        data = ImagesConfig(height=64, width=80, train_scenes=200, val_scenes=4, test_scenes=48, flip=0, batch=4)
         steps, runtime = 600, config.runtime
     # More steps at less pressure: a scaling factor that the task does not want falls equally far. Chosen on another
     # seed than the study's, so that a fifth to a third of the channels are exchanged.
@@ -60,12 +60,12 @@ def read(metrics: dict[str, Any]) -> dict[str, float]:
     return {**figures, "exchanged": float(metrics["exchanged_share"])}
 
 
-def _row(name: str, config: TranslationConfig, **network: Any) -> Row:
+def _row(name: str, config: TranslationConfig, **network: Any) -> StudyRow:
     """Return a row with another network."""
-    return Row(name, dataclasses.replace(config, network=dataclasses.replace(config.network, **network)))
+    return StudyRow(name, dataclasses.replace(config, network=dataclasses.replace(config.network, **network)))
 
 
-def _translation_rows(size: str) -> list[Row]:
+def _translation_rows(size: str) -> list[StudyRow]:
     """Return single inputs, both with and without exchange, and two baselines."""
     config = base("rooms-translate", size)
     return [
@@ -74,21 +74,21 @@ def _translation_rows(size: str) -> list[Row]:
         _row(_NONE, config, fusion="none"),
         _row("both, average", config, fusion="average"),
         _row("both, concat", config, fusion="concat"),
-        Row(_BOTH, config),
+        StudyRow(_BOTH, config),
     ]
 
 
-def _multitask_rows(size: str) -> list[Row]:
+def _multitask_rows(size: str) -> list[StudyRow]:
     """Return networks of one task each, hard sharing, and exchange in the decoders."""
     config = base("rooms-multitask", size)
     return [
         _row(_OWN, config, fusion="none", encoders=(0, 1)),
         _row(_HARD, config, fusion="none"),
-        Row(_DECODERS, config),
+        StudyRow(_DECODERS, config),
     ]
 
 
-def _less(better: str, worse: str, figure: str) -> Callable[[Table], Verdict]:
+def _less(better: str, worse: str, figure: str) -> Callable[[StudyTable], Verdict]:
     """Return a judge that one row has a smaller error than another."""
     return lambda table: compare(table, worse, better, figure)
 

@@ -10,7 +10,7 @@ MEDIA_VARIABLE = "CROSSWIRE_MEDIA_LIMITS"
 
 
 @dataclass(frozen=True)
-class PictureLimits:
+class ImageLimits:
     """Limits on one encoded picture.
 
     Attributes:
@@ -72,7 +72,7 @@ class ClipLimits:
 class MediaLimits:
     """Limits on what is decoded, as the supervisor hands them to stages and their workers: by `MEDIA_VARIABLE`."""
 
-    pictures: PictureLimits = field(default_factory=PictureLimits)
+    pictures: ImageLimits = field(default_factory=ImageLimits)
     clips: ClipLimits = field(default_factory=ClipLimits)
 
     @classmethod
@@ -83,9 +83,7 @@ class MediaLimits:
             return cls()
         table = json.loads(text)
         smallest, largest = table["pictures"].pop("units_per_metre")
-        return cls(
-            PictureLimits(**table["pictures"], units_per_metre=(smallest, largest)), ClipLimits(**table["clips"])
-        )
+        return cls(ImageLimits(**table["pictures"], units_per_metre=(smallest, largest)), ClipLimits(**table["clips"]))
 
     def as_variable(self) -> str:
         """Return the text for `MEDIA_VARIABLE`."""

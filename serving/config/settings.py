@@ -8,7 +8,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from crosswire.serving.config.limits import ClipLimits, PictureLimits, QueueLimits, RequestLimits
+from crosswire.serving.config.limits import ClipLimits, ImageLimits, QueueLimits, RequestLimits
 from crosswire.serving.config.typed_table import typed
 from crosswire.serving.errors import ServingError
 from crosswire.serving.processes.ports import LOOPBACK
@@ -114,7 +114,7 @@ class Settings:
     traces: str | None = None
     start_seconds: float = 180.0
     limits: RequestLimits = field(default_factory=RequestLimits)
-    pictures: PictureLimits = field(default_factory=PictureLimits)
+    pictures: ImageLimits = field(default_factory=ImageLimits)
     clips: ClipLimits = field(default_factory=ClipLimits)
     queue: QueueLimits = field(default_factory=QueueLimits)
     models: ModelSettings = field(default_factory=ModelSettings)

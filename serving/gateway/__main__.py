@@ -19,15 +19,15 @@ from typing import IO
 
 import uvicorn
 
-from crosswire.serving.gateway.access_log import Journal
+from crosswire.serving.gateway.access_log import AccessLog
 from crosswire.serving.gateway.admission import Admission
 from crosswire.serving.gateway.api_keys import Guard
 from crosswire.serving.gateway.certificate import Certificate
 from crosswire.serving.gateway.grpc.server import make_grpc_server, open_port
 from crosswire.serving.gateway.http.app import Parts, make_app
 from crosswire.serving.gateway.http.timed_http import TimedHttp
-from crosswire.serving.gateway.metrics import Meters
-from crosswire.serving.gateway.options import read_door
+from crosswire.serving.gateway.metrics import Metrics
+from crosswire.serving.gateway.options import read_options
 from crosswire.serving.gateway.tracing import NoTracing, Tracing
 from crosswire.serving.gateway.upstream import Upstream
 from crosswire.serving.processes.run_state import read_run
@@ -62,10 +62,10 @@ def main() -> None:
 
 async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> None:
     """Serve until SIGTERM, then answer what was taken; SIGHUP tells that networks, keys or the certificate changed."""
-    run, door, meters = read_run(state), read_door(state), Meters()
+    run, door, meters = read_run(state), read_options(state), Metrics()
     limits = door.limits
     tracing = NoTracing() if door.traces is None else Tracing(door.traces)
-    journal, guard = Journal(meters, log, tracing), Guard(door.key_hashes)
+    journal, guard = AccessLog(meters, log, tracing), Guard(door.key_hashes)
     certificate = None if door.tls_cert is None or door.tls_key is None else Certificate(door.tls_cert, door.tls_key)
     parts = Parts(Upstream(run, tracing), state, limits, Admission(limits), meters, journal, guard)
     stopping = asyncio.Event()
@@ -74,7 +74,7 @@ async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> N
 
     def renew() -> None:
         parts.upstream.renew(read_run(state))
-        guard.renew(read_door(state).key_hashes)
+        guard.renew(read_options(state).key_hashes)
         if certificate is not None:
             certificate.renew()
 

@@ -17,7 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crosswire.serving.gateway.errors import CLIENT_GONE
-from crosswire.serving.gateway.metrics import Meters
+from crosswire.serving.gateway.metrics import Metrics
 from crosswire.serving.gateway.tracing import NoTracing, Traced
 
 REQUEST_ID = "X-Request-Id"
@@ -27,26 +27,26 @@ _GOOD_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
 @dataclass(frozen=True)
-class Entry:
+class AccessLogEntry:
     """A request that is being answered: when it came (monotonic seconds), and its trace."""
 
     came: float
     traced: Traced | None
 
 
-class Journal:
+class AccessLog:
     """Meters every request, traces it and writes one line of JSON about it, as far as that is asked for."""
 
-    def __init__(self, meters: Meters, log: IO[str] | None, tracing: NoTracing) -> None:
+    def __init__(self, meters: Metrics, log: IO[str] | None, tracing: NoTracing) -> None:
         """Take the meters, where to write, and where traces go."""
         self._meters, self._log, self._tracing = meters, log, tracing
 
-    def began(self, protocol: str, headers: Mapping[str, str]) -> Entry:
+    def began(self, protocol: str, headers: Mapping[str, str]) -> AccessLogEntry:
         """Note that a request came, with these headers or this gRPC metadata."""
         self._meters.began(protocol)
-        return Entry(time.monotonic(), self._tracing.start(protocol, headers))
+        return AccessLogEntry(time.monotonic(), self._tracing.start(protocol, headers))
 
-    def ended(self, protocol: str, route: str, status: str, entry: Entry, **more: Any) -> None:
+    def ended(self, protocol: str, route: str, status: str, entry: AccessLogEntry, **more: Any) -> None:
         """Note that it was answered; `more` goes into line and trace, without what is None."""
         seconds = time.monotonic() - entry.came
         self._meters.ended(protocol, route, status, seconds)
@@ -74,10 +74,10 @@ def _nothing() -> None:
     """Give back no place, for a request that took none."""
 
 
-class Journalled:
+class AccessLogged:
     """ASGI middleware: gives every HTTP request its id, enters it in the journal and gives back the place it took."""
 
-    def __init__(self, app: ASGIApp, journal: Journal) -> None:
+    def __init__(self, app: ASGIApp, journal: AccessLog) -> None:
         """Take the application and the journal."""
         self._app, self._journal = app, journal
 

@@ -9,7 +9,7 @@ from crosswire.serving.processes.run_state import Health
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
-class Meters:
+class Metrics:
     """Counts requests by protocol, route and status, and repeats what the supervisor knows."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ _SHORTEST_KEY = 16
 
 
 @dataclass(frozen=True)
-class Door:
+class GatewayOptions:
     """The front door's own settings, as the supervisor hands them over.
 
     Attributes:
@@ -37,7 +37,7 @@ class Door:
     traces: str | None = None
 
 
-def door_of(settings: Settings) -> Door:
+def gateway_options(settings: Settings) -> GatewayOptions:
     """Return the front door's part of the settings, after reading every file that they name.
 
     Raises:
@@ -46,7 +46,7 @@ def door_of(settings: Settings) -> Door:
     _check_traces(settings.traces)
     hashes = () if settings.api_keys is None else _key_hashes(settings.api_keys)
     if settings.tls_cert is None or settings.tls_key is None:
-        return Door(settings.limits, hashes, traces=settings.traces)
+        return GatewayOptions(settings.limits, hashes, traces=settings.traces)
     cert, key = settings.tls_cert.absolute(), settings.tls_key.absolute()
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
@@ -54,7 +54,7 @@ def door_of(settings: Settings) -> Door:
         raise ServingError(
             f"--tls-cert {cert} and --tls-key {key} cannot be used: {error}; give a PEM certificate chain and its key"
         ) from error
-    return Door(settings.limits, hashes, str(cert), str(key), settings.traces)
+    return GatewayOptions(settings.limits, hashes, str(cert), str(key), settings.traces)
 
 
 def _check_traces(url: str | None) -> None:
@@ -72,15 +72,17 @@ def hash_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def write_door(folder: Path, door: Door) -> None:
+def write_options(folder: Path, door: GatewayOptions) -> None:
     """Write the settings into the run-state folder, readable by this user alone."""
     write_private(folder / _FILE, json.dumps(asdict(door)))
 
 
-def read_door(folder: Path) -> Door:
-    """Read what `write_door` wrote."""
+def read_options(folder: Path) -> GatewayOptions:
+    """Read what `write_options` wrote."""
     stored = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-    return Door(**{**stored, "limits": RequestLimits(**stored["limits"]), "key_hashes": tuple(stored["key_hashes"])})
+    return GatewayOptions(
+        **{**stored, "limits": RequestLimits(**stored["limits"]), "key_hashes": tuple(stored["key_hashes"])}
+    )
 
 
 def _key_hashes(path: Path) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ from crosswire.serving.gateway.rest.forms import Form
 from crosswire.serving.gateway.step_statistics import set_step_times, step_times, with_step_times
 from crosswire.serving.gateway.tracing import NoTracing
 from crosswire.serving.processes.ports import LOOPBACK
-from crosswire.serving.processes.run_state import Run
+from crosswire.serving.processes.run_state import ServerRun
 from crosswire.serving.repository.published import ASKED, DEADLINE, TRACE
 from crosswire.serving.wire import CHANNEL_OPTIONS, SERVICE, seconds_allowed
 
@@ -46,7 +46,7 @@ _VERSION = re.compile(r"[0-9]{1,18}")
 class Upstream:
     """Calls to one Triton. What its models take and give is read once, until `renew`."""
 
-    def __init__(self, run: Run, tracing: NoTracing) -> None:
+    def __init__(self, run: ServerRun, tracing: NoTracing) -> None:
         """Prepare a connection; it is made with the first call."""
         self._channel = grpc.aio.insecure_channel(run.triton_target, options=CHANNEL_OPTIONS)
         self._infer = self._channel.unary_unary(
@@ -57,7 +57,7 @@ class Upstream:
         self._metrics_port = run.metrics_port
         self._models: dict[str, tuple[ModelConfig, ModelWire]] = {}
 
-    def renew(self, run: Run) -> None:
+    def renew(self, run: ServerRun) -> None:
         """Read what the models take and give anew, and metrics where they are now, because something has changed."""
         self._metrics_port = run.metrics_port
         self._models = {}  # another one: an answer that is under way is about what was

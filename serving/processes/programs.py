@@ -11,7 +11,7 @@ from crosswire.serving.config.limits import MEDIA_VARIABLE, MediaLimits
 from crosswire.serving.config.settings import Settings
 from crosswire.serving.processes.child import Program
 from crosswire.serving.processes.ports import LOOPBACK
-from crosswire.serving.processes.run_state import Run, RunState
+from crosswire.serving.processes.run_state import RunState, ServerRun
 from crosswire.serving.processes.triton_wheel import Triton, stub_python
 from crosswire.serving.steps.decode.sandbox import KEEP_HEAP
 from crosswire.serving.traces import TRACES_VARIABLE
@@ -20,7 +20,9 @@ _EXIT_SECONDS = 2
 _STUB_START_SECONDS = 120
 
 
-def triton_program(triton: Triton, state: RunState, run: Run, models: Iterable[str], settings: Settings) -> Program:
+def triton_program(
+    triton: Triton, state: RunState, run: ServerRun, models: Iterable[str], settings: Settings
+) -> Program:
     """Return Triton's command line.
 
     The settings give it a response cache, and its stages what they may decode and where their spans go.
@@ -54,7 +56,7 @@ def triton_program(triton: Triton, state: RunState, run: Run, models: Iterable[s
     )
 
 
-def front_door_program(state: RunState, listener: int, access_log: int | None) -> Program:
+def gateway_program(state: RunState, listener: int, access_log: int | None) -> Program:
     """Return the front door's command line; it inherits the listening socket and the access log."""
     arguments = [
         sys.executable,

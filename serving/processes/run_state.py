@@ -24,7 +24,7 @@ _HEALTH = "health.json"
 
 
 @dataclass(frozen=True)
-class Run:
+class ServerRun:
     """What the front door must know about the server behind it.
 
     Attributes:
@@ -115,14 +115,14 @@ class RunState:
         return self.folder / f"{name}.log"
 
 
-def write_run(folder: Path, run: Run) -> None:
+def write_run(folder: Path, run: ServerRun) -> None:
     """Write what the front door must know, readable by this user alone."""
     write_private(folder / _RUN, json.dumps(asdict(run)))
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> ServerRun:
     """Read what `write_run` wrote."""
-    return Run(**json.loads((folder / _RUN).read_text(encoding="utf-8")))
+    return ServerRun(**json.loads((folder / _RUN).read_text(encoding="utf-8")))
 
 
 def write_health(folder: Path, health: Health) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.serving.errors import ServingError
-from crosswire.serving.processes.run_state import Health, Run, living_folders, read_health, read_run
+from crosswire.serving.processes.run_state import Health, ServerRun, living_folders, read_health, read_run
 from crosswire.serving.supervisor.control import Order, send
 
 _ORDER_SECONDS = 300.0
@@ -24,7 +24,7 @@ class Running:
     """
 
     folder: Path
-    run: Run
+    run: ServerRun
     health: Health
 
 

@@ -17,14 +17,14 @@ from crosswire.serving.repository.graphs import ServedGraph, graphs_of, has_faca
 from crosswire.serving.repository.model_config import (
     Runtime,
     ensemble_config,
-    fused_configs,
     graph_config,
+    in_process_configs,
     network_config,
-    stage_config,
+    step_config,
     to_text,
 )
 from crosswire.serving.repository.networks import Network
-from crosswire.serving.repository.pipelines import Pipeline, pipeline_of
+from crosswire.serving.repository.pipelines import PipelineSpec, pipeline_of
 from crosswire.serving.repository.published import GRAPH_FILE, NETWORK_MODULE, PLAN_FILE
 from crosswire.serving.repository.tuning import Role, Tuning
 
@@ -59,7 +59,7 @@ class Assembled:
 
     folder: Path
     configs: dict[str, ModelConfig]
-    pipelines: tuple[Pipeline, ...]
+    pipelines: tuple[PipelineSpec, ...]
     networks: tuple[Network, ...]
 
 
@@ -81,7 +81,7 @@ def assemble(
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ServingError(f"--to {to} is not an empty folder; name a new one or empty it first")
     configs: dict[str, ModelConfig] = {}
-    pipelines: list[Pipeline] = []
+    pipelines: list[PipelineSpec] = []
     tuning = tuning or Tuning()
     add = partial(_add, configs, to, tuning)
     for network in networks:
@@ -92,7 +92,7 @@ def assemble(
             continue
         _add_network(add, to, network, runtime, copy_graphs)
         for stage in (pipeline.before, *pipeline.after):
-            add(stage_config(pipeline, stage), Role.STAGE)
+            add(step_config(pipeline, stage), Role.STAGE)
             _write_shim(to / stage.model / _VERSION, stage.module)
         add(ensemble_config(pipeline), Role.PIPELINE)
     return Assembled(to, configs, tuple(pipelines), tuple(networks))
@@ -158,14 +158,14 @@ def _add_fused(
     add: Callable[[ModelConfig, Role], None],
     to: Path,
     network: Network,
-    pipeline: Pipeline,
+    pipeline: PipelineSpec,
     tuning: Tuning,
     copy_graphs: bool,
 ) -> None:
     """Write one model that does everything a pipeline does, and the names that clients know it by."""
     own = network_config(network, Runtime.EMBEDDED)
     tuning.apply(own, Role.NETWORK)
-    fused, tensors, whole = fused_configs(pipeline, own)
+    fused, tensors, whole = in_process_configs(pipeline, own)
     add(fused, Role.FUSED)
     version = to / fused.name / _VERSION
     for graph in graphs_of(network):

@@ -21,7 +21,7 @@ from crosswire.contract import Contract, TensorSpec
 from crosswire.serving.errors import ServingError
 from crosswire.serving.repository.graphs import ServedGraph, as_parameter, graphs_of, has_facade
 from crosswire.serving.repository.networks import Network
-from crosswire.serving.repository.pipelines import Pipeline, Stage, network_inputs
+from crosswire.serving.repository.pipelines import PipelineSpec, StepSpec, network_inputs
 from crosswire.serving.repository.published import (
     GRAPH_FILE,
     GRAPHS_PARAMETER,
@@ -72,7 +72,7 @@ def graph_config(network: Network, graph: ServedGraph) -> ModelConfig:
     return config
 
 
-def stage_config(pipeline: Pipeline, stage: Stage) -> ModelConfig:
+def step_config(pipeline: PipelineSpec, stage: StepSpec) -> ModelConfig:
     """Return the configuration of a python stage."""
     contract = pipeline.contract
     parameters = {PARAMETER: published(contract, stage.inputs, stage.outputs, stage.model)}
@@ -82,7 +82,7 @@ def stage_config(pipeline: Pipeline, stage: Stage) -> ModelConfig:
     return config
 
 
-def ensemble_config(pipeline: Pipeline) -> ModelConfig:
+def ensemble_config(pipeline: PipelineSpec) -> ModelConfig:
     """Return the configuration of a pipeline's ensemble."""
     contract, before = pipeline.contract, pipeline.before
     return _ensemble(
@@ -97,7 +97,7 @@ def ensemble_config(pipeline: Pipeline) -> ModelConfig:
     )
 
 
-def fused_configs(pipeline: Pipeline, network: ModelConfig) -> tuple[ModelConfig, ModelConfig, ModelConfig]:
+def in_process_configs(pipeline: PipelineSpec, network: ModelConfig) -> tuple[ModelConfig, ModelConfig, ModelConfig]:
     """Return the configurations of a pipeline and its network that run in one process.
 
     Args:
@@ -113,9 +113,9 @@ def fused_configs(pipeline: Pipeline, network: ModelConfig) -> tuple[ModelConfig
     inputs = {spec.name: dataclasses.replace(spec, optional=True) for spec in (*pipeline.inputs, *tensors)}
     outputs = {spec.name: spec for spec in (*pipeline.outputs, *contract.outputs)}
     inside = [
-        (pipeline.before.module, stage_config(pipeline, pipeline.before), _AS_IT_IS),
+        (pipeline.before.module, step_config(pipeline, pipeline.before), _AS_IT_IS),
         (NETWORK_MODULE, network, pipeline.renamed),
-        *((stage.module, stage_config(pipeline, stage), _AS_IT_IS) for stage in pipeline.after),
+        *((stage.module, step_config(pipeline, stage), _AS_IT_IS) for stage in pipeline.after),
     ]
     described = [
         {"module": module, "config": MessageToDict(config, preserving_proto_field_name=True), "renamed": dict(renamed)}

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 from crosswire.contract import Contract, TensorSpec
-from crosswire.serving.config.limits import PictureLimits
+from crosswire.serving.config.limits import ImageLimits
 
 PARAMETER = "crosswire"
 GRAPH_FILE = "model.onnx"
@@ -57,7 +57,7 @@ def published(
             "metrics": contract.metrics,
             "data": contract.run.data,
             "steps": list(steps),
-            "limits": dataclasses.asdict(PictureLimits()),
+            "limits": dataclasses.asdict(ImageLimits()),
         },
         ensure_ascii=False,
     )

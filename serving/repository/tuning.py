@@ -8,7 +8,7 @@ from enum import Enum
 
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelQueuePolicy
 
-from crosswire.serving.config.limits import PictureLimits, QueueLimits
+from crosswire.serving.config.limits import ImageLimits, QueueLimits
 from crosswire.serving.config.settings import ModelSettings, Settings
 from crosswire.serving.processes.installed import onnxruntime_on_gpu
 from crosswire.serving.repository.model_config import Runtime
@@ -37,7 +37,7 @@ class Tuning:
 
     models: ModelSettings = field(default_factory=ModelSettings)
     queue: QueueLimits = field(default_factory=QueueLimits)
-    pictures: PictureLimits = field(default_factory=PictureLimits)
+    pictures: ImageLimits = field(default_factory=ImageLimits)
 
     @classmethod
     def of(cls, settings: Settings) -> Tuning:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crosswire.contract import Contract
 from crosswire.serving.config.settings import Settings
-from crosswire.serving.processes.run_state import Run
+from crosswire.serving.processes.run_state import ServerRun
 from crosswire.serving.repository.assemble import Assembled
 
 _PAIR = (Path("demo/real/tum_desk.rgb.png"), Path("demo/real/tum_desk.depth.png"))
@@ -17,7 +17,7 @@ _CLIP = Path("demo/real/stream_of_water.mp4")
 _DOMAINS = "demo/rooms/room_6.{}.*"
 
 
-def as_json(run: Run, assembled: Assembled, seconds: float, triton_pid: int, front_door_pid: int) -> str:
+def as_json(run: ServerRun, assembled: Assembled, seconds: float, triton_pid: int, front_door_pid: int) -> str:
     """Return one line of JSON for the program that started the server."""
     return json.dumps(
         {
@@ -33,7 +33,7 @@ def as_json(run: Run, assembled: Assembled, seconds: float, triton_pid: int, fro
     )
 
 
-def as_prose(run: Run, assembled: Assembled, seconds: float, triton: str, settings: Settings) -> str:
+def as_prose(run: ServerRun, assembled: Assembled, seconds: float, triton: str, settings: Settings) -> str:
     """Return lines for a person: what is served, where, and the next command."""
     key = "" if settings.api_keys is None else "--api-key-file KEY_FILE "
     trust = "" if settings.tls_cert is None else f"--ca {settings.tls_cert} "

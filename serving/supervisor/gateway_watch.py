@@ -7,17 +7,19 @@ import time
 from collections.abc import Callable
 
 from crosswire.serving.config.settings import Pace
-from crosswire.serving.processes.run_state import Run
+from crosswire.serving.processes.run_state import ServerRun
 from crosswire.serving.supervisor.probe import answers_http
 
 _MOST_PATIENCE_SECONDS = 4.0
 _FAILURES = 2
 
 
-class DoorWatch:
+class GatewayWatch:
     """Asks the front door whether it lives, again and again."""
 
-    def __init__(self, run: Run, pace: Pace, start_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, run: ServerRun, pace: Pace, start_seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Start asking the front door of a server that answers already, at this pace.
 
         Another one may take `start_seconds` until its first answer: a busy machine needs its time to start it.

@@ -27,7 +27,7 @@ from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 from crosswire.contract import TensorSpec
 from crosswire.serving.repository.assemble import Assembled
 from crosswire.serving.repository.pipelines import DEPTH_UNITS_PER_METRE
-from crosswire.serving.supervisor.probe_clip import canary_clip
+from crosswire.serving.supervisor.probe_clip import probe_clip
 from crosswire.serving.wire import CHANNEL_OPTIONS, ELEMENT_BYTES, RawTensor, infer_request, pack_bytes, unpack_bytes
 
 _SIZE = (16, 12)
@@ -36,7 +36,7 @@ _PNG_START = b"\x89PNG"
 
 
 @dataclass(frozen=True)
-class Canary:
+class ProbeInference:
     """One small request that a healthy server answers.
 
     Attributes:
@@ -48,14 +48,14 @@ class Canary:
     request: ModelInferRequest
 
 
-def canaries_of(assembled: Assembled) -> tuple[Canary, ...]:
+def probe_inferences_of(assembled: Assembled) -> tuple[ProbeInference, ...]:
     """Return one canary per network (zeros) and one per pipeline (tiny files), networks first."""
     networks = [
-        Canary(contract.name, infer_request(contract.name, [_zeros(spec) for spec in contract.inputs]))
+        ProbeInference(contract.name, infer_request(contract.name, [_zeros(spec) for spec in contract.inputs]))
         for contract in (network.contract for network in assembled.networks)
     ]
     pipelines = [
-        Canary(
+        ProbeInference(
             pipeline.name,
             infer_request(pipeline.name, [_sample(spec) for spec in pipeline.inputs if spec.name not in _TUNING]),
         )
@@ -67,7 +67,7 @@ def canaries_of(assembled: Assembled) -> tuple[Canary, ...]:
 class Probe:
     """A canary on its way."""
 
-    def __init__(self, canary: Canary, call: Any, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, canary: ProbeInference, call: Any, clock: Callable[[], float] = time.monotonic) -> None:
         """Remember what was sent and when."""
         self.canary = canary
         self._call, self._clock = call, clock
@@ -110,7 +110,7 @@ class TritonLink:
         except grpc.RpcError:
             return False
 
-    def probe(self, canary: Canary) -> Probe:
+    def probe(self, canary: ProbeInference) -> Probe:
         """Send a canary without waiting for its answer, and without a time limit: see `Upstream.infer`."""
         return Probe(canary, self._stub.ModelInfer.future(_salted(canary.request)))
 
@@ -184,7 +184,7 @@ def _zeros(spec: TensorSpec) -> RawTensor:
 def _sample(spec: TensorSpec) -> RawTensor:
     """Return one small file for an input of a pipeline."""
     if spec.name == "clip":
-        data = canary_clip()
+        data = probe_clip()
     elif spec.unit.startswith("16-bit"):
         data = _png("I;16", int(2 * DEPTH_UNITS_PER_METRE))
     else:

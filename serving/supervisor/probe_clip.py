@@ -10,7 +10,7 @@ import numpy as np
 _SIDE, _PICTURES, _PICTURES_PER_SECOND, _SAMPLE_RATE = 16, 2, 4, 16_000
 
 
-def canary_clip() -> bytes:
+def probe_clip() -> bytes:
     """Return an AVI file."""
     import av
 

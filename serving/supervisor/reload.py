@@ -16,7 +16,7 @@ from crosswire.serving.repository.assemble import Assembled, assemble, replaced,
 from crosswire.serving.repository.networks import find_networks
 from crosswire.serving.repository.tuning import Tuning
 from crosswire.serving.supervisor.control import Order
-from crosswire.serving.supervisor.probe import TritonLink, canaries_of
+from crosswire.serving.supervisor.probe import TritonLink, probe_inferences_of
 
 Wait = Callable[[Any], Any]
 
@@ -84,7 +84,7 @@ class Change:
         """Load models and try them."""
         for model in part.configs:
             self._call(self._link.load(model), f"{model} was not loaded")
-        for canary in canaries_of(part):
+        for canary in probe_inferences_of(part):
             probe = self._link.probe(canary)
             self._wait(probe)
             if probe.error is not None:

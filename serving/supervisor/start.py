@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crosswire.serving.config.settings import Settings
-from crosswire.serving.gateway.options import door_of, write_door
+from crosswire.serving.gateway.options import gateway_options, write_options
 from crosswire.serving.processes import shm
 from crosswire.serving.processes.ports import keep_free_port, listen, reserve
-from crosswire.serving.processes.run_state import Run, open_log, run_state, short_path
+from crosswire.serving.processes.run_state import ServerRun, open_log, run_state, short_path
 from crosswire.serving.repository.assemble import assemble
 from crosswire.serving.repository.networks import find_networks
 from crosswire.serving.repository.tuning import Tuning
@@ -28,7 +28,7 @@ def serve(settings: Settings) -> None:
         ServingError: the settings cannot be served, or the server does not start.
     """
     began = time.monotonic()
-    door = door_of(settings)
+    door = gateway_options(settings)
     networks = find_networks(settings.repository, settings.network)
     with (
         _set_by_signals() as stop,
@@ -40,7 +40,7 @@ def serve(settings: Settings) -> None:
         short_path(state.folder) as short,
     ):
         run = _choose_ports(settings, listener, reserved, metrics, short)
-        write_door(state.folder, door)
+        write_options(state.folder, door)
         assembled = assemble(
             networks, settings.runtime, state.triton_repository, copy_graphs=False, tuning=Tuning.of(settings)
         )
@@ -73,7 +73,7 @@ def _set_by_signals() -> Iterator[threading.Event]:
 
 def _choose_ports(
     settings: Settings, http: socket.socket, grpc: socket.socket, metrics: socket.socket, private: Path
-) -> Run:
+) -> ServerRun:
     """Return where everything is served: Triton in a private folder, its metrics on the port that is kept for it.
 
     Triton 2.51 knows no keys. On a port of its own whoever has an account on this machine could ask it past the front
@@ -81,4 +81,4 @@ def _choose_ports(
     """
     http_port, grpc_port, metrics_port = (kept.getsockname()[1] for kept in (http, grpc, metrics))
     triton = f"unix:{private}/triton:1"  # Triton ends every address with a port
-    return Run(settings.host, http_port, grpc_port, triton, metrics_port, settings.tls_cert is not None)
+    return ServerRun(settings.host, http_port, grpc_port, triton, metrics_port, settings.tls_cert is not None)

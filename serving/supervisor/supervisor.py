@@ -13,19 +13,19 @@ from typing import Any
 
 from crosswire.serving.config.settings import Settings
 from crosswire.serving.errors import ServingError
-from crosswire.serving.gateway.options import door_of, write_door
+from crosswire.serving.gateway.options import gateway_options, write_options
 from crosswire.serving.processes import shm
 from crosswire.serving.processes.child import Child, is_running
 from crosswire.serving.processes.environments import Environments
 from crosswire.serving.processes.ports import keep_free_port
-from crosswire.serving.processes.programs import front_door_program, triton_program
-from crosswire.serving.processes.run_state import Health, Run, RunState, write_health, write_run
+from crosswire.serving.processes.programs import gateway_program, triton_program
+from crosswire.serving.processes.run_state import Health, RunState, ServerRun, write_health, write_run
 from crosswire.serving.processes.triton_wheel import installed_triton, wheel_triton
 from crosswire.serving.repository.assemble import Assembled
 from crosswire.serving.supervisor.announce import as_json, as_prose
 from crosswire.serving.supervisor.control import RENEW, ControlSocket, Order
-from crosswire.serving.supervisor.gateway_watch import DoorWatch
-from crosswire.serving.supervisor.probe import Canary, TritonLink, answers_http, canaries_of
+from crosswire.serving.supervisor.gateway_watch import GatewayWatch
+from crosswire.serving.supervisor.probe import ProbeInference, TritonLink, answers_http, probe_inferences_of
 from crosswire.serving.supervisor.reload import Change
 from crosswire.serving.supervisor.restart_pace import RestartPace
 from crosswire.serving.supervisor.watch import Watch, stub_count, stubs_of
@@ -47,7 +47,7 @@ class Supervisor:
         self,
         settings: Settings,
         state: RunState,
-        run: Run,
+        run: ServerRun,
         assembled: Assembled,
         listener: socket.socket,
         access_log: int | None,
@@ -58,14 +58,14 @@ class Supervisor:
         self._stop = stop
         self._kind = installed_triton(settings.triton) if settings.triton else wheel_triton(state.backends)
         self._listener = listener
-        self._front_door_program = front_door_program(state, listener.fileno(), access_log)
+        self._front_door_program = gateway_program(state, listener.fileno(), access_log)
         self._link = TritonLink(run.triton_target)
         self._control = ControlSocket(state.folder)
         self._environments = Environments(state.folder)
         self._triton: Child | None = None
         self._front_door: Child | None = None
         self._watch: Watch | None = None
-        self._door_watch: DoorWatch | None = None
+        self._door_watch: GatewayWatch | None = None
         self._front_door_due = 0.0
         self._pace = RestartPace()
         self._metrics: socket.socket | None = None  # keeps the port that replaced the first one
@@ -98,7 +98,7 @@ class Supervisor:
     def watch(self) -> None:
         """Keep the server answering until somebody asks to stop."""
         self._pace.answers()
-        self._door_watch = DoorWatch(self._run, self._settings.pace, self._settings.start_seconds)
+        self._door_watch = GatewayWatch(self._run, self._settings.pace, self._settings.start_seconds)
         while not self._asked_to_stop(_TICK_SECONDS):
             assert self._watch is not None
             self._look_after_front_door()
@@ -221,10 +221,10 @@ class Supervisor:
 
     def _renew(self) -> str:
         """Let the front door take the keys and the certificate as they are now; what cannot be used changes nothing."""
-        door = door_of(self._settings)
+        door = gateway_options(self._settings)
         if not door.key_hashes and door.tls_cert is None:
             raise ServingError("this server was started without API keys and certificate; there is nothing to renew")
-        write_door(self._state.folder, door)
+        write_options(self._state.folder, door)
         self._tell_front_door()
         _say("keys and certificate were read anew")
         return "keys and certificate were read anew; open connections keep their certificate"
@@ -268,7 +268,7 @@ class Supervisor:
             self._environments.look(self._triton.pid)
             self._pause_briefly()
         slowest = 0.0
-        for canary in canaries_of(self._assembled):
+        for canary in probe_inferences_of(self._assembled):
             probe = self._link.probe(canary)
             self._wait_for(probe)
             if probe.error is not None:
@@ -279,10 +279,10 @@ class Supervisor:
             slowest = max(slowest, probe.seconds)
         self._watch = Watch(self._triton, self._link, self._watched(), slowest, self._settings.pace)
 
-    def _watched(self) -> list[Canary]:
+    def _watched(self) -> list[ProbeInference]:
         """Return the canaries that are sent again and again: those of the pipelines, which try every model."""
         ensembles = {pipeline.name for pipeline in self._assembled.pipelines}
-        return [canary for canary in canaries_of(self._assembled) if canary.model in ensembles]
+        return [canary for canary in probe_inferences_of(self._assembled) if canary.model in ensembles]
 
     def _check_start(self, child: Child, deadline: float) -> None:
         """Raise `ServingError` if a child has ended or is late."""

@@ -13,7 +13,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from crosswire.serving.config.settings import Pace
 from crosswire.serving.processes.child import Child, is_running
-from crosswire.serving.supervisor.probe import Canary, Probe
+from crosswire.serving.supervisor.probe import Probe, ProbeInference
 
 _STUB_NAME = "triton_python_b"  # the kernel keeps 15 characters
 
@@ -21,7 +21,7 @@ _STUB_NAME = "triton_python_b"  # the kernel keeps 15 characters
 class Link(Protocol):
     """What a watch needs of `TritonLink`."""
 
-    def probe(self, canary: Canary) -> Probe:
+    def probe(self, canary: ProbeInference) -> Probe:
         """Send a canary without waiting for its answer."""
         ...
 
@@ -42,7 +42,7 @@ class Watch:
         self,
         triton: Child,
         link: Link,
-        canaries: Sequence[Canary],
+        canaries: Sequence[ProbeInference],
         slowest: float,
         pace: Pace,
         clock: Callable[[], float] = time.monotonic,
@@ -61,7 +61,7 @@ class Watch:
         self._clock = clock
         self._patience = max(pace.patience_seconds, pace.patience_factor * slowest)
         self._stubs = stubs_of(triton)
-        self._queue: deque[Canary] = deque()
+        self._queue: deque[ProbeInference] = deque()
         self._probe: Probe | None = None
         self._late = 0
         self._successes = 0
@@ -71,7 +71,7 @@ class Watch:
         self.reason = ""
         self.canaries: dict[str, float | None] = {}
 
-    def renewed(self, canaries: Sequence[Canary]) -> Watch:
+    def renewed(self, canaries: Sequence[ProbeInference]) -> Watch:
         """Return a watch of the same Triton after its models have changed."""
         slowest = self._patience / self._pace.patience_factor
         return Watch(self._triton, self._link, canaries, slowest, self._pace, self._clock)

@@ -62,13 +62,13 @@ def _count_fusion(options: argparse.Namespace) -> dict[str, Any]:
 def _count_network(options: argparse.Namespace) -> dict[str, Any]:
     """Count a network of pictures."""
     from crosswire.training.models.count import count_macs, count_parameters
-    from crosswire.training.tasks.registry import kind_with
+    from crosswire.training.tasks.registry import task_with
 
     if options.dims:
         raise ValueError(f"--dims belongs to the fusions, not to {options.network}; use --streams and --size")
     if options.streams < 1 or options.classes < 1:
         raise ValueError("--streams and --classes are 1 or more")
-    kind = kind_with(options.network)
+    kind = task_with(options.network)
     config = override(kind.sample(options.network, options.streams, options.classes), options.assignments)
     counts: dict[str, Any] = {"network": options.network, "streams": options.streams}
     if hasattr(config, "classes"):

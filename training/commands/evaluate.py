@@ -43,10 +43,10 @@ def _scales(text: str) -> tuple[float, ...]:
 def _evaluate(options: argparse.Namespace) -> None:
     """Score a run."""
     from crosswire.training.engine.run_folder import read_run
-    from crosswire.training.tasks.registry import ScoreOptions, kind_of
+    from crosswire.training.tasks.registry import ScoreOptions, task_of
 
     run = read_run(options.run)
-    kind = kind_of(run.config)
+    kind = task_of(run.config)
     scored = ScoreOptions(
         options.scales, options.flip, options.availability, progress=not options.quiet, inception=options.inception
     )

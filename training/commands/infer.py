@@ -29,10 +29,10 @@ def _infer(options: argparse.Namespace) -> None:
     """Run a network on arrays."""
     from crosswire.training.engine.arrays import read_arrays, write_arrays
     from crosswire.training.engine.run_folder import read_run
-    from crosswire.training.tasks.registry import kind_of
+    from crosswire.training.tasks.registry import task_of
 
     run = read_run(options.run)
-    answers = kind_of(run.config).infer(run, read_arrays(options.tensors))
+    answers = task_of(run.config).infer(run, read_arrays(options.tensors))
     write_arrays(options.out, answers)
     print("\n".join(f"{name:10} float32 {list(array.shape)}" for name, array in answers.items()))
     print(f"written: {options.out}")

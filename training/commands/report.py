@@ -18,7 +18,7 @@ def add(commands: Commands) -> None:
 def _report(options: argparse.Namespace) -> None:
     """Draw a run."""
     from crosswire.training.engine.run_folder import read_run
-    from crosswire.training.tasks.registry import kind_of
+    from crosswire.training.tasks.registry import task_of
 
     run = read_run(options.run)
-    print(f"written: {kind_of(run.config).report(run)}")
+    print(f"written: {task_of(run.config).report(run)}")

@@ -26,7 +26,7 @@ def _train(options: argparse.Namespace) -> None:
     """Train, score and report a run."""
     from crosswire.training.engine.fit import fit  # torch and lightning are needed only here
     from crosswire.training.engine.run_folder import read_config, read_run
-    from crosswire.training.tasks.registry import RunConfig, ScoreOptions, kind_of
+    from crosswire.training.tasks.registry import RunConfig, ScoreOptions, task_of
 
     if (options.preset is None) == (options.resume is None):
         raise ValueError("give a preset to train, or --resume RUN to go on with a run; see: crosswire presets")
@@ -47,7 +47,7 @@ def _train(options: argparse.Namespace) -> None:
         config = override(preset(options.preset), options.assignments)
     if not fit(config, folder, resume=options.resume is not None, progress=not options.quiet):
         return
-    kind = kind_of(config)
+    kind = task_of(config)
     print(kind.table(kind.score(read_run(folder), ScoreOptions(progress=not options.quiet))))
     print(f"\nwritten: {folder}; curves: tensorboard --logdir {folder}/tensorboard")
     print(f"next: {kind.next_step(config, folder)}")

@@ -23,7 +23,7 @@ import dacite
 
 from crosswire.training.config import DataConfig
 from crosswire.training.datasets.classes import spread_palette
-from crosswire.training.datasets.files.frames import Entry, FileFrames, Format, open_files
+from crosswire.training.datasets.files.frames import FileFrames, Format, FrameEntry, open_files
 from crosswire.training.datasets.files.images import LabelCode, PlainDepth
 from crosswire.training.datasets.files.lists import read_lines, shared_lines
 from crosswire.training.datasets.files.problems import DataError, Problem, Survey, absent, refuse
@@ -194,7 +194,7 @@ def _fits(path: Path, folder: str) -> bool:
     return path.suffix.lower() in ENDINGS[folder]
 
 
-def _entry(root: Path, stem: str) -> Entry:
+def _entry(root: Path, stem: str) -> FrameEntry:
     """Return where the pictures of a frame lie, or should lie."""
 
     def find(folder: str) -> Path:
@@ -203,4 +203,4 @@ def _entry(root: Path, stem: str) -> Entry:
         ]
         return next((path for path in candidates if path.is_file()), candidates[0])
 
-    return Entry(find("rgb"), find("depth"), find("labels"))
+    return FrameEntry(find("rgb"), find("depth"), find("labels"))

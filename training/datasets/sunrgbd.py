@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from crosswire.training.config import DataConfig
 from crosswire.training.datasets.classes import SUNRGBD_CLASSES, SUNRGBD_PALETTE
-from crosswire.training.datasets.files.frames import Entry, FileFrames, Format
+from crosswire.training.datasets.files.frames import FileFrames, Format, FrameEntry
 from crosswire.training.datasets.files.images import Depth, LabelCode, Labels
 from crosswire.training.datasets.files.matlab import Hdf5, read_variables
 from crosswire.training.datasets.files.problems import DataError, Problem, Survey, absent, refuse
@@ -70,7 +70,7 @@ class ToolboxFrames(FileFrames):
         source: that file.
     """
 
-    def __init__(self, entries: Sequence[Entry], places: Sequence[int], source: Hdf5) -> None:
+    def __init__(self, entries: Sequence[FrameEntry], places: Sequence[int], source: Hdf5) -> None:
         super().__init__(entries, FORM)
         self.places = places
         self.source = source
@@ -125,7 +125,7 @@ def _all(config: DataConfig) -> tuple[ToolboxFrames, list[bool]]:
         folder = _inside(str(PurePosixPath(str(frame.rgbpath)).parent.parent))
         place = root / ROOT / folder
         depth = place / config.depth_folder / str(frame.depthname)
-        entries.append(Entry(place / "image" / str(frame.rgbname), depth, source.path))
+        entries.append(FrameEntry(place / "image" / str(frame.rgbname), depth, source.path))
         train.append(folder in training)
     _match(source, len(entries))
     _both_sides(root / SPLIT, train)

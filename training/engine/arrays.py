@@ -54,10 +54,10 @@ def _check(run: Run, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     names = [modality.name for modality in expected]
     if len(set(names)) < len(names):
         raise TensorError(f"the streams {', '.join(names)} do not have names of their own; arrays cannot name them")
-    check_pictures({modality.name: modality.channels for modality in expected}, arrays)
+    check_arrays({modality.name: modality.channels for modality in expected}, arrays)
 
 
-def check_pictures(channels: Mapping[str, int], arrays: Mapping[str, NDArray[np.generic]]) -> None:
+def check_arrays(channels: Mapping[str, int], arrays: Mapping[str, NDArray[np.generic]]) -> None:
     """Refuse arrays other than one float32 [N, C, H, W] per input of a network, finite and alike in N, H and W.
 
     Args:

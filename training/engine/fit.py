@@ -20,10 +20,10 @@ from tqdm import tqdm
 from crosswire.training.config import ConfigError, same_result
 from crosswire.training.engine.checkpoints import RunCheckpoints, resumable
 from crosswire.training.engine.gamma_log import RECORDS, GammaLog
-from crosswire.training.engine.progress import Bars
+from crosswire.training.engine.progress import ProgressBar
 from crosswire.training.engine.run_folder import RunError, read_config, write_config
-from crosswire.training.engine.training_setup import Lazy, Lesson
-from crosswire.training.tasks.registry import RunConfig, kind_of
+from crosswire.training.engine.training_setup import Lazy, TrainingSetup
+from crosswire.training.tasks.registry import RunConfig, task_of
 
 _PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "fp32": "32-true",
@@ -55,7 +55,7 @@ def fit(config: RunConfig, folder: Path, *, resume: bool = False, progress: bool
     """
     last = _checked(config, folder, resume=resume)
     torch.manual_seed(config.seed)
-    lesson = kind_of(config).lesson(config, fresh=last is None)
+    lesson = task_of(config).training_setup(config, fresh=last is None)
     with _quiet():
         trainer = _trainer(config, lesson, folder, progress=progress)
     batches, val_batches = lesson.loaders(trainer.global_rank, trainer.world_size)
@@ -107,7 +107,7 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _trainer(config: RunConfig, lesson: Lesson, folder: Path, *, progress: bool) -> lightning.Trainer:
+def _trainer(config: RunConfig, lesson: TrainingSetup, folder: Path, *, progress: bool) -> lightning.Trainer:
     """Make the Lightning trainer of a run, on one device or, under `torchrun`, on one device per process.
 
     Raises:
@@ -133,7 +133,7 @@ def _trainer(config: RunConfig, lesson: Lesson, folder: Path, *, progress: bool)
         num_nodes=ranks // local,
         strategy=strategy,
         precision=_PRECISIONS[config.runtime.precision],
-        callbacks=[*writers, Bars()] if progress else writers,
+        callbacks=[*writers, ProgressBar()] if progress else writers,
         logger=TensorBoardLogger(folder, name="tensorboard", version=""),
         enable_progress_bar=progress,
         enable_checkpointing=False,

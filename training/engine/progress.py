@@ -8,7 +8,7 @@ import lightning
 from lightning.pytorch.callbacks import TQDMProgressBar
 
 
-class Bars(TQDMProgressBar):
+class ProgressBar(TQDMProgressBar):
     """One bar from validation to validation, titled with the run's progress, and one for each validation."""
 
     def __init__(self) -> None:

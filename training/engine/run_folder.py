@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from crosswire.training.config import ConfigError, TrainConfig, to_plain
 from crosswire.training.engine.files import whole, write_json
 from crosswire.training.models import SegmentationNetwork, exchanging_norms
-from crosswire.training.tasks.registry import RunConfig, config_from_plain, kind_of
+from crosswire.training.tasks.registry import RunConfig, config_from_plain, task_of
 from crosswire.training.tasks.segmentation.metrics import Scores
 
 CONFIG = "config.json"
@@ -84,7 +84,7 @@ def read_run(folder: Path) -> RunOf[Any, Any]:
         RunError: a file is missing or does not fit the configuration.
     """
     config = read_config(folder)
-    network = kind_of(config).build(config.network)
+    network = task_of(config).build(config.network)
     try:
         state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
         network.load_state_dict(state)

@@ -38,7 +38,7 @@ class RunTask(lightning.LightningModule):
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingSetup:
     """One training.
 
     Attributes:

@@ -22,7 +22,7 @@ from crosswire.training.models.translation import build_translator
 from crosswire.training.overrides import override
 from crosswire.training.tasks.translation.config import USUAL_INPUTS, TranslationConfig, TranslatorConfig
 from crosswire.training.tasks.translation.evaluate import TranslationRun
-from crosswire.training.tasks.translation.settings import PicturesConfig
+from crosswire.training.tasks.translation.settings import ImagesConfig
 
 NETWORK = "unet256"
 LEVELS = 8
@@ -88,7 +88,7 @@ def official_config(official: dict[str, Tensor], file: Path) -> TranslationConfi
         restrict=False,
         unused_norms=True,
     )
-    data = PicturesConfig(name="none", height=256, width=256)
+    data = ImagesConfig(name="none", height=256, width=256)
     return TranslationConfig(preset="import-cen", network=network, data=data, steps=0)
 
 

@@ -58,7 +58,7 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Entry:
+class NetworkEntry:
     """One network of the registry.
 
     Attributes:
@@ -106,10 +106,10 @@ def _lite(blocks: tuple[int, ...], config: NetworkConfig, sizes: Sizes, channels
 
 #: Every network by its name. Those with depths 14 and 26 are shallow siblings for small pictures.
 NETWORKS = {
-    **{name.replace("res", "refine"): Entry(partial(_refinenet, name), Sizes(64, 256, 0.5)) for name in BLOCKS},
-    **{name.replace("res", "psp"): Entry(partial(_pspnet, name), Sizes(64, 512, 0.1)) for name in BLOCKS},
-    "cen-lite": Entry(partial(_lite, (2, 2, 2, 2)), Sizes(64, 96, 0.1)),
-    "cen-lite-s": Entry(partial(_lite, (2, 2, 2, 1)), Sizes(24, 48, 0.1)),
+    **{name.replace("res", "refine"): NetworkEntry(partial(_refinenet, name), Sizes(64, 256, 0.5)) for name in BLOCKS},
+    **{name.replace("res", "psp"): NetworkEntry(partial(_pspnet, name), Sizes(64, 512, 0.1)) for name in BLOCKS},
+    "cen-lite": NetworkEntry(partial(_lite, (2, 2, 2, 2)), Sizes(64, 96, 0.1)),
+    "cen-lite-s": NetworkEntry(partial(_lite, (2, 2, 2, 1)), Sizes(24, 48, 0.1)),
 }
 
 

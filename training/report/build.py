@@ -18,7 +18,7 @@ from crosswire.training.models.count import parameters
 from crosswire.training.report import decisions, exchanged, factors, features
 from crosswire.training.report.decisions import Sample
 from crosswire.training.report.page import FOLDER, Page, spread, write_page
-from crosswire.training.report.style import Picture
+from crosswire.training.report.style import ReportImage
 from crosswire.training.tasks.segmentation.data import frames
 from crosswire.training.tasks.segmentation.evaluate import score
 from crosswire.training.tasks.segmentation.transforms import eval_transform
@@ -67,7 +67,7 @@ def _test_frames(run: Run, left_out: list[str]) -> FrameSource | None:
     return source
 
 
-def _drawn_from_frames(run: Run, source: FrameSource | None, folder: Path) -> list[Picture]:
+def _drawn_from_frames(run: Run, source: FrameSource | None, folder: Path) -> list[ReportImage]:
     """Draw what takes test frames."""
     if source is None:
         return []
@@ -79,7 +79,7 @@ def _drawn_from_frames(run: Run, source: FrameSource | None, folder: Path) -> li
     return pictures
 
 
-def _drawn_from_factors(run: Run, log: Gammas | None, folder: Path, left_out: list[str]) -> list[Picture]:
+def _drawn_from_factors(run: Run, log: Gammas | None, folder: Path, left_out: list[str]) -> list[ReportImage]:
     """Draw what takes scaling factors."""
     if not sparse_norms(run.network):
         left_out.append("Scaling factors and exchange: this network exchanges no channel and has no L1 term.")

@@ -17,7 +17,7 @@ from crosswire.training.datasets.frames import IGNORE, FrameSource
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.modalities import Modality
 from crosswire.training.models import SegmentationNetwork
-from crosswire.training.report.style import GREY, INK, Picture, bare, save
+from crosswire.training.report.style import GREY, INK, ReportImage, bare, save
 from crosswire.training.tasks.segmentation.losses import upsample
 
 _HOLE = (120, 126, 132)
@@ -69,7 +69,7 @@ def decide(network: SegmentationNetwork, sample: Sample) -> list[NDArray[np.uint
     return list(labels.to(torch.uint8).numpy())
 
 
-def draw_decisions(run: Run, samples: list[Sample], source: FrameSource, folder: Path) -> Picture:
+def draw_decisions(run: Run, samples: list[Sample], source: FrameSource, folder: Path) -> ReportImage:
     """Draw inputs, truth and decisions, a row per frame."""
     streams, deciding = run.config.network.streams, run.config.network.deciding
     alone = deciding if len(deciding) > 1 else ()
@@ -92,7 +92,7 @@ def draw_decisions(run: Run, samples: list[Sample], source: FrameSource, folder:
         axes.set_title(title, fontsize=10, color=INK)
     _draw_legend(figure, source)
     save(figure, folder / "decisions.png")
-    return Picture(
+    return ReportImage(
         "decisions.png",
         "Decisions on test frames",
         "Frames spread over the test set: what the network is given, the truth, and what it decides. In depth near is "

@@ -12,24 +12,24 @@ from numpy.typing import NDArray
 from crosswire.training.engine.gamma_log import Gammas
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.models import PrivateNorm2d, exchanged_share, exchanging_norms
-from crosswire.training.report.factors import draw_bars, short_names
-from crosswire.training.report.style import INK, PALE, Picture, colour, save, tidy
+from crosswire.training.report.factors import draw_shares, short_names
+from crosswire.training.report.style import INK, PALE, ReportImage, colour, save, tidy
 
 
-def draw_layers(run: Run, folder: Path) -> Picture:
+def draw_layers(run: Run, folder: Path) -> ReportImage:
     """Draw which share of the channels that it may exchange every stream does exchange in every layer."""
     streams, norms = run.config.network.streams, exchanging_norms(run.network)
     total = exchanged_share(run.network)
     shares = [list(by_layer) for by_layer in zip(*map(exchanged_shares, norms.values()), strict=True)]
     figure = Figure(figsize=(10, 3.4), layout="constrained")
     axes = figure.subplots()
-    draw_bars(axes, list(norms), streams, shares)
+    draw_shares(axes, list(norms), streams, shares)
     axes.axhline(100 * total, color=INK, linewidth=0.9, linestyle="--", label=f"all layers {total:.1%}")
     axes.set_ylim(0, min(100, max(10, axes.get_ylim()[1])))
     tidy(axes, "", "", "exchanged channels, %")
     axes.legend(ncols=len(streams) + 1, loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
     save(figure, folder / "exchanged_per_layer.png")
-    return Picture(
+    return ReportImage(
         "exchanged_per_layer.png",
         "Exchanged channels per layer",
         "Share of the channels that each stream may exchange that it does take from the other streams, from the first "
@@ -44,7 +44,7 @@ def exchanged_shares(norm: PrivateNorm2d) -> list[float]:
     return [100 * int(mask.sum()) / most if most else 0.0 for mask, most in pairs]
 
 
-def draw_steps(run: Run, log: Gammas, folder: Path) -> Picture:
+def draw_steps(run: Run, log: Gammas, folder: Path) -> ReportImage:
     """Draw the exchanged share against the step: per stream over all layers, and per layer over all streams."""
     streams, norms = run.config.network.streams, exchanging_norms(run.network)
     layers = list(norms)
@@ -64,7 +64,7 @@ def draw_steps(run: Run, log: Gammas, folder: Path) -> Picture:
     left.legend(ncols=len(streams) + 1, loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
     _draw_map(figure, right, layers, log, 100 * counts.sum(2) / candidates.sum(1).clip(1))
     save(figure, folder / "exchanged_over_steps.png")
-    return Picture(
+    return ReportImage(
         "exchanged_over_steps.png",
         "Exchanged channels over the training",
         "How the exchange sets in. Left: exchanged share of the channels that may be exchanged, over all layers. "

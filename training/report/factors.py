@@ -15,7 +15,7 @@ from crosswire.training.engine.gamma_log import Gammas
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.models import sparse_norms
 from crosswire.training.models.exchange import PrivateNorm2d, sub_parts
-from crosswire.training.report.style import GREY, INK, PALE, Picture, colour, save, tidy
+from crosswire.training.report.style import GREY, INK, PALE, ReportImage, colour, save, tidy
 
 #: The papers look at the 8th of the layers that exchange.
 _EIGHTH = 7
@@ -32,7 +32,7 @@ def watched(norm: PrivateNorm2d, network: NetworkConfig) -> list[slice]:
     return sub_parts(norm.channels, norm.streams) if halves else [slice(None)] * norm.streams
 
 
-def draw_trajectories(run: Run, log: Gammas, folder: Path) -> Picture:
+def draw_trajectories(run: Run, log: Gammas, folder: Path) -> ReportImage:
     """Draw |γ| of one layer against the step, a panel per stream."""
     network = run.config.network
     name = eighth(list(log.factors))
@@ -54,7 +54,7 @@ def draw_trajectories(run: Run, log: Gammas, folder: Path) -> Picture:
     panels[-1].legend(frameon=False, fontsize=8, loc="upper right")
     save(figure, folder / "gamma_trajectories.png")
     chosen = "that may be exchanged" if norm.penalise == "none" else "under the L1 term"
-    return Picture(
+    return ReportImage(
         "gamma_trajectories.png",
         "Scaling factors over the training",
         f"|γ| in {name}, one line per channel {chosen}; coloured lines end at or below θ. "
@@ -78,7 +78,7 @@ def draw_paths(axes: Axes, log: Gammas, paths: NDArray[np.float32], gone: NDArra
     axes.margins(x=0.01)
 
 
-def draw_proportions(run: Run, folder: Path) -> Picture:
+def draw_proportions(run: Run, folder: Path) -> ReportImage:
     """Draw γ_m / Σ γ per channel for one layer and, on average per sub-part, for all layers."""
     streams, norms = run.config.network.streams, sparse_norms(run.network)
     name = eighth(list(norms))
@@ -94,7 +94,7 @@ def draw_proportions(run: Run, folder: Path) -> Picture:
     tidy(top, name, "channel", r"$\gamma_m\ /\ \Sigma\,\gamma$")
     top.legend(ncols=len(streams), loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
     own = [[float(x[m, part].mean()) for x, part in _own_parts(norms, m)] for m in range(len(streams))]
-    draw_bars(bottom, list(norms), streams, own)
+    draw_shares(bottom, list(norms), streams, own)
     bottom.axhline(1 / len(streams), color=INK, linewidth=0.8, linestyle="--")
     bottom.set_ylim(0, 1)
     tidy(
@@ -104,7 +104,7 @@ def draw_proportions(run: Run, folder: Path) -> Picture:
         r"mean $\gamma_m\ /\ \Sigma\,\gamma$",
     )
     save(figure, folder / "gamma_proportions.png")
-    return Picture(
+    return ReportImage(
         "gamma_proportions.png",
         "Which stream a channel belongs to",
         f"Above: each stream's proportion of |γ| in every channel of {name}; white lines part the sub-parts of the "
@@ -119,7 +119,7 @@ def _own_parts(norms: dict[str, PrivateNorm2d], stream: int) -> list[tuple[NDArr
     return [(proportions(norm), sub_parts(norm.channels, norm.streams)[stream]) for norm in norms.values()]
 
 
-def draw_bars(axes: Axes, layers: list[str], streams: tuple[str, ...], values: list[list[float]]) -> None:
+def draw_shares(axes: Axes, layers: list[str], streams: tuple[str, ...], values: list[list[float]]) -> None:
     """Draw one bar per layer and stream.
 
     Args:

@@ -17,7 +17,7 @@ from crosswire.training.models import SegmentationNetwork, exchanging_norms
 from crosswire.training.models.exchange import PrivateNorm2d
 from crosswire.training.report.decisions import Sample
 from crosswire.training.report.factors import short_names
-from crosswire.training.report.style import INK, Picture, bare, save
+from crosswire.training.report.style import INK, ReportImage, bare, save
 
 _LAYERS = 2
 
@@ -87,7 +87,7 @@ def telling_layers(network: SegmentationNetwork, streams: tuple[str, ...]) -> li
     return [max((str(name) for name in part), key=lambda name: filled[name]) for part in parts]
 
 
-def draw_features(run: Run, sample: Sample, folder: Path) -> Picture:
+def draw_features(run: Run, sample: Sample, folder: Path) -> ReportImage:
     """Draw the averaged maps of one frame: a row per layer and stream, a column per class of channels."""
     streams, norms = run.config.network.streams, exchanging_norms(run.network)
     layers = telling_layers(run.network, streams)
@@ -108,7 +108,7 @@ def draw_features(run: Run, sample: Sample, folder: Path) -> Picture:
     for axes in grid.flat:
         bare(axes)
     save(figure, folder / "feature_maps.png")
-    return Picture(
+    return ReportImage(
         "feature_maps.png",
         "What exchanged channels see",
         "Feature maps of one test frame after each stream's own norm and before the exchange, averaged over the "

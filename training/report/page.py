@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from crosswire.training.engine.files import write_text
-from crosswire.training.report.style import Picture
+from crosswire.training.report.style import ReportImage
 
 FOLDER = "report"
 PAGE = "index.html"
@@ -46,7 +46,7 @@ class Page:
     title: str
     facts: Sequence[str]
     metrics: dict[str, Any]
-    pictures: Sequence[Picture]
+    pictures: Sequence[ReportImage]
     left_out: Sequence[str]
 
 
@@ -80,7 +80,7 @@ def render(page: Page) -> str:
     return "\n".join([*parts, "</body></html>", ""])
 
 
-def _picture(picture: Picture) -> list[str]:
+def _picture(picture: ReportImage) -> list[str]:
     """Return the section of one figure."""
     source = f'<p class="source">Compare {escape(picture.source)}</p>' if picture.source else ""
     return [

@@ -17,7 +17,7 @@ _DPI = 120
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReportImage:
     """One figure of the page.
 
     Attributes:

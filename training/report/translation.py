@@ -15,12 +15,12 @@ from crosswire.training.models import exchanged_share, exchanging_norms
 from crosswire.training.models.count import parameters
 from crosswire.training.report.exchanged import exchanged_shares
 from crosswire.training.report.page import FOLDER, Page, spread, write_page
-from crosswire.training.report.style import INK, Picture, bare, colour, save, tidy
+from crosswire.training.report.style import INK, ReportImage, bare, colour, save, tidy
 from crosswire.training.tasks.translation.data import eval_transform
 from crosswire.training.tasks.translation.domains import Codec, codec
 from crosswire.training.tasks.translation.evaluate import TranslationRun, score, table
-from crosswire.training.tasks.translation.images import TRUE, PictureSource, pictures
-from crosswire.training.tasks.translation.settings import PicturesConfig
+from crosswire.training.tasks.translation.images import TRUE, ImageSource, images
+from crosswire.training.tasks.translation.settings import ImagesConfig
 
 _VIEWS = 6
 
@@ -30,9 +30,9 @@ def write_report(run: TranslationRun) -> Path:
     folder = run.folder / FOLDER
     folder.mkdir(exist_ok=True)
     network, left_out = run.config.network, list[str]()
-    source = pictures(run.config.data, network, "test")
+    source = images(run.config.data, network, "test")
     metrics = read_metrics(run.folder)
-    drawn: list[Picture] = []
+    drawn: list[ReportImage] = []
     if len(source):
         metrics = metrics or score(run)
         drawn.append(_draw_views(run, source, folder, table(metrics)))
@@ -70,7 +70,7 @@ def shown(code: Codec, raw: NDArray[np.generic]) -> NDArray[np.uint8]:
     return np.broadcast_to(np.asarray(raw, np.uint8), (*raw.shape[:2], 3))
 
 
-def _draw_views(run: TranslationRun, source: PictureSource, folder: Path, scores: str) -> Picture:
+def _draw_views(run: TranslationRun, source: ImageSource, folder: Path, scores: str) -> ReportImage:
     """Draw inputs, truth and answers, a row per view."""
     network = run.config.network
     titles = [*network.inputs]
@@ -91,7 +91,7 @@ def _draw_views(run: TranslationRun, source: PictureSource, folder: Path, scores
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title, fontsize=9, color=INK)
     save(figure, folder / "pictures.png")
-    return Picture(
+    return ReportImage(
         "pictures.png",
         "Translated test views",
         f"What the network is given, the truth, and what it makes. In depth near is bright. Errors: {scores}",
@@ -99,12 +99,12 @@ def _draw_views(run: TranslationRun, source: PictureSource, folder: Path, scores
     )
 
 
-def _resized(config: PicturesConfig, source: PictureSource, index: int) -> dict[str, NDArray[np.generic]]:
+def _resized(config: ImagesConfig, source: ImageSource, index: int) -> dict[str, NDArray[np.generic]]:
     """Return one view at the size at which it is scored."""
     return eval_transform(config)(source[index], 0)
 
 
-def _draw_layers(run: TranslationRun, folder: Path) -> Picture:
+def _draw_layers(run: TranslationRun, folder: Path) -> ReportImage:
     """Draw which share of the channels that it may exchange every flow does exchange in every layer."""
     norms = exchanging_norms(run.network)
     figure = Figure(figsize=(10, 3.2), layout="constrained")
@@ -118,7 +118,7 @@ def _draw_layers(run: TranslationRun, folder: Path) -> Picture:
     axes.set_xticks(range(len(names)), names, rotation=60, fontsize=7)
     tidy(axes, "", "", "exchanged channels, %")
     save(figure, folder / "exchanged_per_layer.png")
-    return Picture(
+    return ReportImage(
         "exchanged_per_layer.png",
         "Exchanged channels per layer",
         "Share of the channels that each flow may exchange that it does take from the others, a bar per flow. Over all "

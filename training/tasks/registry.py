@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from crosswire.training.engine.run_folder import RunOf
-    from crosswire.training.engine.training_setup import Lesson
+    from crosswire.training.engine.training_setup import TrainingSetup
 
 SEGMENTATION = "segmentation"
 AUDIO_VIDEO = "audio-video"
@@ -88,7 +88,7 @@ class ScoreOptions:
     inception: Path | None = None
 
 
-class Kind(Protocol):
+class Task(Protocol):
     """One kind of run: a module of functions, imported when it is needed."""
 
     NETWORKS: Sequence[str]
@@ -101,7 +101,7 @@ class Kind(Protocol):
             ConfigError: it cannot be built.
         """
 
-    def lesson(self, config: Any, *, fresh: bool) -> Lesson:
+    def training_setup(self, config: Any, *, fresh: bool) -> TrainingSetup:
         """Return what is trained on what.
 
         Args:
@@ -156,7 +156,7 @@ class _Entry:
     module: str
 
 
-KINDS: dict[str, _Entry] = {
+TASKS: dict[str, _Entry] = {
     SEGMENTATION: _Entry(TrainConfig, "crosswire.training.tasks.segmentation.task"),
     AUDIO_VIDEO: _Entry(AudioVideoConfig, "crosswire.training.tasks.audio_video.task"),
     RETRIEVAL: _Entry(RetrievalConfig, "crosswire.training.tasks.retrieval.task"),
@@ -164,23 +164,23 @@ KINDS: dict[str, _Entry] = {
 }
 
 
-def kind(name: str) -> Kind:
-    """Return a kind by its name in `KINDS`."""
-    return cast(Kind, importlib.import_module(KINDS[name].module))
+def task(name: str) -> Task:
+    """Return a kind by its name in `TASKS`."""
+    return cast(Task, importlib.import_module(TASKS[name].module))
 
 
-def kind_of(config: RunConfig) -> Kind:
+def task_of(config: RunConfig) -> Task:
     """Return the kind that a configuration is of."""
-    return kind(getattr(config, "kind", SEGMENTATION))
+    return task(getattr(config, "kind", SEGMENTATION))
 
 
-def kind_with(network: str) -> Kind:
+def task_with(network: str) -> Task:
     """Return the kind that a network belongs to.
 
     Raises:
         ConfigError: no kind has it; the message names all networks.
     """
-    kinds = [kind(name) for name in KINDS]
+    kinds = [task(name) for name in TASKS]
     for candidate in kinds:
         if network in candidate.NETWORKS:
             return candidate
@@ -197,7 +197,7 @@ def config_from_plain(plain: Any) -> RunConfig:
     if not isinstance(plain, dict):
         raise ConfigError(f"a configuration is a JSON object, not {type(plain).__name__}")
     name = plain.get("kind", SEGMENTATION)
-    if name not in KINDS:
-        raise ConfigError(f"kind {name!r} is unknown; allowed are {', '.join(KINDS)}")
-    config: RunConfig = from_plain(plain, KINDS[name].config)
+    if name not in TASKS:
+        raise ConfigError(f"kind {name!r} is unknown; allowed are {', '.join(TASKS)}")
+    config: RunConfig = from_plain(plain, TASKS[name].config)
     return config

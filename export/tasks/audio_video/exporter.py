@@ -14,7 +14,7 @@ from crosswire.contract import Contract, Evaluation, Graph, Parity, TensorSpec, 
 from crosswire.export.macs import macs
 from crosswire.export.onnx_graph import GRAPH, check, described, example, exported, save, variant_graph
 from crosswire.export.parity import Runner, onnx_runner, prove, torch_runner
-from crosswire.export.provenance import identity_of
+from crosswire.export.provenance import provenance_of
 from crosswire.export.samples import SIZES, in_batches, noise
 from crosswire.export.tasks.audio_video.servable import (
     INPUTS,
@@ -27,7 +27,7 @@ from crosswire.training.datasets.classes import spread_palette
 from crosswire.training.engine.run_folder import read_metrics
 from crosswire.training.models.count import parameters
 from crosswire.training.tasks.audio_video.data import as_tensors, clips
-from crosswire.training.tasks.audio_video.evaluate import Run, availabilities, score
+from crosswire.training.tasks.audio_video.evaluate import Run, missing_modality_cases, score
 from crosswire.training.tasks.audio_video.metrics import score_clips
 
 #: Served probabilities lie within this of PyTorch's.
@@ -78,7 +78,7 @@ def write_clips(run: Run, name: str, folder: Path, max_batch: int) -> Contract:
         macs_live=macs(live, specs),
         macs_frozen=macs(frozen, specs),
         metrics=_metrics(run),
-        run=identity_of(run),
+        run=provenance_of(run),
         evaluation=_evaluation(run, torch_runner(live), onnx_runner(folder / GRAPH)),
         variants=tuple(Variant((INPUTS[variant],), graph) for variant, graph in graphs.items()),
     )
@@ -126,7 +126,7 @@ def _tensors(run: Run, count: int) -> tuple[list[list[Tensor]], list[int]]:
 def _metrics(run: Run) -> dict[str, float]:
     """Return the headline figures of a run, which is scored where it was not yet."""
     metrics = read_metrics(run.folder) or score(run, progress=False)
-    every = list(availabilities(run.config.network.modalities))
+    every = list(missing_modality_cases(run.config.network.modalities))
     flat = {"clips": float(metrics["clips"])}
     for name in reversed(every):
         suffix = "" if name == every[-1] else f"_{name}"

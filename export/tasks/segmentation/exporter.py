@@ -14,10 +14,10 @@ from crosswire.export.frames import Frames
 from crosswire.export.macs import macs
 from crosswire.export.onnx_graph import GRAPH, LOGITS, described, variant_graph
 from crosswire.export.parity import onnx_runner, prove, torch_runner
-from crosswire.export.provenance import identity_of
+from crosswire.export.provenance import provenance_of
 from crosswire.export.quantization.reduce import Reduced, reduce
 from crosswire.export.samples import Batches, in_batches, noise
-from crosswire.export.tasks.segmentation.job import Job
+from crosswire.export.tasks.segmentation.job import SegmentationExport
 from crosswire.export.tasks.segmentation.score import compare, score
 from crosswire.training.datasets.frames import FrameSource
 from crosswire.training.engine.run_folder import Run, read_metrics
@@ -29,7 +29,9 @@ from crosswire.training.tasks.segmentation.evaluate import score as score_run
 FULL_GRAPH = "fp32/model.onnx"
 
 
-def write_segmentation(job: Job, lone: Sequence[Job], name: str, folder: Path) -> Contract:
+def write_segmentation(
+    job: SegmentationExport, lone: Sequence[SegmentationExport], name: str, folder: Path
+) -> Contract:
     """Write the graphs of a run into a folder, and make the contract from what is measured on them.
 
     Args:
@@ -66,7 +68,7 @@ def write_segmentation(job: Job, lone: Sequence[Job], name: str, folder: Path) -
     )
 
 
-def _write_graph(job: Job, path: Path, tested: Frames) -> tuple[tuple[Parity, ...], Reduced]:
+def _write_graph(job: SegmentationExport, path: Path, tested: Frames) -> tuple[tuple[Parity, ...], Reduced]:
     """Write one graph and prove it; returns the proofs, and what became of its precision."""
     full = path if job.precision.name == "fp32" else path.parents[1] / FULL_GRAPH
     full.parent.mkdir(exist_ok=True)
@@ -89,7 +91,7 @@ def _write_graph(job: Job, path: Path, tested: Frames) -> tuple[tuple[Parity, ..
 
 
 def _contract(
-    job: Job, name: str, folder: Path, proofs: tuple[Parity, ...], reduced: Reduced, tested: Frames
+    job: SegmentationExport, name: str, folder: Path, proofs: tuple[Parity, ...], reduced: Reduced, tested: Frames
 ) -> Contract:
     """Describe a graph that was written and proven."""
     run, path = job.run, folder / GRAPH
@@ -112,7 +114,7 @@ def _contract(
         macs_live=macs(live, job.inputs),
         macs_frozen=macs(frozen, job.inputs),
         metrics=_metrics(run, source),
-        run=identity_of(run),
+        run=provenance_of(run),
         target=job.precision.target,
         precisions=reduced.precisions,
         evaluation=_evaluated(job, path, tested),
@@ -120,7 +122,7 @@ def _contract(
     )
 
 
-def _evaluated(job: Job, path: Path, tested: Frames) -> tuple[Evaluation, ...]:
+def _evaluated(job: SegmentationExport, path: Path, tested: Frames) -> tuple[Evaluation, ...]:
     """Return the task metrics of a live network and of its graph; none where there are no labelled frames."""
     if not tested.samples:
         return ()

@@ -31,7 +31,7 @@ def silent(line: str) -> None:
 
 
 @dataclass(frozen=True)
-class Job:
+class SegmentationExport:
     """One graph to export.
 
     Attributes:
@@ -92,14 +92,16 @@ class Job:
         return found
 
 
-def job(run: Run, size: tuple[int, int], max_batch: int, precision: Precision, report: Report) -> Job:
+def prepare_export(
+    run: Run, size: tuple[int, int], max_batch: int, precision: Precision, report: Report
+) -> SegmentationExport:
     """Freeze a run for pictures of a size (H, W).
 
     Raises:
         ValueError: the network cannot be frozen.
     """
     streams = modalities(run.config.network)
-    return Job(
+    return SegmentationExport(
         run=run,
         network=run.network,
         streams=streams,
@@ -112,7 +114,7 @@ def job(run: Run, size: tuple[int, int], max_batch: int, precision: Precision, r
     )
 
 
-def lone_jobs(job: Job) -> tuple[Job, ...]:
+def single_stream_exports(job: SegmentationExport) -> tuple[SegmentationExport, ...]:
     """Return one export per stream of a network that was trained to decide with that stream alone.
 
     Raises:

@@ -18,12 +18,12 @@ from crosswire.export.freeze import freeze
 from crosswire.export.macs import macs
 from crosswire.export.onnx_graph import GRAPH, described, write_onnx
 from crosswire.export.parity import Runner, onnx_runner, prove, torch_runner
-from crosswire.export.provenance import identity_of
+from crosswire.export.provenance import provenance_of
 from crosswire.export.quantization.precision import FULL_STAGES, Precision
 from crosswire.export.quantization.quantiser import convolutions, layer_name
 from crosswire.export.samples import in_batches, noise
 from crosswire.export.tasks.segmentation.score import confusion
-from crosswire.export.tasks.translation.servable import PREDICTED, PictureServable, input_specs, output_specs
+from crosswire.export.tasks.translation.servable import PREDICTED, TranslationServable, input_specs, output_specs
 from crosswire.training.engine.run_folder import read_metrics
 from crosswire.training.models.count import parameters
 from crosswire.training.tasks.segmentation.metrics import scores
@@ -31,7 +31,7 @@ from crosswire.training.tasks.segmentation.transforms import nearest
 from crosswire.training.tasks.translation.config import check_size
 from crosswire.training.tasks.translation.domains import Codec, codecs
 from crosswire.training.tasks.translation.evaluate import TranslationRun, score
-from crosswire.training.tasks.translation.images import TRUE, label_names, pictures
+from crosswire.training.tasks.translation.images import TRUE, images, label_names
 
 #: Test views that the metrics of network and graph are compared on.
 EVALUATED = 32
@@ -43,7 +43,7 @@ NO_INT8 = (
 View = tuple[list[Tensor], list[np.ndarray]]  # type: ignore[type-arg]
 
 
-def write_pictures(
+def write_translation(
     run: TranslationRun, name: str, size: tuple[int, int], folder: Path, max_batch: int, precision: Precision
 ) -> Contract:
     """Write the graph of a run into a folder, and make the contract from what is measured on it.
@@ -57,16 +57,16 @@ def write_pictures(
     network, path = run.config.network, folder / GRAPH
     check_size(network, size)
     inputs, outputs = input_specs(network, size), output_specs(network, size)
-    live = PictureServable(run.network.eval(), network).eval()
-    frozen = PictureServable(freeze(run.network), network).eval()
-    views = views_of(run, inputs, EVALUATED)
+    live = TranslationServable(run.network.eval(), network).eval()
+    frozen = TranslationServable(freeze(run.network), network).eval()
+    views = samples_of(run, inputs, EVALUATED)
     shown = in_batches([raw for raw, _ in views], max_batch, _described(run, views))
     samples = noise(inputs, max_batch) | shown
     runners = {"frozen": torch_runner(frozen)}
     write_onnx(frozen, inputs, outputs, max_batch, path)
     if precision.name != "fp32":
         runners["onnx-fp32"] = onnx_runner(path)
-        half = PictureServable(copy.deepcopy(frozen.network).half(), network, torch.float16).eval()
+        half = TranslationServable(copy.deepcopy(frozen.network).half(), network, torch.float16).eval()
         write_onnx(half, inputs, outputs, max_batch, path)
     runners["onnx"] = onnx_runner(path)
     tolerances = tolerances_of(outputs, precision)
@@ -89,7 +89,7 @@ def write_pictures(
         macs_live=macs(live, inputs),
         macs_frozen=macs(frozen, inputs),
         metrics=_metrics(run),
-        run=identity_of(run),
+        run=provenance_of(run),
         target=precision.target,
         precisions=_precisions(path, precision),
         evaluation=_evaluation(run, views, torch_runner(live), runners["onnx"]),
@@ -122,7 +122,7 @@ def _precisions(path: Path, precision: Precision) -> dict[str, str]:
     return {layer_name(node): precision.name for node in convolutions(graph)}
 
 
-def views_of(run: TranslationRun, inputs: Sequence[TensorSpec], count: int) -> list[View]:
+def samples_of(run: TranslationRun, inputs: Sequence[TensorSpec], count: int) -> list[View]:
     """Return test views, spread over all there are, at the size of a graph.
 
     Args:
@@ -134,7 +134,7 @@ def views_of(run: TranslationRun, inputs: Sequence[TensorSpec], count: int) -> l
         per view the raw inputs, each with a batch axis of 1, and the raw truths.
     """
     network, size = run.config.network, (inputs[0].shape[0], inputs[0].shape[1])
-    source = pictures(run.config.data, network, "test")
+    source = images(run.config.data, network, "test")
     count = min(count, len(source))
     views = []
     for index in (place * len(source) // count for place in range(count)):
@@ -178,7 +178,7 @@ def _scores(runner: Runner, views: Sequence[View], codes: Sequence[Codec]) -> di
 def _metrics(run: TranslationRun) -> dict[str, float]:
     """Return the headline figures of a run, which is scored where it was not yet."""
     metrics = read_metrics(run.folder)
-    if not metrics and len(pictures(run.config.data, run.config.network, "test")):
+    if not metrics and len(images(run.config.data, run.config.network, "test")):
         metrics = score(run, progress=False)
     if not metrics:
         return {}

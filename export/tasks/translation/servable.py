@@ -6,18 +6,18 @@ import torch
 from torch import Tensor, nn
 
 from crosswire.contract import TensorSpec
-from crosswire.training.models.translation import Pictures
+from crosswire.training.models.translation import ImageMix
 from crosswire.training.tasks.translation.config import TranslatorConfig
 from crosswire.training.tasks.translation.domains import Codec, codecs
 
 PREDICTED = "predicted_"
 
 
-class PictureServable(nn.Module):
+class TranslationServable(nn.Module):
     """Scaling to -1 to 1, generator, and back.
 
     Args:
-        network: maps normalised pictures [N, c, H, W] to `Pictures` (live) or one [N, 3 or K, H, W] per task (frozen).
+        network: maps normalised pictures [N, c, H, W] to `ImageMix` (live) or one [N, 3 or K, H, W] per task (frozen).
         config: of the generator.
         dtype: what the generator computes in; scaling and way back are fp32.
     """
@@ -39,7 +39,7 @@ class PictureServable(nn.Module):
             one tensor per output domain, alike; of labels uint8 [N, H, W].
         """
         made = self.network(*(_encoded(x, code).to(self.dtype) for x, code in zip(raw, self.inputs, strict=True)))
-        answers = made.answers.chunk(len(self.outputs)) if isinstance(made, Pictures) else made
+        answers = made.answers.chunk(len(self.outputs)) if isinstance(made, ImageMix) else made
         return tuple(_decoded(answer.float(), code) for answer, code in zip(answers, self.outputs, strict=True))
 
 

@@ -17,7 +17,7 @@ from tritonclient.grpc.service_pb2 import (
     ServerLiveResponse,
 )
 
-from crosswire.serving.gateway.access_log import REQUEST_ID, Entry, request_id
+from crosswire.serving.gateway.access_log import REQUEST_ID, AccessLogEntry, request_id
 from crosswire.serving.gateway.admission import REFUSAL_SECONDS, Slot
 from crosswire.serving.gateway.certificate import Certificate
 from crosswire.serving.gateway.errors import WireError, bad, from_rpc
@@ -66,7 +66,7 @@ class _Call:
 def make_grpc_server(parts: Parts) -> grpc.aio.Server:
     """Return a server without a port; its limits are those of the HTTP door."""
     return grpc.aio.server(
-        handlers=[_Door(parts)],
+        handlers=[_Service(parts)],
         maximum_concurrent_rpcs=_CALLS_PER_SLOT * parts.limits.concurrent,
         options=[
             ("grpc.max_receive_message_length", parts.limits.body_bytes),
@@ -86,7 +86,7 @@ def open_port(server: grpc.aio.Server, target: str, certificate: Certificate | N
         server.add_secure_port(target, certificate.grpc_credentials())
 
 
-class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
+class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Answers every method there is, by name."""
 
     def __init__(self, parts: Parts) -> None:
@@ -159,7 +159,7 @@ class _Door(grpc.GenericRpcHandler):  # type: ignore[misc]
         named = path.rpartition("/")[2] in _NAMING and model_named(data, self._parts.limits.name_characters)
         return {"model": named} if named else {}
 
-    def _note(self, call: _Call, status: str, began: Entry, size: int, problem: str | None) -> None:
+    def _note(self, call: _Call, status: str, began: AccessLogEntry, size: int, problem: str | None) -> None:
         """Enter a call's end in the journal."""
         more = {**call.said, "client": call.context.peer(), "bytes_in": size, "problem": problem}
         known = call.method in (*self._handlers, _STREAM) or call.path == _HEALTH_CHECK

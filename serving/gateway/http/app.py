@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from crosswire.serving.config.limits import RequestLimits
-from crosswire.serving.gateway.access_log import Journal, Journalled
+from crosswire.serving.gateway.access_log import AccessLog, AccessLogged
 from crosswire.serving.gateway.admission import Admission
 from crosswire.serving.gateway.api_keys import Guard, Guarded
 from crosswire.serving.gateway.errors import (
@@ -24,7 +24,7 @@ from crosswire.serving.gateway.errors import (
 )
 from crosswire.serving.gateway.http.describe import DescribeEndpoints
 from crosswire.serving.gateway.http.infer import InferEndpoint
-from crosswire.serving.gateway.metrics import Meters
+from crosswire.serving.gateway.metrics import Metrics
 from crosswire.serving.gateway.page.static_page import StaticPage
 from crosswire.serving.gateway.rest.endpoints import RestEndpoints
 from crosswire.serving.gateway.upstream import Upstream
@@ -51,8 +51,8 @@ class Parts:
     state: Path
     limits: RequestLimits
     admission: Admission
-    meters: Meters
-    journal: Journal
+    meters: Metrics
+    journal: AccessLog
     guard: Guard
 
 
@@ -67,7 +67,7 @@ def make_app(parts: Parts) -> ASGIApp:
             Exception: answer_any_error,
         },
     )
-    return Journalled(Guarded(app, parts.guard), parts.journal)
+    return AccessLogged(Guarded(app, parts.guard), parts.journal)
 
 
 def _routes(parts: Parts) -> list[Route]:

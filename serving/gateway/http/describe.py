@@ -13,7 +13,7 @@ from crosswire.serving.gateway.api_keys import Guard
 from crosswire.serving.gateway.errors import error_response
 from crosswire.serving.gateway.http.bodies import read_body
 from crosswire.serving.gateway.http.json_text import parse_object
-from crosswire.serving.gateway.metrics import Meters
+from crosswire.serving.gateway.metrics import Metrics
 from crosswire.serving.gateway.plain import to_plain
 from crosswire.serving.gateway.rest.docs_page import POLICY, docs_page
 from crosswire.serving.gateway.rest.openapi import openapi
@@ -27,7 +27,7 @@ _SMALL_BODY = RequestLimits(body_bytes=64 << 10, json_bytes=64 << 10, read_secon
 class DescribeEndpoints:
     """Answers questions about the server and its models."""
 
-    def __init__(self, upstream: Upstream, state: Path, meters: Meters, guard: Guard) -> None:
+    def __init__(self, upstream: Upstream, state: Path, meters: Metrics, guard: Guard) -> None:
         """Take the connection to Triton, the run-state folder of the server, the meters and the guard."""
         self._upstream, self._state, self._meters, self._guard = upstream, state, meters, guard
 

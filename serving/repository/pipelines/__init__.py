@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from crosswire.contract import Contract
 from crosswire.serving.repository.pipelines.clip import clip
-from crosswire.serving.repository.pipelines.parts import DEPTH_UNITS_PER_METRE, Pipeline, Stage, network_inputs
+from crosswire.serving.repository.pipelines.parts import DEPTH_UNITS_PER_METRE, PipelineSpec, StepSpec, network_inputs
 from crosswire.serving.repository.pipelines.segmentation import segmentation
 from crosswire.serving.repository.pipelines.translation import translation
 
-__all__ = ["DEPTH_UNITS_PER_METRE", "Pipeline", "Stage", "network_inputs", "pipeline_of"]
+__all__ = ["DEPTH_UNITS_PER_METRE", "PipelineSpec", "StepSpec", "network_inputs", "pipeline_of"]
 
 _BY_TASK = {"segmentation": segmentation, "translation": translation, "classification": clip}
 
 
-def pipeline_of(contract: Contract) -> Pipeline:
+def pipeline_of(contract: Contract) -> PipelineSpec:
     """Return the pipeline that a network is served through.
 
     Raises:

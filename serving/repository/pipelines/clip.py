@@ -12,14 +12,14 @@ import dataclasses
 
 from crosswire.contract import MODALITIES, Contract, TensorSpec
 from crosswire.serving.errors import ServingError
-from crosswire.serving.repository.pipelines.parts import Pipeline, Stage, item, network_inputs
+from crosswire.serving.repository.pipelines.parts import PipelineSpec, StepSpec, item, network_inputs
 from crosswire.serving.steps.runtime.graph_choice import USED
 
 TOP_LABELS = 5
 _WANTED = ("frames", "waveform", "probabilities", MODALITIES)
 
 
-def clip(contract: Contract) -> Pipeline:
+def clip(contract: Contract) -> PipelineSpec:
     """A clip in; probabilities, the likeliest labels, the modalities used, a summary and a picture out."""
     found = {spec.name: spec for spec in (*contract.inputs, *contract.outputs)}
     if sorted(found) != sorted(_WANTED):
@@ -41,9 +41,9 @@ def clip(contract: Contract) -> Pipeline:
     labels = TensorSpec("top_labels", "BYTES", (count,), ("rank",), "class names, the likeliest first")
     summary = item("summary", "BYTES", "JSON text")
     strip = item("strip_png", "BYTES", "RGB PNG file: the frames used, the spectrogram, the probabilities")
-    decode = Stage(f"{name}_decode", "decode.decode_clip", (sent,), (*network_inputs(contract), facts))
+    decode = StepSpec(f"{name}_decode", "decode.decode_clip", (sent,), (*network_inputs(contract), facts))
     inner = dataclasses.replace(used, name=USED)
-    rank = Stage(f"{name}_rank", "render.rank_labels", (probabilities, inner, facts), (labels, used, summary))
-    draw = Stage(f"{name}_draw", "render.draw_clip", (frames, waveform, probabilities, inner, facts), (strip,))
+    rank = StepSpec(f"{name}_rank", "render.rank_labels", (probabilities, inner, facts), (labels, used, summary))
+    draw = StepSpec(f"{name}_draw", "render.draw_clip", (frames, waveform, probabilities, inner, facts), (strip,))
     outputs = (probabilities, labels, used, summary, strip)
-    return Pipeline(f"{name}_clip", contract, decode.inputs, outputs, decode, (rank, draw), {MODALITIES: USED})
+    return PipelineSpec(f"{name}_clip", contract, decode.inputs, outputs, decode, (rank, draw), {MODALITIES: USED})

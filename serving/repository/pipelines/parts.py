@@ -12,7 +12,7 @@ DEPTH_UNITS_PER_METRE = 1000.0
 
 
 @dataclass(frozen=True)
-class Stage:
+class StepSpec:
     """A step of a pipeline that stands before or after its network, which is a step, too, but no stage.
 
     Attributes:
@@ -29,7 +29,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Pipeline:
+class PipelineSpec:
     """One ensemble. A tensor keeps its name in every step but those `renamed`, so the wiring is by name.
 
     Attributes:
@@ -48,8 +48,8 @@ class Pipeline:
     contract: Contract
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    before: Stage
-    after: tuple[Stage, ...]
+    before: StepSpec
+    after: tuple[StepSpec, ...]
     renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from crosswire.contract import MODALITIES, Contract
 from crosswire.serving.errors import ServingError
-from crosswire.serving.repository.pipelines.parts import Pipeline, Stage, depth_units, item, network_inputs
+from crosswire.serving.repository.pipelines.parts import PipelineSpec, StepSpec, depth_units, item, network_inputs
 
 _WANTED = ("rgb", "depth", "labels", "confidence")
 
 
-def segmentation(contract: Contract) -> Pipeline:
+def segmentation(contract: Contract) -> PipelineSpec:
     """Colour and depth pictures in; a label picture, an overlay and a summary out."""
     found = {spec.name: spec for spec in (*contract.inputs, *contract.outputs)}
     wanted = (*_WANTED, MODALITIES) if contract.variants else _WANTED
@@ -34,9 +34,9 @@ def segmentation(contract: Contract) -> Pipeline:
         item("confidence_png", "BYTES", "8-bit grey PNG file of the network's size; 255 is certain"),
     )
     name = contract.name
-    decode = Stage(
+    decode = StepSpec(
         f"{name}_decode", "decode.decode_domains", (rgb_image, depth_image, depth_units()), network_inputs(contract)
     )
     sent = (rgb_image, depth_image) if used else (rgb_image,)
-    render = Stage(f"{name}_render", "render.render_labels", (labels, confidence, *sent, depth, *used), outputs)
-    return Pipeline(f"{name}_image", contract, decode.inputs, outputs, decode, (render,))
+    render = StepSpec(f"{name}_render", "render.render_labels", (labels, confidence, *sent, depth, *used), outputs)
+    return PipelineSpec(f"{name}_image", contract, decode.inputs, outputs, decode, (render,))

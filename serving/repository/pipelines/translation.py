@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from crosswire.contract import MODALITIES, Contract, TensorSpec
 from crosswire.serving.errors import ServingError
-from crosswire.serving.repository.pipelines.parts import Pipeline, Stage, depth_units, item, network_inputs
+from crosswire.serving.repository.pipelines.parts import PipelineSpec, StepSpec, depth_units, item, network_inputs
 
 PREDICTED = "predicted_"
 LABELS = "labels"
 DEPTH_PICTURE = "16-bit greyscale PNG file of millimetres; 0 is no reading"
 
 
-def translation(contract: Contract) -> Pipeline:
+def translation(contract: Contract) -> PipelineSpec:
     """A picture per input domain in; a picture per output domain and a summary out."""
     outputs = [spec for spec in contract.outputs if spec.computed]
     for spec in (*contract.inputs, *outputs):
@@ -30,9 +30,11 @@ def translation(contract: Contract) -> Pipeline:
     summary = item("summary", "BYTES", "JSON text")
     depths = tuple(spec for spec in contract.inputs if _is_depth(spec))
     used = tuple(spec for spec in contract.outputs if spec.name == MODALITIES)
-    decode = Stage(f"{name}_decode", "decode.decode_domains", (*pictures, *scale), network_inputs(contract))
-    render = Stage(f"{name}_render", "render.render_domains", (*outputs, *used, *pictures, *depths), (*drawn, summary))
-    return Pipeline(f"{name}_image", contract, decode.inputs, render.outputs, decode, (render,))
+    decode = StepSpec(f"{name}_decode", "decode.decode_domains", (*pictures, *scale), network_inputs(contract))
+    render = StepSpec(
+        f"{name}_render", "render.render_domains", (*outputs, *used, *pictures, *depths), (*drawn, summary)
+    )
+    return PipelineSpec(f"{name}_image", contract, decode.inputs, render.outputs, decode, (render,))
 
 
 def domain_of(output: str) -> str:

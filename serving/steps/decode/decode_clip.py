@@ -13,9 +13,9 @@ from crosswire.serving.config.limits import MediaLimits, WorkerLimits
 from crosswire.serving.repository.published import PARAMETER
 from crosswire.serving.steps.media.clip_header import NAME, Facts
 from crosswire.serving.steps.media.clips import SILENCE, Clip, ClipShape, read_clip
-from crosswire.serving.steps.media.images import PictureError
+from crosswire.serving.steps.media.images import ImageError
 from crosswire.serving.steps.runtime.graph_choice import PRESENT
-from crosswire.serving.steps.runtime.step import Arrays, Question, Step, column, decoder_workers
+from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, column, decoder_workers
 
 FRAMES, WAVEFORM = "frames", "waveform"
 
@@ -63,7 +63,7 @@ def modalities(clip: Clip, optional: list[str]) -> list[str]:
     for name, word in ((FRAMES, "pictures"), (WAVEFORM, "sound")):
         if name not in there:
             if name not in optional:
-                raise PictureError(f"{NAME} has no {word}, and the network was not trained to do without; send both")
+                raise ImageError(f"{NAME} has no {word}, and the network was not trained to do without; send both")
             clip.facts.warnings.append(f"no_{word}: the clip has none")
     silent = clip.waveform is not None and float(np.abs(clip.waveform).max()) < SILENCE
     if silent and FRAMES in there and WAVEFORM in optional:
@@ -77,7 +77,7 @@ def facts_of(text: bytes) -> Facts:
     return Facts(**json.loads(text))
 
 
-class PipelineStep(Step):
+class DecodeClip(Step):
     """Decodes the clips of a request in worker processes."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
@@ -91,7 +91,7 @@ class PipelineStep(Step):
         self._tells = PRESENT in specs
         self._workers = decoder_workers(f"{__name__}:decode_clips", WorkerLimits(cpu_seconds=10, wall_seconds=30.0))
 
-    def answer(self, question: Question) -> Arrays:
+    def answer(self, question: StepRequest) -> Arrays:
         """Decode the samples of one request."""
         clips = question.array(NAME)[:, 0]
         frames, waveform, present, facts = self._workers.call(self._shape, self._optional, *clips)

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from crosswire.serving.config.limits import MediaLimits, PictureLimits
+from crosswire.serving.config.limits import ImageLimits, MediaLimits
 from crosswire.serving.repository.pipelines import DEPTH_UNITS_PER_METRE
 from crosswire.serving.repository.published import PARAMETER
-from crosswire.serving.steps.media.images import COLOUR_FORMATS, PictureError, colour_pixels, open_picture
+from crosswire.serving.steps.media.images import COLOUR_FORMATS, ImageError, colour_pixels, open_image
 from crosswire.serving.steps.media.registered import check_registered, check_units, metres_of, open_depth
 from crosswire.serving.steps.runtime.graph_choice import PRESENT
-from crosswire.serving.steps.runtime.step import Arrays, Question, Step, decoder_workers
+from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, decoder_workers
 
 PICTURE = "_image"
 
@@ -49,7 +49,7 @@ def decode_some(
 
 
 def _sample(
-    pictures: list[bytes], specs: list[dict[str, Any]], unit: float, limits: PictureLimits, wanted: list[int]
+    pictures: list[bytes], specs: list[dict[str, Any]], unit: float, limits: ImageLimits, wanted: list[int]
 ) -> list[npt.NDArray[Any]]:
     """Decode the pictures of one sample, one array per wanted domain."""
     names = [f"{spec['name']}{PICTURE}" for spec in specs]
@@ -67,11 +67,11 @@ def _decoded(picture: Image.Image, name: str, spec: dict[str, Any], unit: float)
     )
 
 
-def _open(data: bytes, spec: dict[str, Any], unit: float, limits: PictureLimits) -> Image.Image:
+def _open(data: bytes, spec: dict[str, Any], unit: float, limits: ImageLimits) -> Image.Image:
     """Open the picture of one domain; nothing is decoded yet."""
     name = f"{spec['name']}{PICTURE}"
     if not _is_depth(spec):
-        return open_picture(data, name, limits, COLOUR_FORMATS)
+        return open_image(data, name, limits, COLOUR_FORMATS)
     check_units(unit, limits)
     return open_depth(data, name, limits)
 
@@ -87,7 +87,7 @@ def _values(picture: Image.Image, name: str, shape: tuple[int, ...]) -> npt.NDAr
     return np.asarray(colour if shape[2:] == (3,) else colour.convert("L")).reshape(shape)
 
 
-class PipelineStep(Step):
+class DecodeDomains(Step):
     """Decodes the pictures of a request in worker processes."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
@@ -97,13 +97,13 @@ class PipelineStep(Step):
         self._tells = len(self._specs) < len(published["outputs"])
         self._workers = decoder_workers(f"{__name__}:decode_some")
 
-    def answer(self, question: Question) -> Arrays:
+    def answer(self, question: StepRequest) -> Arrays:
         """Decode the samples of one request, its domains side by side while decoders have nothing to do."""
         came = {spec["name"]: question.array(f"{spec['name']}{PICTURE}") for spec in self._specs}
         there = [spec for spec in self._specs if came[spec["name"]] is not None]
         if not there:
             wanted = ", ".join(f"{name}{PICTURE}" for name in came)
-            raise PictureError(f"the request holds no picture; send some of {wanted}")
+            raise ImageError(f"the request holds no picture; send some of {wanted}")
         count = len(came[there[0]["name"]])
         units = question.array("depth_units_per_metre")
         scales = [DEPTH_UNITS_PER_METRE] * count if units is None else [float(unit) for unit in units[:, 0]]

@@ -22,7 +22,7 @@ import numpy as np
 
 from crosswire import ROOT
 from crosswire.serving.config.limits import WorkerLimits
-from crosswire.serving.steps.decode.shm_message import ParcelError, Value, pack, unpack
+from crosswire.serving.steps.decode.shm_message import MessageError, Value, pack, unpack
 
 READY, DONE, REFUSED, FAILED = b"+", b"=", b"!", b"?"
 END_BYTES = 8
@@ -192,7 +192,7 @@ class Worker:
             self.start()
         try:
             header, end = pack(values, self._arena)
-        except ParcelError as error:
+        except MessageError as error:
             raise MediaError(f"the request is too large to decode: {error}; send less at once") from None
         self._socket.send(end.to_bytes(END_BYTES, "little") + header)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.serving.steps.decode.sandbox import DONE, END_BYTES, FAILED, HEADER_BYTES, READY, REFUSED, MediaError
-from crosswire.serving.steps.decode.shm_message import ParcelError, pack, unpack
+from crosswire.serving.steps.decode.shm_message import MessageError, pack, unpack
 
 _OPEN_FILES = 64
 _MOST_CHARACTERS = 4000
@@ -52,7 +52,7 @@ def _answer(function: Function, request: bytes, arena: memoryview, memory_bytes:
         return message(REFUSED, str(error)[:_MOST_CHARACTERS].encode())
     except MemoryError:
         return message(REFUSED, f"the media need more than {memory_bytes >> 20} MiB to decode; send less".encode())
-    except ParcelError as error:
+    except MessageError as error:
         return message(REFUSED, f"the decoded media are too large: {error}; send less".encode())
     except Exception as error:
         traceback.print_exc()

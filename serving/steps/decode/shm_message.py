@@ -17,7 +17,7 @@ _ALIGNMENT = 64
 _KINDS = frozenset("biuf")
 
 
-class ParcelError(ValueError):
+class MessageError(ValueError):
     """Values do not fit into the shared memory, or a header is none."""
 
 
@@ -43,7 +43,7 @@ def pack(values: Sequence[Value], arena: memoryview, start: int = 0) -> tuple[by
         start = -(-start // _ALIGNMENT) * _ALIGNMENT
         size = len(value) if isinstance(value, bytes) else value.nbytes
         if start + size > len(arena):
-            raise ParcelError(f"{start + size} bytes are needed, {len(arena)} are there")
+            raise MessageError(f"{start + size} bytes are needed, {len(arena)} are there")
         if isinstance(value, bytes):
             arena[start : start + size] = value
             items.append({"at": start, "size": size})
@@ -63,7 +63,7 @@ def unpack(header: bytes, arena: memoryview) -> list[Any]:
     try:
         return [_value(item, arena) for item in json.loads(header)]
     except (ValueError, TypeError, KeyError) as error:
-        raise ParcelError(f"no header of a parcel: {error}") from None
+        raise MessageError(f"no header of a parcel: {error}") from None
 
 
 def _value(item: dict[str, Any], arena: memoryview) -> Any:

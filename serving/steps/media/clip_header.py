@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crosswire.serving.config.limits import ClipLimits
-from crosswire.serving.steps.media.images import PictureError
+from crosswire.serving.steps.media.images import ImageError
 
 NAME = "clip"
 
@@ -40,21 +40,19 @@ def check_header(container: Any, facts: Facts, limits: ClipLimits) -> None:
     import av
 
     if len(container.streams) > limits.streams:
-        raise PictureError(f"{NAME} has {len(container.streams)} streams; allowed are {limits.streams}")
+        raise ImageError(f"{NAME} has {len(container.streams)} streams; allowed are {limits.streams}")
     lengths = [facts.seconds] if facts.seconds else []
     lengths += [container.duration / av.time_base] if container.duration else []
     lengths += [float(one.duration * one.time_base) for one in container.streams if one.duration and one.time_base]
     if lengths:
         facts.seconds = round(max(lengths), 3)
     if facts.seconds is not None and facts.seconds > limits.seconds:
-        raise PictureError(
-            f"{NAME} lasts {facts.seconds:.0f} s by its header; allowed are {limits.seconds:g} s: cut it"
-        )
+        raise ImageError(f"{NAME} lasts {facts.seconds:.0f} s by its header; allowed are {limits.seconds:g} s: cut it")
     for stream in container.streams.video:
         width, height = stream.codec_context.width, stream.codec_context.height
         if not 0 < width * height <= limits.pixels or max(width, height) > limits.side:
             size = f"{width} x {height}" if width * height else "a size that cannot be read or is not allowed"
-            raise PictureError(
+            raise ImageError(
                 f"{NAME} has pictures of {size}; allowed are {limits.pixels} pixels and {limits.side} a "
                 "side: scale it down first"
             )
@@ -65,6 +63,6 @@ def check_header(container: Any, facts: Facts, limits: ClipLimits) -> None:
         codec = audio[0].codec_context
         facts.sound = {"codec": codec.name, "rate": codec.sample_rate, "channels": codec.channels}
     if not (facts.pictures or facts.sound):
-        raise PictureError(f"{NAME} holds neither pictures nor sound; send a clip with one of them at least")
+        raise ImageError(f"{NAME} holds neither pictures nor sound; send a clip with one of them at least")
     if max(len(container.streams.video), len(container.streams.audio)) > 1:
         facts.warnings.append("clip_several_streams: the first pictures and the first sound were taken")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crosswire.serving.steps.media.images import PictureError
+from crosswire.serving.steps.media.images import ImageError
 
 #: Names for people by the demuxer that reads them.
 CONTAINERS = {"mp4": "MP4", "matroska": "WebM or MKV", "avi": "AVI"}
@@ -29,7 +29,7 @@ def container_of(data: bytes, name: str) -> str:
     """
     allowed = ", ".join(CONTAINERS.values())
     if not data:
-        raise PictureError(f"{name} is empty; send the bytes of a file: {allowed}")
+        raise ImageError(f"{name} is empty; send the bytes of a file: {allowed}")
     claimed = None
     if data[4:8] == b"ftyp" and len(data) >= _SHORTEST:
         kind, claimed = "mp4", _boxes_end(data)
@@ -38,11 +38,11 @@ def container_of(data: bytes, name: str) -> str:
     elif data[:4] == b"RIFF" and data[8:12] == b"AVI " and len(data) >= _SHORTEST:
         kind, claimed = "avi", 8 + int.from_bytes(data[4:8], "little")
     else:
-        raise PictureError(
+        raise ImageError(
             f"{name} is no {allowed} file: {len(data)} bytes, starting with {data[:12]!r}; send a clip in one of these"
         )
     if claimed is not None and claimed > len(data):
-        raise PictureError(f"{name} {_CUT.format(there=len(data), claimed=claimed)}")
+        raise ImageError(f"{name} {_CUT.format(there=len(data), claimed=claimed)}")
     return kind
 
 

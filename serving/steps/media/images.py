@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from crosswire.serving.config.limits import PictureLimits
+from crosswire.serving.config.limits import ImageLimits
 from crosswire.serving.steps.decode.sandbox import MediaError
 
 COLOUR_FORMATS = ("JPEG", "PNG")
@@ -35,11 +35,11 @@ _MODE_NAMES = {
 }
 
 
-class PictureError(MediaError):
+class ImageError(MediaError):
     """A picture or its description cannot be used; the message names the tensor, what came and what is allowed."""
 
 
-def open_picture(data: bytes, name: str, limits: PictureLimits, formats: tuple[str, ...]) -> Image.Image:
+def open_image(data: bytes, name: str, limits: ImageLimits, formats: tuple[str, ...]) -> Image.Image:
     """Open an encoded picture and check its header; nothing is decoded yet.
 
     Args:
@@ -53,24 +53,24 @@ def open_picture(data: bytes, name: str, limits: PictureLimits, formats: tuple[s
     """
     allowed = " or ".join(formats)
     if not data:
-        raise PictureError(f"{name} is empty; send the bytes of a {allowed} file")
+        raise ImageError(f"{name} is empty; send the bytes of a {allowed} file")
     if len(data) > limits.encoded_bytes:
-        raise PictureError(f"{name} has {len(data)} bytes; allowed are {limits.encoded_bytes}")
+        raise ImageError(f"{name} has {len(data)} bytes; allowed are {limits.encoded_bytes}")
     try:
         picture = Image.open(io.BytesIO(data), formats=formats)
     except UnidentifiedImageError:
-        raise PictureError(
+        raise ImageError(
             f"{name} is no {allowed} file: {len(data)} bytes, starting with {data[:8]!r}; send the bytes of the file"
         ) from None
     except Image.DecompressionBombError:
-        raise PictureError(
+        raise ImageError(
             f"{name} has far more pixels than the {limits.pixels} that are allowed: scale it down first"
         ) from None
     except Exception as error:  # a decoder may raise anything on bytes made to break it
-        raise PictureError(f"{name} has a damaged {allowed} header: {error}; send a whole file") from None
+        raise ImageError(f"{name} has a damaged {allowed} header: {error}; send a whole file") from None
     width, height = picture.size
     if width * height > limits.pixels or max(width, height) > limits.side:
-        raise PictureError(
+        raise ImageError(
             f"{name} is {width} x {height} = {width * height} pixels; allowed are {limits.pixels} pixels "
             f"and {limits.side} a side: scale it down first"
         )
@@ -86,7 +86,7 @@ def load_pixels(picture: Image.Image, name: str) -> None:
     try:
         picture.load()
     except Exception as error:  # a decoder may raise anything on bytes made to break it
-        raise PictureError(f"{name} cannot be decoded: {error}; send a whole, undamaged file") from None
+        raise ImageError(f"{name} cannot be decoded: {error}; send a whole, undamaged file") from None
 
 
 def describe(picture: Image.Image) -> str:
@@ -98,7 +98,7 @@ def colour_pixels(picture: Image.Image, name: str, size: tuple[int, int] | None 
     """Decode a colour picture and resize it.
 
     Args:
-        picture: from `open_picture`.
+        picture: from `open_image`.
         name: the tensor's name, for messages.
         size: width and height to resize to, by Pillow's area-weighted bilinear filter; a large JPEG is decoded at a
             reduced scale of at least twice that size. None keeps the picture's own size.
@@ -110,7 +110,7 @@ def colour_pixels(picture: Image.Image, name: str, size: tuple[int, int] | None 
         PictureError: damaged, or not a colour or greyscale picture of 8 bits.
     """
     if picture.mode not in COLOUR_MODES:
-        raise PictureError(f"{name} is {describe(picture)}; send an 8-bit colour or greyscale JPEG or PNG file")
+        raise ImageError(f"{name} is {describe(picture)}; send an 8-bit colour or greyscale JPEG or PNG file")
     if size is not None and picture.format == "JPEG":
         picture.draft("RGB", (2 * size[0], 2 * size[1]))
     load_pixels(picture, name)

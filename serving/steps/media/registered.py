@@ -8,19 +8,19 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from crosswire.serving.config.limits import PictureLimits
-from crosswire.serving.steps.media.images import DEPTH_MODES, PictureError, describe, load_pixels, nearest, open_picture
+from crosswire.serving.config.limits import ImageLimits
+from crosswire.serving.steps.media.images import DEPTH_MODES, ImageError, describe, load_pixels, nearest, open_image
 
 
-def open_depth(data: bytes, name: str, limits: PictureLimits) -> Image.Image:
+def open_depth(data: bytes, name: str, limits: ImageLimits) -> Image.Image:
     """Open a depth picture and check its header; nothing is decoded yet.
 
     Raises:
         PictureError: empty, too large, or no 16-bit greyscale PNG file.
     """
-    picture = open_picture(data, name, limits, ("PNG",))
+    picture = open_image(data, name, limits, ("PNG",))
     if picture.mode not in DEPTH_MODES:
-        raise PictureError(f"{name} is {describe(picture)}; send a 16-bit greyscale PNG file")
+        raise ImageError(f"{name} is {describe(picture)}; send a 16-bit greyscale PNG file")
     return picture
 
 
@@ -50,11 +50,11 @@ def metres_of(
     return metres
 
 
-def check_units(units_per_metre: float, limits: PictureLimits) -> None:
-    """Raise `PictureError` unless a scale of depth pictures makes sense."""
+def check_units(units_per_metre: float, limits: ImageLimits) -> None:
+    """Raise `ImageError` unless a scale of depth pictures makes sense."""
     smallest, largest = limits.units_per_metre
     if not (math.isfinite(units_per_metre) and smallest <= units_per_metre <= largest):
-        raise PictureError(
+        raise ImageError(
             f"depth_units_per_metre is {units_per_metre:g}; allowed are {smallest:g} to {largest:g} "
             "(1000 for millimetres, 1 for whole metres)"
         )
@@ -66,7 +66,7 @@ def check_registered(
     tolerance: float,
     names: tuple[str, str] = ("rgb_image", "depth_image"),
 ) -> None:
-    """Raise `PictureError` unless two sizes (width, height) have one aspect ratio, up to rounding to whole pixels.
+    """Raise `ImageError` unless two sizes (width, height) have one aspect ratio, up to rounding to whole pixels.
 
     Args:
         first: of the picture that the other one must fit.
@@ -77,7 +77,7 @@ def check_registered(
     ratio = (first[0] * second[1]) / (first[1] * second[0])
     rounding = 0.5 / min(second) + 0.5 / min(first) if first != second else 0.0
     if abs(math.log(ratio)) > max(tolerance, rounding):
-        raise PictureError(
+        raise ImageError(
             f"{names[1]} is {second[0]} x {second[1]} but {names[0]} is {first[0]} x {first[1]}: another aspect ratio. "
             f"{names[1]} must be registered to {names[0]}: same view, same aspect ratio (within {tolerance:.0%}), any "
             "scale"

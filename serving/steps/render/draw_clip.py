@@ -18,7 +18,7 @@ from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.media.spectrogram import spectrogram
 from crosswire.serving.steps.render.rank_labels import ranked
 from crosswire.serving.steps.runtime.graph_choice import USED
-from crosswire.serving.steps.runtime.step import Arrays, Question, Step, column
+from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, column
 
 WIDTH = 960
 _MARGIN, _GAP, _LINE, _SOUND, _BAR = 16, 4, 22, 120, 26
@@ -96,14 +96,14 @@ def _title(used: Sequence[str], facts: Facts) -> str:
     return f"{facts.container}{length}; used: {' and '.join(used)}"
 
 
-class PipelineStep(Step):
+class DrawClip(Step):
     """Draws a strip for every clip."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read class names from the model's own parameters."""
         self._classes = tuple(json.loads(config["parameters"][PARAMETER]["string_value"])["classes"])
 
-    def answer(self, question: Question) -> Arrays:
+    def answer(self, question: StepRequest) -> Arrays:
         """Draw the samples of one request."""
         names = (FRAMES, WAVEFORM, "probabilities", USED, "clip_facts")
         samples = zip(*map(question.array, names), strict=True)

@@ -14,7 +14,7 @@ from crosswire.serving.steps.media.images import nearest
 
 
 @dataclass(frozen=True)
-class Look:
+class LabelSpec:
     """What the labels of one network mean.
 
     Attributes:
@@ -30,7 +30,7 @@ class Look:
     depth_range: tuple[float, float] | None
 
     @classmethod
-    def from_published(cls, text: str) -> Look:
+    def from_published(cls, text: str) -> LabelSpec:
         """Read it from the JSON text in the model's `crosswire` parameter."""
         data = json.loads(text)
         ranges = {spec["name"]: spec["valid_range"] for spec in data["inputs"]}
@@ -43,7 +43,7 @@ class Look:
         )
 
 
-def palette_picture(labels: npt.NDArray[np.uint8], look: Look) -> Image.Image:
+def palette_image(labels: npt.NDArray[np.uint8], look: LabelSpec) -> Image.Image:
     """Return labels, uint8 [H, W], as a palette picture whose pixel values are the class indices.
 
     The palette is filled up to 256 colours: with fewer than 17 Pillow would write fewer than 8 bits per pixel.
@@ -60,7 +60,7 @@ def labels_at(labels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArr
     return nearest(labels, height, width).astype(np.uint8, copy=False)
 
 
-def classes_in(labels: npt.NDArray[np.uint8], look: Look) -> list[dict[str, Any]]:
+def classes_in(labels: npt.NDArray[np.uint8], look: LabelSpec) -> list[dict[str, Any]]:
     """Return `index`, `name` and `share` of the area, 0..1, of every class present in labels, largest share first."""
     counts = np.bincount(labels.ravel(), minlength=len(look.classes))
     order = sorted(np.flatnonzero(counts), key=lambda index: (-counts[index], index))

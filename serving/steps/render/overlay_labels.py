@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from crosswire.serving.config.limits import MediaLimits, PictureLimits
-from crosswire.serving.steps.media.images import COLOUR_FORMATS, colour_pixels, load_pixels, open_picture
+from crosswire.serving.config.limits import ImageLimits, MediaLimits
+from crosswire.serving.steps.media.images import COLOUR_FORMATS, colour_pixels, load_pixels, open_image
 from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.media.registered import open_depth
-from crosswire.serving.steps.render.label_spec import Look, labels_at, palette_picture
+from crosswire.serving.steps.render.label_spec import LabelSpec, labels_at, palette_image
 
 OPACITY = 0.55
 
@@ -18,7 +18,7 @@ OPACITY = 0.55
 _decoded: dict[tuple[str, bytes], Image.Image] = {}  # of the request that is being answered
 
 
-def overlay(labels: npt.NDArray[np.uint8], picture: Image.Image, look: Look) -> bytes:
+def overlay(labels: npt.NDArray[np.uint8], picture: Image.Image, look: LabelSpec) -> bytes:
     """Blend a picture with the class colours of its pixels.
 
     Args:
@@ -29,11 +29,11 @@ def overlay(labels: npt.NDArray[np.uint8], picture: Image.Image, look: Look) -> 
     Returns:
         overlay_png, an RGB PNG file of the size of the picture.
     """
-    labelled = palette_picture(labels_at(labels, picture.size), look)
+    labelled = palette_image(labels_at(labels, picture.size), look)
     return png_bytes(Image.blend(picture, labelled.convert("RGB"), OPACITY))
 
 
-def visible(picture: bytes, limits: PictureLimits, name: str = "rgb_image") -> Image.Image:
+def visible(picture: bytes, limits: ImageLimits, name: str = "rgb_image") -> Image.Image:
     """Decode a picture that was sent: the colour picture, or the depth picture where there is none.
 
     Args:
@@ -48,7 +48,7 @@ def visible(picture: bytes, limits: PictureLimits, name: str = "rgb_image") -> I
         PictureError: it cannot be decoded.
     """
     if name == "rgb_image":
-        return colour_pixels(open_picture(picture, name, limits, COLOUR_FORMATS), name)
+        return colour_pixels(open_image(picture, name, limits, COLOUR_FORMATS), name)
     return depth_shades(open_depth(picture, name, limits), name)
 
 
@@ -91,5 +91,5 @@ def overlays(
     if labels is None:
         _decoded.update(found)
         return ()
-    look = Look("", (), tuple((red, green, blue) for red, green, blue in palette), None)
+    look = LabelSpec("", (), tuple((red, green, blue) for red, green, blue in palette), None)
     return tuple(overlay(one, found[picture], look) for one, picture in zip(labels, sent, strict=True))

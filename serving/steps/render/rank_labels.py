@@ -16,7 +16,7 @@ from crosswire.serving.repository.published import PARAMETER
 from crosswire.serving.steps.decode.decode_clip import facts_of
 from crosswire.serving.steps.media.clip_header import Facts
 from crosswire.serving.steps.runtime.graph_choice import USED
-from crosswire.serving.steps.runtime.step import Arrays, Question, Step, column
+from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, column
 
 
 def ranked(probabilities: npt.NDArray[np.float32], classes: Sequence[str], count: int) -> list[tuple[str, float]]:
@@ -55,7 +55,7 @@ def summarise(
     }
 
 
-class PipelineStep(Step):
+class RankLabels(Step):
     """Ranks the classes of every clip."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
@@ -64,7 +64,7 @@ class PipelineStep(Step):
         self._network, self._classes = published["network"], tuple(published["classes"])
         self._count = next(spec["shape"][0] for spec in published["outputs"] if spec["name"] == "top_labels")
 
-    def answer(self, question: Question) -> Arrays:
+    def answer(self, question: StepRequest) -> Arrays:
         """Rank the samples of one request."""
         probabilities, used, facts = map(question.array, ("probabilities", USED, "clip_facts"))
         labels = [[name.encode() for name, _ in ranked(one, self._classes, self._count)] for one in probabilities]

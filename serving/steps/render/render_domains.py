@@ -16,17 +16,17 @@ from crosswire.serving.repository.pipelines.translation import LABELS, PREDICTED
 from crosswire.serving.repository.published import PARAMETER
 from crosswire.serving.steps.decode.decode_domains import PICTURE
 from crosswire.serving.steps.media.depth_warnings import depth_warnings
-from crosswire.serving.steps.media.images import COLOUR_FORMATS, nearest, open_picture
+from crosswire.serving.steps.media.images import COLOUR_FORMATS, nearest, open_image
 from crosswire.serving.steps.media.png import png_bytes
-from crosswire.serving.steps.render.label_spec import Look, classes_in, labels_at, palette_picture
-from crosswire.serving.steps.runtime.step import Arrays, Question, Step, column
+from crosswire.serving.steps.render.label_spec import LabelSpec, classes_in, labels_at, palette_image
+from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, column
 
 MILLIMETRES = 1000.0
 PREDICTED_LABELS = f"{PREDICTED}{LABELS}"
 _MOST = 65535
 
 
-def depth_picture(metres: npt.NDArray[np.float32], size: tuple[int, int], missing: float | None) -> Image.Image:
+def depth_image(metres: npt.NDArray[np.float32], size: tuple[int, int], missing: float | None) -> Image.Image:
     """Return a depth map, float32 [H, W], as a 16-bit picture of millimetres at a size (width, height).
 
     Where a value can say "no reading" it stays apart from the readings and becomes 0; else the map is interpolated.
@@ -43,7 +43,7 @@ def depth_picture(metres: npt.NDArray[np.float32], size: tuple[int, int], missin
     return Image.fromarray(np.clip(np.rint(values), 0, _MOST).astype(np.uint16))
 
 
-def domain_picture(values: npt.NDArray[Any], spec: dict[str, Any], look: Look, size: tuple[int, int]) -> Image.Image:
+def domain_image(values: npt.NDArray[Any], spec: dict[str, Any], look: LabelSpec, size: tuple[int, int]) -> Image.Image:
     """Return one sample of one output as a picture.
 
     Args:
@@ -53,27 +53,27 @@ def domain_picture(values: npt.NDArray[Any], spec: dict[str, Any], look: Look, s
         size: width and height of the picture sent.
     """
     if spec["dtype"] == "FP32":
-        return depth_picture(values.reshape(values.shape[:2]), size, spec["missing"])
+        return depth_image(values.reshape(values.shape[:2]), size, spec["missing"])
     if spec["name"] == PREDICTED_LABELS:
-        return palette_picture(labels_at(values.reshape(values.shape[:2]), size), look)
+        return palette_image(labels_at(values.reshape(values.shape[:2]), size), look)
     flat = values[..., 0] if values.shape[2:] == (1,) else values
     return Image.fromarray(np.ascontiguousarray(flat)).resize(size, Image.Resampling.BILINEAR)
 
 
-class PipelineStep(Step):
+class RenderDomains(Step):
     """Writes a picture for every output domain."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read the tensors from the model's own parameters."""
         text = config["parameters"][PARAMETER]["string_value"]
         inputs = json.loads(text)["inputs"]
-        self._look = Look.from_published(text)
+        self._look = LabelSpec.from_published(text)
         self._outputs = [spec for spec in inputs if spec["name"].startswith(PREDICTED)]
         self._pictures = [spec["name"] for spec in inputs if spec["name"].endswith(PICTURE)]
         self._depths = [spec for spec in inputs if spec["dtype"] == "FP32" and spec not in self._outputs]
         self._limits = MediaLimits.chosen().pictures
 
-    def answer(self, question: Question) -> Arrays:
+    def answer(self, question: StepRequest) -> Arrays:
         """Render the samples of one request."""
         arrays = {spec["name"]: question.array(spec["name"]) for spec in (*self._outputs, *self._depths)}
         sent = {name: array for name in self._pictures if (array := question.array(name)) is not None}
@@ -82,9 +82,9 @@ class PipelineStep(Step):
         drawn: dict[str, list[bytes]] = {spec["name"]: [] for spec in self._outputs}
         texts = []
         for index, data in enumerate(sent[first][:, 0]):
-            size = open_picture(data, first, self._limits, COLOUR_FORMATS).size
+            size = open_image(data, first, self._limits, COLOUR_FORMATS).size
             for spec in self._outputs:
-                picture = domain_picture(arrays[spec["name"]][index], spec, self._look, size)
+                picture = domain_image(arrays[spec["name"]][index], spec, self._look, size)
                 drawn[spec["name"]].append(png_bytes(picture))
             streams = [name.removesuffix(PICTURE) for name in sent] if used is None else _names(used[index, 0])
             warnings = [

@@ -12,15 +12,15 @@ import numpy.typing as npt
 from PIL import Image
 
 from crosswire.contract import MODALITIES
-from crosswire.serving.config.limits import MediaLimits, PictureLimits
+from crosswire.serving.config.limits import ImageLimits, MediaLimits
 from crosswire.serving.repository.published import PARAMETER
 from crosswire.serving.steps.decode.sandbox import Worker, Workers
 from crosswire.serving.steps.media.depth_warnings import depth_warnings
-from crosswire.serving.steps.media.images import COLOUR_FORMATS, PictureError, open_picture
+from crosswire.serving.steps.media.images import COLOUR_FORMATS, ImageError, open_image
 from crosswire.serving.steps.media.png import png_bytes
-from crosswire.serving.steps.render.label_spec import Look, classes_in, labels_at, palette_picture
+from crosswire.serving.steps.render.label_spec import LabelSpec, classes_in, labels_at, palette_image
 from crosswire.serving.steps.render.overlay_labels import overlays
-from crosswire.serving.steps.runtime.step import Arrays, Question, Step, column, decoder_workers
+from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, column, decoder_workers
 
 DEPTH, OVERLAY = "depth", "overlay_png"
 
@@ -31,7 +31,7 @@ def summarise(
     confidence: npt.NDArray[np.uint8],
     depth: npt.NDArray[np.float32],
     streams: Sequence[str],
-    look: Look,
+    look: LabelSpec,
 ) -> dict[str, Any]:
     """Say what was found.
 
@@ -71,8 +71,8 @@ def render(
     sent: tuple[str, bytes],
     depth: npt.NDArray[np.float32],
     streams: Sequence[str],
-    look: Look,
-    limits: PictureLimits,
+    look: LabelSpec,
+    limits: ImageLimits,
 ) -> tuple[bytes, bytes]:
     """Render one sample at the size of the picture sent.
 
@@ -89,39 +89,39 @@ def render(
         labels_png and summary (UTF-8 JSON).
     """
     name, picture = sent
-    full = labels_at(labels, open_picture(picture, name, limits, COLOUR_FORMATS).size)
+    full = labels_at(labels, open_image(picture, name, limits, COLOUR_FORMATS).size)
     summary = summarise(full, labels, confidence, depth, streams, look)
-    return png_bytes(palette_picture(full, look)), json.dumps(summary, ensure_ascii=False).encode()
+    return png_bytes(palette_image(full, look)), json.dumps(summary, ensure_ascii=False).encode()
 
 
-def pictures_sent(question: Question) -> tuple[str, list[bytes]]:
+def images_sent(question: StepRequest) -> tuple[str, list[bytes]]:
     """Return the tensor and the pictures that answers look like: the colour pictures, or the depth for want of them."""
     for name in ("rgb_image", "depth_image"):
         if (pictures := question.array(name)) is not None:
             return name, list(pictures[:, 0])
-    raise PictureError("the request holds neither rgb_image nor depth_image; send at least one of them")
+    raise ImageError("the request holds neither rgb_image nor depth_image; send at least one of them")
 
 
-class PipelineStep(Step):
+class RenderLabels(Step):
     """Renders labels, certainty, a summary and, where somebody wants it, an overlay."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read class names and palette from the model's own parameters, and start a decoder for overlays."""
-        self._look = Look.from_published(config["parameters"][PARAMETER]["string_value"])
+        self._look = LabelSpec.from_published(config["parameters"][PARAMETER]["string_value"])
         self._palette = [list(colour) for colour in self._look.palette]
         self._limits = MediaLimits.chosen().pictures
         self._workers = decoder_workers(f"{overlays.__module__}:{overlays.__name__}")
 
-    def foresee(self, question: Question) -> Any:
+    def foresee(self, question: StepRequest) -> Any:
         """Have a worker decode the pictures that overlays are drawn on, if one has nothing to do; return it."""
         if OVERLAY not in question.wanted or not (worker := question.held.enter_context(self._workers.held())):
             return None
-        name, pictures = pictures_sent(question)
+        name, pictures = images_sent(question)
         return worker, question.held.enter_context(worker.calling(self._palette, None, name, *pictures))
 
-    def answer(self, question: Question) -> Arrays:
+    def answer(self, question: StepRequest) -> Arrays:
         """Render the samples of one request, while a worker draws the overlays."""
-        name, pictures = pictures_sent(question)
+        name, pictures = images_sent(question)
         labels = question.array("labels")
         if OVERLAY not in question.wanted:
             return self._rendered(question, labels, name, pictures) | {OVERLAY: column([b""] * len(labels))}
@@ -132,7 +132,9 @@ class PipelineStep(Step):
         with workers.calling(self._palette, labels, name, *pictures) as drawn:
             return self._rendered(question, labels, name, pictures) | {OVERLAY: column(drawn())}
 
-    def _rendered(self, question: Question, labels: npt.NDArray[np.uint8], name: str, pictures: list[bytes]) -> Arrays:
+    def _rendered(
+        self, question: StepRequest, labels: npt.NDArray[np.uint8], name: str, pictures: list[bytes]
+    ) -> Arrays:
         """Return everything but the overlays."""
         confidence, depths, used = map(question.array, ("confidence", DEPTH, MODALITIES))
         streams = [["rgb", DEPTH]] * len(labels) if used is None else [one.decode().split("+") for one in used[:, 0]]

@@ -8,7 +8,7 @@ from typing import Any
 from crosswire.contract import MODALITIES
 from crosswire.serving.steps.decode.sandbox import MediaError
 from crosswire.serving.steps.runtime.graph_choice import Chooser, Inputs, Run
-from crosswire.serving.steps.runtime.step import Arrays, BatchStep, Question
+from crosswire.serving.steps.runtime.step import Arrays, BatchStep, StepRequest
 
 
 class Answering(BatchStep):
@@ -30,12 +30,12 @@ class Answering(BatchStep):
         """Return the outputs that a graph computes."""
         return [tensor["name"] for tensor in config["output"] if tensor["name"] != MODALITIES]
 
-    def answer_together(self, questions: Sequence[Question]) -> list[Arrays | MediaError]:
+    def answer_together(self, questions: Sequence[StepRequest]) -> list[Arrays | MediaError]:
         """Run some requests together; what one of them lacks fails that one alone."""
         answers = self._chooser.answer([self._feed(question) for question in questions])
         return [answer if isinstance(answer, MediaError) else self._settled(answer) for answer in answers]
 
-    def answer(self, question: Question) -> Arrays:
+    def answer(self, question: StepRequest) -> Arrays:
         """Run one request.
 
         Raises:
@@ -46,7 +46,7 @@ class Answering(BatchStep):
             raise answer
         return answer
 
-    def _feed(self, question: Question) -> Arrays:
+    def _feed(self, question: StepRequest) -> Arrays:
         """Return the arrays that came."""
         arrays = {name: question.array(name) for name in self._inputs}
         return {name: array for name, array in arrays.items() if array is not None}

@@ -13,7 +13,7 @@ from crosswire.serving.steps.runtime.graph_choice import Run
 from crosswire.serving.steps.runtime.step import Arrays
 
 
-class PipelineStep(Answering):
+class NetworkFacade(Answering):
     """The network inside Triton: it chooses a graph, and asks the model that runs it."""
 
     together = True

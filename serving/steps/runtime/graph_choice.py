@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crosswire.contract import MODALITIES
-from crosswire.serving.steps.media.images import PictureError
+from crosswire.serving.steps.media.images import ImageError
 
 #: Optional input of a network with variants: per sample the names of the inputs that are there, joined by `+`.
 PRESENT = "present"
@@ -33,7 +33,7 @@ class Chooser:
         self._graphs = graphs
         self._names = max(graphs, key=len)
 
-    def answer(self, requests: Sequence[Arrays]) -> list[Arrays | PictureError]:
+    def answer(self, requests: Sequence[Arrays]) -> list[Arrays | ImageError]:
         """Answer several requests.
 
         Args:
@@ -43,12 +43,12 @@ class Chooser:
             per request its output arrays by name, each [n, ...], with `MODALITIES` [n, 1] among them; or why it cannot
             be answered.
         """
-        answers: list[Arrays | PictureError] = []
+        answers: list[Arrays | ImageError] = []
         groups: dict[Inputs, list[tuple[int, npt.NDArray[np.intp]]]] = {}
         for index, request in enumerate(requests):
             try:
                 samples = self._present(request)
-            except PictureError as error:
+            except ImageError as error:
                 answers.append(error)
                 continue
             answers.append({})
@@ -73,7 +73,7 @@ class Chooser:
         for sample in samples:
             if sample not in self._graphs:
                 known = ", or ".join("+".join(inputs) for inputs in self._graphs)
-                raise PictureError(
+                raise ImageError(
                     f"network {self._network!r} got {'+'.join(sample) or 'none of its inputs'}; "
                     f"it was trained to answer with {known}: send one of these"
                 )
@@ -84,9 +84,7 @@ def _told(item: bytes, came: Sequence[str]) -> Inputs:
     """Return the inputs that one sample says are there."""
     names = [name for name in item.decode("utf-8", "replace").split("+") if name]
     if wrong := [name for name in names if name not in came]:
-        raise PictureError(
-            f"{PRESENT} names {wrong[0][:60]!r}, which did not come; came: {', '.join(came) or 'nothing'}"
-        )
+        raise ImageError(f"{PRESENT} names {wrong[0][:60]!r}, which did not come; came: {', '.join(came) or 'nothing'}")
     return tuple(name for name in came if name in names)
 
 
@@ -107,7 +105,7 @@ def _scatter(
     inputs: Inputs,
     requests: Sequence[Arrays],
     members: Sequence[tuple[int, Any]],
-    answers: list[Arrays | PictureError],
+    answers: list[Arrays | ImageError],
 ) -> None:
     """Give every request its samples of a group's answer."""
     start = 0

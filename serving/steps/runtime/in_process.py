@@ -11,8 +11,8 @@ from typing import Any
 
 from crosswire.serving.repository.published import NETWORK_MODULE, STEPS_PARAMETER
 from crosswire.serving.steps.runtime import spans
-from crosswire.serving.steps.runtime.step import Arrays, Question, Step
-from crosswire.serving.steps.runtime.step_metrics import StepMeter, samples_in
+from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest
+from crosswire.serving.steps.runtime.step_metrics import StepMetrics, samples_in
 
 _SPARE = 2  # requests that decode or render while others are in the network
 
@@ -33,9 +33,9 @@ class _Inner:
     step: Step
     inputs: frozenset[str]
     outputs: dict[str, str]
-    meter: StepMeter
+    meter: StepMetrics
 
-    def answer(self, question: Question, *, alone: bool = False) -> Arrays:
+    def answer(self, question: StepRequest, *, alone: bool = False) -> Arrays:
         """Answer one request, count it and trace it.
 
         Args:
@@ -54,7 +54,7 @@ class _Inner:
         return answer
 
 
-class PipelineStep(Step):
+class InProcessPipeline(Step):
     """The steps of a pipeline, one after the other, or the network alone for a request that brings its tensors."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
@@ -66,11 +66,11 @@ class PipelineStep(Step):
             own = one["config"]
             inputs = frozenset(tensor["name"] for tensor in own["input"])
             outputs = {tensor["name"]: one["renamed"].get(tensor["name"], tensor["name"]) for tensor in own["output"]}
-            self._inner.append(_Inner(own["name"], make(own, folder), inputs, outputs, StepMeter(own["name"])))
+            self._inner.append(_Inner(own["name"], make(own, folder), inputs, outputs, StepMetrics(own["name"])))
             if one["module"] == NETWORK_MODULE:
                 self._network = self._inner[-1]
 
-    def answer(self, question: Question) -> Arrays:
+    def answer(self, question: StepRequest) -> Arrays:
         """Answer one request; a step whose outputs nobody needs is left out.
 
         Raises:

@@ -83,7 +83,7 @@ def runner(session: Any, outputs: Sequence[str]) -> Run:
     return run
 
 
-class PipelineStep(Answering):
+class OnnxNetwork(Answering):
     """Runs the graphs of a network."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:

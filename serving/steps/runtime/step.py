@@ -27,7 +27,7 @@ class LateError(Exception):
 
 
 @dataclass(frozen=True)
-class Question:
+class StepRequest:
     """What one request brings, and what it wants.
 
     Attributes:
@@ -62,12 +62,12 @@ class Step(ABC):
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Make ready for requests."""
 
-    def foresee(self, question: Question) -> Any:
+    def foresee(self, question: StepRequest) -> Any:
         """Begin with what needs only what the client sent, if there is room for it, while other steps are at work."""
         return None
 
     @abstractmethod
-    def answer(self, question: Question) -> Arrays:
+    def answer(self, question: StepRequest) -> Arrays:
         """Return the output arrays of one request; those that nobody wants may hold anything.
 
         Raises:
@@ -90,7 +90,7 @@ class BatchStep(Step):
     together = False
 
     @abstractmethod
-    def answer_together(self, questions: Sequence[Question]) -> list[Arrays | MediaError]:
+    def answer_together(self, questions: Sequence[StepRequest]) -> list[Arrays | MediaError]:
         """Return the answers to several requests, or why one of them cannot be answered."""
 
 

@@ -24,7 +24,7 @@ _PATIENCE_SECONDS = 10.0
 _one_at_a_time = threading.Lock()
 
 
-class StepMeter:
+class StepMetrics:
     """Counts what one step answered, what it did not, and the seconds that both took; safe to use from threads.
 
     Published when no request came for `_QUIET_SECONDS`, and every `_LATEST_SECONDS` while there are always some.

@@ -20,8 +20,8 @@ import numpy as np
 from crosswire.serving.repository.published import ASKED, DEADLINE, TRACE
 from crosswire.serving.steps.decode.sandbox import MediaError
 from crosswire.serving.steps.runtime import spans
-from crosswire.serving.steps.runtime.step import Arrays, BatchStep, LateError, Question, Step
-from crosswire.serving.steps.runtime.step_metrics import StepMeter, samples_in
+from crosswire.serving.steps.runtime.step import Arrays, BatchStep, LateError, Step, StepRequest
+from crosswire.serving.steps.runtime.step_metrics import StepMetrics, samples_in
 
 _FINISH_SECONDS = 10.0
 
@@ -66,7 +66,7 @@ class StepModel:
         folder = Path(args["model_repository"]) / args["model_version"]
         self._name = args["model_name"]
         self._step = self._make(json.loads(args["model_config"]), folder)
-        self._meter = StepMeter(self._name)
+        self._meter = StepMetrics(self._name)
         spans.get_ready()
         self._batches = self._step if isinstance(self._step, BatchStep) and self._step.together else None
         threads = 0 if self._batches else self._step.at_once()
@@ -140,7 +140,7 @@ class StepModel:
                 question.check_time()
                 return self._step.answer(question)
 
-    def _told(self, question: Question, answer: Arrays | MediaError, came: float) -> Arrays:
+    def _told(self, question: StepRequest, answer: Arrays | MediaError, came: float) -> Arrays:
         """Return the arrays of an answer, or raise what stands in their place; its span ends here."""
         with spans.followed(self._name, question.trace, came):
             if isinstance(answer, MediaError):
@@ -148,7 +148,7 @@ class StepModel:
             return answer
 
 
-def _question(request: Any, held: ExitStack) -> Question:
+def _question(request: Any, held: ExitStack) -> StepRequest:
     """Return what one of Triton's requests brings and wants.
 
     An ensemble asks its steps for every output, so the front door says which of them its client asked for.
@@ -160,7 +160,7 @@ def _question(request: Any, held: ExitStack) -> Question:
     parameters = json.loads(request.parameters() or "{}")
     asked = parameters.get(ASKED)
     names = request.requested_output_names() if asked is None else asked.split(",")
-    return Question(
+    return StepRequest(
         partial(_input_array, request),
         frozenset(names),
         held,

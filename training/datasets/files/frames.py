@@ -28,7 +28,7 @@ Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
-class Entry:
+class FrameEntry:
     """Where the pictures of one frame lie.
 
     Attributes:
@@ -71,7 +71,7 @@ class FileFrames:
         form: how they are stored.
     """
 
-    def __init__(self, entries: Sequence[Entry], form: Format) -> None:
+    def __init__(self, entries: Sequence[FrameEntry], form: Format) -> None:
         self.classes = form.classes
         self.palette = form.palette
         self.entries = entries
@@ -144,13 +144,13 @@ def _attempt(read: Callable[[], Read]) -> Read | Problem:
         return error.problem
 
 
-def missing(entries: Sequence[Entry]) -> list[Problem]:
+def missing(entries: Sequence[FrameEntry]) -> list[Problem]:
     """Return the files that do not exist."""
     files = [file for entry in entries for file in (entry.rgb, entry.depth, entry.labels)]
     return [absent(file) for file in files if not file.is_file()]
 
 
-def open_files(entries: Sequence[Entry], form: Format, problems: Sequence[Problem] = ()) -> FileFrames:
+def open_files(entries: Sequence[FrameEntry], form: Format, problems: Sequence[Problem] = ()) -> FileFrames:
     """Return frames of which every file exists.
 
     Raises:

@@ -75,7 +75,7 @@ class PlainDepth:
         return (stored / np.float64(self.units_per_metre)).astype(np.float32)
 
 
-def open_picture(path: Path) -> Image.Image:
+def open_image(path: Path) -> Image.Image:
     """Open a picture and decode it whole.
 
     Raises:
@@ -97,7 +97,7 @@ def read_colour(path: Path) -> Colour:
     Raises:
         DataError: a file that is missing, unreadable, or not a picture of 8 bits per channel.
     """
-    picture = open_picture(path)
+    picture = open_image(path)
     if picture.mode not in _COLOUR_MODES:
         raise DataError(
             Problem(str(path), f"{_described(picture)}, not a colour picture", "save 8-bit RGB as JPEG or PNG")
@@ -111,7 +111,7 @@ def read_depth(path: Path, decode: Callable[[NDArray[np.uint16], str], Depth]) -
     Raises:
         DataError: a file that is missing, unreadable, or not a grey picture of 16 bits.
     """
-    picture = open_picture(path)
+    picture = open_image(path)
     if picture.mode not in _DEPTH_MODES:
         raise DataError(
             Problem(str(path), f"{_described(picture)}, not 16-bit grey", "save depth as a 16-bit grey PNG")
@@ -125,7 +125,7 @@ def read_labels(path: Path, code: LabelCode) -> Labels:
     Raises:
         DataError: a file that is missing, unreadable, no picture of 8-bit indices, or holds values that are no class.
     """
-    picture = open_picture(path)
+    picture = open_image(path)
     if picture.mode not in _LABEL_MODES:
         raise DataError(
             Problem(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from crosswire.training.datasets.files.frames import Entry, FileFrames, Format
+from crosswire.training.datasets.files.frames import FileFrames, Format, FrameEntry
 from crosswire.training.datasets.files.problems import Problem, Survey, absent
 
 
@@ -39,7 +39,7 @@ def shared_lines(splits: Mapping[Path, Sequence[str]]) -> list[Problem]:
     return problems
 
 
-def read_entries(path: Path, root: Path, columns: tuple[int, int, int]) -> tuple[list[Entry], list[Problem]]:
+def read_entries(path: Path, root: Path, columns: tuple[int, int, int]) -> tuple[list[FrameEntry], list[Problem]]:
     """Read a list file with the paths of three pictures per line, separated by a tab or spaces.
 
     Args:
@@ -58,7 +58,7 @@ def read_entries(path: Path, root: Path, columns: tuple[int, int, int]) -> tuple
             what = f"{line!r} has {len(paths)} paths instead of 3"
             problems.append(Problem(str(path), what, "separate colour, labels and depth by tabs, one frame per line"))
             continue
-        entries.append(Entry(*(root / paths[column] for column in columns)))
+        entries.append(FrameEntry(*(root / paths[column] for column in columns)))
     return entries, problems
 
 

@@ -28,13 +28,13 @@ def camera_normals(seen: GeometryBuffer, camera: Camera) -> Array:
     return np.stack([_dot(axis, seen.normal) for axis in camera.axes])
 
 
-def normal_picture(seen: GeometryBuffer, camera: Camera) -> Picture:
+def normal_image(seen: GeometryBuffer, camera: Camera) -> Picture:
     """Normals in camera axes (right, down, forward), -1..1 mapped to 0..255; uint8 [H, W, 3]."""
     scaled = np.rint(127.5 * (camera_normals(seen, camera) + 1)).clip(0, 255)
     return np.ascontiguousarray(scaled.astype(np.uint8).T).reshape(*seen.shape, 3)
 
 
-def shade_picture(seen: GeometryBuffer, camera: Camera) -> Picture:
+def shade_image(seen: GeometryBuffer, camera: Camera) -> Picture:
     """Lambertian shading of the untextured room by a lamp fixed to the camera; uint8 [H, W, 1]."""
     offset = (np.asarray(camera.axes).T @ np.asarray(HEADLIGHT)).tolist()
     lamp = [p + o for p, o in zip(camera.position, offset, strict=True)]
@@ -44,7 +44,7 @@ def shade_picture(seen: GeometryBuffer, camera: Camera) -> Picture:
     return _grey(np.maximum(cosine, 0) * 12 / (10 + square), seen.shape)
 
 
-def texture_picture(light: Array, shape: tuple[int, int]) -> Picture:
+def texture_image(light: Array, shape: tuple[int, int]) -> Picture:
     """Texture edges of the room in good light: every colour against its surroundings; uint8 [H, W, 3].
 
     The noise-free picture is exposed well and encoded with gamma 2; the difference of a narrow and a wide blur finds
@@ -70,7 +70,7 @@ def _blurred(plane: Array, radius: int) -> Array:
     return plane
 
 
-def edge_picture(distance: Array) -> Picture:
+def edge_image(distance: Array) -> Picture:
     """Occlusion edges: jumps of the noise-free range that no plane explains; uint8 [H, W, 1].
 
     The inverse range is an affine function of the pixel on any plane, so its second difference is zero there, small at
@@ -87,7 +87,7 @@ def edge_picture(distance: Array) -> Picture:
     return _grey((bend * distance - JUMP[0]) / (JUMP[1] - JUMP[0]), distance.shape)
 
 
-def curvature_picture(seen: GeometryBuffer) -> Picture:
+def curvature_image(seen: GeometryBuffer) -> Picture:
     """Principal curvatures: larger, smaller and their mean; 128 = flat, more = convex; uint8 [H, W, 3].
 
     Solids are exact; edges of boxes, cylinder ends and the room's own corners count as rounded (``BEVEL_M``). A

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from crosswire.training.datasets.rooms.classes import CLASSES
 from crosswire.training.datasets.rooms.decals import paint_decal
 from crosswire.training.datasets.rooms.domains import (
-    curvature_picture,
-    edge_picture,
-    normal_picture,
-    shade_picture,
-    texture_picture,
+    curvature_image,
+    edge_image,
+    normal_image,
+    shade_image,
+    texture_image,
 )
 from crosswire.training.datasets.rooms.intersect import GeometryBuffer, focal_length, solids, split, trace
 from crosswire.training.datasets.rooms.lighting import radiance
@@ -61,27 +61,27 @@ class Room:
     @cached_property
     def normal(self) -> Bytes:
         """Surface normals, uint8 [H, W, 3]: camera axes (right, down, forward), -1..1 mapped to 0..255."""
-        return normal_picture(self._seen, self.scene.camera)
+        return normal_image(self._seen, self.scene.camera)
 
     @cached_property
     def shade(self) -> Bytes:
         """Untextured room under a lamp fixed to the camera, uint8 [H, W, 1]."""
-        return shade_picture(self._seen, self.scene.camera)
+        return shade_image(self._seen, self.scene.camera)
 
     @cached_property
     def texture(self) -> Bytes:
         """Texture edges, uint8 [H, W, 3]: gradient of every colour of the room in good light and without noise."""
-        return texture_picture(self._light, self._seen.shape)
+        return texture_image(self._light, self._seen.shape)
 
     @cached_property
     def edge(self) -> Bytes:
         """Occlusion edges, uint8 [H, W, 1]: jumps of the true range."""
-        return edge_picture(self.range)
+        return edge_image(self.range)
 
     @cached_property
     def curvature(self) -> Bytes:
         """Principal curvatures, uint8 [H, W, 3]: larger, smaller, mean; 128 = flat, above = convex."""
-        return curvature_picture(self._seen)
+        return curvature_image(self._seen)
 
     def domain(self, name: str) -> npt.NDArray[np.generic]:
         """Return the picture of one domain.

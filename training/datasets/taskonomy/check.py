@@ -13,10 +13,10 @@ from crosswire.training.datasets.files.problems import DataError, Problem, Surve
 from crosswire.training.datasets.taskonomy.images import (
     STORED,
     UNITS_PER_METRE,
-    TaskonomyPictures,
+    TaskonomyImages,
     lists_of,
     place,
-    read_picture,
+    read_image,
     views_in,
 )
 from crosswire.training.tasks.translation.domains import domain
@@ -28,7 +28,7 @@ PLAUSIBLE = (0.1, 50.0)
 NOTHING = 65535 / UNITS_PER_METRE
 
 
-class TaskonomyViews(TaskonomyPictures):
+class TaskonomyViews(TaskonomyImages):
     """Views to be inspected one by one; `names` are the domains that every view should have a picture of."""
 
     classes: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class TaskonomyViews(TaskonomyPictures):
                 yield absent(path)
                 continue
             try:
-                picture = read_picture(path, name)
+                picture = read_image(path, name)
             except DataError as error:
                 yield error.problem
                 continue

@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from crosswire.training.datasets.files.images import open_picture
+from crosswire.training.datasets.files.images import open_image
 from crosswire.training.datasets.files.lists import read_lines
 from crosswire.training.datasets.files.problems import DataError, Problem, absent, refuse
 from crosswire.training.tasks.translation.domains import domain
 from crosswire.training.tasks.translation.images import TRUE, Raw
-from crosswire.training.tasks.translation.settings import PicturesConfig
+from crosswire.training.tasks.translation.settings import ImagesConfig
 
 UNITS_PER_METRE = 512.0
 _BYTE = 255.0
@@ -59,7 +59,7 @@ STORED = {
 }
 
 
-class TaskonomyPictures:
+class TaskonomyImages:
     """Views read from files each time they are asked for.
 
     Args:
@@ -84,7 +84,7 @@ class TaskonomyPictures:
             DataError: a file that cannot be used, or pictures of different sizes.
         """
         found = {name.removeprefix(TRUE) for name in self.names}
-        read = {name: read_picture(place(self.root, self.views[index], name), name) for name in sorted(found)}
+        read = {name: read_image(place(self.root, self.views[index], name), name) for name in sorted(found)}
         sizes = {picture.shape[:2] for picture in read.values()}
         if len(sizes) > 1:
             raise DataError(
@@ -93,7 +93,7 @@ class TaskonomyPictures:
         return {name: read[name.removeprefix(TRUE)] for name in self.names}
 
 
-def open_split(config: PicturesConfig, names: Sequence[str], split: str) -> TaskonomyPictures:
+def open_split(config: ImagesConfig, names: Sequence[str], split: str) -> TaskonomyImages:
     """Return the views of a split; `test` is `val`, as in the papers.
 
     Raises:
@@ -117,7 +117,7 @@ def open_split(config: PicturesConfig, names: Sequence[str], split: str) -> Task
         )
     files = [place(root, view, name) for view in views for name in {name.removeprefix(TRUE) for name in names}]
     refuse([absent(file) for file in files if not file.is_file()])
-    return TaskonomyPictures(root, views, names)
+    return TaskonomyImages(root, views, names)
 
 
 def lists_of(folder: Path) -> tuple[Path, ...]:
@@ -140,13 +140,13 @@ def place(root: Path, view: str, name: str) -> Path:
     return root / folder / f"{view}_domain_{folder}.png"
 
 
-def read_picture(path: Path, name: str) -> Raw:
+def read_image(path: Path, name: str) -> Raw:
     """Read one picture: bytes [H, W, C] as uint8, edges scaled to them, depth float32 [H, W] in metres.
 
     Raises:
         DataError: a file that is missing, no picture, or none of the depth of bits that its domain has.
     """
-    picture = open_picture(path)
+    picture = open_image(path)
     stored = np.asarray(picture if picture.mode in _PLAIN else picture.convert("RGB"))
     top = STORED[name].top
     if (stored.dtype == np.uint8) != (top == _BYTE):

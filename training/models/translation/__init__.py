@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from crosswire.training.models.translation.discriminator import PatchDiscriminator
 from crosswire.training.models.translation.flows import Runs, StackFlows, TaskMix
-from crosswire.training.models.translation.network import Pictures, TranslationNetwork, build_translator
+from crosswire.training.models.translation.network import ImageMix, TranslationNetwork, build_translator
 from crosswire.training.models.translation.norms import InstanceNorm
 
 __all__ = [
+    "ImageMix",
     "InstanceNorm",
     "PatchDiscriminator",
-    "Pictures",
     "Runs",
     "StackFlows",
     "TaskMix",

@@ -20,7 +20,7 @@ from crosswire.training.tasks.translation.config import TranslatorConfig
 from crosswire.training.tasks.translation.domains import domain
 
 
-class Pictures(NamedTuple):
+class ImageMix(NamedTuple):
     """What a generator makes, each from -1 to 1.
 
     Labels are K scores, one per class; where K is more than three, all pictures have K channels of which three count.
@@ -65,7 +65,7 @@ class TranslationNetwork(nn.Module):
         self.mixes_features = mixes_features
         self.unused = nn.ModuleList()
 
-    def forward(self, *inputs: Tensor) -> Pictures:
+    def forward(self, *inputs: Tensor) -> ImageMix:
         """Map one normalised picture [N, c, H, W] per input domain to pictures of all tasks."""
         levels = self.encoder(self.stack(*inputs))
         if self.merge is not None:
@@ -74,7 +74,7 @@ class TranslationNetwork(nn.Module):
             levels = [self.mix(level) for level in levels]
         flows = self.decoder(levels)
         answers = flows if self.mixes_features else self.mix(flows)
-        return Pictures(answers, flows, take_auxiliary(self) if self.training else None)
+        return ImageMix(answers, flows, take_auxiliary(self) if self.training else None)
 
 
 def build_translator(config: TranslatorConfig) -> TranslationNetwork:

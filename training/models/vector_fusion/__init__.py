@@ -25,7 +25,7 @@ __all__ = ["FUSIONS", "GMF", "Fused", "Fusion", "FusionConfig", "GFront", "build
 
 
 @dataclass(frozen=True)
-class Entry:
+class FusionEntry:
     """One fusion of the registry.
 
     Attributes:
@@ -42,18 +42,18 @@ class Entry:
 _GMF = ("expansion", "boundary", "bias", "detach")
 _LAYERS = ("width", "depth")
 #: Every fusion by its name.
-FUSIONS: Mapping[str, Entry] = {
-    "concat": Entry(Concat),
-    "gmf": Entry(GMF, _GMF),
-    "avoid-df": Entry(AVoiDDF, _LAYERS),
-    "misa": Entry(MISA, _LAYERS),
-    "uavm": Entry(UAVM, _LAYERS),
-    "drfuse": Entry(DrFuse, _LAYERS),
-    "mbt": Entry(MBT, (*_LAYERS, "bottlenecks")),
-    "perceiver": Entry(Perceiver, (*_LAYERS, "latents")),
-    "g-concat": Entry(Concat, (), True),
-    "g-mbt": Entry(MBT, (*_LAYERS, "bottlenecks"), True),
-    "g-perceiver": Entry(Perceiver, (*_LAYERS, "latents"), True),
+FUSIONS: Mapping[str, FusionEntry] = {
+    "concat": FusionEntry(Concat),
+    "gmf": FusionEntry(GMF, _GMF),
+    "avoid-df": FusionEntry(AVoiDDF, _LAYERS),
+    "misa": FusionEntry(MISA, _LAYERS),
+    "uavm": FusionEntry(UAVM, _LAYERS),
+    "drfuse": FusionEntry(DrFuse, _LAYERS),
+    "mbt": FusionEntry(MBT, (*_LAYERS, "bottlenecks")),
+    "perceiver": FusionEntry(Perceiver, (*_LAYERS, "latents")),
+    "g-concat": FusionEntry(Concat, (), True),
+    "g-mbt": FusionEntry(MBT, (*_LAYERS, "bottlenecks"), True),
+    "g-perceiver": FusionEntry(Perceiver, (*_LAYERS, "latents"), True),
 }
 
 

@@ -25,7 +25,7 @@ Run: TypeAlias = RunOf[AudioVideoConfig, AudioVideoNetwork]
 LETTERS = {"audio": "A", "video": "V"}
 
 
-def availabilities(modalities: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def missing_modality_cases(modalities: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return which modalities are there under every availability, as the paper's tables name them: A, V, AV."""
     alone = {LETTERS[name]: (name,) for name in sorted(modalities)}
     return alone | {"".join(alone): tuple(modalities)}
@@ -47,7 +47,7 @@ def evaluate(run: Run, *, progress: bool = True) -> dict[str, ClipScores]:
     config = run.config
     source = clips(config, "test")
     check_classes(config, source)
-    wanted = availabilities(config.network.modalities)
+    wanted = missing_modality_cases(config.network.modalities)
     found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in wanted}
     labels = []
     with accelerated(run.network) as device, torch.inference_mode():

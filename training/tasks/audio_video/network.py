@@ -27,7 +27,7 @@ class Decision(NamedTuple):
     loss: Tensor | None
 
 
-class Pictures(nn.Module):
+class FrameExtractor(nn.Module):
     """The branch of the frames.
 
     Args:
@@ -51,7 +51,7 @@ class Pictures(nn.Module):
         return next(self.extractor.parameters()).dtype
 
 
-class Sound(nn.Module):
+class SoundExtractor(nn.Module):
     """The branch of the waveform.
 
     Args:
@@ -84,7 +84,7 @@ class AudioVideoNetwork(nn.Module):
     """
 
     def __init__(
-        self, branches: dict[str, Pictures | Sound], fusion: Fusion, classes: int, frozen: Sequence[str]
+        self, branches: dict[str, FrameExtractor | SoundExtractor], fusion: Fusion, classes: int, frozen: Sequence[str]
     ) -> None:
         super().__init__()
         self.branches = nn.ModuleDict(branches)
@@ -123,14 +123,14 @@ class AudioVideoNetwork(nn.Module):
 def build_network(config: NetworkConfig) -> AudioVideoNetwork:
     """Build a network with fresh weights; those that `weights` of an extractor names are loaded by `begin`."""
     clip = config.clip
-    branches: dict[str, Pictures | Sound] = {}
+    branches: dict[str, FrameExtractor | SoundExtractor] = {}
     for name in config.modalities:
         if name == "video":
             extractor = build_extractor(config.video.name, width=config.video.width)
-            branches[name] = Pictures(extractor, (clip.frames, clip.height, clip.width))
+            branches[name] = FrameExtractor(extractor, (clip.frames, clip.height, clip.width))
         else:
             extractor = build_extractor(config.audio.name, channels=1, width=config.audio.width)
-            branches[name] = Sound(extractor, Spectrogram(config.spectrogram, clip.sample_rate), clip.samples)
+            branches[name] = SoundExtractor(extractor, Spectrogram(config.spectrogram, clip.sample_rate), clip.samples)
     fusion = build_fusion(config.fusion, [branch.out_features for branch in branches.values()])
     frozen = [name for name in config.modalities if extractor_config(config, name).frozen]
     return AudioVideoNetwork(branches, fusion, config.classes, frozen)

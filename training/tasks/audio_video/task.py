@@ -16,7 +16,7 @@ from crosswire.training.config import ConfigError
 from crosswire.training.datasets.clips.events_clips import EventClips
 from crosswire.training.engine.arrays import TensorError
 from crosswire.training.engine.classes import check_classes
-from crosswire.training.engine.training_setup import Lesson
+from crosswire.training.engine.training_setup import TrainingSetup
 from crosswire.training.tasks.audio_video import evaluate
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig, NetworkConfig
 from crosswire.training.tasks.audio_video.data import clips, eval_loader, train_loader
@@ -25,13 +25,13 @@ from crosswire.training.tasks.audio_video.network import begin
 from crosswire.training.tasks.audio_video.network import build_network as build
 from crosswire.training.tasks.registry import ScoreOptions
 
-__all__ = ["NETWORKS", "build", "infer", "lesson", "next_step", "report", "sample", "score", "shapes", "table"]
+__all__ = ["NETWORKS", "build", "infer", "next_step", "report", "sample", "score", "shapes", "table", "training_setup"]
 
 NETWORKS = ("audio-video",)
 table = evaluate.table
 
 
-def lesson(config: AudioVideoConfig, *, fresh: bool) -> Lesson:
+def training_setup(config: AudioVideoConfig, *, fresh: bool) -> TrainingSetup:
     """Return an audio-video network and its clips; see `crosswire.training.tasks.registry.Kind`."""
     train, val = clips(config, "train"), clips(config, "val")
     check_classes(config, train)
@@ -43,7 +43,7 @@ def lesson(config: AudioVideoConfig, *, fresh: bool) -> Lesson:
         batches = train_loader(config, train, lambda: task.step, rank=rank, ranks=ranks)
         return batches, eval_loader(config, val, rank=rank, ranks=ranks)
 
-    return Lesson(
+    return TrainingSetup(
         task=task,
         loaders=loaders,
         prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, EventClips)},

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.arrays import TensorError
 from crosswire.training.engine.run_folder import RunOf, write_metrics
-from crosswire.training.engine.training_setup import Lesson
+from crosswire.training.engine.training_setup import TrainingSetup
 from crosswire.training.tasks.registry import ScoreOptions
 from crosswire.training.tasks.retrieval.config import NetworkConfig, RetrievalConfig
 from crosswire.training.tasks.retrieval.data import PairDataset, features
@@ -23,13 +23,13 @@ from crosswire.training.tasks.retrieval.network import RetrievalNetwork
 from crosswire.training.tasks.retrieval.network import RetrievalNetwork as build
 from crosswire.training.tasks.segmentation.data import StepSampler
 
-__all__ = ["NETWORKS", "build", "infer", "lesson", "next_step", "report", "sample", "score", "shapes", "table"]
+__all__ = ["NETWORKS", "build", "infer", "next_step", "report", "sample", "score", "shapes", "table", "training_setup"]
 
 NETWORKS = ("retrieval",)
 Run: TypeAlias = RunOf[RetrievalConfig, RetrievalNetwork]
 
 
-def lesson(config: RetrievalConfig, *, fresh: bool) -> Lesson:
+def training_setup(config: RetrievalConfig, *, fresh: bool) -> TrainingSetup:
     """Return a retrieval network and its features; see `crosswire.training.tasks.registry.Kind`."""
     train, val = features(config, "train"), features(config, "val")
     task = RetrievalTask(config, val)
@@ -43,7 +43,7 @@ def lesson(config: RetrievalConfig, *, fresh: bool) -> Lesson:
         # The whole split is scored at once behind the last batch, so there is one of nothing.
         return batches, DataLoader(TensorDataset(torch.zeros(1, 0)))
 
-    return Lesson(task=task, loaders=loaders, prepared={}, monitor="val_map", clip=config.optimiser.clip)
+    return TrainingSetup(task=task, loaders=loaders, prepared={}, monitor="val_map", clip=config.optimiser.clip)
 
 
 def score(run: Run, options: ScoreOptions) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from crosswire.training.modalities import modalities
 from crosswire.training.models import exchanged_share
 from crosswire.training.tasks.segmentation.data import eval_loader, frames
 from crosswire.training.tasks.segmentation.metrics import Scores, SegmentationMetrics
-from crosswire.training.tasks.segmentation.missing_modality import score_availability
+from crosswire.training.tasks.segmentation.missing_modality import score_missing_modality
 from crosswire.training.tasks.segmentation.tta import decide
 
 
@@ -64,7 +64,7 @@ def report(
     Args:
         run: the trained network.
         scores: what `evaluate` returned.
-        availability: what `score_availability` returned, if anything.
+        availability: what `score_missing_modality` returned, if anything.
         scales: that `evaluate` was called with.
         flip: that `evaluate` was called with.
     """
@@ -95,7 +95,7 @@ def score(
     scores = evaluate(run, scales=scales, flip=flip, progress=progress)
     available = None
     if availability or run.config.modality_dropout:
-        available = score_availability(run, progress=progress)
+        available = score_missing_modality(run, progress=progress)
     return report(run, scores, availability=available, scales=scales, flip=flip)
 
 

@@ -20,7 +20,7 @@ HOLES = 0.5
 CELL = 8
 
 
-def score_availability(run: Run, *, progress: bool = True) -> dict[str, Scores]:
+def score_missing_modality(run: Run, *, progress: bool = True) -> dict[str, Scores]:
     """Score the ensemble's decision of a run on its test frames under every availability of its streams.
 
     Returns:
@@ -33,7 +33,7 @@ def score_availability(run: Run, *, progress: bool = True) -> dict[str, Scores]:
     config = run.config
     loader = eval_loader(config, frames(config.data, "test"))
     with accelerated(run.network) as device, torch.inference_mode():
-        conditions = availabilities(run.network, modalities(config.network))
+        conditions = missing_modality_cases(run.network, modalities(config.network))
         counts = {name: SegmentationMetrics((), config.network.classes).to(device) for name in conditions}
         for index, batch in enumerate(tqdm(loader, desc="scoring availabilities", disable=not progress)):
             torch.manual_seed(derive_seed(config.seed, "holes", index))
@@ -43,7 +43,7 @@ def score_availability(run: Run, *, progress: bool = True) -> dict[str, Scores]:
         return {name: metrics.compute()["ensemble"] for name, metrics in counts.items()}
 
 
-def availabilities(
+def missing_modality_cases(
     network: SegmentationNetwork, streams: Sequence[Modality]
 ) -> dict[str, Callable[[list[Tensor]], Decisions]]:
     """Return how a network decides under every availability, by its name.

@@ -95,7 +95,7 @@ class SegmentationTask(RunTask):
     def batch_loss(self, batch: Batch) -> Tensor:
         """Return the loss on the labels, now and then of a single stream."""
         settings = self.config.optimiser
-        lone = lone_stream(self.config, self.step)
+        lone = single_stream_name(self.config, self.step)
         if lone is not None:
             return task_loss(self._single(lone)(batch.inputs[lone]), batch.labels)
         decisions = self.network(*batch.inputs)
@@ -111,7 +111,7 @@ class SegmentationTask(RunTask):
         return self._singles[stream]
 
 
-def lone_stream(config: TrainConfig, step: int) -> int | None:
+def single_stream_name(config: TrainConfig, step: int) -> int | None:
     """Return the stream that a step trains alone under modality dropout, or None where all are there."""
     random = np.random.default_rng(derive_seed(config.seed, "modality dropout", step))
     if random.random() >= config.modality_dropout:

@@ -12,7 +12,7 @@ from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.engine.arrays import infer
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import Run
-from crosswire.training.engine.training_setup import Lesson
+from crosswire.training.engine.training_setup import TrainingSetup
 from crosswire.training.importers.imagenet import load_imagenet
 from crosswire.training.models import NETWORKS as _NETWORKS
 from crosswire.training.models import build_network as build
@@ -24,13 +24,13 @@ from crosswire.training.tasks.segmentation import evaluate
 from crosswire.training.tasks.segmentation.data import eval_loader, frames, train_loader
 from crosswire.training.tasks.segmentation.module import SegmentationTask
 
-__all__ = ["NETWORKS", "build", "infer", "lesson", "next_step", "report", "sample", "score", "shapes", "table"]
+__all__ = ["NETWORKS", "build", "infer", "next_step", "report", "sample", "score", "shapes", "table", "training_setup"]
 
 NETWORKS = tuple(_NETWORKS)
 table = evaluate.table
 
 
-def lesson(config: TrainConfig, *, fresh: bool) -> Lesson:
+def training_setup(config: TrainConfig, *, fresh: bool) -> TrainingSetup:
     """Return a segmentation network and its frames; see `crosswire.training.tasks.registry.Kind`."""
     train, val = frames(config.data, "train"), frames(config.data, "val")
     check_classes(config, train)
@@ -42,7 +42,7 @@ def lesson(config: TrainConfig, *, fresh: bool) -> Lesson:
         batches = train_loader(config, train, lambda: task.step, rank=rank, ranks=ranks)
         return batches, eval_loader(config, val, rank=rank, ranks=ranks)
 
-    return Lesson(
+    return TrainingSetup(
         task=task,
         loaders=loaders,
         prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, RoomsFrames)},

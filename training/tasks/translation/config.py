@@ -14,7 +14,7 @@ from crosswire.training.config import (
     RuntimeConfig,
     check_steps,
 )
-from crosswire.training.tasks.translation.settings import AdversarialConfig, PicturesConfig
+from crosswire.training.tasks.translation.settings import AdversarialConfig, ImagesConfig
 
 NETWORKS = ("unet256",)
 PLACES = ("auto", "encoder", "decoder", "both")
@@ -255,7 +255,7 @@ class TranslationConfig:
     preset: str = "custom"
     kind: str = "translation"
     network: TranslatorConfig = field(default_factory=TranslatorConfig)
-    data: PicturesConfig = field(default_factory=PicturesConfig)
+    data: ImagesConfig = field(default_factory=ImagesConfig)
     optimiser: AdversarialConfig = field(default_factory=AdversarialConfig)
     steps: int = 1000
     val_every: int = 100

@@ -16,13 +16,13 @@ from crosswire.training.tasks.segmentation.data import Draw, StepSampler
 from crosswire.training.tasks.segmentation.transforms import centre_crop, crop, flip, resize
 from crosswire.training.tasks.translation.config import TranslationConfig
 from crosswire.training.tasks.translation.domains import Codec, codecs
-from crosswire.training.tasks.translation.images import TRUE, TRUE_LABELS, PictureSource, Raw
-from crosswire.training.tasks.translation.settings import PicturesConfig
+from crosswire.training.tasks.translation.images import TRUE, TRUE_LABELS, ImageSource, Raw
+from crosswire.training.tasks.translation.settings import ImagesConfig
 
 NORMAL = "normal"
 
 
-class Views(NamedTuple):
+class ImageBatch(NamedTuple):
     """What a generator is trained on.
 
     Attributes:
@@ -50,7 +50,7 @@ class ViewDataset(Dataset[Sample]):
     """
 
     def __init__(
-        self, source: PictureSource, inputs: tuple[Codec, ...], outputs: tuple[Codec, ...], transform: Transform
+        self, source: ImageSource, inputs: tuple[Codec, ...], outputs: tuple[Codec, ...], transform: Transform
     ) -> None:
         self.source = source
         self.inputs = inputs
@@ -70,14 +70,14 @@ class ViewDataset(Dataset[Sample]):
         return inputs, [picture.expand(3, -1, -1) for picture in outputs]
 
 
-def collate(samples: list[Sample]) -> Views:
+def collate(samples: list[Sample]) -> ImageBatch:
     """Stack views of one size."""
     inputs = [torch.stack(column) for column in zip(*(inputs for inputs, _ in samples), strict=True)]
     targets = [torch.stack(column) for column in zip(*(outputs for _, outputs in samples), strict=True)]
-    return Views(inputs, torch.cat(targets))
+    return ImageBatch(inputs, torch.cat(targets))
 
 
-def train_transform(config: PicturesConfig, seed: int) -> Transform:
+def train_transform(config: ImagesConfig, seed: int) -> Transform:
     """Return a resize, a random crop and a random mirroring, the same for all pictures of a view."""
     size = (config.height, config.width)
     larger = tuple(round(side * config.resize) for side in size)
@@ -92,7 +92,7 @@ def train_transform(config: PicturesConfig, seed: int) -> Transform:
     return change
 
 
-def eval_transform(config: PicturesConfig) -> Transform:
+def eval_transform(config: ImagesConfig) -> Transform:
     """Return what a configuration does to views that are scored."""
     size = (config.height, config.width)
 
@@ -129,7 +129,7 @@ def _mirrored(frame: Frame, view: dict[str, Raw]) -> dict[str, Raw]:
 
 
 def train_loader(
-    config: TranslationConfig, source: PictureSource, step: Callable[[], int], *, rank: int = 0, ranks: int = 1
+    config: TranslationConfig, source: ImageSource, step: Callable[[], int], *, rank: int = 0, ranks: int = 1
 ) -> Loader:
     """Return augmented batches from the present step to the next validation; as `train_loader` of segmentation."""
     dataset = _dataset(config, source, train_transform(config.data, config.seed))
@@ -137,7 +137,7 @@ def train_loader(
     return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=config.runtime.workers)
 
 
-def eval_loader(config: TranslationConfig, source: PictureSource, *, rank: int = 0, ranks: int = 1) -> Loader:
+def eval_loader(config: TranslationConfig, source: ImageSource, *, rank: int = 0, ranks: int = 1) -> Loader:
     """Return batches of all views in order; of several processes each its share."""
     full = config.data.eval_size == EVAL_SIZES[0]
     return DataLoader(
@@ -149,7 +149,7 @@ def eval_loader(config: TranslationConfig, source: PictureSource, *, rank: int =
     )
 
 
-def _dataset(config: TranslationConfig, source: PictureSource, transform: Transform) -> ViewDataset:
+def _dataset(config: TranslationConfig, source: ImageSource, transform: Transform) -> ViewDataset:
     """Return views as the network of a run sees them."""
     network = config.network
     return ViewDataset(source, codecs(network.inputs, network), codecs(network.outputs, network), transform)

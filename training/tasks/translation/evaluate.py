@@ -14,9 +14,9 @@ from crosswire.training.engine.run_folder import RunOf, exchange_to_plain, write
 from crosswire.training.models import exchanged_share
 from crosswire.training.models.translation import TranslationNetwork
 from crosswire.training.tasks.translation.config import LABELS, TranslationConfig
-from crosswire.training.tasks.translation.data import Views, eval_loader
-from crosswire.training.tasks.translation.images import pictures
-from crosswire.training.tasks.translation.metrics import FeatureDistances, PictureMetrics
+from crosswire.training.tasks.translation.data import ImageBatch, eval_loader
+from crosswire.training.tasks.translation.images import images
+from crosswire.training.tasks.translation.metrics import FeatureDistances, ImageMetrics
 
 _COLUMNS = ("mae", "mse", "rmse", "fid", "kid", "mean_iou", "mean_accuracy", "pixel_accuracy")
 TranslationRun = RunOf[TranslationConfig, TranslationNetwork]
@@ -38,12 +38,12 @@ def score(run: TranslationRun, *, features: nn.Module | None = None, progress: b
         ConfigError: the run has no test views.
     """
     config = run.config
-    source = pictures(config.data, config.network, "test")
+    source = images(config.data, config.network, "test")
     if not len(source):
         raise ConfigError(
             f"data set {config.data.name!r} has no test pictures; choose one that has, with data.name=NAME"
         )
-    errors = PictureMetrics(config.network)
+    errors = ImageMetrics(config.network)
     distances = FeatureDistances(config.network.outputs, features, len(source)) if features else None
     loader = eval_loader(config, source)
     total = torch.zeros(len(config.network.outputs), 3)
@@ -71,9 +71,9 @@ def score(run: TranslationRun, *, features: nn.Module | None = None, progress: b
 
 
 def errors_on(run: TranslationRun, split: str) -> dict[str, dict[str, float]]:
-    """Return the errors of a run on the views of a split, as `PictureMetrics` has them."""
-    found = PictureMetrics(run.config.network)
-    source = pictures(run.config.data, run.config.network, split)
+    """Return the errors of a run on the views of a split, as `ImageMetrics` has them."""
+    found = ImageMetrics(run.config.network)
+    source = images(run.config.data, run.config.network, split)
     with accelerated(run.network, found) as device, torch.inference_mode():
         for inputs, targets in eval_loader(run.config, source):
             found.update(run.network(*(x.to(device) for x in inputs)), targets.to(device))
@@ -83,7 +83,7 @@ def errors_on(run: TranslationRun, split: str) -> dict[str, dict[str, float]]:
 def _constant(loader: Any, colours: torch.Tensor) -> list[float]:
     """Return the mean absolute error of one constant colour [T, 3] per output."""
     total, count = torch.zeros(len(colours)), 0
-    batch: Views
+    batch: ImageBatch
     for batch in loader:
         for task, part in enumerate(batch.targets.chunk(len(colours))):
             total[task] += (part - colours[task].view(1, 3, 1, 1)).abs().mean((1, 2, 3)).sum()

@@ -13,7 +13,7 @@ from crosswire.training.datasets.rooms import CLASSES, PALETTE, render
 from crosswire.training.datasets.rooms import DOMAINS as ROOM_DOMAINS
 from crosswire.training.tasks.segmentation.data import SPLITS
 from crosswire.training.tasks.translation.config import LABELS, TranslatorConfig
-from crosswire.training.tasks.translation.settings import PicturesConfig
+from crosswire.training.tasks.translation.settings import ImagesConfig
 
 Raw = NDArray[np.generic]
 #: Tells an output from an input of the same domain: the first is the truth, the second what a sensor takes.
@@ -25,7 +25,7 @@ TRUE_LABELS = f"{TRUE}{LABELS}"
 LIT = frozenset({f"{TRUE}rgb", "texture", f"{TRUE}texture"})
 
 
-class PictureSource(Protocol):
+class ImageSource(Protocol):
     """Views by index."""
 
     def __len__(self) -> int:
@@ -35,7 +35,7 @@ class PictureSource(Protocol):
         """Return the raw pictures of one view: inputs by their name, outputs by `TRUE` and their name."""
 
 
-class RoomPictures:
+class RoomImages:
     """Rooms of one seed, each rendered at its first use and kept in memory.
 
     Depth and colour come in as the sensors take them, with noise, holes and darkness; they go out as they are, in good
@@ -90,7 +90,7 @@ class RoomPictures:
         return kept
 
 
-class NoPictures:
+class NoImages:
     """No view at all: the data set of a network that was trained elsewhere."""
 
     def __len__(self) -> int:
@@ -111,7 +111,7 @@ def wanted(network: TranslatorConfig) -> tuple[str, ...]:
     return (*network.inputs, *(f"{TRUE}{name}" for name in network.outputs))
 
 
-def pictures(config: PicturesConfig, network: TranslatorConfig, split: str) -> PictureSource:
+def images(config: ImagesConfig, network: TranslatorConfig, split: str) -> ImageSource:
     """Return the views of a split; the splits of the rooms have seeds of their own.
 
     Raises:
@@ -120,17 +120,17 @@ def pictures(config: PicturesConfig, network: TranslatorConfig, split: str) -> P
     if config.name == "none":
         if split != "test":
             raise ConfigError(f"data set 'none' has no {split} pictures; choose one that has, with data.name=NAME")
-        return NoPictures()
+        return NoImages()
     if config.name == "taskonomy":
         from crosswire.training.datasets.taskonomy.images import open_split
 
         return open_split(config, wanted(network), split)
     scenes = {"train": config.train_scenes, "val": config.val_scenes, "test": config.test_scenes}[split]
-    return RoomPictures(network, config.seed + SPLITS.index(split), scenes, (config.height, config.width))
+    return RoomImages(network, config.seed + SPLITS.index(split), scenes, (config.height, config.width))
 
 
 def label_names(
-    config: PicturesConfig, network: TranslatorConfig
+    config: ImagesConfig, network: TranslatorConfig
 ) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
     """Return names and colours of the classes of a network; nothing where it makes no labels."""
     if not network.classes:

@@ -15,7 +15,7 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from crosswire.training.datasets.frames import IGNORE
-from crosswire.training.models.translation import Pictures
+from crosswire.training.models.translation import ImageMix
 from crosswire.training.tasks.segmentation.metrics import scores
 from crosswire.training.tasks.translation.config import LABELS, TranslatorConfig
 from crosswire.training.tasks.translation.domains import Codec, codecs
@@ -24,7 +24,7 @@ _SUBSETS = 50
 _SUBSET = 1000
 
 
-class PictureErrors(nn.Module):
+class ImageErrors(nn.Module):
     """Errors of the pictures of one domain."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ def error_of(found: dict[str, float]) -> float:
     return found["mae"] if "mae" in found else 1 - found["mean_iou"]
 
 
-class PictureMetrics(nn.Module):
+class ImageMetrics(nn.Module):
     """Errors of the answer of every task, and of the picture of every flow where the pictures are mixed.
 
     Args:
@@ -97,7 +97,7 @@ class PictureMetrics(nn.Module):
         self.found.extend(_metric(code) for code in self.codes for _ in range(self.streams))
 
     @torch.no_grad()
-    def update(self, pictures: Pictures, targets: Tensor) -> None:
+    def update(self, pictures: ImageMix, targets: Tensor) -> None:
         """Count one batch; the truth is stacked as the answers [T*N, 3, H, W]."""
         tasks = len(self.codes)
         codes, true = list(self.codes), list(targets.chunk(tasks))
@@ -119,9 +119,9 @@ class PictureMetrics(nn.Module):
             metric.reset()  # type: ignore[operator]
 
 
-def _metric(code: Codec) -> PictureErrors | LabelScores:
+def _metric(code: Codec) -> ImageErrors | LabelScores:
     """Return what counts the errors of a domain."""
-    return LabelScores(code.classes) if code.domain.is_labels else PictureErrors()
+    return LabelScores(code.classes) if code.domain.is_labels else ImageErrors()
 
 
 class FeatureDistances(nn.Module):
@@ -147,7 +147,7 @@ class FeatureDistances(nn.Module):
         )
 
     @torch.no_grad()
-    def update(self, pictures: Pictures, targets: Tensor) -> None:
+    def update(self, pictures: ImageMix, targets: Tensor) -> None:
         """Count one batch; the truth is stacked as the answers [T*N, 3, H, W]."""
         tasks = len(self.outputs)
         for index, (made, true) in enumerate(zip(pictures.answers.chunk(tasks), targets.chunk(tasks), strict=True)):

@@ -16,13 +16,13 @@ from crosswire.training.engine.run_folder import read_run
 from crosswire.training.engine.seeds import derive_seed
 from crosswire.training.engine.training_setup import RunTask
 from crosswire.training.models import exchanged_share, sparse_norms
-from crosswire.training.models.translation import PatchDiscriminator, Pictures, TranslationNetwork, build_translator
+from crosswire.training.models.translation import ImageMix, PatchDiscriminator, TranslationNetwork, build_translator
 from crosswire.training.tasks.segmentation.losses import sparsity_loss
 from crosswire.training.tasks.translation.config import TranslationConfig, TranslatorConfig
-from crosswire.training.tasks.translation.data import Views
+from crosswire.training.tasks.translation.data import ImageBatch
 from crosswire.training.tasks.translation.domains import codecs, domain
 from crosswire.training.tasks.translation.losses import believed, per_flow, task_error, verdicts
-from crosswire.training.tasks.translation.metrics import PictureMetrics, error_of
+from crosswire.training.tasks.translation.metrics import ImageMetrics, error_of
 
 MONITOR = "val_mae"
 
@@ -55,7 +55,7 @@ class TranslationTask(RunTask):
             self.to(memory_format=torch.channels_last)
         if config.runtime.compile:
             self.network.compile()
-        self.metrics = PictureMetrics(config.network)
+        self.metrics = ImageMetrics(config.network)
         #: Kept out of the module's own state: it is trained elsewhere and stays as it is.
         self._consistent: list[nn.Module] = [_consistency_network(config)] if settings.consistency else []
 
@@ -64,7 +64,7 @@ class TranslationTask(RunTask):
         for network in self._consistent:
             network.to(self.device)
 
-    def training_step(self, batch: Views, index: int) -> None:
+    def training_step(self, batch: ImageBatch, index: int) -> None:
         """Take one step of the discriminators, then one of the generator."""
         torch.manual_seed(derive_seed(self.config.seed, "dropout", self.step, self.global_rank))
         optimisers: Any = self.optimizers()
@@ -109,7 +109,7 @@ class TranslationTask(RunTask):
         """Log the exchanged share, which the step has just moved."""
         self.log("exchanged", exchanged_share(self.network), prog_bar=True)
 
-    def validation_step(self, batch: Views, index: int) -> None:
+    def validation_step(self, batch: ImageBatch, index: int) -> None:
         """Count one batch."""
         self.metrics.update(self.network(*batch.inputs), batch.targets)
 
@@ -138,14 +138,14 @@ class TranslationTask(RunTask):
             optimisers.append(torch.optim.Adam(judged, lr=settings.discriminator_lr, betas=settings.betas))
         return optimisers
 
-    def critic_loss(self, batch: Views, pictures: Pictures) -> Tensor:
+    def critic_loss(self, batch: ImageBatch, pictures: ImageMix) -> Tensor:
         """Return the objective of the discriminators on a batch; it sends nothing back into the generator."""
         given, made, true = self._pairs(batch, pictures)
         streams = self.config.network.streams
         real = believed(verdicts(self._judges, given, true), true=True, streams=streams)
         return 0.5 * real + 0.5 * believed(verdicts(self._judges, given, made.detach()), true=False, streams=streams)
 
-    def generator_loss(self, batch: Views, pictures: Pictures) -> Tensor:
+    def generator_loss(self, batch: ImageBatch, pictures: ImageMix) -> Tensor:
         """Return the objective of the generator on a batch, without the L1 of the scaling factors."""
         settings, network = self.config.optimiser, self.config.network
         chosen, codes = self._chosen(), codecs(network.outputs, network)
@@ -175,7 +175,7 @@ class TranslationTask(RunTask):
         """The discriminators of all tasks."""
         return list(self.judges)
 
-    def _pairs(self, batch: Views, pictures: Pictures) -> tuple[Tensor, Tensor, Tensor]:
+    def _pairs(self, batch: ImageBatch, pictures: ImageMix) -> tuple[Tensor, Tensor, Tensor]:
         """Return per flow the input, the picture made from it, and the true one, stacked [F*N, 3, H, W] each."""
         tasks, flows = len(self.config.network.outputs), len(self.config.network.flows)
         given = self.network.stack(*batch.inputs)

@@ -13,10 +13,10 @@ from typing import Any
 from crosswire.training.config import STAGE_FUSIONS, WHERE
 from crosswire.training.datasets.rooms import CLASSES
 from crosswire.training.tasks.translation.config import LABELS, TranslationConfig, TranslatorConfig
-from crosswire.training.tasks.translation.settings import AdversarialConfig, PicturesConfig
+from crosswire.training.tasks.translation.settings import AdversarialConfig, ImagesConfig
 
 _EPOCHS, _PICTURES = 300, 1000
-_TASKONOMY = PicturesConfig(
+_TASKONOMY = ImagesConfig(
     name="taskonomy", height=256, width=256, resize=286 / 256, train_scenes=_PICTURES, val_scenes=500, batch=1
 )
 
@@ -99,7 +99,7 @@ _SMALL: dict[str, Any] = {"levels": 5, "width": 12, "norm": "batch", "dropout": 
 _ROOMS_TRANSLATE = TranslationConfig(
     preset="rooms-translate",
     network=TranslatorConfig(inputs=("texture", "shade"), outputs=("rgb",), **_SMALL),
-    data=PicturesConfig(train_scenes=1500, flip=0.0, batch=4),
+    data=ImagesConfig(train_scenes=1500, flip=0.0, batch=4),
     optimiser=AdversarialConfig(
         lr=1e-3,
         gamma_lr=5e-3,

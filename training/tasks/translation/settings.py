@@ -11,7 +11,7 @@ SCHEDULES = ("constant", "cosine")
 
 
 @dataclass(frozen=True)
-class PicturesConfig:
+class ImagesConfig:
     """Which pictures.
 
     Attributes:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from crosswire.training.config import ConfigError
-from crosswire.training.engine.arrays import TensorError, check_pictures
-from crosswire.training.engine.training_setup import Lesson
+from crosswire.training.engine.arrays import TensorError, check_arrays
+from crosswire.training.engine.training_setup import TrainingSetup
 from crosswire.training.models.inception import load_inception
 from crosswire.training.models.translation import build_translator as build
 from crosswire.training.report.translation import write_report as report
@@ -29,27 +29,27 @@ from crosswire.training.tasks.translation.config import (
 from crosswire.training.tasks.translation.data import eval_loader, train_loader
 from crosswire.training.tasks.translation.domains import codecs, domain
 from crosswire.training.tasks.translation.evaluate import TranslationRun
-from crosswire.training.tasks.translation.images import RoomPictures, pictures
+from crosswire.training.tasks.translation.images import RoomImages, images
 from crosswire.training.tasks.translation.module import MONITOR, TranslationTask
 
-__all__ = ["NETWORKS", "build", "infer", "lesson", "next_step", "report", "sample", "score", "shapes", "table"]
+__all__ = ["NETWORKS", "build", "infer", "next_step", "report", "sample", "score", "shapes", "table", "training_setup"]
 
 table = evaluate.table
 
 
-def lesson(config: TranslationConfig, *, fresh: bool) -> Lesson:
+def training_setup(config: TranslationConfig, *, fresh: bool) -> TrainingSetup:
     """Return a generator and its pictures; see `crosswire.training.tasks.registry.Kind`."""
-    train, val = (pictures(config.data, config.network, split) for split in ("train", "val"))
+    train, val = (images(config.data, config.network, split) for split in ("train", "val"))
     task = TranslationTask(config)
 
     def loaders(rank: int, ranks: int) -> tuple[DataLoader[Any], DataLoader[Any]]:
         batches = train_loader(config, train, lambda: task.step, rank=rank, ranks=ranks)
         return batches, eval_loader(config, val, rank=rank, ranks=ranks)
 
-    return Lesson(
+    return TrainingSetup(
         task=task,
         loaders=loaders,
-        prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, RoomPictures)},
+        prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, RoomImages)},
         monitor=MONITOR,
         lower_is_better=True,
         idle_parameters=True,  # generator and discriminators take turns
@@ -73,7 +73,7 @@ def infer(run: TranslationRun, arrays: Mapping[str, NDArray[np.generic]]) -> dic
         TensorError: arrays that are missing, too many, or of the wrong dtype, shape or values.
     """
     names = run.config.network.inputs
-    check_pictures({name: domain(name).channels for name in names}, arrays)
+    check_arrays({name: domain(name).channels for name in names}, arrays)
     side = 2**run.config.network.levels
     if any(length % side for length in arrays[names[0]].shape[2:]):
         raise TensorError(f"height and width are {list(arrays[names[0]].shape[2:])}; give multiples of {side}")
