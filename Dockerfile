@@ -1,10 +1,10 @@
-# Production image: NVIDIA's Triton with the native onnxruntime backend, and the front door before it.
+# Production image: NVIDIA's Triton with the native onnxruntime backend, and the gateway before it.
 # Not built or run by the project's CI, which has neither Docker nor a GPU.
 #
 #   docker build -t crosswire .
 #   docker run --rm --init --gpus all --shm-size=1g -p 8000:8000 -p 8001:8001 crosswire
 #
-# The python stages pass pictures through /dev/shm: Docker's 64 MiB are too few. Triton before 26.07 has known holes.
+# The python steps pass pictures through /dev/shm: Docker's 64 MiB are too few. Triton before 26.07 has known holes.
 FROM python:3.12-slim AS wheel
 WORKDIR /build
 COPY pyproject.toml README.md LICENSE ./

@@ -2,8 +2,8 @@
 
 The same JPEG and 16-bit PNG pair (640x480) goes through the same decode, the same ONNX Runtime session settings and the
 same rendering on the same cores. *Bare* is threads in this process that share one session: no server, no wire. *Served*
-is threads in this process that ask a server of its own through gRPC: client, front door and Triton all count. *Direct*
-leaves out the front door. All are measured in turns, so that a busy neighbour disturbs all, and rounds in which other
+is threads in this process that ask a server of its own through gRPC: client, gateway and Triton all count. *Direct*
+leaves out the gateway. All are measured in turns, so that a busy neighbour disturbs all, and rounds in which other
 virtual machines took more than a fiftieth of the cores are repeated: what waits for a processor that was taken away
 waits longer the more processes it passes through. Reported are medians over the rounds, the median of their ratios, and
 the processor time per request of all processes together. First all steps of the pipeline run in one process, as they
@@ -55,7 +55,7 @@ PAIR = (Path("demo/real/redwood_livingroom.rgb.jpg"), Path("demo/real/redwood_li
 _UNITS_PER_METRE = 1000.0
 _LIKE, _STAND_IN, _SIZE = Path("model_repository/rooms_cen"), "stand_in", (480, 640)
 _NETWORK_MS, _TRIED_CONVOLUTIONS = 45.0, 24
-_LAYOUTS = {"fused": "[models]\nfused = true\n", "apart": "[models]\nfused = false\n"}
+_LAYOUTS = {"in_process": "[models]\nin_process = true\n", "apart": "[models]\nin_process = false\n"}
 _MOST_STOLEN, _MOST_REPEATS = 0.02, 4
 Work = Callable[[], None]
 
@@ -193,7 +193,7 @@ def served_work(url: str, pipeline: str, rgb: bytes, depth: bytes, stack: ExitSt
 
 
 def triton_url(server: EmbeddedServer) -> str:
-    """Return where Triton itself answers, behind the front door of a server of this user."""
+    """Return where Triton itself answers, behind the gateway of a server of this user."""
     (found,) = (one for one in running_servers() if one.run.grpc_url == server.grpc_url)
     return f"grpc://{found.run.triton_target}"
 

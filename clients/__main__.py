@@ -5,23 +5,14 @@ Exit codes: 0 done; 1 done, but with failures that are listed; 2 one line on std
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from crosswire.clients.commands import batch, bench, list_pipelines, predict, stream
 from crosswire.clients.errors import CrosswireError
+from crosswire.contract.command_line import OneLineParser
 
 COMMANDS = (predict, list_pipelines, batch, stream, bench)
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print one line and leave with code 2."""
-        self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -43,13 +43,13 @@ class AsyncPredictor:
         self,
         url: str | Sequence[str],
         *,
-        deadline_s: float = DEADLINE_S,
+        timeout: float = DEADLINE_S,
         retries: Retries | None = None,
         api_key: str | None = None,
         ca: str | os.PathLike[str] | None = None,
     ) -> None:
         """Remember the servers; arguments and errors are those of `Predictor`."""
-        self._talks = Session(url, deadline_s, retries)
+        self._talks = Session(url, timeout, retries)
         access = Access.of(api_key, ca)
         addresses = self._talks.addresses
         self._transports: list[AsyncTransport] | None = [open_async_transport(address, access) for address in addresses]
@@ -134,9 +134,9 @@ class AsyncPredictor:
             lambda: classification_request(clip, frames, waveform, pipeline=pipeline, strip=strip)
         )
 
-    async def ask(self, question: Request[Answer], *, deadline_s: float | None = None) -> Answer:
+    async def ask(self, question: Request[Answer], *, timeout: float | None = None) -> Answer:
         """Ask a prepared question; see `Predictor.ask`."""
-        return await self._hold(self._talks.ask(question, deadline_s))
+        return await self._hold(self._talks.ask(question, timeout))
 
     async def _prepared(self, prepare: Callable[[], Request[Answer]]) -> Answer:
         """Prepare a question in a thread, then ask it."""
@@ -164,4 +164,4 @@ class AsyncPredictor:
             return await asyncio.to_thread(step.do)
         if self._transports is None:
             raise CrosswireError("this predictor was closed; make a new one")
-        return await getattr(self._transports[step.server], step.verb)(*step.arguments, step.deadline_s)
+        return await getattr(self._transports[step.server], step.verb)(*step.arguments, step.timeout)

@@ -33,13 +33,13 @@ class Call:
         server: index of the server.
         verb: method of its transport.
         arguments: for the method, without the deadline.
-        deadline_s: seconds that are left, passed as the last argument.
+        timeout: seconds that are left, passed as the last argument.
     """
 
     server: int
     verb: str
     arguments: tuple[Any, ...]
-    deadline_s: float
+    timeout: float
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Session:
     def __init__(
         self,
         url: str | Sequence[str],
-        deadline_s: float,
+        timeout: float,
         retries: Retries | None,
         clock: Clock = time.monotonic,
         chance: Callable[[], float] = random.random,
@@ -106,7 +106,7 @@ class Session:
 
         Args:
             url: one address, or several.
-            deadline_s: seconds that one question may take, all attempts together.
+            timeout: seconds that one question may take, all attempts together.
             retries: how patient to be; None takes the defaults.
             clock: seconds that only grow.
             chance: numbers drawn evenly from 0..1.
@@ -115,14 +115,14 @@ class Session:
             AddressError: an address cannot be understood.
             InputError: the deadline makes no sense, or no address came.
         """
-        check_timeout(deadline_s)
+        check_timeout(timeout)
         urls = [one.strip() for one in url.split(",")] if isinstance(url, str) else list(url)
         if not urls:
             raise InputError("no address came; send one or more, for example grpc://127.0.0.1:8001")
         if len(urls) > 1 and "" in urls:
             raise AddressError(f"address {urls.index('') + 1} of {len(urls)} in {url!r} is empty; take out its comma")
         self.addresses = tuple(Address.parse(one) for one in urls)
-        self._deadline_s, self._clock = deadline_s, clock
+        self._timeout, self._clock = timeout, clock
         self._balance = Balance(len(urls), retries, clock, chance)
         self._known: dict[tuple[str | None, str], PipelineDescription] = {}
 
@@ -135,7 +135,7 @@ class Session:
         """Ask every server whether it is ready."""
         found = {}
         for index, address in enumerate(self.addresses):
-            found[str(address)] = bool((yield Call(index, "ready", (), self._deadline_s)))
+            found[str(address)] = bool((yield Call(index, "ready", (), self._timeout)))
         return found
 
     def pipelines(self, limit: Limit | None = None) -> SessionFlow[tuple[PipelineDescription, ...]]:
@@ -175,15 +175,15 @@ class Session:
         found, _ = yield from self._send("statistics", (), self._limit())
         return list(found)
 
-    def ask(self, question: Request[Result], deadline_s: float | None = None) -> SessionFlow[Result]:
+    def ask(self, question: Request[Result], timeout: float | None = None) -> SessionFlow[Result]:
         """Ask a question: find the pipeline, send, send again where that is safe, read the answer.
 
         Args:
             question: what to ask.
-            deadline_s: seconds that all of it may take, or None for the predictor's.
+            timeout: seconds that all of it may take, or None for the predictor's.
         """
         started = time.perf_counter()
-        limit = self._limit(deadline_s)
+        limit = self._limit(timeout)
         chosen = yield from self.pipeline(question.pipeline, question.task, limit)
         asked = time.perf_counter()
         outputs = question.outputs(chosen)
@@ -204,15 +204,15 @@ class Session:
         answer: Result = yield Work(lambda: question.read(chosen, tensors, timings))
         return answer
 
-    def _limit(self, deadline_s: float | None = None) -> Limit:
+    def _limit(self, timeout: float | None = None) -> Limit:
         """Return the limit of a question that is asked now.
 
         Raises:
             InputError: the deadline makes no sense.
         """
-        if deadline_s is not None:
-            check_timeout(deadline_s)
-        return Limit.of(self._deadline_s if deadline_s is None else deadline_s, self._clock)
+        if timeout is not None:
+            check_timeout(timeout)
+        return Limit.of(self._timeout if timeout is None else timeout, self._clock)
 
     def _send(self, verb: str, arguments: tuple[Any, ...], limit: Limit) -> SessionFlow[tuple[Any, int]]:
         """Ask one server after the other until one answers; returns the answer and how often was asked."""

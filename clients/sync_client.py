@@ -45,7 +45,7 @@ class Predictor:
         self,
         url: str | Sequence[str],
         *,
-        deadline_s: float = DEADLINE_S,
+        timeout: float = DEADLINE_S,
         retries: Retries | None = None,
         api_key: str | None = None,
         ca: str | os.PathLike[str] | None = None,
@@ -56,7 +56,7 @@ class Predictor:
             url: `grpc://host:port` or `http://host:port` (`grpcs://`, `https://` with TLS), or several that serve the
                 same, as a sequence or with commas between them: each request goes to the healthy one with the fewest
                 requests in flight.
-            deadline_s: seconds that one request may take, all attempts together.
+            timeout: seconds that one request may take, all attempts together.
             retries: how often a request is sent again when a server is full or gone; None takes the defaults.
             api_key: for a server that asks for one; None takes the variable `CROSSWIRE_API_KEY`.
             ca: PEM file of the certificates to trust with TLS; None trusts those of this machine.
@@ -65,7 +65,7 @@ class Predictor:
             AddressError: an address cannot be understood.
             InputError: the deadline is not above 0, no address came, or the key or certificates are of no use.
         """
-        self._talks = Session(url, deadline_s, retries)
+        self._talks = Session(url, timeout, retries)
         access = Access.of(api_key, ca)
         self._transports: list[Transport] | None = [
             open_transport(address, access) for address in self._talks.addresses
@@ -213,17 +213,17 @@ class Predictor:
         """
         return self.ask(classification_request(clip, frames, waveform, pipeline=pipeline, strip=strip))
 
-    def ask(self, question: Request[Answer], *, deadline_s: float | None = None) -> Answer:
+    def ask(self, question: Request[Answer], *, timeout: float | None = None) -> Answer:
         """Ask a prepared question.
 
         Args:
             question: for example from `segmentation_request`.
-            deadline_s: seconds that this question may take; None takes the predictor's.
+            timeout: seconds that this question may take; None takes the predictor's.
 
         Raises:
             ServerError: the server was asked and there is no result.
         """
-        return self._hold(self._talks.ask(question, deadline_s))
+        return self._hold(self._talks.ask(question, timeout))
 
     def _hold(self, talk: SessionFlow[Answer]) -> Answer:
         """Take every step of a talk, one after the other."""
@@ -247,4 +247,4 @@ class Predictor:
             return step.do()
         if self._transports is None:
             raise CrosswireError("this predictor was closed; make a new one")
-        return getattr(self._transports[step.server], step.verb)(*step.arguments, step.deadline_s)
+        return getattr(self._transports[step.server], step.verb)(*step.arguments, step.timeout)

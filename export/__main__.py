@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crosswire.contract import PRECISIONS, TARGETS, Contract
+from crosswire.contract.command_line import add_renamed
 from crosswire.export.report.page import page
 from crosswire.export.report.text import describe
 from crosswire.export.tensorrt import plan
@@ -46,7 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--calibration", type=Path, metavar="DIR", help="int8: real inputs (default: training frames)")
     build.add_argument("--calibration-frames", type=int, default=32, help="int8: how many of them (default 32)")
     build.add_argument("--max-drop", type=float, default=0.5, help="int8: points of mean IoU to lose (default 0.5)")
-    build.add_argument("--absence", action="store_true", help="also answer with one stream alone, if trained for that")
+    build.add_argument("--missing-modality", action="store_true", help="also answer with one stream alone, if trained")
+    add_renamed(build, "--absence", "--missing-modality")
     build.add_argument("--frames", type=int, default=32, help="labelled frames to score on (default 32)")
     inspect = commands.add_parser("inspect", help="print and draw what a contract promises and proves, and time it")
     inspect.set_defaults(action=_inspect)
@@ -62,15 +64,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(options: argparse.Namespace) -> int:
     """Export a run."""
-    plan = options.format == "tensorrt"
-    if plan:
+    with_plan = options.format == "tensorrt"
+    if with_plan:
         plan.load_tensorrt()  # before anything slow
     from crosswire.export.build import build, default_target  # torch is needed only here
     from crosswire.export.quantization.precision import Precision
     from crosswire.training.engine.run_folder import read_run
 
     run = read_run(options.run)
-    target = options.target or default_target(run, plan=plan)
+    target = options.target or default_target(run, plan=with_plan)
     precision = Precision(
         options.precision, target, options.calibration, options.calibration_frames, options.max_drop, options.frames
     )
@@ -81,11 +83,11 @@ def _build(options: argparse.Namespace) -> int:
         options.to,
         max_batch=options.max_batch,
         precision=precision,
-        absence=options.absence,
+        missing_modality=options.missing_modality,
         report=_report,
     )
     print(describe(contract))
-    if plan:
+    if with_plan:
         _report(plan.UNTRIED)
         plan.build_plans(options.to / options.name, version_compatible=options.version_compatible)
     print(f"\nwritten: {options.to / options.name}\nnext: crosswire serve --repository {options.to}")

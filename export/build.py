@@ -41,7 +41,7 @@ def build(
     *,
     max_batch: int = 8,
     precision: Precision = FP32,
-    absence: bool = False,
+    missing_modality: bool = False,
     report: Report = silent,
 ) -> Contract:
     """Export a run into `to/name`, all of it or nothing.
@@ -53,7 +53,7 @@ def build(
         to: the model repository.
         max_batch: largest batch that a server may form.
         precision: arithmetic of the graph.
-        absence: also write a graph per stream, which answers when that stream alone is present; clips always have one
+        missing_modality: also write a graph per stream, which answers when that stream alone is present; clips always have one
             per modality that they were trained with alone, translations never.
         report: is told what is being measured.
 
@@ -66,7 +66,7 @@ def build(
         ContractError: a tolerance is exceeded.
     """
     _check(name, max_batch, to)
-    write = _writer(run, _Wanted(name, size, max_batch, precision, absence, report))
+    write = _writer(run, _Wanted(name, size, max_batch, precision, missing_modality, report))
     partial = to / f".{name}.{os.getpid()}.partial"
     try:
         (partial / GRAPH).parent.mkdir(parents=True)
@@ -100,7 +100,7 @@ class _Wanted:
     size: tuple[int, int] | None
     max_batch: int
     precision: Precision
-    absence: bool
+    missing_modality: bool
     report: Report
 
     def pictures(self) -> tuple[int, int]:
@@ -144,7 +144,7 @@ def _segmentation(run: RunOf[Any, Any], wanted: _Wanted) -> Writer:
     def write(folder: Path) -> Contract:
         try:
             whole = prepare_export(run, size, wanted.max_batch, wanted.precision, wanted.report)
-            lone = single_stream_exports(whole) if wanted.absence else ()
+            lone = single_stream_exports(whole) if wanted.missing_modality else ()
         except ValueError as error:
             raise BuildError(f"{run.folder}: {error}") from error
         return write_segmentation(whole, lone, wanted.name, folder)
@@ -155,9 +155,9 @@ def _segmentation(run: RunOf[Any, Any], wanted: _Wanted) -> Writer:
 def _translation(run: RunOf[Any, Any], wanted: _Wanted) -> Writer:
     """Return what writes a translation; its errors name the run."""
     size = wanted.pictures()
-    if wanted.absence:
+    if wanted.missing_modality:
         raise BuildError(
-            "translations are trained with every input present, and have no graph without; leave out --absence"
+            "translations are trained with every input present, and have no graph without; leave out --missing-modality"
         )
 
     def write(folder: Path) -> Contract:

@@ -164,7 +164,7 @@ def _add_ports(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_door(parser: argparse.ArgumentParser) -> None:
-    """Add where the front door is and who may come in."""
+    """Add where the gateway is and who may come in."""
     parser.add_argument("--host", help="address to bind to (default: 127.0.0.1; others are for containers)")
     parser.add_argument("--api-keys", type=Path, metavar="FILE", help="ask every request for one of the keys in FILE")
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="PEM certificate chain: HTTPS, and gRPC over TLS")

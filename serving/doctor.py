@@ -67,7 +67,7 @@ def examine(wanted: Settings) -> Iterator[Finding]:
         yield from _onnxruntime()
     for option, port in (("--http-port", wanted.http_port), ("--grpc-port", wanted.grpc_port)):
         yield _guarded(f"port {port}", partial(_port, wanted.host, port, option))
-    yield _guarded("front door", partial(_door, wanted))
+    yield _guarded("gateway", partial(_door, wanted))
     yield from _artefacts(wanted)
 
 
@@ -151,8 +151,8 @@ def _door(wanted: Settings) -> Finding:
     text = f"{wanted.host}, {keys}, {'TLS' if door.tls_cert else 'no TLS'}"
     if wanted.host != LOOPBACK and not door.key_hashes:
         cure = "give it keys: --api-keys FILE, or let only a gateway reach it"
-        return Finding("front door", Verdict.NOTE, f"{text}: whoever reaches this address may ask", cure)
-    return Finding("front door", Verdict.FINE, text)
+        return Finding("gateway", Verdict.NOTE, f"{text}: whoever reaches this address may ask", cure)
+    return Finding("gateway", Verdict.FINE, text)
 
 
 def _artefacts(wanted: Settings) -> Iterator[Finding]:

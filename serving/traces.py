@@ -1,4 +1,4 @@
-"""OpenTelemetry where the server is asked for traces: what the front door and the steps have in common."""
+"""OpenTelemetry where the server is asked for traces: what the gateway and the steps have in common."""
 
 from __future__ import annotations
 

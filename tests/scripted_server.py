@@ -71,7 +71,7 @@ class ScriptedServer:
         self._here -= 1
         self.answered += 1
 
-    async def infer(self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float) -> dict[str, Any]:
+    async def infer(self, model: str, inputs: Tensors, outputs: Sequence[str], timeout: float) -> dict[str, Any]:
         """Label every pixel alike."""
         await self._serve()
         file = io.BytesIO()
@@ -80,25 +80,25 @@ class ScriptedServer:
         found = {"labels_png": file.getvalue(), "summary": json.dumps(summary).encode()}
         return {name: bytes_tensor(found[name]) for name in outputs}
 
-    def repeated(self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float) -> Send:
+    def repeated(self, model: str, inputs: Tensors, outputs: Sequence[str], timeout: float) -> Send:
         """Return what sends one request."""
         return self._serve
 
-    async def config(self, model: str, deadline_s: float) -> dict[str, Any]:
+    async def config(self, model: str, timeout: float) -> dict[str, Any]:
         """Return the pipeline's configuration."""
         return _CONFIG
 
-    async def models(self, deadline_s: float) -> tuple[str, ...]:
+    async def models(self, timeout: float) -> tuple[str, ...]:
         """Return the pipeline's name."""
         return (PIPELINE,)
 
-    async def statistics(self, deadline_s: float, model: str = "") -> list[dict[str, Any]]:
+    async def statistics(self, timeout: float, model: str = "") -> list[dict[str, Any]]:
         """Return what was answered; a step is told of only to who names it."""
         spent = round(self.answered * self.service_s * 1e9)
         stats = {"success": {"count": self.answered, "ns": spent}, "compute_infer": {"ns": spent}}
         return [{"name": model or self.pipeline, "execution_count": self.answered, "inference_stats": stats}]
 
-    async def ready(self, deadline_s: float) -> bool:
+    async def ready(self, timeout: float) -> bool:
         """Always."""
         return True
 

@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent / "model_repository"
 NETWORK = "rooms_cen"
 PIPELINE = f"{NETWORK}_image"
 PATIENCE_SECONDS = 120.0
-STEPS = "[models]\nfused = false\n"  # every step in a process of its own, as on a GPU
+STEPS = "[models]\nin_process = false\n"  # every step in a process of its own, as on a GPU
 BRISK = "[pace]\nseconds = 0.5\npatience_seconds = 4\n"  # for tests that wait until something is noticed
 CALM = "[pace]\nseconds = 3600\n"  # for tests that stop a part, which nobody is to notice
 
@@ -183,7 +183,7 @@ def command_of(pid: int) -> bytes:
 
 def decoders_of(server: EmbeddedServer) -> list[int]:
     """Return the processes that decode for a server's stubs."""
-    return [one for one in descendants(server.pid) if b"killable_main" in command_of(one)]
+    return [one for one in descendants(server.pid) if b"sandbox_main" in command_of(one)]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -32,14 +32,20 @@ Array = np.ndarray[Any, Any]
 _TYPES = {"UINT8": TensorProto.UINT8, "FP32": TensorProto.FLOAT}
 
 
-def write_classification(folder: Path, name: str = "events_small", *, absence: bool = True) -> Contract:
+def write_classification(folder: Path, name: str = "events_small", *, missing_modality: bool = True) -> Contract:
     """Write an audio-video network: the brightness of three thirds of the pictures, and the loudness of the sound."""
     frames = TensorSpec(
         "frames", "UINT8", (FRAMES, HEIGHT, WIDTH, 3), ("time", "height", "width", "channel"), "intensity 0..255",
-        optional=absence, rate=FRAME_RATE,
+        optional=missing_modality, rate=FRAME_RATE,
     )  # fmt: skip
     waveform = TensorSpec(
-        "waveform", "FP32", (SAMPLES,), ("sample",), "amplitude -1..1", optional=absence, rate=float(SAMPLE_RATE)
+        "waveform",
+        "FP32",
+        (SAMPLES,),
+        ("sample",),
+        "amplitude -1..1",
+        optional=missing_modality,
+        rate=float(SAMPLE_RATE),
     )
     probabilities = TensorSpec("probabilities", "FP32", (len(EVENTS),), ("class",), "probability 0..1")
     seen = [
@@ -64,7 +70,7 @@ def write_classification(folder: Path, name: str = "events_small", *, absence: b
         "scale": np.array([0.02, 0.01, -0.01], np.float32),
         "weights": np.array([4.0, -3.0, 1.0], np.float32),
     }
-    if not absence:
+    if not missing_modality:
         graphs = {key: nodes for key, nodes in graphs.items() if len(key) == 2}
     return _write(
         folder, name, "classification", (frames, waveform), (probabilities, used_spec()), graphs, stored, EVENTS

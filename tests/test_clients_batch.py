@@ -165,7 +165,7 @@ def test_a_batch_stops_when_the_server_is_gone_and_says_so(
 ) -> None:
     write_pairs(tmp_path / "pairs", 10, 1)
     arguments = ["batch", str(tmp_path / "pairs"), str(tmp_path / "out"), "--url", "grpc://127.0.0.1:9"]
-    assert main([*arguments, "--deadline", "0.3"]) == 2
+    assert main([*arguments, "--timeout", "0.3"]) == 2
     captured = capsys.readouterr().err
     assert captured.count("\n") == 1 and "grpc://127.0.0.1:9" in captured
 

@@ -68,8 +68,8 @@ def complaint_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> st
         (["list", "--url", "grpc://127.0.0.1:1,"], "address 2 of 2 in 'grpc://127.0.0.1:1,' is empty"),
         (["predict", "missing.mp4", "--out", "{out}"], "cannot read missing.mp4"),
         (["predict", "{rgb}", "{depth}"], "the following arguments are required: --out"),
-        (["predict", "{rgb}", "{depth}", "--out", "{out}", "--deadline", "soon"], "invalid float value: 'soon'"),
-        (["predict", "{rgb}", "{depth}", "--out", "{out}", "--deadline", "0"], "deadline is 0.0 s"),
+        (["predict", "{rgb}", "{depth}", "--out", "{out}", "--timeout", "soon"], "invalid float value: 'soon'"),
+        (["predict", "{rgb}", "{depth}", "--out", "{out}", "--timeout", "0"], "deadline is 0.0 s"),
         (
             ["predict", "{rgb}", "{depth}", "--out", "{out}", "--url", "host:1"],
             "does not start with grpc:// or http://",
@@ -132,11 +132,11 @@ def test_help_is_on_stdout_with_code_0(command: list[str], capsys: pytest.Captur
 def test_a_deadline_that_makes_no_sense_is_refused_by_every_command(
     command: str, seconds: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*command.split(), "--url", "grpc://127.0.0.1:1", f"--deadline={seconds}"]) == 2
+    assert main([*command.split(), "--url", "grpc://127.0.0.1:1", f"--timeout={seconds}"]) == 2
     assert f"deadline is {float(seconds)} s; send a number of seconds above 0, at most 86400" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf"), 86401.0])
 def test_a_deadline_of_one_question_that_makes_no_sense_is_refused(seconds: float) -> None:
     with Predictor("grpc://127.0.0.1:1") as predictor, pytest.raises(InputError, match="deadline is"):
-        predictor.ask(segmentation_request(jpeg(), depth_png()), deadline_s=seconds)
+        predictor.ask(segmentation_request(jpeg(), depth_png()), timeout=seconds)

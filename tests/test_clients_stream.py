@@ -209,7 +209,7 @@ def test_what_was_seen_until_the_server_went_is_told(
             return found
 
         monkeypatch.setattr(AsyncPredictor, "segment", ask_and_stop)
-        assert main([*arguments, "--deadline", "3"]) == 2
+        assert main([*arguments, "--timeout", "3"]) == 2
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert 0 < figures["answered"] < FRAMES and len(lines(report)) == figures["frames"]
 

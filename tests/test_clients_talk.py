@@ -39,12 +39,12 @@ ADDRESS = "grpc://127.0.0.1:1"
 def test_the_deadline_of_a_question_covers_finding_its_pipeline(name: str | None) -> None:
     """The pipeline is asked for within the question's seconds: each call has what the ones before have left."""
     clock = Clock()
-    talk = Session(ADDRESS, 60.0, None, clock).ask(clip_request(b"clip", pipeline=name), deadline_s=9.0)
+    talk = Session(ADDRESS, 60.0, None, clock).ask(clip_request(b"clip", pipeline=name), timeout=9.0)
     left, step = [], next(talk)
     with pytest.raises(PipelineNotFoundError):  # it answers with nothing
         while True:
             assert isinstance(step, Call)
-            left.append(step.deadline_s)
+            left.append(step.timeout)
             clock.now += 1.5
             step = talk.send(ANSWERS[step.verb])
     assert left == [9.0, 7.5, 6.0][: 2 + (name == "another")]
@@ -52,7 +52,7 @@ def test_the_deadline_of_a_question_covers_finding_its_pipeline(name: str | None
 
 def test_a_question_whose_pipeline_is_found_too_late_is_not_sent() -> None:
     clock = Clock()
-    talk = Session(ADDRESS, 60.0, None, clock).ask(clip_request(b"clip"), deadline_s=0.5)
+    talk = Session(ADDRESS, 60.0, None, clock).ask(clip_request(b"clip"), timeout=0.5)
     assert isinstance(next(talk), Call)
     clock.now = 0.5
     with pytest.raises(DeadlineExceeded, match=r"no answer within 0\.5 s"):
@@ -70,7 +70,7 @@ def refused(talk: SessionFlow[Any], clock: Clock, error: Exception, takes_s: flo
                 step = talk.send(None)
             else:
                 assert isinstance(step, Call)
-                deadlines.append(step.deadline_s)
+                deadlines.append(step.timeout)
                 clock.now += takes_s
                 step = talk.throw(error)
     except type(error):

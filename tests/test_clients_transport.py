@@ -83,8 +83,8 @@ def grpc_peer(code: grpc.StatusCode, largest: int = 4 << 20) -> Iterator[str]:
         server.stop(None).wait()
 
 
-def failure_at(url: str, deadline_s: float = 60.0) -> CrosswireError:
-    with Predictor(url, deadline_s=deadline_s) as predictor, pytest.raises(CrosswireError) as caught:
+def failure_at(url: str, timeout: float = 60.0) -> CrosswireError:
+    with Predictor(url, timeout=timeout) as predictor, pytest.raises(CrosswireError) as caught:
         predictor.pipelines()
     assert caught.value.__cause__ is not None
     assert url in str(caught.value)
@@ -167,6 +167,6 @@ def test_the_ports_of_the_two_protocols_mistaken_for_each_other_are_hinted_at() 
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
 def test_a_peer_that_accepts_and_stays_silent_runs_into_the_deadline(scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as peer:
-        error = failure_at(f"{scheme}://127.0.0.1:{peer.getsockname()[1]}", deadline_s=1.0)
+        error = failure_at(f"{scheme}://127.0.0.1:{peer.getsockname()[1]}", timeout=1.0)
     assert type(error) is DeadlineExceeded
     assert "no answer within 1 s" in str(error)

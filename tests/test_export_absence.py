@@ -41,7 +41,7 @@ def dropped_run(exchanging_run: Run, tmp_path_factory: pytest.TempPathFactory) -
 def absent(dropped_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the network exported with a graph per stream."""
     repository = tmp_path_factory.mktemp("absent")
-    build(dropped_run, "tiny_absent", SIZE, repository, max_batch=4, absence=True)
+    build(dropped_run, "tiny_absent", SIZE, repository, max_batch=4, missing_modality=True)
     return repository / "tiny_absent"
 
 
@@ -79,7 +79,7 @@ def test_a_network_that_was_never_without_a_stream_is_refused(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    arguments = ["--name", "x", "--size", "64x80", "--absence", "--to", str(tmp_path)]
+    arguments = ["--name", "x", "--size", "64x80", "--missing-modality", "--to", str(tmp_path)]
     assert main(["build", str(exchanging_run.folder), *arguments]) == 2
     error = capsys.readouterr().err
     assert "was trained with every stream present" in error and "modality_dropout" in error

@@ -114,8 +114,8 @@ def test_a_translation_that_cannot_be_exported_is_refused_and_leaves_nothing(
         build(run, "tiny", (40, 48), tmp_path / "repository")
     with pytest.raises(BuildError, match=r"int8 is not for translations: .* use --precision fp16, or leave it out"):
         build(run, "tiny", SIZE, tmp_path / "repository", precision=Precision("int8"))
-    with pytest.raises(BuildError, match=r"trained with every input present.*; leave out --absence"):
-        build(run, "tiny", SIZE, tmp_path / "repository", absence=True)
+    with pytest.raises(BuildError, match=r"trained with every input present.*; leave out --missing-modality"):
+        build(run, "tiny", SIZE, tmp_path / "repository", missing_modality=True)
     run.network.decoder.stages[0].conv.weight.data.fill_(float("nan"))
     with pytest.raises(BuildError, match="this run diverged"):
         build(run, "tiny", SIZE, tmp_path / "repository")

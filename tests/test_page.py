@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from crosswire.clients import Predictor
-from crosswire.serving.gateway.page.static_page import StaticPage
+from crosswire.serving.gateway.http.static_page import StaticPage
 from tests.needs import PROGRAMS
 from tests.servers import PATIENCE_SECONDS, PIPELINE, depth_png, jpeg, png
 from tests.small_clips import clip

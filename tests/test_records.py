@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from benchmarks._record import command, keep
-from crosswire.training.__main__ import main
 from crosswire.training.engine.files import whole, write_json
 from crosswire.training.models import PrivateNorm2d
 from crosswire.training.models.exchange import ChannelExchange
 from crosswire.training.report.exchanged import exchanged_shares
+from research.__main__ import main
 from research.study.runner import Unfinished
 
 

@@ -38,7 +38,7 @@ def source(tmp_path: Path) -> Path:
 
 def tuned(fused: bool) -> Tuning:
     """Return the tuning that runs every step in one process, or in one each."""
-    return Tuning(ModelSettings(fused=fused))
+    return Tuning(ModelSettings(in_process=fused))
 
 
 APART = tuned(False)
@@ -92,7 +92,7 @@ def test_clients_find_the_same_wires_whether_steps_are_fused_or_apart(tmp_path: 
         for name in (network.contract.name, pipeline_of(network.contract).name):
             *wire, (step,) = wire_of(fused[name])
             assert wire == list(wire_of(apart[name])[:-1])
-            assert step.model_name == pipeline_of(network.contract).fused
+            assert step.model_name == pipeline_of(network.contract).in_process
             assert fused[name].parameters["crosswire"] == apart[name].parameters["crosswire"]
     assert len(fused) == 3 * len(networks)
 
@@ -253,7 +253,7 @@ def test_a_batcher_stands_where_batches_pay_or_its_queue_is_asked_for(
 ) -> None:
     monkeypatch.setattr("crosswire.serving.repository.tuning.onnxruntime_on_gpu", lambda: gpu)
     networks = find_networks(REPOSITORY, [NETWORK])
-    apart = replace(tuning, models=replace(tuning.models, fused=False))
+    apart = replace(tuning, models=replace(tuning.models, in_process=False))
     made = assemble(networks, runtime, tmp_path / "apart", copy_graphs=False, tuning=apart).configs
     assert made[NETWORK].HasField("dynamic_batching") == network
     for stage in ("decode", "render"):
@@ -272,20 +272,20 @@ def test_whether_there_is_a_gpu_is_asked_without_a_look_at_every_package(
 
 
 def test_more_processes_for_the_steps_give_every_step_one_of_its_own() -> None:
-    embedded = [Tuning(ModelSettings(stage_instances=count)).fuses(Runtime.EMBEDDED) for count in (1, 2)]
+    embedded = [Tuning(ModelSettings(step_instances=count)).fuses(Runtime.EMBEDDED) for count in (1, 2)]
     assert embedded == [True, False]
     with pytest.raises(ServingError, match=r"models\.stage_instances is 2"):
-        choose(None, {"models": ModelSettings(stage_instances=2, fused=True)})
+        choose(None, {"models": ModelSettings(step_instances=2, in_process=True)})
 
 
 def test_what_is_chosen_for_models_stands_in_their_configurations(tmp_path: Path) -> None:
     models = ModelSettings(
-        instances=2, threads=3, stage_instances=4, batch_delay_microseconds=500, cache_bytes=1, priority_levels=3
+        instances=2, threads=3, step_instances=4, batch_delay_microseconds=500, cache_bytes=1, priority_levels=3
     )
     networks = find_networks(REPOSITORY, [NETWORK])
     made: dict[str, ModelConfig] = {}
     for fused in (True, False):
-        tuning = Tuning(replace(models, fused=fused), QueueLimits(requests=5, seconds=1.5))
+        tuning = Tuning(replace(models, in_process=fused), QueueLimits(requests=5, seconds=1.5))
         one = assemble(networks, Runtime.EMBEDDED, tmp_path / str(fused), copy_graphs=False, tuning=tuning)
         assert one.configs[PIPELINE].response_cache.enable and not one.configs[NETWORK].response_cache.enable
         made |= one.configs
@@ -309,7 +309,10 @@ def test_sessions_share_twice_the_cores(instances: int, threads: int, monkeypatc
 
 
 def test_networks_are_warmed_up_with_the_batches_that_were_chosen(tmp_path: Path) -> None:
-    networks, tuning = find_networks(REPOSITORY, [NETWORK]), Tuning(ModelSettings(warm_up=(1, 2, 999), fused=False))
+    networks, tuning = (
+        find_networks(REPOSITORY, [NETWORK]),
+        Tuning(ModelSettings(warm_up=(1, 2, 999), in_process=False)),
+    )
     inputs = {spec.name: list(spec.shape) for spec in contract().inputs}
     for runtime, sizes in ((Runtime.EMBEDDED, [2]), (Runtime.CONTAINER, [1, 2])):
         made = assemble(networks, runtime, tmp_path / runtime.value, copy_graphs=False, tuning=tuning)
@@ -319,14 +322,14 @@ def test_networks_are_warmed_up_with_the_batches_that_were_chosen(tmp_path: Path
             assert {name: list(zeros.dims) for name, zeros in sample.inputs.items()} == inputs
             assert all(zeros.zero_data for zeros in sample.inputs.values())
         assert not made.configs[f"{NETWORK}_decode"].model_warmup
-    fused = Tuning(ModelSettings(warm_up=(1, 2, 999), fused=True))
+    fused = Tuning(ModelSettings(warm_up=(1, 2, 999), in_process=True))
     made = assemble(networks, Runtime.EMBEDDED, tmp_path / "fused", copy_graphs=False, tuning=fused)
     (sample,) = made.configs[f"{NETWORK}_fused"].model_warmup
     assert sample.batch_size == 2 and {name: list(zeros.dims) for name, zeros in sample.inputs.items()} == inputs
 
 
 def test_networks_whose_inputs_may_all_be_absent_are_warmed_up_with_all_of_them(tmp_path: Path) -> None:
-    tuning = Tuning(ModelSettings(warm_up=(4,), fused=False))
+    tuning = Tuning(ModelSettings(warm_up=(4,), in_process=False))
     network = "rooms_cen_int8"
     made = assemble(
         find_networks(REPOSITORY, [network]), Runtime.EMBEDDED, tmp_path / "out", copy_graphs=False, tuning=tuning

@@ -282,9 +282,9 @@ def test_the_doctor_looks_at_keys_and_at_a_door_that_is_open_to_all(
     (tmp_path / "keys.txt").write_text("short\n")
     common = ("doctor", "--repository", str(REPOSITORY), "--network", NETWORK, "--http-port", "0", "--grpc-port", "0")
     text = said(capsys, *common, "--api-keys", str(tmp_path / "keys.txt"), code=1)
-    assert "BROKEN  front door: --api-keys" in text and "-> take a longer one" in text
+    assert "BROKEN  gateway: --api-keys" in text and "-> take a longer one" in text
     text = said(capsys, *common, "--host", "0.0.0.0")
-    assert "note    front door: 0.0.0.0, no API keys, no TLS" in text and "-> give it keys" in text
+    assert "note    gateway: 0.0.0.0, no API keys, no TLS" in text and "-> give it keys" in text
 
 
 def test_an_order_that_meets_files_of_no_use_ends_no_server(

@@ -94,7 +94,7 @@ def test_a_request_that_is_late_is_not_begun(model: str, server: EmbeddedServer)
 
 
 def decoded_only(server: EmbeddedServer) -> int:
-    """Return how many requests were decoded but not rendered, when it no longer changes; a canary is both."""
+    """Return how many requests were decoded but not rendered, when it no longer changes; a probe is both."""
     found: list[int] = []
 
     def settled() -> bool:

@@ -1,4 +1,4 @@
-"""Parts of the front door that need no server: admission, slow bodies, JSON that cannot be written, plain messages."""
+"""Parts of the gateway that need no server: admission, slow bodies, JSON that cannot be written, plain messages."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ EXACT = 0.9999  # of the values: a processor may round a picture's last pixel di
 @pytest.fixture(scope="module")
 def layouts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedServer, EmbeddedServer]]:
     """Every network with its steps in one process, and in one each."""
-    pace = "[pace]\nseconds = 3600\n"  # beside a canary a network may run on fewer threads, which rounds differently
+    pace = "[pace]\nseconds = 3600\n"  # beside a probe a network may run on fewer threads, which rounds differently
     fused_options = configured(tmp_path_factory.mktemp("fused"), pace)
     apart_options = configured(tmp_path_factory.mktemp("apart"), STEPS + pace)
     with (

@@ -78,7 +78,7 @@ def own(folder: Path) -> Iterator[EmbeddedServer]:
     """A server with both, chosen by a configuration file; it has a response cache, too."""
     (folder / "serving.toml").write_text(
         'access_log = "access.jsonl"\napi_keys = "keys.txt"\ntls_cert = "cert.pem"\ntls_key = "key.pem"\n'
-        "[limits]\nbody_bytes = 1_000_000\n[pictures]\npixels = 20_000\n"
+        "[limits]\nbody_bytes = 1_000_000\n[images]\npixels = 20_000\n"
         "[models]\ncache_bytes = 33_554_432\npriority_levels = 3\nwarm_up = [1, 2]\n"
     )
     with EmbeddedServer(REPOSITORY, networks=[NETWORK], options=["--config", str(folder / "serving.toml")]) as running:
@@ -199,7 +199,7 @@ def test_the_same_bytes_are_answered_from_the_cache_and_canaries_are_not(
     assert main(["reload", NETWORK, "--http-port", own.http_url.rpartition(":")[2]]) == 2
 
 
-def test_what_a_front_door_asks_before_it_knows_a_model_spoils_no_cache(own: EmbeddedServer) -> None:
+def test_what_a_gateway_asks_before_it_knows_a_model_spoils_no_cache(own: EmbeddedServer) -> None:
     (found,) = (one for one in running_servers() if one.run.http_url == own.http_url)
     tensors = [RawTensor(name, "BYTES", (1, 1), pack_bytes([data])) for name, data in FORM_TENSORS.items()]
 

@@ -48,8 +48,8 @@ def triton_of(server: EmbeddedServer) -> int:
     return pid
 
 
-def front_door_of(server: EmbeddedServer) -> int:
-    """Return the front door's process."""
+def gateway_of(server: EmbeddedServer) -> int:
+    """Return the gateway's process."""
     (pid,) = (one for one in descendants(server.pid) if b"crosswire.serving.gateway" in command_of(one))
     return pid
 
@@ -75,12 +75,12 @@ VICTIMS: dict[str, Callable[[EmbeddedServer], int]] = {
     "network stub": lambda server: stub_of(server, NETWORK),
     "render stub": lambda server: stub_of(server, f"{NETWORK}_render"),
     "Triton": triton_of,
-    "front door": front_door_of,
+    "gateway": gateway_of,
 }
 
 
 KILLS = (
-    *(("stub", "own"), ("Triton", "own"), ("front door", "own")),
+    *(("stub", "own"), ("Triton", "own"), ("gateway", "own")),
     *(("decode stub", "apart"), ("network stub", "apart"), ("render stub", "apart")),
 )
 
@@ -122,7 +122,7 @@ def kill_under_load(server: EmbeddedServer, part: str) -> tuple[Load, Readiness,
         os.kill(victim, signal.SIGKILL)
         killed = time.monotonic()
         wait_until(lambda: not is_running(victim))
-        if part != "front door":
+        if part != "gateway":
             wait_until(lambda: any(not ready for _, ready in readiness.changes))
         wait_until(lambda: bool(readiness.changes) and readiness.changes[-1][1])
         answered = load.outcomes["OK"]
@@ -139,7 +139,7 @@ def test_a_part_that_is_killed_under_load_comes_back_and_nothing_is_lost(
     assert made is not None and made.is_dir()
     load, _, _ = kill_under_load(own, part)
     assert VICTIMS[part](own) != before
-    assert made.exists() == (part == "front door"), "the folder in /tmp of the Triton before"
+    assert made.exists() == (part == "gateway"), "the folder in /tmp of the Triton before"
     assert load.lost == 0, load.outcomes
     assert len(load.answers) == 1, "every answer is the right one"
     refusals = {"StatusCode.UNAVAILABLE", "StatusCode.INTERNAL", "500", "503", "ReadError", "ConnectError"}

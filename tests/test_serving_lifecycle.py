@@ -118,8 +118,8 @@ def test_up_says_where_it_is_and_stops_on_a_signal_leaving_nothing(number: int, 
     assert "http://127.0.0.1:" in said[1] and "grpc://127.0.0.1:" in said[2]
     assert said[3].startswith("next: crosswire predict") and PIPELINE in said[3]
     children = descendants(process.pid)
-    decoders = 2 + (granted_cores() > 1)  # the two pictures of the canary were decoded side by side
-    assert len(children) == 3 + decoders, "Triton, a python stub, decoders and the front door"
+    decoders = 2 + (granted_cores() > 1)  # the two pictures of the probe were decoded side by side
+    assert len(children) == 3 + decoders, "Triton, a python stub, decoders and the gateway"
     process.send_signal(number)
     assert process.wait(PATIENCE_SECONDS) == 0
     process.stdout.close()
@@ -231,22 +231,22 @@ def test_a_stub_that_hangs_is_noticed_by_the_canary(own: EmbeddedServer) -> None
     status, body = call(own, "GET", "/v2/health/ready")
     reason = json.loads(body)["error"]
     assert status == 503
-    assert f"canary {PIPELINE}" in reason or "the python stub of" in reason, "Triton ends a stub that fails a canary"
+    assert f"probe {PIPELINE}" in reason or "the python stub of" in reason, "Triton ends a stub that fails a canary"
     wait_until(lambda: ready(own))
     assert_answers(own)
 
 
-def test_a_front_door_that_hangs_is_noticed_and_replaced(own: EmbeddedServer) -> None:
-    (before,) = (pid for pid in descendants(own.pid) if b"front_door" in Path(f"/proc/{pid}/cmdline").read_bytes())
+def test_a_gateway_that_hangs_is_noticed_and_replaced(own: EmbeddedServer) -> None:
+    (before,) = (pid for pid in descendants(own.pid) if b"serving.gateway" in Path(f"/proc/{pid}/cmdline").read_bytes())
     os.kill(before, signal.SIGSTOP)
     wait_until(lambda: not is_running(before))
     wait_until(lambda: "starting it again" in own.said)
-    assert "the front door does not answer; ending it" in own.said
+    assert "the gateway does not answer; ending it" in own.said
     assert_answers_soon(own)
 
 
 def assert_answers_soon(server: EmbeddedServer) -> None:
-    """Wait until the front door listens again, then fail unless it answers."""
+    """Wait until the gateway listens again, then fail unless it answers."""
 
     def listens() -> bool:
         try:

@@ -77,7 +77,7 @@ def test_the_command_line_comes_before_the_file_and_the_file_before_the_defaults
         ("[models]\ninstances = 99999999999", "models.instances is 99999999999; allowed are at most 256"),
         ("[limits]\nbody_bytes = 2_147_483_648", "limits.body_bytes is 2147483648; allowed are at most 2147483647"),
         ("[pace]\nseconds = 1e12", "pace.seconds is 1000000000000.0; allowed are at most 86400"),
-        ("[pictures]\npixels = 400_000_000", "pictures.pixels is 400000000; allowed are at most 178956970"),
+        ("[images]\npixels = 400_000_000", "images.pixels is 400000000; allowed are at most 178956970"),
         ("[queue]\nseconds = 1e15", "queue.seconds is 1000000000000000.0; allowed are at most 86400"),
         (f"start_seconds = 1{'0' * 400}", "it must be a number from 0 to"),
         ('api_keys = "a\\u0000b"', "it must be a path"),

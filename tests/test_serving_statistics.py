@@ -122,7 +122,7 @@ def test_every_request_is_counted_once(layout: tuple[EmbeddedServer, str, str]) 
         stubs = [command_of(pid) for pid in descendants(server.pid)]
         for step in ("decode", "render"):
             assert sum(f"/{name}_{step}/1/model.py".encode() in command for command in stubs) == 2, "stage_instances"
-    answered, samples = GOOD + 1, GOOD - 1 + BATCH + 1  # one canary asked the whole, one the network
+    answered, samples = GOOD + 1, GOOD - 1 + BATCH + 1  # one probe asked the whole, one the network
     warm = 0 if kind == "container" else 2  # Triton warms a step up for a batch of 2 by two requests of 1
     whole = Told(answered, BAD, samples, answered)
     alone = Told(answered + 1 + warm, LACKING, samples + 1 + warm, answered + 1 + warm)

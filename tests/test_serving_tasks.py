@@ -123,7 +123,7 @@ def test_a_request_that_lacks_everything_is_refused_by_name(request: pytest.Fixt
 def test_both_repositories_have_the_same_wires_and_every_graph_in_its_place(
     small_repository: Path, tmp_path: Path
 ) -> None:
-    networks, apart = find_networks(small_repository), Tuning(ModelSettings(fused=False))
+    networks, apart = find_networks(small_repository), Tuning(ModelSettings(in_process=False))
     embedded, container = (
         assemble(networks, runtime, tmp_path / runtime.value, copy_graphs=True, tuning=apart).configs
         for runtime in Runtime

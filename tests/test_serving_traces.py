@@ -52,7 +52,7 @@ class Own:
     @property
     def process(self) -> set[str]:
         """The step that all others are steps of, if there is one."""
-        return {f"{NETWORK}_fused"} if self.fused else set()
+        return {f"{NETWORK}_fused"} if self.in_process else set()
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def new_trace() -> tuple[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
-def test_every_trace_of_a_client_goes_on_through_the_front_door_and_every_step(
+def test_every_trace_of_a_client_goes_on_through_the_gateway_and_every_step(
     protocol: str, own: Own, collector: Collector
 ) -> None:
     sent = [new_trace() for _ in range(REQUESTS)]
@@ -175,7 +175,7 @@ def test_every_trace_of_a_client_goes_on_through_the_front_door_and_every_step(
         told = collector.of(trace)
         door = told[name]
         assert door.parent == SPAN and door.said["status"] in ("200", "OK")
-        above = told[f"{NETWORK}_fused"] if own.fused else door
+        above = told[f"{NETWORK}_fused"] if own.in_process else door
         assert above is door or above.parent == door.ident
         assert {told[step].parent for step in INNER} == {above.ident}
         assert 0 < sum(told[step].seconds for step in INNER) <= door.seconds

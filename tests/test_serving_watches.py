@@ -52,18 +52,18 @@ class Triton:
         self.clock, self.asked, self.others = clock, list[str](), 0
         self._call: Future[None] = Future()
 
-    def probe(self, canary: ProbeInference) -> Probe:
-        """Take a canary."""
-        self.asked.append(canary.model)
+    def probe(self, probe: ProbeInference) -> Probe:
+        """Take a probe."""
+        self.asked.append(probe.model)
         self._call = Future()
-        return Probe(canary, self._call, self.clock)
+        return Probe(probe, self._call, self.clock)
 
     def successes(self, model: str) -> int:
         """Return the same for every model."""
         return self.others
 
     def answers(self, error: Exception | None = None) -> None:
-        """Answer the last canary."""
+        """Answer the last probe."""
         self._call.set_exception(error) if error else self._call.set_result(None)
 
 
@@ -148,7 +148,7 @@ def test_failures_in_a_row_mean_broken_and_one_answer_begins_anew(process: Child
     link.answers(Refused())
     watch.look()
     assert not watch.ready and not watch.broken and watch.canaries == {ONE: None}
-    assert watch.reason == f"canary {ONE}: INTERNAL: the stub is gone"
+    assert watch.reason == f"probe {ONE}: INTERNAL: the stub is gone"
     look_after(watch, clock, 0.1)
     assert link.asked == [ONE]
     look_after(watch, clock, 0.1)
@@ -174,7 +174,7 @@ def test_a_late_canary_counts_only_if_its_model_answers_nobody_else(process: Chi
         look_after(watch, clock, 10.1)
         assert watch.ready, "others are answered: it stands in a queue"
     look_after(watch, clock, 10.1)
-    assert not watch.ready and not watch.broken and watch.reason == f"canary {ONE}: no answer within 71 s"
+    assert not watch.ready and not watch.broken and watch.reason == f"probe {ONE}: no answer within 71 s"
     link.answers()
     watch.look()
     assert watch.ready and watch.canaries == {ONE: pytest.approx(70.6)} and link.asked == [ONE]
@@ -239,7 +239,7 @@ def test_pauses_between_restarts_double_up_to_half_a_minute_and_a_quiet_minute_e
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
-    """A front door that takes questions and hangs up."""
+    """A gateway that takes questions and hangs up."""
     with socket.create_server((LOOPBACK, 0)) as made:
         made.settimeout(60)
         yield made
@@ -269,7 +269,7 @@ def test_a_kept_port_is_for_who_asks_for_it_by_number() -> None:
             assert peer == client.getsockname(), "connections go to the child alone"
 
 
-def test_a_front_door_that_starts_again_has_its_time_and_no_more(listener: socket.socket, clock: Clock) -> None:
+def test_a_gateway_that_starts_again_has_its_time_and_no_more(listener: socket.socket, clock: Clock) -> None:
     run = ServerRun(LOOPBACK, listener.getsockname()[1], 1, "unix:none:1", 1)
     watch = GatewayWatch(run, Pace(seconds=0.01, patience_seconds=5.0), 10.0, clock)
     try:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from crosswire.training.__main__ import main
 from crosswire.training.config import ConfigError, TrainConfig
 from crosswire.training.tasks.registry import task_of
+from research.__main__ import main
 from research.study import STUDIES, study
 from research.study.record import as_json, as_text, draw
 from research.study.runner import FIGURES, Unfinished, run_study
@@ -59,8 +59,8 @@ def small(tiny: TrainConfig) -> Study:
     """Return a study of two runs that take a moment."""
     other = dataclasses.replace(tiny, network=dataclasses.replace(tiny.network, fusion="none"))
     claim = Claim("the first is better", "CEN", lambda table: compare(table, "first", "second", "ensemble"))
-    return Study("small", "Which?", lambda _: [StudyRow("first", tiny), StudyRow("second", other)], read, {"ensemble": "mIoU"},
-                 ("ensemble",), (claim,), "none")  # fmt: skip
+    rows = [StudyRow("first", tiny), StudyRow("second", other)]
+    return Study("small", "Which?", lambda _: rows, read, {"ensemble": "mIoU"}, ("ensemble",), (claim,), "none")
 
 
 def test_a_study_that_ran_out_of_time_goes_on_where_it_was(small: Study, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from crosswire.training.__main__ import main
+from research.__main__ import main
 
 #: Where the papers' own figures cannot be met: 0.1 M more for what holds the smallest fusion, and a misprint.
 SLIGHTLY_HIGH = {

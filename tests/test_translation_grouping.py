@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from crosswire.training.__main__ import main
 from crosswire.training.engine.run_folder import read_run
 from crosswire.training.tasks.translation.config import TranslatorConfig
 from crosswire.training.tasks.translation.evaluate import errors_on
+from research.__main__ import main
 from research.grouping import groupings
 from tests.test_translation_training import TINY
 

@@ -1,7 +1,7 @@
 """A frozen fp16 graph served on CUDA by the embedded Triton against a bare loop in one process: pairs per second.
 
 As `benchmarks.serving`, whose turns these are: the same pair of pictures through the same decoding, session and
-rendering, without a server, through Triton alone, and through the front door; at 1 and at 4 clients.
+rendering, without a server, through Triton alone, and through the gateway; at 1 and at 4 clients.
 """
 
 from __future__ import annotations

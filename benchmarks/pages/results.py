@@ -133,4 +133,5 @@ def _origin(record: Record) -> str:
     hardware = record.get("hardware", {})
     where = hardware.get("gpu") or hardware.get("cpu") or record.get("processor", "unknown hardware")
     cores = f", {hardware['cores']} cores" if hardware.get("cores") else ""
-    return f"{record['date']}, {where}{cores}, `{record['command']}`"
+    command = record["command"].replace("-m training study", "-m research study")  # as older records are run today
+    return f"{record['date']}, {where}{cores}, `{command}`"

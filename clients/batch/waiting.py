@@ -24,7 +24,7 @@ class Waiting:
     def __init__(
         self,
         place: str,
-        deadline_s: float,
+        timeout: float,
         clock: Callable[[], float] = time.monotonic,
         time_of_day: Callable[[], float] = time.time,
     ) -> None:
@@ -32,11 +32,11 @@ class Waiting:
 
         Args:
             place: the servers, as errors name them.
-            deadline_s: how long one question is asked again and again.
+            timeout: how long one question is asked again and again.
             clock: seconds that only grow.
             time_of_day: seconds since 1970.
         """
-        self._place, self._deadline_s, self._clock, self._time_of_day = place, deadline_s, clock, time_of_day
+        self._place, self._timeout, self._clock, self._time_of_day = place, timeout, clock, time_of_day
         self._lock = threading.Lock()
         self._begun: dict[int, float] = {}
         self._answered = clock()
@@ -80,7 +80,7 @@ class Waiting:
             if not self._begun or silence < max(_SILENCE_S, self._said + min(self._said, _LONGEST_GAP_S)):
                 return ""
             self._said = silence
-            end = self._time_of_day() + min(self._begun.values()) + self._deadline_s - self._clock()
+            end = self._time_of_day() + min(self._begun.values()) + self._timeout - self._clock()
             until = time.strftime("%H:%M:%S", time.localtime(end))
             if self._trouble is None:
                 return f"no answer from {self._place} for {silence:.0f} s; waiting until {until}"

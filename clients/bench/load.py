@@ -27,7 +27,7 @@ class Target:
         steps: the models inside the pipeline.
         inputs: arrays by tensor name.
         outputs: tensors asked for.
-        deadline_s: longest time for one request.
+        timeout: longest time for one request.
         transport: the way to the server.
     """
 
@@ -37,13 +37,13 @@ class Target:
     steps: tuple[str, ...]
     inputs: Tensors
     outputs: tuple[str, ...]
-    deadline_s: float
+    timeout: float
     transport: AsyncTransport
 
     @cached_property
     def send(self) -> Send:
         """Sends the request, which is packed once."""
-        return self.transport.repeated(self.pipeline, self.inputs, self.outputs, self.deadline_s)
+        return self.transport.repeated(self.pipeline, self.inputs, self.outputs, self.timeout)
 
     async def shoot(self, due: float) -> Shot:
         """Send one request that is due now."""

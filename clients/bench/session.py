@@ -114,9 +114,9 @@ async def measure(targets: Sequence[Target], plan: Plan, tell: Tell) -> dict[str
 async def _statistics(target: Target) -> list[dict[str, Any]]:
     """Return the statistics of a server's models, and of steps that share a process with others, after a pause."""
     await asyncio.sleep(_PUBLISHED_S)
-    found = await target.transport.statistics(target.deadline_s)
+    found = await target.transport.statistics(target.timeout)
     for step in set(target.steps) - {entry["name"] for entry in found}:
-        found += await target.transport.statistics(target.deadline_s, step)
+        found += await target.transport.statistics(target.timeout, step)
     return found
 
 
@@ -124,7 +124,7 @@ async def _warm(target: Target, plan: Plan) -> None:
     run = await closed_loop(target, max(plan.clients), max(plan.warm_up_s, 0.01))
     errors = [shot.error for shot in run.shots if shot.error]
     if len(errors) == len(run.shots):
-        await target.transport.infer(target.pipeline, target.inputs, target.outputs, target.deadline_s)
+        await target.transport.infer(target.pipeline, target.inputs, target.outputs, target.timeout)
         raise InternalServerError(f"{target.name}: no request of the warm-up was answered ({errors[0]})")
 
 

@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     with server_of(options) as url:
         with connect(options, url) as asking:  # a server that never answered is not worth waiting for
             pipeline = asking.named_pipeline(options.pipeline)
-        waiting = Waiting(url.replace(",", " or "), options.deadline)
+        waiting = Waiting(url.replace(",", " or "), options.timeout)
         with connect(options, url, replace(_PATIENT, heard=waiting.heard)) as predictor:
             outcome = run_batch(predictor, pipeline, options.source, options.folder, wanted, waiting, sys.stderr)
     print(as_text(outcome, options.folder))

@@ -119,7 +119,7 @@ def _target(url: str, pipeline: str | None, options: argparse.Namespace) -> Targ
     if unknown := [name for name in wanted if name not in offered]:
         raise InputError(f"pipeline {found.name!r} has no output {unknown[0]!r}; it has: {', '.join(offered)}")
     transport = open_target_transport(url, Access.of(**access_of(options)))
-    return Target(found.name, url, found.name, found.steps, inputs, wanted, options.deadline, transport)
+    return Target(found.name, url, found.name, found.steps, inputs, wanted, options.timeout, transport)
 
 
 def _size(text: str) -> tuple[int, int]:

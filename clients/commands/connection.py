@@ -12,6 +12,7 @@ from crosswire.clients.balance import Retries
 from crosswire.clients.errors import InputError
 from crosswire.clients.own_server import REPOSITORY, own_server
 from crosswire.clients.sync_client import DEADLINE_S, Predictor
+from crosswire.contract.command_line import add_renamed
 
 DEFAULT_URL = "grpc://127.0.0.1:8001"
 _URL = "grpc://HOST:PORT or http://HOST:PORT of the server"
@@ -19,7 +20,7 @@ _SEVERAL = "several with commas between them share the requests"
 
 
 def add_connection_options(parser: argparse.ArgumentParser) -> None:
-    """Declare `--url` and `--deadline`."""
+    """Declare `--url` and `--timeout`."""
     parser.add_argument("--url", default=DEFAULT_URL, help=f"{_URL}; {_SEVERAL} (default: %(default)s)")
     add_timeout_option(parser)
 
@@ -43,14 +44,15 @@ def add_server_options(parser: argparse.ArgumentParser, *, several: bool = True)
 
 
 def add_timeout_option(parser: argparse.ArgumentParser) -> None:
-    """Declare `--deadline`, and how to be let in."""
+    """Declare `--timeout`, and how to be let in."""
     parser.add_argument(
-        "--deadline",
+        "--timeout",
         type=float,
         default=DEADLINE_S,
         metavar="SECONDS",
-        help="longest time for one request (default: %(default)g)",
+        help="longest time for one request, all attempts together (default: %(default)g)",
     )
+    add_renamed(parser, "--deadline", "--timeout")
     parser.add_argument(
         "--api-key-file", type=Path, metavar="FILE", help=f"file that holds an API key (default: ${VARIABLE})"
     )
@@ -59,7 +61,7 @@ def add_timeout_option(parser: argparse.ArgumentParser) -> None:
 
 def connect(options: argparse.Namespace, url: str | None = None, retries: Retries | None = None) -> Predictor:
     """Return the predictor that the options describe, for another address if one is given."""
-    return Predictor(url or options.url, deadline_s=options.deadline, retries=retries, **access_of(options))
+    return Predictor(url or options.url, timeout=options.timeout, retries=retries, **access_of(options))
 
 
 def access_of(options: argparse.Namespace) -> dict[str, Any]:

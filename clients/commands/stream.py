@@ -103,7 +103,7 @@ async def _play(
     wanted: StreamOptions,
     deliver: Deliver,
 ) -> None:
-    async with AsyncPredictor(url, deadline_s=options.deadline, **access_of(options)) as predictor:
+    async with AsyncPredictor(url, timeout=options.timeout, **access_of(options)) as predictor:
         await predictor.pipeline(pipeline)
         await run_stream(predictor, pipeline, seen, wanted, deliver)
 

@@ -24,33 +24,33 @@ class Transport(Protocol):
     the library below, and may be called from several threads.
     """
 
-    def infer(self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float) -> dict[str, NDArray[Any]]:
+    def infer(self, model: str, inputs: Tensors, outputs: Sequence[str], timeout: float) -> dict[str, NDArray[Any]]:
         """Run a model.
 
         Args:
             model: name of the model.
             inputs: arrays by tensor name, batch axis included; dtype `object` holding `bytes` travels as BYTES.
             outputs: the tensors wanted.
-            deadline_s: seconds until the answer must be here.
+            timeout: seconds until the answer must be here.
         """
         ...
 
-    def config(self, model: str, deadline_s: float) -> dict[str, Any]:
+    def config(self, model: str, timeout: float) -> dict[str, Any]:
         """Return a model's Triton configuration, fields named as in `config.pbtxt`."""
         ...
 
-    def models(self, deadline_s: float) -> tuple[str, ...]:
+    def models(self, timeout: float) -> tuple[str, ...]:
         """Return the names of all models that are ready, sorted.
 
         They are read from the statistics, because the repository index shares its lock with loading and unloading.
         """
         ...
 
-    def statistics(self, deadline_s: float, model: str = "") -> list[dict[str, Any]]:
+    def statistics(self, timeout: float, model: str = "") -> list[dict[str, Any]]:
         """Return Triton's statistics, one entry per model, numbers as `int`; or those of one model or step."""
         ...
 
-    def ready(self, deadline_s: float) -> bool:
+    def ready(self, timeout: float) -> bool:
         """Say whether the server answers and calls itself ready; never raises."""
         ...
 
@@ -63,12 +63,12 @@ class AsyncTransport(Protocol):
     """The same for an event loop; cancelling a call cancels the request."""
 
     async def infer(
-        self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float
+        self, model: str, inputs: Tensors, outputs: Sequence[str], timeout: float
     ) -> dict[str, NDArray[Any]]:
         """Run a model; see `Transport.infer`."""
         ...
 
-    def repeated(self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float) -> Send:
+    def repeated(self, model: str, inputs: Tensors, outputs: Sequence[str], timeout: float) -> Send:
         """Return a function that runs a model on the same inputs at every call, for measurements.
 
         The request is packed once, and an answer is received whole but not unpacked: what the client does to either
@@ -76,19 +76,19 @@ class AsyncTransport(Protocol):
         """
         ...
 
-    async def config(self, model: str, deadline_s: float) -> dict[str, Any]:
+    async def config(self, model: str, timeout: float) -> dict[str, Any]:
         """Return a model's configuration; see `Transport.config`."""
         ...
 
-    async def models(self, deadline_s: float) -> tuple[str, ...]:
+    async def models(self, timeout: float) -> tuple[str, ...]:
         """Return the names of all ready models; see `Transport.models`."""
         ...
 
-    async def statistics(self, deadline_s: float, model: str = "") -> list[dict[str, Any]]:
+    async def statistics(self, timeout: float, model: str = "") -> list[dict[str, Any]]:
         """Return Triton's statistics; see `Transport.statistics`."""
         ...
 
-    async def ready(self, deadline_s: float) -> bool:
+    async def ready(self, timeout: float) -> bool:
         """Say whether the server is ready; see `Transport.ready`."""
         ...
 
@@ -120,10 +120,10 @@ def unreachable(address: Address, reason: object) -> ServerUnreachable:
     )
 
 
-def late(address: Address, deadline_s: float) -> DeadlineExceeded:
+def late(address: Address, timeout: float) -> DeadlineExceeded:
     """Return the error for an answer that did not come in time."""
     return DeadlineExceeded(
-        f"the server at {address} gave no answer within {deadline_s:.3g} s; allow more time or look at its load"
+        f"the server at {address} gave no answer within {timeout:.3g} s; allow more time or look at its load"
     )
 
 

@@ -46,40 +46,40 @@ class GrpcTransport:
         self._address, self._headers = address, access.headers
         self._client = triton.InferenceServerClient(**_client_arguments(address, access))
 
-    def infer(self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float) -> dict[str, NDArray[Any]]:
+    def infer(self, model: str, inputs: Tensors, outputs: Sequence[str], timeout: float) -> dict[str, NDArray[Any]]:
         """Run a model; see `Transport.infer`."""
-        result = self._call(self._client.infer, deadline_s, **_request(model, inputs, outputs))
+        result = self._call(self._client.infer, timeout, **_request(model, inputs, outputs))
         return collect(result, outputs, self._address)
 
-    def config(self, model: str, deadline_s: float) -> dict[str, Any]:
+    def config(self, model: str, timeout: float) -> dict[str, Any]:
         """Return a model's configuration; see `Transport.config`."""
-        answer = self._call(self._client.get_model_config, deadline_s, model_name=model, as_json=True)
+        answer = self._call(self._client.get_model_config, timeout, model_name=model, as_json=True)
         config: dict[str, Any] = answer["config"]
         return config
 
-    def models(self, deadline_s: float) -> tuple[str, ...]:
+    def models(self, timeout: float) -> tuple[str, ...]:
         """Return the names of all ready models; see `Transport.models`."""
-        return names_of(self.statistics(deadline_s))
+        return names_of(self.statistics(timeout))
 
-    def statistics(self, deadline_s: float, model: str = "") -> list[dict[str, Any]]:
+    def statistics(self, timeout: float, model: str = "") -> list[dict[str, Any]]:
         """Return Triton's statistics; see `Transport.statistics`."""
-        answer = self._call(self._client.get_inference_statistics, deadline_s, model_name=model, as_json=True)
+        answer = self._call(self._client.get_inference_statistics, timeout, model_name=model, as_json=True)
         return list(with_numbers(answer.get("model_stats", [])))
 
-    def ready(self, deadline_s: float) -> bool:
+    def ready(self, timeout: float) -> bool:
         """Say whether the server is ready; see `Transport.ready`."""
-        return self._yes(self._client.is_server_ready, min(deadline_s, PROBE_S))
+        return self._yes(self._client.is_server_ready, min(timeout, PROBE_S))
 
     def close(self) -> None:
         """Close the channel."""
         self._client.close()
 
-    def _call(self, verb: Callable[..., Any], deadline_s: float, **arguments: Any) -> Any:
+    def _call(self, verb: Callable[..., Any], timeout: float, **arguments: Any) -> Any:
         try:
-            return verb(client_timeout=deadline_s, headers=self._headers, **arguments)
+            return verb(client_timeout=timeout, headers=self._headers, **arguments)
         except InferenceServerException as error:
             alive = not _may_be_gone(error) or self._yes(self._client.is_server_live, PROBE_S)
-            raise _translated(error, self._address, deadline_s, alive) from error
+            raise _translated(error, self._address, timeout, alive) from error
 
     def _yes(self, verb: Callable[..., Any], seconds: float) -> bool:
         try:
@@ -103,35 +103,35 @@ class AsyncGrpcTransport:
         return self._made
 
     async def infer(
-        self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float
+        self, model: str, inputs: Tensors, outputs: Sequence[str], timeout: float
     ) -> dict[str, NDArray[Any]]:
         """Run a model; see `Transport.infer`."""
-        result = await self._call(self._client.infer, deadline_s, **_request(model, inputs, outputs))
+        result = await self._call(self._client.infer, timeout, **_request(model, inputs, outputs))
         return collect(result, outputs, self._address)
 
-    def repeated(self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float) -> Send:
+    def repeated(self, model: str, inputs: Tensors, outputs: Sequence[str], timeout: float) -> Send:
         """Prepare a request; see `AsyncTransport.repeated`."""
         request = _request(model, inputs, outputs)
-        return lambda: self._call(self._client.infer, deadline_s, **request)
+        return lambda: self._call(self._client.infer, timeout, **request)
 
-    async def config(self, model: str, deadline_s: float) -> dict[str, Any]:
+    async def config(self, model: str, timeout: float) -> dict[str, Any]:
         """Return a model's configuration; see `Transport.config`."""
-        answer = await self._call(self._client.get_model_config, deadline_s, model_name=model, as_json=True)
+        answer = await self._call(self._client.get_model_config, timeout, model_name=model, as_json=True)
         config: dict[str, Any] = answer["config"]
         return config
 
-    async def models(self, deadline_s: float) -> tuple[str, ...]:
+    async def models(self, timeout: float) -> tuple[str, ...]:
         """Return the names of all ready models; see `Transport.models`."""
-        return names_of(await self.statistics(deadline_s))
+        return names_of(await self.statistics(timeout))
 
-    async def statistics(self, deadline_s: float, model: str = "") -> list[dict[str, Any]]:
+    async def statistics(self, timeout: float, model: str = "") -> list[dict[str, Any]]:
         """Return Triton's statistics; see `Transport.statistics`."""
-        answer = await self._call(self._client.get_inference_statistics, deadline_s, model_name=model, as_json=True)
+        answer = await self._call(self._client.get_inference_statistics, timeout, model_name=model, as_json=True)
         return list(with_numbers(answer.get("model_stats", [])))
 
-    async def ready(self, deadline_s: float) -> bool:
+    async def ready(self, timeout: float) -> bool:
         """Say whether the server is ready; see `Transport.ready`."""
-        return await self._yes(self._client.is_server_ready, min(deadline_s, PROBE_S))
+        return await self._yes(self._client.is_server_ready, min(timeout, PROBE_S))
 
     async def close(self) -> None:
         """Close the channel."""
@@ -139,12 +139,12 @@ class AsyncGrpcTransport:
             await self._made.close()
             self._made = None
 
-    async def _call(self, verb: Callable[..., Any], deadline_s: float, **arguments: Any) -> Any:
+    async def _call(self, verb: Callable[..., Any], timeout: float, **arguments: Any) -> Any:
         try:
-            return await verb(client_timeout=deadline_s, headers=self._headers, **arguments)
+            return await verb(client_timeout=timeout, headers=self._headers, **arguments)
         except InferenceServerException as error:
             alive = not _may_be_gone(error) or await self._yes(self._client.is_server_live, PROBE_S)
-            raise _translated(error, self._address, deadline_s, alive) from error
+            raise _translated(error, self._address, timeout, alive) from error
 
     async def _yes(self, verb: Callable[..., Any], seconds: float) -> bool:
         try:
@@ -185,19 +185,19 @@ def _may_be_gone(error: InferenceServerException) -> bool:
     return bool(_status(error) == grpc.StatusCode.UNAVAILABLE.name)
 
 
-def _translated(error: InferenceServerException, address: Address, deadline_s: float, alive: bool) -> ServerError:
+def _translated(error: InferenceServerException, address: Address, timeout: float, alive: bool) -> ServerError:
     """Return our error for a gRPC status.
 
     Args:
         error: what the library raised.
         address: who was asked.
-        deadline_s: how long it had.
+        timeout: how long it had.
         alive: whether the server answers at all.
     """
     said = one_line(error.message())
     match _status(error):
         case grpc.StatusCode.DEADLINE_EXCEEDED.name:
-            return late(address, deadline_s)
+            return late(address, timeout)
         case grpc.StatusCode.NOT_FOUND.name:
             return PipelineNotFoundError(f"the server at {address} says: {said}")
         case (

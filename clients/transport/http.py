@@ -55,10 +55,10 @@ class AsyncHttpTransport:
         self._made: aiohttp.ClientSession | None = None
 
     async def infer(
-        self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float
+        self, model: str, inputs: Tensors, outputs: Sequence[str], timeout: float
     ) -> dict[str, NDArray[Any]]:
         """Run a model; see `Transport.infer`."""
-        data, answered = await self.repeated(model, inputs, outputs, deadline_s)()
+        data, answered = await self.repeated(model, inputs, outputs, timeout)()
         try:
             length = None if _HEADER_LENGTH not in answered else int(answered[_HEADER_LENGTH])
             result = triton.InferenceServerClient.parse_response_body(data, header_length=length)
@@ -67,7 +67,7 @@ class AsyncHttpTransport:
             raise failed(self._address, f"its answer cannot be read ({error})") from error
 
     def repeated(
-        self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float
+        self, model: str, inputs: Tensors, outputs: Sequence[str], timeout: float
     ) -> Callable[[], Awaitable[_Reply]]:
         """Prepare a request; see `AsyncTransport.repeated`."""
         sent = []
@@ -77,28 +77,28 @@ class AsyncHttpTransport:
         wanted = [triton.InferRequestedOutput(name, binary_data=True) for name in outputs]
         body, json_length = triton.InferenceServerClient.generate_request_body(sent, outputs=wanted)
         headers = {} if json_length is None else {_HEADER_LENGTH: str(json_length)}
-        return lambda: self._call("POST", f"{_model(model)}/infer", deadline_s, body, headers)
+        return lambda: self._call("POST", f"{_model(model)}/infer", timeout, body, headers)
 
-    async def config(self, model: str, deadline_s: float) -> dict[str, Any]:
+    async def config(self, model: str, timeout: float) -> dict[str, Any]:
         """Return a model's configuration; see `Transport.config`."""
-        found = await self._json(f"{_model(model)}/config", deadline_s)
+        found = await self._json(f"{_model(model)}/config", timeout)
         return dict(found)
 
-    async def models(self, deadline_s: float) -> tuple[str, ...]:
+    async def models(self, timeout: float) -> tuple[str, ...]:
         """Return the names of all ready models; see `Transport.models`."""
-        return names_of(await self.statistics(deadline_s))
+        return names_of(await self.statistics(timeout))
 
-    async def statistics(self, deadline_s: float, model: str = "") -> list[dict[str, Any]]:
+    async def statistics(self, timeout: float, model: str = "") -> list[dict[str, Any]]:
         """Return Triton's statistics; see `Transport.statistics`."""
-        found = await self._json(f"{_model(model)}/stats" if model else "/v2/models/stats", deadline_s)
+        found = await self._json(f"{_model(model)}/stats" if model else "/v2/models/stats", timeout)
         if not isinstance(found.get("model_stats"), list):
             raise self._unreadable("it holds no model_stats")
         return list(with_numbers(found["model_stats"]))
 
-    async def ready(self, deadline_s: float) -> bool:
+    async def ready(self, timeout: float) -> bool:
         """Say whether the server is ready; see `Transport.ready`."""
         try:
-            await self._call("GET", "/v2/health/ready", min(deadline_s, PROBE_S))
+            await self._call("GET", "/v2/health/ready", min(timeout, PROBE_S))
         except ServerError:
             return False
         return True
@@ -117,8 +117,8 @@ class AsyncHttpTransport:
             self._made = aiohttp.ClientSession(connector=connector, headers=self._access.headers)
         return self._made
 
-    async def _json(self, path: str, deadline_s: float) -> dict[str, Any]:
-        data, _ = await self._call("GET", path, deadline_s)
+    async def _json(self, path: str, timeout: float) -> dict[str, Any]:
+        data, _ = await self._call("GET", path, timeout)
         try:
             found = json.loads(data)
         except ValueError as error:
@@ -128,10 +128,10 @@ class AsyncHttpTransport:
         return found
 
     async def _call(
-        self, method: str, path: str, deadline_s: float, body: bytes | None = None, headers: Mapping[str, str] = {}
+        self, method: str, path: str, timeout: float, body: bytes | None = None, headers: Mapping[str, str] = {}
     ) -> _Reply:
         """Ask and read the whole answer before the deadline; returns body and headers."""
-        limit = aiohttp.ClientTimeout(total=deadline_s)
+        limit = aiohttp.ClientTimeout(total=timeout)
         url = f"{self._address}{path}"
         sent = None if body is None else io.BytesIO(body)  # sent in pieces, so that the loop goes on meanwhile
         try:
@@ -140,11 +140,11 @@ class AsyncHttpTransport:
                 answer.raise_for_status()
                 return data, answer.headers
         except asyncio.TimeoutError as error:
-            raise late(self._address, deadline_s) from error
+            raise late(self._address, timeout) from error
         except aiohttp.ClientResponseError as error:
             if error.history or error.headers is None:  # not even a status line
                 raise unreachable(self._address, "its answer is no HTTP") from error
-            raise _translated(error.status, data, self._address, deadline_s) from error
+            raise _translated(error.status, data, self._address, timeout) from error
         except (aiohttp.ClientError, OSError) as error:
             raise unreachable(self._address, _reason(error)) from error
 
@@ -164,25 +164,25 @@ class HttpTransport:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def infer(self, model: str, inputs: Tensors, outputs: Sequence[str], deadline_s: float) -> dict[str, NDArray[Any]]:
+    def infer(self, model: str, inputs: Tensors, outputs: Sequence[str], timeout: float) -> dict[str, NDArray[Any]]:
         """Run a model; see `Transport.infer`."""
-        return self._run(self._within.infer(model, inputs, outputs, deadline_s))
+        return self._run(self._within.infer(model, inputs, outputs, timeout))
 
-    def config(self, model: str, deadline_s: float) -> dict[str, Any]:
+    def config(self, model: str, timeout: float) -> dict[str, Any]:
         """Return a model's configuration; see `Transport.config`."""
-        return self._run(self._within.config(model, deadline_s))
+        return self._run(self._within.config(model, timeout))
 
-    def models(self, deadline_s: float) -> tuple[str, ...]:
+    def models(self, timeout: float) -> tuple[str, ...]:
         """Return the names of all ready models; see `Transport.models`."""
-        return self._run(self._within.models(deadline_s))
+        return self._run(self._within.models(timeout))
 
-    def statistics(self, deadline_s: float, model: str = "") -> list[dict[str, Any]]:
+    def statistics(self, timeout: float, model: str = "") -> list[dict[str, Any]]:
         """Return Triton's statistics; see `Transport.statistics`."""
-        return self._run(self._within.statistics(deadline_s, model))
+        return self._run(self._within.statistics(timeout, model))
 
-    def ready(self, deadline_s: float) -> bool:
+    def ready(self, timeout: float) -> bool:
         """Say whether the server is ready; see `Transport.ready`."""
-        return self._run(self._within.ready(deadline_s))
+        return self._run(self._within.ready(timeout))
 
     def close(self) -> None:
         """Close all connections and end the loop."""
@@ -244,7 +244,7 @@ def _said(body: bytes) -> str:
     return one_line(reason)
 
 
-def _translated(status: int, body: bytes, address: Address, deadline_s: float) -> ServerError:
+def _translated(status: int, body: bytes, address: Address, timeout: float) -> ServerError:
     """Return our error for an HTTP status."""
     said = _said(body)
     match status:
@@ -253,7 +253,7 @@ def _translated(status: int, body: bytes, address: Address, deadline_s: float) -
         case 404:
             return PipelineNotFoundError(f"the server at {address} says: {said}")
         case 408 | 504:
-            return late(address, deadline_s)
+            return late(address, timeout)
         case 429 | 503:
             return ServerOverloaded(f"the server at {address} takes no request now: {said}; try again later")
         case 502:

@@ -1,4 +1,4 @@
-"""Every limit on what a request may hold, in one place (standard library only: the stages import it)."""
+"""Every limit on what a request may hold, in one place (standard library only: the steps import it)."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ class ClipLimits:
 
 @dataclass(frozen=True)
 class MediaLimits:
-    """Limits on what is decoded, as the supervisor hands them to stages and their workers: by `MEDIA_VARIABLE`."""
+    """Limits on what is decoded, as the supervisor hands them to steps and their workers: by `MEDIA_VARIABLE`."""
 
-    pictures: ImageLimits = field(default_factory=ImageLimits)
+    images: ImageLimits = field(default_factory=ImageLimits)
     clips: ClipLimits = field(default_factory=ClipLimits)
 
     @classmethod

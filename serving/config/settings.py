@@ -25,9 +25,9 @@ class Pace:
     """How often to probe, and how patiently.
 
     Attributes:
-        seconds: shortest pause between two rounds of canaries.
-        share: largest share of the time that canaries may take; a slow network is probed less often.
-        patience_seconds: shortest time before an unanswered canary counts as failed.
+        seconds: shortest pause between two rounds of probes.
+        share: largest share of the time that probes may take; a slow network is probed less often.
+        patience_seconds: shortest time before an unanswered probe counts as failed.
         patience_factor: the same, as a multiple of the slowest answer at the start.
         failures: failed rounds in a row that mean the server is broken.
     """
@@ -54,19 +54,19 @@ class ModelSettings:
         priority_levels: classes of requests, by their parameter `priority`, 1 first; 0 for none. Who gives none is in
             the middle.
         warm_up: sizes of batches that every network answers once before it counts as loaded.
-        fused: whether all steps of a pipeline run in one process instead of one each. Left out: on a processor, where
-            handing pictures from process to process costs more than it brings, but not on a GPU, where requests share
-            batches before the network alone, and not with `stage_instances`.
+        in_process: whether all steps of a pipeline run in one process instead of one each. Left out: on a processor,
+            where handing pictures from process to process costs more than it brings, but not on a GPU, where requests share
+            batches before the network alone, and not with `step_instances`.
     """
 
     instances: int = 1
     threads: int = 0
-    stage_instances: int = 1
+    step_instances: int = 1
     batch_delay_microseconds: int = 0
     cache_bytes: int = 0
     priority_levels: int = 0
     warm_up: tuple[int, ...] = (1,)
-    fused: bool | None = None
+    in_process: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Settings:
     Attributes:
         repository: source repository of exported networks.
         network: which of them; all if empty.
-        http_port: HTTP port of the front door, 0 for a free one.
-        grpc_port: gRPC port of the front door, 0 for a free one.
+        http_port: HTTP port of the gateway, 0 for a free one.
+        grpc_port: gRPC port of the gateway, 0 for a free one.
         host: address for both; anything but loopback is for a container's own network.
         runtime: who runs the graphs.
         triton: an installed `tritonserver` to start, or None for the one in the wheel.
@@ -89,9 +89,9 @@ class Settings:
         tls_cert: PEM file with the certificate chain for HTTPS and gRPC, or None for no TLS.
         tls_key: PEM file with its private key.
         traces: OTLP/HTTP address that gets a trace of every request, or None.
-        start_seconds: longest time until every canary has passed.
+        start_seconds: longest time until every probe has passed.
         limits: on one request, and on all together.
-        pictures: on one encoded picture.
+        images: on one encoded picture.
         clips: on one encoded clip.
         queue: on what waits in a batcher of Triton's.
         models: how Triton runs them.
@@ -114,7 +114,7 @@ class Settings:
     traces: str | None = None
     start_seconds: float = 180.0
     limits: RequestLimits = field(default_factory=RequestLimits)
-    pictures: ImageLimits = field(default_factory=ImageLimits)
+    images: ImageLimits = field(default_factory=ImageLimits)
     clips: ClipLimits = field(default_factory=ClipLimits)
     queue: QueueLimits = field(default_factory=QueueLimits)
     models: ModelSettings = field(default_factory=ModelSettings)
@@ -135,15 +135,22 @@ _MOST = {
     "pace.patience_seconds": 86_400,
     "pace.patience_factor": 86_400,
     "clips.seconds": 86_400,
-    "pictures.pixels": 178_956_970,  # Pillow refuses more, whatever is chosen here
+    "images.pixels": 178_956_970,  # Pillow refuses more, whatever is chosen here
     "queue.requests": 1_000_000,
     "queue.seconds": 86_400,
     "models.instances": 256,
-    "models.stage_instances": 256,
+    "models.step_instances": 256,
     "models.threads": 1024,
     "models.batch_delay_microseconds": 60_000_000,
     "models.cache_bytes": 1 << 40,
     "models.priority_levels": 100,
+}
+
+#: Settings that have another name now.
+_RENAMED = {
+    "pictures": "images",
+    "models.fused": "models.in_process",
+    "models.stage_instances": "models.step_instances",
 }
 
 
@@ -162,7 +169,7 @@ def choose(config: Path | None, flags: dict[str, Any]) -> Settings:
         raise ServingError(f"--http-port and --grpc-port are both {settings.http_port}; choose two ports")
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise ServingError("TLS needs both --tls-cert and --tls-key; give the PEM files of a certificate and its key")
-    for name in ("limits", "pictures", "clips", "queue", "pace"):
+    for name in ("limits", "images", "clips", "queue", "pace"):
         part = getattr(settings, name)
         if zeros := [key for key, value in asdict(part).items() if not value]:
             raise ServingError(f"{name}.{zeros[0]} is 0; it must be more")
@@ -173,15 +180,17 @@ def choose(config: Path | None, flags: dict[str, Any]) -> Settings:
         raise ServingError("start_seconds or a size in models.warm_up is 0; both must be more")
     if len(set(settings.network)) < len(settings.network):
         raise ServingError(f"a network is named twice in {', '.join(settings.network)}; name each once")
-    if not settings.models.instances or not settings.models.stage_instances:
-        raise ServingError("models.instances or models.stage_instances is 0; every model needs at least 1")
-    if settings.models.fused and settings.models.stage_instances > 1:
+    if not settings.models.instances or not settings.models.step_instances:
+        raise ServingError("models.instances or models.step_instances is 0; every model needs at least 1")
+    if settings.models.in_process and settings.models.step_instances > 1:
         raise ServingError(
-            f"models.stage_instances is {settings.models.stage_instances}, but with models.fused steps have no process "
-            "of their own; leave out one, or ask for more models.instances"
+            f"models.step_instances is {settings.models.step_instances}, but with models.in_process steps have no "
+            "process of their own; leave out one, or ask for more models.instances"
         )
-    if settings.models.fused and settings.runtime is not Runtime.EMBEDDED:
-        raise ServingError(f"models.fused is for the embedded runtime, not for {settings.runtime.value}; leave out one")
+    if settings.models.in_process and settings.runtime is not Runtime.EMBEDDED:
+        raise ServingError(
+            f"models.in_process is for the embedded runtime, not for {settings.runtime.value}; leave out one"
+        )
     return settings
 
 
@@ -197,6 +206,10 @@ def read(path: Path) -> Settings:
         raise ServingError(f"--config {path} cannot be read: {error}; name a TOML file") from error
     except tomllib.TOMLDecodeError as error:
         raise ServingError(f"--config {path} is no TOML: {error}; see docs/serving.toml for an example") from error
+    for old, new in _RENAMED.items():
+        section, _, key = old.rpartition(".")
+        if key in (table.get(section, {}) if section else table):
+            raise ServingError(f"--config {path}: {old} is now {new}")
     try:
         settings = typed(Settings, table, path.parent)
     except ValueError as error:

@@ -1,1 +1,1 @@
-"""The front door: validating KServe v2 over HTTP, speaking gRPC to Triton."""
+"""The gateway: validating KServe v2 over HTTP, speaking gRPC to Triton."""

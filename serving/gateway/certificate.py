@@ -1,4 +1,4 @@
-"""The front door's certificate, which may be exchanged while it serves."""
+"""The gateway's certificate, which may be exchanged while it serves."""
 
 from __future__ import annotations
 

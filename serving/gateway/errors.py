@@ -88,7 +88,7 @@ async def answer_rpc_error(request: Request, error: Exception) -> Response:
 
 
 async def answer_any_error(request: Request, error: Exception) -> Response:
-    """Answer when something unforeseen went wrong; the trace is in the front door's log."""
+    """Answer when something unforeseen went wrong; the trace is in the gateway's log."""
     return _noted(request, 500, f"the server failed: {type(error).__name__}")
 
 

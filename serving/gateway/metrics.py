@@ -1,4 +1,4 @@
-"""Prometheus metrics of the front door and of the supervisor; Triton's own come before them."""
+"""Prometheus metrics of the gateway and of the supervisor; Triton's own come before them."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Metrics:
         self._in_flight = Gauge(
             "crosswire_requests_in_flight", "Requests that are being answered.", ("protocol",), registry=self._registry
         )
-        self._ready = Gauge("crosswire_ready", "1 while every canary passes, else 0.", registry=self._registry)
+        self._ready = Gauge("crosswire_ready", "1 while every probe passes, else 0.", registry=self._registry)
         self._restarts = Gauge(
             "crosswire_restarts", "Restarts since the supervisor started.", ("part",), registry=self._registry
         )
         self._canary_ok = Gauge(
-            "crosswire_canary_ok", "1 if the last canary passed, else 0.", ("pipeline",), registry=self._registry
+            "crosswire_canary_ok", "1 if the last probe passed, else 0.", ("pipeline",), registry=self._registry
         )
         self._canary_seconds = Gauge(
-            "crosswire_canary_seconds", "Time of the last canary that passed.", ("pipeline",), registry=self._registry
+            "crosswire_canary_seconds", "Time of the last probe that passed.", ("pipeline",), registry=self._registry
         )
 
     def began(self, protocol: str) -> None:

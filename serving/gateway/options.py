@@ -1,4 +1,4 @@
-"""What the front door must know beside where everything is: limits, keys, certificate, and where traces go."""
+"""What the gateway must know beside where everything is: limits, keys, certificate, and where traces go."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHORTEST_KEY = 16
 
 @dataclass(frozen=True)
 class GatewayOptions:
-    """The front door's own settings, as the supervisor hands them over.
+    """The gateway's own settings, as the supervisor hands them over.
 
     Attributes:
         limits: on one request, and on all together.
@@ -38,7 +38,7 @@ class GatewayOptions:
 
 
 def gateway_options(settings: Settings) -> GatewayOptions:
-    """Return the front door's part of the settings, after reading every file that they name.
+    """Return the gateway's part of the settings, after reading every file that they name.
 
     Raises:
         ServingError: a key or a certificate cannot be used.

@@ -1,4 +1,4 @@
-"""The front door's connection to Triton."""
+"""The gateway's connection to Triton."""
 
 from __future__ import annotations
 

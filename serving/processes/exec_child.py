@@ -3,7 +3,7 @@
     python -I -S exec_child.py PARENT_PID STACK_BYTES PROGRAM [ARGUMENT ...]
 
 It asks the kernel to kill the process when its parent dies, and raises the stack limit: Triton 2.51 puts HTTP and gRPC
-message parts on thread stacks, and a thread's stack is as large as the soft limit says. SIGHUP tells a front door that
+message parts on thread stacks, and a thread's stack is as large as the soft limit says. SIGHUP tells a gateway that
 something changed; it must not end one that only starts.
 """
 

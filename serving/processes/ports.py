@@ -102,9 +102,10 @@ def _taken_message(port: int, option: str) -> str:
 
 
 def _supervisor_above(pid: int) -> int:
-    """Return the `serving up` process that started this one, else the process itself."""
+    """Return the `crosswire serve` process that started this one, else the process itself."""
     parent = _parent(pid)
-    is_ours = parent is not None and "serving" in _command(parent).split() and "up" in _command(parent).split()
+    words = [] if parent is None else _command(parent).split()
+    is_ours = any("crosswire" in word for word in words[:3]) and ("serve" in words or "up" in words)
     return parent if parent is not None and is_ours else pid
 
 

@@ -1,4 +1,4 @@
-"""The command lines of the two children: Triton and the front door."""
+"""The command lines of the two children: Triton and the gateway."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def triton_program(
 ) -> Program:
     """Return Triton's command line.
 
-    The settings give it a response cache, and its stages what they may decode and where their spans go.
+    The settings give it a response cache, and its steps what they may decode and where their spans go.
     """
     address, _, port = run.triton_target.rpartition(":")
     arguments = [
@@ -57,7 +57,7 @@ def triton_program(
 
 
 def gateway_program(state: RunState, listener: int, access_log: int | None) -> Program:
-    """Return the front door's command line; it inherits the listening socket and the access log."""
+    """Return the gateway's command line; it inherits the listening socket and the access log."""
     arguments = [
         sys.executable,
         "-m",
@@ -71,7 +71,7 @@ def gateway_program(state: RunState, listener: int, access_log: int | None) -> P
         arguments += ["--access-log", str(access_log)]
     descriptors = (listener,) if access_log is None else (listener, access_log)
     environment = {**os.environ, "PYTHONPATH": _joined(ROOT, os.environ.get("PYTHONPATH", ""))}
-    return Program("the front door", arguments, state.log("front_door"), environment, pass_fds=descriptors)
+    return Program("the gateway", arguments, state.log("front_door"), environment, pass_fds=descriptors)
 
 
 def _triton_environment(triton: Triton, settings: Settings) -> Mapping[str, str]:
@@ -80,7 +80,7 @@ def _triton_environment(triton: Triton, settings: Settings) -> Mapping[str, str]
     return {
         **os.environ,
         **KEEP_HEAP,
-        MEDIA_VARIABLE: MediaLimits(settings.pictures, settings.clips).as_variable(),
+        MEDIA_VARIABLE: MediaLimits(settings.images, settings.clips).as_variable(),
         TRACES_VARIABLE: settings.traces or "",
         "PATH": _joined(str(stub_python()), os.environ.get("PATH", "")),
         "LD_LIBRARY_PATH": _joined(libraries, os.environ.get("LD_LIBRARY_PATH", "")),

@@ -25,15 +25,15 @@ _HEALTH = "health.json"
 
 @dataclass(frozen=True)
 class ServerRun:
-    """What the front door must know about the server behind it.
+    """What the gateway must know about the server behind it.
 
     Attributes:
-        host: address that the front door is bound to.
-        http_port: the front door's HTTP port.
-        grpc_port: the front door's gRPC port.
+        host: address that the gateway is bound to.
+        http_port: the gateway's HTTP port.
+        grpc_port: the gateway's gRPC port.
         triton_target: Triton's gRPC address, a socket that this user alone can reach.
         metrics_port: Triton's metrics port, loopback only.
-        tls: whether the front door speaks TLS.
+        tls: whether the gateway speaks TLS.
     """
 
     host: str
@@ -45,12 +45,12 @@ class ServerRun:
 
     @property
     def grpc_target(self) -> str:
-        """What the front door binds its gRPC port to."""
+        """What the gateway binds its gRPC port to."""
         return f"{self.host}:{self.grpc_port}"
 
     @property
     def http_target(self) -> str:
-        """Where a process on this machine reaches the front door."""
+        """Where a process on this machine reaches the gateway."""
         return f"{self._reachable}:{self.http_port}"
 
     @property
@@ -74,10 +74,10 @@ class Health:
     """Whether the server answers, as its supervisor sees it.
 
     Attributes:
-        ready: Triton is ready and the last canary of every pipeline passed.
+        ready: Triton is ready and the last probe of every pipeline passed.
         reason: why it is not ready.
         restarts: how often each part was started again.
-        canaries: per pipeline the seconds of its last canary, or None if that failed.
+        canaries: per pipeline the seconds of its last probe, or None if that failed.
         pipelines: names of the pipelines that are served.
     """
 
@@ -116,7 +116,7 @@ class RunState:
 
 
 def write_run(folder: Path, run: ServerRun) -> None:
-    """Write what the front door must know, readable by this user alone."""
+    """Write what the gateway must know, readable by this user alone."""
     write_private(folder / _RUN, json.dumps(asdict(run)))
 
 

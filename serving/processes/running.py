@@ -72,6 +72,8 @@ def as_prose(server: dict[str, Any]) -> str:
     lines = [f"{server['http_url']}  {server['grpc_url']}  {state}", f"  restarts: {restarts or 'unknown'}"]
     for name in server["pipelines"]:
         seconds = server["canaries"].get(name, "not yet")
-        canary = "failed" if seconds is None else seconds if isinstance(seconds, str) else f"{seconds * 1e3:.0f} ms"
-        lines.append(f"  {name}: last canary {canary}")
+        probe_inference = (
+            "failed" if seconds is None else seconds if isinstance(seconds, str) else f"{seconds * 1e3:.0f} ms"
+        )
+        lines.append(f"  {name}: last probe {probe_inference}")
     return "\n".join(lines)

@@ -66,7 +66,7 @@ class Assembled:
 def assemble(
     networks: Sequence[Network], runtime: Runtime, to: Path, *, copy_graphs: bool, tuning: Tuning | None = None
 ) -> Assembled:
-    """Write configuration, stages and version folders of every network and pipeline.
+    """Write configuration, steps and version folders of every network and pipeline.
 
     Args:
         networks: verified networks.
@@ -91,9 +91,9 @@ def assemble(
             _add_fused(add, to, network, pipeline, tuning, copy_graphs)
             continue
         _add_network(add, to, network, runtime, copy_graphs)
-        for stage in (pipeline.before, *pipeline.after):
-            add(step_config(pipeline, stage), Role.STAGE)
-            _write_shim(to / stage.model / _VERSION, stage.module)
+        for step in (pipeline.before, *pipeline.after):
+            add(step_config(pipeline, step), Role.STEP)
+            _write_shim(to / step.model / _VERSION, step.module)
         add(ensemble_config(pipeline), Role.PIPELINE)
     return Assembled(to, configs, tuple(pipelines), tuple(networks))
 
@@ -118,7 +118,7 @@ def replaced(whole: Assembled, part: Assembled) -> Assembled:
 
 
 def without(whole: Assembled, network: str) -> Assembled:
-    """Return `whole` without one network, its stages and its pipelines."""
+    """Return `whole` without one network, its steps and its pipelines."""
     pipelines = tuple(one for one in whole.pipelines if one.contract.name != network)
     gone = {network}
     for held in whole.networks:
@@ -126,7 +126,7 @@ def without(whole: Assembled, network: str) -> Assembled:
             gone |= {graph.model for graph in graphs_of(held)}
     for one in whole.pipelines:
         if one.contract.name == network:
-            gone |= {one.name, one.fused, *one.steps}
+            gone |= {one.name, one.in_process, *one.steps}
     configs = {name: config for name, config in whole.configs.items() if name not in gone}
     networks = tuple(one for one in whole.networks if one.contract.name != network)
     return Assembled(whole.folder, configs, pipelines, networks)
@@ -166,7 +166,7 @@ def _add_fused(
     own = network_config(network, Runtime.EMBEDDED)
     tuning.apply(own, Role.NETWORK)
     fused, tensors, whole = in_process_configs(pipeline, own)
-    add(fused, Role.FUSED)
+    add(fused, Role.IN_PROCESS)
     version = to / fused.name / _VERSION
     for graph in graphs_of(network):
         _place_graph(graph, version / graph.file, copy_graphs)
@@ -218,5 +218,5 @@ def _place(file: Path, to: Path, copy: bool) -> None:
 
 
 def _write_shim(version: Path, module: str) -> None:
-    """Write the `model.py` that leads Triton to a stage of this installation."""
+    """Write the `model.py` that leads Triton to a step of this installation."""
     (version / "model.py").write_text(_SHIM.format(module=module, root=ROOT), encoding="utf-8")

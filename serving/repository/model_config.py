@@ -72,11 +72,11 @@ def graph_config(network: Network, graph: ServedGraph) -> ModelConfig:
     return config
 
 
-def step_config(pipeline: PipelineSpec, stage: StepSpec) -> ModelConfig:
+def step_config(pipeline: PipelineSpec, step: StepSpec) -> ModelConfig:
     """Return the configuration of a python stage."""
     contract = pipeline.contract
-    parameters = {PARAMETER: published(contract, stage.inputs, stage.outputs, stage.model)}
-    config = _base(stage.model, contract.max_batch_size, stage.inputs, stage.outputs, parameters)
+    parameters = {PARAMETER: published(contract, step.inputs, step.outputs, step.model)}
+    config = _base(step.model, contract.max_batch_size, step.inputs, step.outputs, parameters)
     config.backend = "python"
     config.instance_group.append(_one_process())
     return config
@@ -93,7 +93,7 @@ def ensemble_config(pipeline: PipelineSpec) -> ModelConfig:
         pipeline.steps,
         _step(before.model, before.inputs, before.outputs),
         _step(contract.name, network_inputs(contract), contract.outputs, pipeline.renamed),
-        *(_step(stage.model, stage.inputs, stage.outputs) for stage in pipeline.after),
+        *(_step(step.model, step.inputs, step.outputs) for step in pipeline.after),
     )
 
 
@@ -108,14 +108,14 @@ def in_process_configs(pipeline: PipelineSpec, network: ModelConfig) -> tuple[Mo
         the model that holds all steps, and the two names that clients know it by: the network's, which takes and gives
         tensors, and the pipeline's.
     """
-    contract, name = pipeline.contract, pipeline.fused
+    contract, name = pipeline.contract, pipeline.in_process
     tensors = network_inputs(contract)
     inputs = {spec.name: dataclasses.replace(spec, optional=True) for spec in (*pipeline.inputs, *tensors)}
     outputs = {spec.name: spec for spec in (*pipeline.outputs, *contract.outputs)}
     inside = [
         (pipeline.before.module, step_config(pipeline, pipeline.before), _AS_IT_IS),
         (NETWORK_MODULE, network, pipeline.renamed),
-        *((stage.module, step_config(pipeline, stage), _AS_IT_IS) for stage in pipeline.after),
+        *((step.module, step_config(pipeline, step), _AS_IT_IS) for step in pipeline.after),
     ]
     described = [
         {"module": module, "config": MessageToDict(config, preserving_proto_field_name=True), "renamed": dict(renamed)}

@@ -37,7 +37,7 @@ def published(
         contract: the network's contract.
         inputs: the model's own input tensors.
         outputs: the model's own output tensors.
-        name: the model's name; another one than the network's for a stage or an ensemble.
+        name: the model's name; another one than the network's for a step or an ensemble.
         steps: names of the steps that it is made of, by which their times are told.
 
     Returns:

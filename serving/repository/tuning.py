@@ -16,13 +16,13 @@ from crosswire.serving.repository.published import PARAMETER, THREADS_PARAMETER
 
 
 class Role(Enum):
-    """What a model is for: a network's own or its façade, a stage before or after one, an ensemble, or all in one."""
+    """What a model is for: a network's own or its façade, a step before or after one, an ensemble, or all in one."""
 
     NETWORK = "network"
     FACADE = "facade"
-    STAGE = "stage"
+    STEP = "stage"
     PIPELINE = "pipeline"
-    FUSED = "fused"
+    IN_PROCESS = "fused"
 
 
 @dataclass(frozen=True)
@@ -32,26 +32,26 @@ class Tuning:
     Attributes:
         models: instances, threads, batches, cache and priorities.
         queue: limits on what waits before one model.
-        pictures: limits on an encoded picture, which clients learn from the configuration.
+        images: limits on an encoded picture, which clients learn from the configuration.
     """
 
     models: ModelSettings = field(default_factory=ModelSettings)
     queue: QueueLimits = field(default_factory=QueueLimits)
-    pictures: ImageLimits = field(default_factory=ImageLimits)
+    images: ImageLimits = field(default_factory=ImageLimits)
 
     @classmethod
     def of(cls, settings: Settings) -> Tuning:
         """Take it from the settings of a server."""
-        return cls(settings.models, settings.queue, settings.pictures)
+        return cls(settings.models, settings.queue, settings.images)
 
     def fuses(self, runtime: Runtime) -> bool:
-        """Say whether every network and its stages run in one process: on a processor, unless told otherwise.
+        """Say whether every network and its steps run in one process: on a processor, unless told otherwise.
 
         A GPU needs Triton's batcher before the network alone, and the container its native backends.
         """
-        chosen = self.models.fused
+        chosen = self.models.in_process
         if chosen is None:
-            chosen = self.models.stage_instances == 1 and not onnxruntime_on_gpu()
+            chosen = self.models.step_instances == 1 and not onnxruntime_on_gpu()
         return chosen and runtime is Runtime.EMBEDDED
 
     def apply(self, config: ModelConfig, role: Role) -> None:
@@ -63,7 +63,7 @@ class Tuning:
             return
         if self._batches(config, role):
             self._set_queue(config)
-        count = self.models.instances if role in (Role.NETWORK, Role.FUSED) else self.models.stage_instances
+        count = self.models.instances if role in (Role.NETWORK, Role.IN_PROCESS) else self.models.step_instances
         if count > 1 and not config.instance_group:
             config.instance_group.add()
         for group in config.instance_group:
@@ -77,7 +77,7 @@ class Tuning:
         """Tell clients what a picture may be."""
         if PARAMETER in config.parameters:
             published = json.loads(config.parameters[PARAMETER].string_value)
-            text = json.dumps({**published, "limits": asdict(self.pictures)}, ensure_ascii=False)
+            text = json.dumps({**published, "limits": asdict(self.images)}, ensure_ascii=False)
             config.parameters[PARAMETER].string_value = text
 
     def _warm_up(self, config: ModelConfig) -> None:
@@ -95,16 +95,16 @@ class Tuning:
     def _batches(self, config: ModelConfig, role: Role) -> bool:
         """Say whether Triton's batcher stands before a model: where batches pay, or somebody asked for its queue.
 
-        A python step on a processor answers requests one by one, the front door bounds what all steps together hold,
+        A python step on a processor answers requests one by one, the gateway bounds what all steps together hold,
         and a request that is late is not begun. The batcher would cost a thread more to wait for, and of a burst it
         holds the last request back for half a second: Triton 2.51 does not wake it when the step gets free.
         """
         if self.models.priority_levels:
             return True
-        if role is Role.STAGE:
+        if role is Role.STEP:
             return False
         asked = self.models.batch_delay_microseconds or self.queue != QueueLimits()
-        if role is Role.FUSED:
+        if role is Role.IN_PROCESS:
             return bool(asked)
         return bool(asked) or role is Role.FACADE or config.backend != "python" or onnxruntime_on_gpu()
 

@@ -1,4 +1,4 @@
-"""Noticing a front door that runs but does not answer; a thread of its own waits, so that the supervisor never does."""
+"""Noticing a gateway that runs but does not answer; a thread of its own waits, so that the supervisor never does."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _FAILURES = 2
 
 
 class GatewayWatch:
-    """Asks the front door whether it lives, again and again."""
+    """Asks the gateway whether it lives, again and again."""
 
     def __init__(
         self, run: ServerRun, pace: Pace, start_seconds: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Start asking the front door of a server that answers already, at this pace.
+        """Start asking the gateway of a server that answers already, at this pace.
 
         Another one may take `start_seconds` until its first answer: a busy machine needs its time to start it.
         """
@@ -38,7 +38,7 @@ class GatewayWatch:
         return self._failures >= _FAILURES if self._started else self._clock() > self._due
 
     def renew(self) -> None:
-        """Forget the failures: another front door takes over."""
+        """Forget the failures: another gateway takes over."""
         self._started, self._failures = False, 0
         self._due = self._clock() + self._start_seconds
 

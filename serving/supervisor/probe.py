@@ -1,4 +1,4 @@
-"""Canary inferences: Triton's own health endpoints do not notice a dead python stub, an inference does."""
+"""Probe inferences: Triton's own health endpoints do not notice a dead python stub, an inference does."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ProbeInference:
 
 
 def probe_inferences_of(assembled: Assembled) -> tuple[ProbeInference, ...]:
-    """Return one canary per network (zeros) and one per pipeline (tiny files), networks first."""
+    """Return one probe per network (zeros) and one per pipeline (tiny files), networks first."""
     networks = [
         ProbeInference(contract.name, infer_request(contract.name, [_zeros(spec) for spec in contract.inputs]))
         for contract in (network.contract for network in assembled.networks)
@@ -65,11 +65,11 @@ def probe_inferences_of(assembled: Assembled) -> tuple[ProbeInference, ...]:
 
 
 class Probe:
-    """A canary on its way."""
+    """A probe on its way."""
 
-    def __init__(self, canary: ProbeInference, call: Any, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, probe_inference: ProbeInference, call: Any, clock: Callable[[], float] = time.monotonic) -> None:
         """Remember what was sent and when."""
-        self.canary = canary
+        self.probe_inference = probe_inference
         self._call, self._clock = call, clock
         self._sent = clock()
         self._seconds: float | None = None
@@ -110,9 +110,9 @@ class TritonLink:
         except grpc.RpcError:
             return False
 
-    def probe(self, canary: ProbeInference) -> Probe:
-        """Send a canary without waiting for its answer, and without a time limit: see `Upstream.infer`."""
-        return Probe(canary, self._stub.ModelInfer.future(_salted(canary.request)))
+    def probe(self, probe_inference: ProbeInference) -> Probe:
+        """Send a probe without waiting for its answer, and without a time limit: see `Upstream.infer`."""
+        return Probe(probe_inference, self._stub.ModelInfer.future(_salted(probe_inference.request)))
 
     def load(self, model: str) -> Any:
         """Ask Triton to load a model, or to put its new files in the place of its old ones; returns a future."""
@@ -136,7 +136,7 @@ class TritonLink:
 
 
 def answers_http(target: str, tls: bool, seconds: float = 1.0) -> bool:
-    """Say whether the front door at `host:port` answers in time; whose certificate it shows is no matter here."""
+    """Say whether the gateway at `host:port` answers in time; whose certificate it shows is no matter here."""
     connection = (
         http.client.HTTPSConnection(target, timeout=seconds, context=_any_certificate())
         if tls
@@ -154,7 +154,7 @@ def answers_http(target: str, tls: bool, seconds: float = 1.0) -> bool:
 def _salted(request: ModelInferRequest) -> ModelInferRequest:
     """Return a request with random bytes behind the end of its PNG pictures, where no decoder looks.
 
-    A response cache knows requests by their bytes: it must not answer for the models that a canary is there to try.
+    A response cache knows requests by their bytes: it must not answer for the models that a probe is there to try.
     """
     salted = ModelInferRequest()
     salted.CopyFrom(request)

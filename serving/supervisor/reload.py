@@ -25,7 +25,7 @@ class Change:
     """One order, carried out on the Triton repository and on Triton.
 
     Triton goes on with the old models until the new ones are loaded, so no request fails for a reload. What does not
-    load, or does not pass its canaries, is taken back.
+    load, or does not pass its probes, is taken back.
     """
 
     def __init__(self, link: TritonLink, whole: Assembled, settings: Settings, wait: Wait) -> None:
@@ -84,11 +84,11 @@ class Change:
         """Load models and try them."""
         for model in part.configs:
             self._call(self._link.load(model), f"{model} was not loaded")
-        for canary in probe_inferences_of(part):
-            probe = self._link.probe(canary)
+        for probe_inference in probe_inferences_of(part):
+            probe = self._link.probe(probe_inference)
             self._wait(probe)
             if probe.error is not None:
-                raise ServingError(f"the canary inference of {canary.model} failed: {probe.error.details()}")
+                raise ServingError(f"the probe of {probe_inference.model} failed: {probe.error.details()}")
 
     def _take_back(self, name: str, part: Assembled, kept: Path) -> None:
         """Serve what was served before."""

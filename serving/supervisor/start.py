@@ -76,8 +76,8 @@ def _choose_ports(
 ) -> ServerRun:
     """Return where everything is served: Triton in a private folder, its metrics on the port that is kept for it.
 
-    Triton 2.51 knows no keys. On a port of its own whoever has an account on this machine could ask it past the front
-    door, and end it.
+    Triton 2.51 knows no keys. On a port of its own whoever has an account on this machine could ask it past the gateway
+    , and end it.
     """
     http_port, grpc_port, metrics_port = (kept.getsockname()[1] for kept in (http, grpc, metrics))
     triton = f"unix:{private}/triton:1"  # Triton ends every address with a port

@@ -1,4 +1,4 @@
-"""The supervisor: starts Triton and the front door, announces them, watches them, obeys orders, stops them."""
+"""The supervisor: starts Triton and the gateway, announces them, watches them, obeys orders, stops them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from crosswire.serving.supervisor.watch import Watch, stub_count, stubs_of
 _TICK_SECONDS = 0.25
 _STOP_SECONDS = 2.0
 _CLOSE_SECONDS = 2.0
-_FRONT_DOOR_PAUSE_SECONDS = 2.0
+_GATEWAY_PAUSE_SECONDS = 2.0
 
 
 class Stop(BaseException):
@@ -58,15 +58,15 @@ class Supervisor:
         self._stop = stop
         self._kind = installed_triton(settings.triton) if settings.triton else wheel_triton(state.backends)
         self._listener = listener
-        self._front_door_program = gateway_program(state, listener.fileno(), access_log)
+        self._gateway_program = gateway_program(state, listener.fileno(), access_log)
         self._link = TritonLink(run.triton_target)
         self._control = ControlSocket(state.folder)
         self._environments = Environments(state.folder)
         self._triton: Child | None = None
-        self._front_door: Child | None = None
+        self._gateway: Child | None = None
         self._watch: Watch | None = None
         self._door_watch: GatewayWatch | None = None
-        self._front_door_due = 0.0
+        self._gateway_due = 0.0
         self._pace = RestartPace()
         self._metrics: socket.socket | None = None  # keeps the port that replaced the first one
         self._restarts = {"triton": 0, "front_door": 0}
@@ -74,23 +74,23 @@ class Supervisor:
         self._unpublished = False
 
     def start(self) -> None:
-        """Start both children and wait until every canary has passed."""
+        """Start both children and wait until every probe has passed."""
         write_run(self._state.folder, self._run)
         self._publish(False, "the server is starting")
         self._start_triton()
-        self._front_door = Child(self._front_door_program)
+        self._gateway = Child(self._gateway_program)
         self._wait_for_triton()
         deadline = time.monotonic() + self._settings.start_seconds
         while not answers_http(self._run.http_target, self._run.tls):
-            self._check_start(self._front_door, deadline)
+            self._check_start(self._gateway, deadline)
             self._pause_briefly()
         self._publish(True, "")
 
     def announce(self, seconds: float) -> None:
         """Print where the server is and what to do next."""
-        assert self._triton is not None and self._front_door is not None
+        assert self._triton is not None and self._gateway is not None
         if self._settings.json:
-            text = as_json(self._run, self._assembled, seconds, self._triton.pid, self._front_door.pid)
+            text = as_json(self._run, self._assembled, seconds, self._triton.pid, self._gateway.pid)
         else:
             text = as_prose(self._run, self._assembled, seconds, self._kind.label, self._settings)
         print(text, flush=True)
@@ -111,32 +111,32 @@ class Supervisor:
                 self._restart()
 
     def _look_after_front_door(self) -> None:
-        """Start the front door again if it has ended or hangs; not before it answered for the first time."""
-        if self._door_watch is None or self._front_door is None:
+        """Start the gateway again if it has ended or hangs; not before it answered for the first time."""
+        if self._door_watch is None or self._gateway is None:
             return
         if self._door_watch.hung:
-            _say("the front door does not answer; ending it")
-            self._front_door.kill()
-        if self._front_door.exit_status is not None and time.monotonic() > self._front_door_due:
-            _say(f"the front door ended with status {self._front_door.exit_status}; starting it again")
-            self._front_door_due = time.monotonic() + _FRONT_DOOR_PAUSE_SECONDS
+            _say("the gateway does not answer; ending it")
+            self._gateway.kill()
+        if self._gateway.exit_status is not None and time.monotonic() > self._gateway_due:
+            _say(f"the gateway ended with status {self._gateway.exit_status}; starting it again")
+            self._gateway_due = time.monotonic() + _GATEWAY_PAUSE_SECONDS
             self._restarts["front_door"] += 1
             try:
-                self._front_door = Child(self._front_door_program)
+                self._gateway = Child(self._gateway_program)
             except OSError as error:
-                _say(f"the front door cannot be started: {error}; trying again in {_FRONT_DOOR_PAUSE_SECONDS:g} s")
+                _say(f"the gateway cannot be started: {error}; trying again in {_GATEWAY_PAUSE_SECONDS:g} s")
             self._door_watch.renew()
 
     def stop(self) -> None:
-        """Let the front door answer what it took, then stop everything within seconds, whatever state it is in."""
+        """Let the gateway answer what it took, then stop everything within seconds, whatever state it is in."""
         self._publish(False, "the server is stopping")
         self._control.close()
         if self._door_watch is not None:
             self._door_watch.close()
-        if self._front_door is not None:
-            self._front_door.ask_to_stop()
-            self._listener.close()  # who comes after the front door has gone is refused, not kept waiting
-            self._front_door.stop(time.monotonic() + self._settings.limits.drain_seconds + _CLOSE_SECONDS)
+        if self._gateway is not None:
+            self._gateway.ask_to_stop()
+            self._listener.close()  # who comes after the gateway has gone is refused, not kept waiting
+            self._gateway.stop(time.monotonic() + self._settings.limits.drain_seconds + _CLOSE_SECONDS)
         self._link.close()
         if self._triton is not None:
             self._triton.ask_to_stop()
@@ -179,12 +179,12 @@ class Supervisor:
         self._tell_front_door()
 
     def _tell_front_door(self) -> None:
-        """Let the front door read anew what it knows of Triton, keys and certificate."""
-        if self._front_door is not None:
-            self._front_door.send_signal(signal.SIGHUP)
+        """Let the gateway read anew what it knows of Triton, keys and certificate."""
+        if self._gateway is not None:
+            self._gateway.send_signal(signal.SIGHUP)
 
     def _rest(self, seconds: float) -> None:
-        """Wait before Triton is started again; the front door and orders do not wait."""
+        """Wait before Triton is started again; the gateway and orders do not wait."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._look_after_front_door()
@@ -220,7 +220,7 @@ class Supervisor:
         return f"{order.verb} {order.network}: done; served are {', '.join(self._assembled.configs)}"
 
     def _renew(self) -> str:
-        """Let the front door take the keys and the certificate as they are now; what cannot be used changes nothing."""
+        """Let the gateway take the keys and the certificate as they are now; what cannot be used changes nothing."""
         door = gateway_options(self._settings)
         if not door.key_hashes and door.tls_cert is None:
             raise ServingError("this server was started without API keys and certificate; there is nothing to renew")
@@ -260,7 +260,7 @@ class Supervisor:
         return f"the last lines of its log:\n{self._triton.log_tail()}"
 
     def _wait_for_triton(self) -> None:
-        """Wait until Triton is ready and every canary has passed once, then watch it."""
+        """Wait until Triton is ready and every probe has passed once, then watch it."""
         assert self._triton is not None
         deadline = time.monotonic() + self._settings.start_seconds
         while not self._link.ready():
@@ -268,21 +268,25 @@ class Supervisor:
             self._environments.look(self._triton.pid)
             self._pause_briefly()
         slowest = 0.0
-        for canary in probe_inferences_of(self._assembled):
-            probe = self._link.probe(canary)
+        for probe_inference in probe_inferences_of(self._assembled):
+            probe = self._link.probe(probe_inference)
             self._wait_for(probe)
             if probe.error is not None:
                 raise ServingError(
-                    f"the canary inference of {canary.model} failed: {probe.error.details()}; "
+                    f"the probe of {probe_inference.model} failed: {probe.error.details()}; "
                     f"the last lines of Triton's log:\n{self._triton.log_tail()}"
                 )
             slowest = max(slowest, probe.seconds)
         self._watch = Watch(self._triton, self._link, self._watched(), slowest, self._settings.pace)
 
     def _watched(self) -> list[ProbeInference]:
-        """Return the canaries that are sent again and again: those of the pipelines, which try every model."""
+        """Return the probes that are sent again and again: those of the pipelines, which try every model."""
         ensembles = {pipeline.name for pipeline in self._assembled.pipelines}
-        return [canary for canary in probe_inferences_of(self._assembled) if canary.model in ensembles]
+        return [
+            probe_inference
+            for probe_inference in probe_inferences_of(self._assembled)
+            if probe_inference.model in ensembles
+        ]
 
     def _check_start(self, child: Child, deadline: float) -> None:
         """Raise `ServingError` if a child has ended or is late."""
@@ -307,7 +311,7 @@ class Supervisor:
         return self._stop.wait(seconds) or (parent is not None and not is_running(parent))
 
     def _publish(self, ready: bool, reason: str) -> None:
-        """Tell the front door what has changed."""
+        """Tell the gateway what has changed."""
         canaries = {} if self._watch is None else dict(self._watch.canaries)
         pipelines = [pipeline.name for pipeline in self._assembled.pipelines]
         health = Health(ready, reason, dict(self._restarts), canaries, pipelines)

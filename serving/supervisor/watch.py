@@ -1,4 +1,4 @@
-"""Deciding whether a running server still answers, without waiting for the answers of its canaries."""
+"""Deciding whether a running server still answers, without waiting for the answers of its probes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _STUB_NAME = "triton_python_b"  # the kernel keeps 15 characters
 class Link(Protocol):
     """What a watch needs of `TritonLink`."""
 
-    def probe(self, canary: ProbeInference) -> Probe:
-        """Send a canary without waiting for its answer."""
+    def probe(self, probe_inference: ProbeInference) -> Probe:
+        """Send a probe without waiting for its answer."""
         ...
 
     def successes(self, model: str) -> int:
@@ -31,33 +31,33 @@ class Link(Protocol):
 
 
 class Watch:
-    """Watches one start of Triton: its process, its python stubs and its canaries.
+    """Watches one start of Triton: its process, its python stubs and its probes.
 
     Attributes:
         reason: why the server does not answer, or an empty string.
-        canaries: per pipeline the seconds of its last canary, or None if that failed.
+        canaries: per pipeline the seconds of its last probe, or None if that failed.
     """
 
     def __init__(
         self,
         triton: Child,
         link: Link,
-        canaries: Sequence[ProbeInference],
+        inferences: Sequence[ProbeInference],
         slowest: float,
         pace: Pace,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start watching a server whose canaries have just passed.
+        """Start watching a server whose probes have just passed.
 
         Args:
             triton: its process.
             link: the way to it.
-            canaries: what to send in turn.
+            inferences: what to send in turn.
             slowest: seconds that the slowest of them took.
             pace: how often, and how patiently.
             clock: seconds that only grow.
         """
-        self._triton, self._link, self._canaries, self._pace = triton, link, tuple(canaries), pace
+        self._triton, self._link, self._probe_inferences, self._pace = triton, link, tuple(inferences), pace
         self._clock = clock
         self._patience = max(pace.patience_seconds, pace.patience_factor * slowest)
         self._stubs = stubs_of(triton)
@@ -65,20 +65,20 @@ class Watch:
         self._probe: Probe | None = None
         self._late = 0
         self._successes = 0
-        self._fastest = math.inf  # what a canary costs by itself, not what it waited for others
+        self._fastest = math.inf  # what a probe costs by itself, not what it waited for others
         self._failures = 0
         self._due = clock() + pace.seconds
         self.reason = ""
         self.canaries: dict[str, float | None] = {}
 
-    def renewed(self, canaries: Sequence[ProbeInference]) -> Watch:
+    def renewed(self, inferences: Sequence[ProbeInference]) -> Watch:
         """Return a watch of the same Triton after its models have changed."""
         slowest = self._patience / self._pace.patience_factor
-        return Watch(self._triton, self._link, canaries, slowest, self._pace, self._clock)
+        return Watch(self._triton, self._link, inferences, slowest, self._pace, self._clock)
 
     @property
     def ready(self) -> bool:
-        """Whether the last canary of every pipeline passed."""
+        """Whether the last probe of every pipeline passed."""
         return not self.reason
 
     @property
@@ -98,31 +98,31 @@ class Watch:
             elif self._probe.seconds > self._patience * (self._late + 1):
                 self._take_late(self._probe)
         elif self._clock() >= self._due:
-            self._queue = self._queue or deque(self._canaries)
-            canary = self._queue.popleft()
-            self._successes = self._link.successes(canary.model)
-            self._probe, self._late = self._link.probe(canary), 0
+            self._queue = self._queue or deque(self._probe_inferences)
+            probe_inference = self._queue.popleft()
+            self._successes = self._link.successes(probe_inference.model)
+            self._probe, self._late = self._link.probe(probe_inference), 0
 
     def _judge(self, probe: Probe) -> None:
-        """Take the answer of a canary into account and plan the next one."""
+        """Take the answer of a probe into account and plan the next one."""
         self._probe = None
         error = probe.error
         if error is None:
             self._failures = 0
             self.reason = ""
-            self.canaries[probe.canary.model] = round(probe.seconds, 4)
+            self.canaries[probe.probe_inference.model] = round(probe.seconds, 4)
             self._fastest = min(self._fastest, probe.seconds)
             wait = 0.0 if self._queue else max(self._pace.seconds, self._fastest / self._pace.share)
         else:
             self._fail(probe, f"{error.code().name}: {error.details()}")
-            self._queue.appendleft(probe.canary)
+            self._queue.appendleft(probe.probe_inference)
             wait = 0.2
         self._due = self._clock() + wait
 
     def _take_late(self, probe: Probe) -> None:
-        """Count a canary without an answer as failed, unless its model answers other requests: then it waits on."""
+        """Count a probe without an answer as failed, unless its model answers other requests: then it waits on."""
         self._late += 1
-        successes = self._link.successes(probe.canary.model)
+        successes = self._link.successes(probe.probe_inference.model)
         if not successes > self._successes >= 0:
             self._fail(probe, f"no answer within {probe.seconds:.0f} s")
         self._successes = successes
@@ -130,11 +130,11 @@ class Watch:
     def _fail(self, probe: Probe, why: str) -> None:
         """Note a failed round."""
         self._failures += 1
-        self.reason = f"canary {probe.canary.model}: {why}"
-        self.canaries[probe.canary.model] = None
+        self.reason = f"probe {probe.probe_inference.model}: {why}"
+        self.canaries[probe.probe_inference.model] = None
 
     def _give_up(self, reason: str) -> None:
-        """Note a failure that no further canary can take back."""
+        """Note a failure that no further probe can take back."""
         self.reason = reason
         self._failures = self._pace.failures
 

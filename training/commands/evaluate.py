@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from crosswire.contract.command_line import add_renamed
 from crosswire.training.commands.arguments import Commands
 
 
@@ -17,8 +18,9 @@ def add(commands: Commands) -> None:
     )
     evaluate.add_argument("--flip", action="store_true", help="decide from mirrored pictures too")
     evaluate.add_argument(
-        "--availability", action="store_true", help="score each stream alone and depth with holes too"
+        "--missing-modality", action="store_true", help="score each stream alone and depth with holes too"
     )
+    add_renamed(evaluate, "--availability", "--missing-modality")
     evaluate.add_argument(
         "--inception",
         type=Path,
@@ -48,6 +50,6 @@ def _evaluate(options: argparse.Namespace) -> None:
     run = read_run(options.run)
     kind = task_of(run.config)
     scored = ScoreOptions(
-        options.scales, options.flip, options.availability, progress=not options.quiet, inception=options.inception
+        options.scales, options.flip, options.missing_modality, progress=not options.quiet, inception=options.inception
     )
     print(kind.table(kind.score(run, scored)))

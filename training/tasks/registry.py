@@ -76,14 +76,14 @@ class ScoreOptions:
     Attributes:
         scales: of the views that a decision is made from.
         flip: also from mirrored views.
-        availability: also with streams absent.
+        missing_modality: also with streams absent.
         progress: show bars.
         inception: file with the weights of Inception v3, to measure FID and KID with.
     """
 
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
-    availability: bool = False
+    missing_modality: bool = False
     progress: bool = True
     inception: Path | None = None
 

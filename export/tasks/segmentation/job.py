@@ -123,7 +123,7 @@ def single_stream_exports(job: SegmentationExport) -> tuple[SegmentationExport, 
     if not job.run.config.modality_dropout:
         raise ValueError(
             "the network was trained with every stream present, and would guess if one were absent; leave out "
-            "--absence, or train with --set modality_dropout=0.2"
+            "--missing-modality, or train with --set modality_dropout=0.2"
         )
     lone = []
     for place, (stream, spec) in enumerate(zip(job.streams, job.inputs, strict=True)):

@@ -1,4 +1,4 @@
-"""The front door's paths."""
+"""The gateway's paths."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from crosswire.serving.gateway.errors import (
 )
 from crosswire.serving.gateway.http.describe import DescribeEndpoints
 from crosswire.serving.gateway.http.infer import InferEndpoint
+from crosswire.serving.gateway.http.static_page import StaticPage
 from crosswire.serving.gateway.metrics import Metrics
-from crosswire.serving.gateway.page.static_page import StaticPage
 from crosswire.serving.gateway.rest.endpoints import RestEndpoints
 from crosswire.serving.gateway.upstream import Upstream
 

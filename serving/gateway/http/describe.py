@@ -36,7 +36,7 @@ class DescribeEndpoints:
         return Response(status_code=200)
 
     async def ready(self, _: Request) -> Response:
-        """Whether Triton is ready and the last canary of every pipeline passed."""
+        """Whether Triton is ready and the last probe of every pipeline passed."""
         return _readiness(await self._unready_reason())
 
     async def model_ready(self, request: Request) -> Response:

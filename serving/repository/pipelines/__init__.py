@@ -1,4 +1,4 @@
-"""Ensembles as data: which stages stand before and after a network, and which tensor feeds which."""
+"""Ensembles as data: which steps stand before and after a network, and which tensor feeds which."""
 
 from __future__ import annotations
 

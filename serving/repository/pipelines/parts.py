@@ -37,8 +37,8 @@ class PipelineSpec:
         contract: the network's contract.
         inputs: tensors that a client sends.
         outputs: tensors that a client gets.
-        before: the stage that feeds the network.
-        after: the stages that read the network's answer.
+        before: the step that feeds the network.
+        after: the steps that read the network's answer.
         renamed: the network's outputs that go by another name in the ensemble. One of them at least must be no output
             of the ensemble: where nobody asks for any output of a step, Triton leaves it out, even if other steps wait
             for it.
@@ -55,10 +55,10 @@ class PipelineSpec:
     @property
     def steps(self) -> tuple[str, ...]:
         """Names of its steps in order, wherever they run."""
-        return (self.before.model, self.contract.name, *(stage.model for stage in self.after))
+        return (self.before.model, self.contract.name, *(step.model for step in self.after))
 
     @property
-    def fused(self) -> str:
+    def in_process(self) -> str:
         """Name of the one model that does what all steps do, where there is one."""
         return f"{self.contract.name}_fused"
 
@@ -66,7 +66,7 @@ class PipelineSpec:
 def network_inputs(contract: Contract) -> tuple[TensorSpec, ...]:
     """Return the input tensors of a network's own model.
 
-    In an ensemble every step gets all of its tensors, so the stage before a network with variants says in one more
+    In an ensemble every step gets all of its tensors, so the step before a network with variants says in one more
     which of them are there.
     """
     if not contract.variants:

@@ -73,7 +73,7 @@ def modalities(clip: Clip, optional: list[str]) -> list[str]:
 
 
 def facts_of(text: bytes) -> Facts:
-    """Return the facts that travel between the stages as JSON text."""
+    """Return the facts that travel between the steps as JSON text."""
     return Facts(**json.loads(text))
 
 

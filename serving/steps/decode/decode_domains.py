@@ -38,7 +38,7 @@ def decode_some(
     Raises:
         PictureError: a picture is damaged, too large or of another kind, or those of a sample cannot be registered.
     """
-    count, limits = len(units), MediaLimits.chosen().pictures
+    count, limits = len(units), MediaLimits.chosen().images
     samples = [
         _sample([pictures[place * count + index] for place in range(len(specs))], specs, unit, limits, wanted)
         for index, unit in enumerate(units)

@@ -1,7 +1,7 @@
 """Decoding what strangers send where it can do no harm: in worker processes that are bounded, killed and replaced.
 
 A file that is made to crash its decoder, to fill the memory or to keep it busy for ever takes a worker along, not the
-stage that asked: the request is refused in words, and the next one finds a new worker. `killable_main` is what the
+step that asked: the request is refused in words, and the next one finds a new worker. `sandbox_main` is what the
 workers run.
 """
 
@@ -50,7 +50,7 @@ class Workers:
         """Start the first worker; the others start when they are needed.
 
         Args:
-            function: `package.module:name`; takes and returns what `parcels` can carry, and returns a tuple.
+            function: `package.module:name`; takes and returns what `shm_message` can carry, and returns a tuple.
             limits: what one call may use.
             count: most workers.
 

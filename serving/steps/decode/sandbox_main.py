@@ -1,4 +1,4 @@
-"""A worker process of `killable`: reads calls, answers them, and ends with the process that started it.
+"""A worker process of `sandbox`: reads calls, answers them, and ends with the process that started it.
 
 python -m crosswire.serving.steps.decode.sandbox_main MODULE:FUNCTION SOCKET MEMORY CPU_SECONDS MEMORY_BYTES ARENA_BYTES
 """

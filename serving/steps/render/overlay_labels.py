@@ -84,7 +84,7 @@ def overlays(
     Raises:
         PictureError: see `visible`.
     """
-    limits = MediaLimits.chosen().pictures
+    limits = MediaLimits.chosen().images
     sent = [(name, picture) for picture in pictures]
     found = {one: _decoded.get(one) or visible(one[1], limits, name) for one in sent}
     _decoded.clear()

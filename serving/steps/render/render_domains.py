@@ -71,7 +71,7 @@ class RenderDomains(Step):
         self._outputs = [spec for spec in inputs if spec["name"].startswith(PREDICTED)]
         self._pictures = [spec["name"] for spec in inputs if spec["name"].endswith(PICTURE)]
         self._depths = [spec for spec in inputs if spec["dtype"] == "FP32" and spec not in self._outputs]
-        self._limits = MediaLimits.chosen().pictures
+        self._limits = MediaLimits.chosen().images
 
     def answer(self, question: StepRequest) -> Arrays:
         """Render the samples of one request."""

@@ -109,7 +109,7 @@ class RenderLabels(Step):
         """Read class names and palette from the model's own parameters, and start a decoder for overlays."""
         self._look = LabelSpec.from_published(config["parameters"][PARAMETER]["string_value"])
         self._palette = [list(colour) for colour in self._look.palette]
-        self._limits = MediaLimits.chosen().pictures
+        self._limits = MediaLimits.chosen().images
         self._workers = decoder_workers(f"{overlays.__module__}:{overlays.__name__}")
 
     def foresee(self, question: StepRequest) -> Any:

@@ -1,4 +1,4 @@
-"""Spans of steps, below the front door's: each for as long as the step really took, also where steps share a process.
+"""Spans of steps, below the gateway's: each for as long as the step really took, also where steps share a process.
 
 Triton's own spans are not sent: from 2.51 to 2.73 it reads the value of `traceparent` past its end, and one request in
 eight got a trace of its own. A request's parameters come through whole.

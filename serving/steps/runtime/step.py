@@ -36,7 +36,7 @@ class StepRequest:
         held: ends once the request is answered.
         deadline: when nobody waits for the answer any more, microseconds on the monotonic clock.
         begun: what the step's `foresee` returned, or None.
-        trace: the trace that it belongs to, as the front door says it, or None.
+        trace: the trace that it belongs to, as the gateway says it, or None.
     """
 
     array: Callable[[str], Any]

@@ -53,7 +53,7 @@ class StepModel:
     Triton waits for `execute` before it hands over the next requests. Were it to return the answers, all would wait for
     the slowest, every step would stand still while the next one works, and requests would move in convoys. So `execute`
     only sees to it that work is begun. It returns when one request at most waits for a thread, so that none is idle
-    while Triton brings the next one; all others wait in Triton, and the front door bounds how many. A step that answers
+    while Triton brings the next one; all others wait in Triton, and the gateway bounds how many. A step that answers
     requests `together` is the exception: its `execute` does return the answers.
     """
 
@@ -151,7 +151,7 @@ class StepModel:
 def _question(request: Any, held: ExitStack) -> StepRequest:
     """Return what one of Triton's requests brings and wants.
 
-    An ensemble asks its steps for every output, so the front door says which of them its client asked for.
+    An ensemble asks its steps for every output, so the gateway says which of them its client asked for.
 
     Args:
         request: of Triton's.

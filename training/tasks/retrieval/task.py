@@ -52,8 +52,8 @@ def score(run: Run, options: ScoreOptions) -> dict[str, Any]:
     Raises:
         ConfigError: options of other kinds.
     """
-    if options.flip or options.scales != (1.0,) or options.availability or options.inception:
-        raise ConfigError("retrieval is scored as it is; leave out --scales, --flip, --availability and --inception")
+    if options.flip or options.scales != (1.0,) or options.missing_modality or options.inception:
+        raise ConfigError("retrieval has one score; leave out --scales, --flip, --missing-modality and --inception")
     source = features(run.config, "test")
     metrics = {
         "videos": len(source),

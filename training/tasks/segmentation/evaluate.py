@@ -55,7 +55,7 @@ def report(
     run: Run,
     scores: dict[str, Scores],
     *,
-    availability: dict[str, Scores] | None = None,
+    missing_modality: dict[str, Scores] | None = None,
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
 ) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def report(
     Args:
         run: the trained network.
         scores: what `evaluate` returned.
-        availability: what `score_missing_modality` returned, if anything.
+        missing_modality: what `score_missing_modality` returned, if anything.
         scales: that `evaluate` was called with.
         flip: that `evaluate` was called with.
     """
@@ -77,8 +77,8 @@ def report(
         "exchanged_share": exchanged_share(run.network),
         "exchange": exchange_to_plain(run.network),
     }
-    if availability:
-        metrics["availability"] = scores_to_plain(availability, source.classes)
+    if missing_modality:
+        metrics["availability"] = scores_to_plain(missing_modality, source.classes)
     write_metrics(run.folder, metrics)
     return metrics
 
@@ -88,15 +88,15 @@ def score(
     *,
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
-    availability: bool = False,
+    missing_modality: bool = False,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Evaluate a run and write the report; with every availability where asked, or where it was trained for that."""
     scores = evaluate(run, scales=scales, flip=flip, progress=progress)
     available = None
-    if availability or run.config.modality_dropout:
+    if missing_modality or run.config.modality_dropout:
         available = score_missing_modality(run, progress=progress)
-    return report(run, scores, availability=available, scales=scales, flip=flip)
+    return report(run, scores, missing_modality=available, scales=scales, flip=flip)
 
 
 def table(metrics: dict[str, Any]) -> str:

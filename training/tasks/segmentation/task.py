@@ -57,13 +57,13 @@ def score(run: Run, options: ScoreOptions) -> dict[str, Any]:
     """Score a run on its test frames."""
     if options.inception:
         raise ConfigError("--inception belongs to translations; leave it out")
-    if options.availability and len(run.config.network.streams) < 2:
-        raise ConfigError(f"{run.folder} has one stream, so none can be absent; leave out --availability")
+    if options.missing_modality and len(run.config.network.streams) < 2:
+        raise ConfigError(f"{run.folder} has one stream, so none can be absent; leave out --missing-modality")
     return evaluate.score(
         run,
         scales=options.scales,
         flip=options.flip,
-        availability=options.availability,
+        missing_modality=options.missing_modality,
         progress=options.progress,
     )
 

@@ -58,8 +58,8 @@ def training_setup(config: TranslationConfig, *, fresh: bool) -> TrainingSetup:
 
 def score(run: TranslationRun, options: ScoreOptions) -> dict[str, Any]:
     """Score a run on its test views."""
-    if options.availability or options.flip or options.scales != (1.0,):
-        raise ConfigError("--scales, --flip and --availability belong to segmentation; leave them out")
+    if options.missing_modality or options.flip or options.scales != (1.0,):
+        raise ConfigError("--scales, --flip and --missing-modality belong to segmentation; leave them out")
     features = load_inception(options.inception) if options.inception else None
     return evaluate.score(run, features=features, progress=options.progress)
 

@@ -1,4 +1,4 @@
-"""Functions that well-behaved and ill-behaved workers run in `test_serving_killable.py`."""
+"""Functions that well-behaved and ill-behaved workers run in `test_serving_sandbox.py`."""
 
 from __future__ import annotations
 

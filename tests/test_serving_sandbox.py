@@ -22,7 +22,7 @@ from crosswire.serving.steps.decode.shm_message import MessageError, pack, unpac
 from tests.servers import assert_answers, call, depth_png, descendants, infer_pictures, jpeg, stub_of, wait_until
 
 LIMITS = WorkerLimits(cpu_seconds=1, wall_seconds=60.0, memory_bytes=256 << 20, arena_bytes=32 << 20)
-PLACE = "tests.killable_functions"
+PLACE = "tests.sandbox_functions"
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_a_request_that_is_larger_than_the_memory_for_it_is_refused(fragile: Wor
 
 
 def test_a_function_that_is_not_there_fails_at_the_start() -> None:
-    with pytest.raises(WorkerError, match=r"tests\.killable_functions:nothing does not start .*status 1"):
+    with pytest.raises(WorkerError, match=r"tests\.sandbox_functions:nothing does not start .*status 1"):
         Workers(f"{PLACE}:nothing", LIMITS, 1)
 
 
@@ -151,7 +151,7 @@ def test_a_decoder_that_is_killed_takes_neither_its_stub_nor_a_later_request_alo
     stub = stub_of(server)
     workers = descendants(stub)
     for worker in workers:
-        assert b"killable_main" in Path(f"/proc/{worker}/cmdline").read_bytes()
+        assert b"sandbox_main" in Path(f"/proc/{worker}/cmdline").read_bytes()
         os.kill(worker, signal.SIGKILL)
     wait_until(lambda: not any(map(is_running, workers)))
     answer = infer_pictures(server, [jpeg()], [depth_png()])
@@ -160,5 +160,5 @@ def test_a_decoder_that_is_killed_takes_neither_its_stub_nor_a_later_request_alo
     new = {worker for worker in descendants(stub) if is_running(worker)}
     assert new
     assert not new & set(workers)
-    wait_until(lambda: call(server, "GET", "/v2/health/ready")[0] == 200)  # a canary may have lost its decoder, too
+    wait_until(lambda: call(server, "GET", "/v2/health/ready")[0] == 200)  # a probe may have lost its decoder, too
     assert_answers(server)

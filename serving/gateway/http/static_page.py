@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from crosswire.serving.gateway.errors import WireError
 
-_FOLDER = Path(__file__).resolve().parent / "page"
+_FOLDER = Path(__file__).resolve().parents[1] / "page"
 _INDEX = "index.html"
 _TYPES = {".js": "text/javascript", ".svg": "image/svg+xml", ".json": "application/json", ".md": "text/markdown"}
 POLICY = (
