@@ -53,8 +53,8 @@ def build(
         to: the model repository.
         max_batch: largest batch that a server may form.
         precision: arithmetic of the graph.
-        missing_modality: also write a graph per stream, which answers when that stream alone is present; clips always have one
-            per modality that they were trained with alone, translations never.
+        missing_modality: also write a graph per stream, which answers when that stream alone is present; clips
+            always have one per modality that they were trained with alone, translations never.
         report: is told what is being measured.
 
     Returns:

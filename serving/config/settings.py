@@ -55,8 +55,8 @@ class ModelSettings:
             the middle.
         warm_up: sizes of batches that every network answers once before it counts as loaded.
         in_process: whether all steps of a pipeline run in one process instead of one each. Left out: on a processor,
-            where handing pictures from process to process costs more than it brings, but not on a GPU, where requests share
-            batches before the network alone, and not with `step_instances`.
+            where handing pictures from process to process costs more than it brings, but not on a GPU, where requests
+            share batches before the network alone, and not with `step_instances`.
     """
 
     instances: int = 1
