@@ -274,7 +274,7 @@ def test_whether_there_is_a_gpu_is_asked_without_a_look_at_every_package(
 def test_more_processes_for_the_steps_give_every_step_one_of_its_own() -> None:
     embedded = [Tuning(ModelSettings(step_instances=count)).fuses(Runtime.EMBEDDED) for count in (1, 2)]
     assert embedded == [True, False]
-    with pytest.raises(ServingError, match=r"models\.stage_instances is 2"):
+    with pytest.raises(ServingError, match=r"models\.step_instances is 2"):
         choose(None, {"models": ModelSettings(step_instances=2, in_process=True)})
 
 

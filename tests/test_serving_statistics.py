@@ -32,8 +32,8 @@ from tests.servers import (
 CALM = "[pace]\nseconds = 3600\n[models]\n"  # canaries at the start alone
 CHOICES = {
     "fused": "warm_up = [2]\n",
-    "apart": "warm_up = [2]\nstage_instances = 2\n",
-    "container": "warm_up = [2]\nstage_instances = 2\n",
+    "apart": "warm_up = [2]\nstep_instances = 2\n",
+    "container": "warm_up = [2]\nstep_instances = 2\n",
 }
 GOOD, BATCH, BAD, LACKING = 4, 3, 2, 1
 
@@ -121,7 +121,7 @@ def test_every_request_is_counted_once(layout: tuple[EmbeddedServer, str, str]) 
     if kind != "fused":
         stubs = [command_of(pid) for pid in descendants(server.pid)]
         for step in ("decode", "render"):
-            assert sum(f"/{name}_{step}/1/model.py".encode() in command for command in stubs) == 2, "stage_instances"
+            assert sum(f"/{name}_{step}/1/model.py".encode() in command for command in stubs) == 2, "step_instances"
     answered, samples = GOOD + 1, GOOD - 1 + BATCH + 1  # one probe asked the whole, one the network
     warm = 0 if kind == "container" else 2  # Triton warms a step up for a batch of 2 by two requests of 1
     whole = Told(answered, BAD, samples, answered)

@@ -82,8 +82,8 @@ class MediaLimits:
         if text is None:
             return cls()
         table = json.loads(text)
-        smallest, largest = table["pictures"].pop("units_per_metre")
-        return cls(ImageLimits(**table["pictures"], units_per_metre=(smallest, largest)), ClipLimits(**table["clips"]))
+        smallest, largest = table["images"].pop("units_per_metre")
+        return cls(ImageLimits(**table["images"], units_per_metre=(smallest, largest)), ClipLimits(**table["clips"]))
 
     def as_variable(self) -> str:
         """Return the text for `MEDIA_VARIABLE`."""

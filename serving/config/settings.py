@@ -47,7 +47,7 @@ class ModelSettings:
         instances: processes of every network; each has its own copy of the weights. One uses all cores, and answers as
             many requests at a time as it has threads.
         threads: processor threads of every one; 0 for all granted cores with one instance or two, fewer with more.
-        stage_instances: processes of every step before or after a network; one answers several at a time. More than
+        step_instances: processes of every step before or after a network; one answers several at a time. More than
             one give every step a process of its own.
         batch_delay_microseconds: how long a request may wait for others to share a batch with.
         cache_bytes: memory for the answers of pipelines, found again by the very bytes that were sent; 0 for none.

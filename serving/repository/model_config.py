@@ -25,7 +25,7 @@ from crosswire.serving.repository.pipelines import PipelineSpec, StepSpec, netwo
 from crosswire.serving.repository.published import (
     GRAPH_FILE,
     GRAPHS_PARAMETER,
-    NETWORK_MODULE,
+    NETWORK_CODE,
     PARAMETER,
     PLAN_FILE,
     STEPS_PARAMETER,
@@ -113,13 +113,13 @@ def in_process_configs(pipeline: PipelineSpec, network: ModelConfig) -> tuple[Mo
     inputs = {spec.name: dataclasses.replace(spec, optional=True) for spec in (*pipeline.inputs, *tensors)}
     outputs = {spec.name: spec for spec in (*pipeline.outputs, *contract.outputs)}
     inside = [
-        (pipeline.before.module, step_config(pipeline, pipeline.before), _AS_IT_IS),
-        (NETWORK_MODULE, network, pipeline.renamed),
-        *((step.module, step_config(pipeline, step), _AS_IT_IS) for step in pipeline.after),
+        (pipeline.before.code, step_config(pipeline, pipeline.before), _AS_IT_IS),
+        (NETWORK_CODE, network, pipeline.renamed),
+        *((step.code, step_config(pipeline, step), _AS_IT_IS) for step in pipeline.after),
     ]
     described = [
-        {"module": module, "config": MessageToDict(config, preserving_proto_field_name=True), "renamed": dict(renamed)}
-        for module, config, renamed in inside
+        {"code": code, "config": MessageToDict(config, preserving_proto_field_name=True), "renamed": dict(renamed)}
+        for code, config, renamed in inside
     ]
     text = {STEPS_PARAMETER: json.dumps(described, ensure_ascii=False)}
     config = _base(name, contract.max_batch_size, inputs.values(), outputs.values(), text)

@@ -15,7 +15,7 @@ PLAN_FILE = "model.plan"
 GRAPHS_PARAMETER = "graphs"
 THREADS_PARAMETER = "threads"
 STEPS_PARAMETER = "steps"
-NETWORK_MODULE = "runtime.network"
+NETWORK_CODE = "runtime.network:OnnxNetwork"
 #: Parameter of a request: when nobody waits for its answer any more, microseconds on this machine's monotonic clock.
 DEADLINE = "crosswire_deadline"
 #: Parameter of a request: the outputs that its client asked for, joined by commas.

@@ -17,13 +17,13 @@ class StepSpec:
 
     Attributes:
         model: its name, and that of its Triton model where it has a process of its own.
-        module: module below `crosswire.serving.steps` that holds it.
+        code: where its class is, below `crosswire.serving.steps`: `decode.decode_clip:DecodeClip`.
         inputs: its input tensors.
         outputs: its output tensors.
     """
 
     model: str
-    module: str
+    code: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 

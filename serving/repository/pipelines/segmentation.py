@@ -35,8 +35,13 @@ def segmentation(contract: Contract) -> PipelineSpec:
     )
     name = contract.name
     decode = StepSpec(
-        f"{name}_decode", "decode.decode_domains", (rgb_image, depth_image, depth_units()), network_inputs(contract)
+        f"{name}_decode",
+        "decode.decode_domains:DecodeDomains",
+        (rgb_image, depth_image, depth_units()),
+        network_inputs(contract),
     )
     sent = (rgb_image, depth_image) if used else (rgb_image,)
-    render = StepSpec(f"{name}_render", "render.render_labels", (labels, confidence, *sent, depth, *used), outputs)
+    render = StepSpec(
+        f"{name}_render", "render.render_labels:RenderLabels", (labels, confidence, *sent, depth, *used), outputs
+    )
     return PipelineSpec(f"{name}_image", contract, decode.inputs, outputs, decode, (render,))

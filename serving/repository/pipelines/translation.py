@@ -30,9 +30,14 @@ def translation(contract: Contract) -> PipelineSpec:
     summary = item("summary", "BYTES", "JSON text")
     depths = tuple(spec for spec in contract.inputs if _is_depth(spec))
     used = tuple(spec for spec in contract.outputs if spec.name == MODALITIES)
-    decode = StepSpec(f"{name}_decode", "decode.decode_domains", (*pictures, *scale), network_inputs(contract))
+    decode = StepSpec(
+        f"{name}_decode", "decode.decode_domains:DecodeDomains", (*pictures, *scale), network_inputs(contract)
+    )
     render = StepSpec(
-        f"{name}_render", "render.render_domains", (*outputs, *used, *pictures, *depths), (*drawn, summary)
+        f"{name}_render",
+        "render.render_domains:RenderDomains",
+        (*outputs, *used, *pictures, *depths),
+        (*drawn, summary),
     )
     return PipelineSpec(f"{name}_image", contract, decode.inputs, render.outputs, decode, (render,))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from crosswire.serving.repository.published import NETWORK_MODULE, STEPS_PARAMETER
+from crosswire.serving.repository.published import NETWORK_CODE, STEPS_PARAMETER
 from crosswire.serving.steps.runtime import spans
 from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest
 from crosswire.serving.steps.runtime.step_metrics import StepMetrics, samples_in
@@ -62,12 +62,13 @@ class InProcessPipeline(Step):
         self._outputs = [tensor["name"] for tensor in config["output"]]
         self._inner = []
         for one in json.loads(config["parameters"][STEPS_PARAMETER]["string_value"]):
-            make = importlib.import_module(f"crosswire.serving.steps.{one['module']}").PipelineStep
+            module, _, name = one["code"].partition(":")
+            make = getattr(importlib.import_module(f"crosswire.serving.steps.{module}"), name)
             own = one["config"]
             inputs = frozenset(tensor["name"] for tensor in own["input"])
             outputs = {tensor["name"]: one["renamed"].get(tensor["name"], tensor["name"]) for tensor in own["output"]}
             self._inner.append(_Inner(own["name"], make(own, folder), inputs, outputs, StepMetrics(own["name"])))
-            if one["module"] == NETWORK_MODULE:
+            if one["code"] == NETWORK_CODE:
                 self._network = self._inner[-1]
 
     def answer(self, question: StepRequest) -> Arrays:
