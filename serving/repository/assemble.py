@@ -220,6 +220,5 @@ def _place(file: Path, to: Path, copy: bool) -> None:
 def _write_shim(version: Path, code: str) -> None:
     """Write the `model.py` that leads Triton to a step of this installation, named as `StepSpec.code` does."""
     module, _, step = code.partition(":")
-    (version / "model.py").write_text(
-        _SHIM.format(module=f"crosswire.serving.steps.{module}", step=step, root=ROOT), encoding="utf-8"
-    )
+    text = _SHIM.format(module=f"crosswire.serving.steps.{module}", step=step, root=ROOT)
+    (version / "model.py").write_text(text, encoding="utf-8")

@@ -17,6 +17,8 @@ from crosswire.serving.steps.runtime.graph_choice import USED
 
 TOP_LABELS = 5
 _WANTED = ("frames", "waveform", "probabilities", MODALITIES)
+_DECODE = "decode.decode_clip:DecodeClip"
+_RANK, _DRAW = "render.rank_labels:RankLabels", "render.draw_clip:DrawClip"
 
 
 def clip(contract: Contract) -> PipelineSpec:
@@ -41,13 +43,9 @@ def clip(contract: Contract) -> PipelineSpec:
     labels = TensorSpec("top_labels", "BYTES", (count,), ("rank",), "class names, the likeliest first")
     summary = item("summary", "BYTES", "JSON text")
     strip = item("strip_png", "BYTES", "RGB PNG file: the frames used, the spectrogram, the probabilities")
-    decode = StepSpec(f"{name}_decode", "decode.decode_clip:DecodeClip", (sent,), (*network_inputs(contract), facts))
+    decode = StepSpec(f"{name}_decode", _DECODE, (sent,), (*network_inputs(contract), facts))
     inner = dataclasses.replace(used, name=USED)
-    rank = StepSpec(
-        f"{name}_rank", "render.rank_labels:RankLabels", (probabilities, inner, facts), (labels, used, summary)
-    )
-    draw = StepSpec(
-        f"{name}_draw", "render.draw_clip:DrawClip", (frames, waveform, probabilities, inner, facts), (strip,)
-    )
+    rank = StepSpec(f"{name}_rank", _RANK, (probabilities, inner, facts), (labels, used, summary))
+    draw = StepSpec(f"{name}_draw", _DRAW, (frames, waveform, probabilities, inner, facts), (strip,))
     outputs = (probabilities, labels, used, summary, strip)
     return PipelineSpec(f"{name}_clip", contract, decode.inputs, outputs, decode, (rank, draw), {MODALITIES: USED})

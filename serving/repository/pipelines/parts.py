@@ -10,6 +10,8 @@ from crosswire.serving.steps.runtime.graph_choice import PRESENT
 
 DEPTH_UNITS_PER_METRE = 1000.0
 
+DECODE_DOMAINS = "decode.decode_domains:DecodeDomains"
+
 
 @dataclass(frozen=True)
 class StepSpec:

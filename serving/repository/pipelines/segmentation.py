@@ -10,8 +10,16 @@ from __future__ import annotations
 
 from crosswire.contract import MODALITIES, Contract
 from crosswire.serving.errors import ServingError
-from crosswire.serving.repository.pipelines.parts import PipelineSpec, StepSpec, depth_units, item, network_inputs
+from crosswire.serving.repository.pipelines.parts import (
+    DECODE_DOMAINS,
+    PipelineSpec,
+    StepSpec,
+    depth_units,
+    item,
+    network_inputs,
+)
 
+_RENDER = "render.render_labels:RenderLabels"
 _WANTED = ("rgb", "depth", "labels", "confidence")
 
 
@@ -36,12 +44,10 @@ def segmentation(contract: Contract) -> PipelineSpec:
     name = contract.name
     decode = StepSpec(
         f"{name}_decode",
-        "decode.decode_domains:DecodeDomains",
+        DECODE_DOMAINS,
         (rgb_image, depth_image, depth_units()),
         network_inputs(contract),
     )
     sent = (rgb_image, depth_image) if used else (rgb_image,)
-    render = StepSpec(
-        f"{name}_render", "render.render_labels:RenderLabels", (labels, confidence, *sent, depth, *used), outputs
-    )
+    render = StepSpec(f"{name}_render", _RENDER, (labels, confidence, *sent, depth, *used), outputs)
     return PipelineSpec(f"{name}_image", contract, decode.inputs, outputs, decode, (render,))

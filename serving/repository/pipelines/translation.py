@@ -7,8 +7,16 @@ from __future__ import annotations
 
 from crosswire.contract import MODALITIES, Contract, TensorSpec
 from crosswire.serving.errors import ServingError
-from crosswire.serving.repository.pipelines.parts import PipelineSpec, StepSpec, depth_units, item, network_inputs
+from crosswire.serving.repository.pipelines.parts import (
+    DECODE_DOMAINS,
+    PipelineSpec,
+    StepSpec,
+    depth_units,
+    item,
+    network_inputs,
+)
 
+_RENDER = "render.render_domains:RenderDomains"
 PREDICTED = "predicted_"
 LABELS = "labels"
 DEPTH_PICTURE = "16-bit greyscale PNG file of millimetres; 0 is no reading"
@@ -30,12 +38,10 @@ def translation(contract: Contract) -> PipelineSpec:
     summary = item("summary", "BYTES", "JSON text")
     depths = tuple(spec for spec in contract.inputs if _is_depth(spec))
     used = tuple(spec for spec in contract.outputs if spec.name == MODALITIES)
-    decode = StepSpec(
-        f"{name}_decode", "decode.decode_domains:DecodeDomains", (*pictures, *scale), network_inputs(contract)
-    )
+    decode = StepSpec(f"{name}_decode", DECODE_DOMAINS, (*pictures, *scale), network_inputs(contract))
     render = StepSpec(
         f"{name}_render",
-        "render.render_domains:RenderDomains",
+        _RENDER,
         (*outputs, *used, *pictures, *depths),
         (*drawn, summary),
     )
