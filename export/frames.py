@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crosswire.contract import TensorSpec
+from crosswire.contract.errors import CrosswireError
 from crosswire.training.datasets.files.images import PlainDepth, read_colour, read_depth, size_problem
 from crosswire.training.datasets.files.problems import DataError
 from crosswire.training.datasets.folder import ENDINGS, read_manifest, recognise
@@ -25,7 +26,7 @@ Raw = NDArray[Any]
 MILLIMETRES = 1000.0
 
 
-class FramesError(ValueError):
+class FramesError(CrosswireError, ValueError):
     """A folder of frames that cannot be used; the message says what was found and what is expected."""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from crosswire.contract.errors import CrosswireError
 from crosswire.training.engine.files import whole
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.modalities import modalities
@@ -17,7 +18,7 @@ from crosswire.training.modalities import modalities
 Arrays = dict[str, NDArray[np.float32]]
 
 
-class TensorError(ValueError):
+class TensorError(CrosswireError, ValueError):
     """Arrays that a network cannot take; the message says what came and what is allowed."""
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from crosswire.contract import Contract, Evaluation, TensorSpec, Tolerance
+from crosswire.contract.errors import UsageError
 from crosswire.export.exchanged_layers import exchanged_layers
 from crosswire.export.freeze import freeze
 from crosswire.export.macs import macs
@@ -49,11 +50,11 @@ def write_translation(
     """Write the graph of a run into a folder, and make the contract from what is measured on it.
 
     Raises:
-        ValueError: a precision that brings nothing, a size that the network cannot halve often enough, or weights that
+        UsageError: a precision that brings nothing, a size that the network cannot halve often enough, or weights that
             are not finite.
     """
     if precision.name == "int8":
-        raise ValueError(NO_INT8)
+        raise UsageError(NO_INT8)
     network, path = run.config.network, folder / GRAPH
     check_size(network, size)
     inputs, outputs = input_specs(network, size), output_specs(network, size)
