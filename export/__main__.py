@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crosswire.contract import PRECISIONS, TARGETS, Contract
+from crosswire.contract.atomic_write import write_text
 from crosswire.contract.command_line import OneLineParser, add_renamed, run_command
 from crosswire.export.report.page import page
 from crosswire.export.report.text import describe
@@ -100,7 +101,7 @@ def _inspect(options: argparse.Namespace) -> int:
         latencies = compare_latency(contract, graph, options.repeats)
     print(describe(contract, latencies))
     target = options.to or options.folder.resolve().with_name(f"{contract.name}.html")
-    target.write_text(page(contract, latencies), encoding="utf-8")
+    write_text(target, page(contract, latencies))
     print(f"\ndrawn: {target}")
     return 0
 
@@ -111,7 +112,7 @@ def _plan_script(options: argparse.Namespace) -> int:
     contract = Contract.load(folder)
     contract.verify(folder)
     script = folder / SCRIPT
-    script.write_text(Path(plan.__file__).read_text(encoding="utf-8"), encoding="utf-8")
+    write_text(script, Path(plan.__file__).read_text(encoding="utf-8"))
     mounted = f"docker run --rm --gpus all -v {folder.resolve()}:/network {IMAGE} python3 /network/{SCRIPT}"
     print(f"written: {script}\nrun it on the machine that will serve the plan: {mounted}\n{plan.UNTRIED}")
     return 0

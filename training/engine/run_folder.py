@@ -15,9 +15,9 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import torch
 from torch import Tensor, nn
 
+from crosswire.contract.atomic_write import atomic_path, write_json
 from crosswire.contract.errors import CrosswireError
 from crosswire.training.config import ConfigError, TrainConfig, to_plain
-from crosswire.training.engine.files import whole, write_json
 from crosswire.training.models import SegmentationNetwork, exchanging_norms
 from crosswire.training.tasks.registry import RunConfig, config_from_plain, task_of
 from crosswire.training.tasks.segmentation.metrics import Scores
@@ -74,7 +74,7 @@ def read_config(folder: Path) -> RunConfig:
 
 def write_weights(folder: Path, state: dict[str, Tensor]) -> None:
     """Write a network's state dict into a run folder, all of it or nothing."""
-    with whole(folder / WEIGHTS) as temporary:
+    with atomic_path(folder / WEIGHTS) as temporary:
         torch.save(state, temporary)
 
 
