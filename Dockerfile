@@ -9,6 +9,7 @@ FROM python:3.12-slim AS wheel
 WORKDIR /build
 COPY pyproject.toml README.md LICENSE ./
 COPY contract/ contract/
+COPY media/ media/
 COPY training/ training/
 COPY export/ export/
 COPY serving/ serving/

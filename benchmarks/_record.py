@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from crosswire.training.engine.files import write_json
+from crosswire.contract.atomic_write import write_json
 from crosswire.training.engine.hardware import cpuinfo, hardware
 
 RESULTS = Path(__file__).parent / "results"

@@ -9,8 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from crosswire.clients.commands import batch, bench, list_pipelines, predict, stream
-from crosswire.clients.errors import CrosswireError
-from crosswire.contract.command_line import OneLineParser
+from crosswire.contract.command_line import OneLineParser, run_command
 
 COMMANDS = (predict, list_pipelines, batch, stream, bench)
 
@@ -28,15 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add_to(commands)
-    options = parser.parse_args(argv)
-    try:
-        return int(options.run(options) or 0)
-    except CrosswireError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        return 130
+    return run_command(parser, argv)
 
 
 if __name__ == "__main__":

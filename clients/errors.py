@@ -8,9 +8,9 @@
         ├── ServerUnreachable     nothing answers at the address
         ├── ServerOverloaded      it answers, but takes no more requests now
         ├── DeadlineExceeded      it did not answer in time
-        ├── PipelineUnknown       it has no such pipeline, or one for another task
-        ├── RequestRefused        it read the request and refuses it
-        └── ServerFailed          it broke on the request, or its answer makes no sense
+        ├── PipelineNotFoundError it has no such pipeline, or one for another task
+        ├── RequestRejectedError  it read the request and refuses it
+        └── InternalServerError   it broke on the request, or its answer makes no sense
 
 Every message is one sentence or two: what came, what is allowed, what to do. Errors of the transport libraries are
 translated once, in `crosswire.clients.transport`, and stay attached as `__cause__`.
@@ -18,9 +18,7 @@ translated once, in `crosswire.clients.transport`, and stay attached as `__cause
 
 from __future__ import annotations
 
-
-class CrosswireError(Exception):
-    """Root of all errors that this package raises on purpose."""
+from crosswire.contract.errors import CrosswireError as CrosswireError
 
 
 class AddressError(CrosswireError):

@@ -1,12 +1,12 @@
-"""Writing files whole or not at all."""
+"""Writing results: whole files or none, and errors that say where to write instead."""
 
 from __future__ import annotations
 
 import os
-import uuid
 from pathlib import Path
 
 from crosswire.clients.errors import OutputError
+from crosswire.contract.atomic_write import temporary_name, write_bytes
 
 
 def prepare_folder(folder: str | os.PathLike[str]) -> Path:
@@ -16,7 +16,7 @@ def prepare_folder(folder: str | os.PathLike[str]) -> Path:
         OutputError: it cannot.
     """
     place = Path(folder)
-    probe = place / _temporary_name()
+    probe = place / temporary_name()
     try:
         place.mkdir(parents=True, exist_ok=True)
         probe.touch()
@@ -34,24 +34,11 @@ def write_whole(path: Path, data: bytes) -> Path:
     Raises:
         OutputError: it cannot be written; an older file of that name is untouched.
     """
-    temporary = path.with_name(_temporary_name())
     try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        write_bytes(path, data, shared=True, make_folder=False)
     except (OSError, ValueError) as error:
-        temporary.unlink(missing_ok=True)
         raise OutputError(f"cannot write {path} ({_reason(error)}); name a place that you may write to") from error
     return path
-
-
-def sweep(folder: Path) -> None:
-    """Remove what a process that was killed left half written in a folder; nobody else may be writing there."""
-    for path in folder.glob(f".{'[0-9a-f]' * 32}.tmp"):
-        path.unlink(missing_ok=True)
-
-
-def _temporary_name() -> str:
-    return f".{uuid.uuid4().hex}.tmp"
 
 
 def _reason(error: Exception) -> object:

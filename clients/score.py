@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crosswire.clients.errors import InputError
-
-IGNORED = 255
+from crosswire.media.confusion import IGNORED, confusion_matrix
 
 
 def mean_iou(predicted: NDArray[Any], truth: NDArray[Any], classes: int) -> float:
@@ -37,7 +36,7 @@ def mean_iou(predicted: NDArray[Any], truth: NDArray[Any], classes: int) -> floa
         raise InputError("truth labels no pixel; there is nothing to score")
     if min(guess.min(), real.min()) < 0 or max(guess.max(), real.max()) >= classes:
         raise InputError(f"labels reach {max(guess.max(), real.max())}; with {classes} classes 0..{classes - 1} fit")
-    confusion = np.bincount(real * classes + guess, minlength=classes * classes).reshape(classes, classes)
+    confusion = confusion_matrix(real, guess, classes)
     both = np.diagonal(confusion)
     either = confusion.sum(axis=0) + confusion.sum(axis=1) - both
     return float((both[either > 0] / either[either > 0]).mean())

@@ -9,7 +9,7 @@ Example:
 """
 
 from crosswire.contract.contract import FILE_NAME, PRECISIONS, SCHEMA_VERSION, TARGETS, TASKS, Contract
-from crosswire.contract.errors import ContractError
+from crosswire.contract.errors import ContractError, CrosswireError, UsageError
 from crosswire.contract.graph import ExchangedLayer, Graph, TrainingRun, Variant, sha256_of
 from crosswire.contract.proof import MEASURES, Evaluation, Parity, Tolerance
 from crosswire.contract.tensors import DTYPES, MODALITIES, TensorSpec, used_spec
@@ -25,6 +25,7 @@ __all__ = [
     "TASKS",
     "Contract",
     "ContractError",
+    "CrosswireError",
     "Evaluation",
     "ExchangedLayer",
     "Graph",
@@ -32,6 +33,7 @@ __all__ = [
     "TensorSpec",
     "Tolerance",
     "TrainingRun",
+    "UsageError",
     "Variant",
     "sha256_of",
     "used_spec",

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from crosswire.contract.atomic_write import write_text
 from crosswire.contract.errors import ContractError
 from crosswire.contract.graph import ExchangedLayer, Graph, TrainingRun, Variant
 from crosswire.contract.plain import from_plain
@@ -136,9 +137,7 @@ class Contract:
 
     def save(self, folder: Path) -> None:
         """Write `contract.json` into a folder, all of it or nothing."""
-        temporary = folder / f".{FILE_NAME}.tmp"
-        temporary.write_text(self.to_json(), encoding="utf-8")
-        temporary.replace(folder / FILE_NAME)
+        write_text(folder / FILE_NAME, self.to_json())
 
     def verify(self, folder: Path) -> Path:
         """Return the path of the graph that takes every input, after checking all graphs' hashes and proofs.

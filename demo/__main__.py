@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from crosswire.clients import CrosswireError, Predictor
-from crosswire.serving.errors import ServingError
+from crosswire.clients import Predictor
+from crosswire.contract.command_line import OneLineParser, run_command
 from crosswire.serving.processes.embedded import EmbeddedServer
 from demo.others import NETWORKS, ask_others
 from demo.scenes import ROOT, foreign_scenes, rooms
@@ -21,16 +21,16 @@ PIPELINE = f"{NETWORK}_image"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; return 0, or 2 after a line on stderr that says what is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m demo", description="Segment RGB-D pictures with NVIDIA Triton.")
+    parser = OneLineParser(prog="python -m demo", description="Segment RGB-D pictures with NVIDIA Triton.")
     parser.add_argument("--repository", type=Path, default=ROOT / "model_repository", help="what to serve")
     parser.add_argument("--out", type=Path, default=ROOT / "demo" / "out", help="where to write")
-    options = parser.parse_args(arguments)
-    try:
-        run(options.repository, options.out)
-    except (CrosswireError, ServingError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    parser.set_defaults(function=_run)
+    return run_command(parser, arguments)
+
+
+def _run(options: argparse.Namespace) -> None:
+    """Run the demo as the command line asks."""
+    run(options.repository, options.out)
 
 
 def run(repository: Path, out: Path) -> float:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crosswire.contract import PRECISIONS, TARGETS, Contract
-from crosswire.contract.command_line import add_renamed
+from crosswire.contract.atomic_write import write_text
+from crosswire.contract.command_line import OneLineParser, add_renamed, run_command
 from crosswire.export.report.page import page
 from crosswire.export.report.text import describe
 from crosswire.export.tensorrt import plan
@@ -21,20 +22,15 @@ IMAGE = "nvcr.io/nvidia/tensorrt:25.10-py3"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 2 after a line on stderr that says what is wrong."""
-    options = _parser().parse_args(arguments)
-    try:
-        return int(options.action(options))
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run_command(_parser(), arguments, also=(plan.PlanError,))
 
 
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(prog="crosswire", description="Freeze trained networks into static graphs.")
+    parser = OneLineParser(prog="crosswire", description="Freeze trained networks into static graphs.")
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("export", aliases=["build"], help="freeze a run, export it and prove it")
-    build.set_defaults(action=_build)
+    build.set_defaults(function=_build)
     build.add_argument("run", type=Path, help="run folder written by crosswire train")
     build.add_argument("--name", required=True, help="name of the network on the server")
     build.add_argument("--size", type=size, metavar="HxW", help="size of the pictures: 128x160; clips have their own")
@@ -51,12 +47,12 @@ def _parser() -> argparse.ArgumentParser:
     add_renamed(build, "--absence", "--missing-modality")
     build.add_argument("--frames", type=int, default=32, help="labelled frames to score on (default 32)")
     inspect = commands.add_parser("inspect", help="print and draw what a contract promises and proves, and time it")
-    inspect.set_defaults(action=_inspect)
+    inspect.set_defaults(function=_inspect)
     inspect.add_argument("folder", type=Path, help="network's folder, for example model_repository/rooms_cen")
     inspect.add_argument("--to", type=Path, metavar="FILE", help="page to draw (default: NAME.html beside the folder)")
     inspect.add_argument("--repeats", type=int, default=5, help="timed calls; 0 times nothing (default 5)")
     script = commands.add_parser("plan-script", help="write the script that builds a TensorRT plan in the container")
-    script.set_defaults(action=_plan_script)
+    script.set_defaults(function=_plan_script)
     script.add_argument("name", help="name of the network")
     script.add_argument("--repository", type=Path, default=Path("model_repository"), help="default: model_repository")
     return parser
@@ -105,7 +101,7 @@ def _inspect(options: argparse.Namespace) -> int:
         latencies = compare_latency(contract, graph, options.repeats)
     print(describe(contract, latencies))
     target = options.to or options.folder.resolve().with_name(f"{contract.name}.html")
-    target.write_text(page(contract, latencies), encoding="utf-8")
+    write_text(target, page(contract, latencies))
     print(f"\ndrawn: {target}")
     return 0
 
@@ -116,7 +112,7 @@ def _plan_script(options: argparse.Namespace) -> int:
     contract = Contract.load(folder)
     contract.verify(folder)
     script = folder / SCRIPT
-    script.write_text(Path(plan.__file__).read_text(encoding="utf-8"), encoding="utf-8")
+    write_text(script, Path(plan.__file__).read_text(encoding="utf-8"))
     mounted = f"docker run --rm --gpus all -v {folder.resolve()}:/network {IMAGE} python3 /network/{SCRIPT}"
     print(f"written: {script}\nrun it on the machine that will serve the plan: {mounted}\n{plan.UNTRIED}")
     return 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.contract import Contract, ContractError
+from crosswire.contract.errors import CrosswireError
 from crosswire.export.onnx_graph import GRAPH
 from crosswire.export.quantization.precision import FP32, Precision
 from crosswire.export.tasks.audio_video.exporter import write_clips
@@ -29,7 +30,7 @@ from crosswire.training.tasks.translation.config import TranslationConfig
 __all__ = ["GRAPH", "BuildError", "build", "default_target"]
 
 
-class BuildError(ValueError):
+class BuildError(CrosswireError, ValueError):
     """An export that cannot be made; the message says what came and what is allowed."""
 
 
@@ -145,7 +146,7 @@ def _segmentation(run: RunOf[Any, Any], wanted: _Wanted) -> Writer:
         try:
             whole = prepare_export(run, size, wanted.max_batch, wanted.precision, wanted.report)
             lone = single_stream_exports(whole) if wanted.missing_modality else ()
-        except ValueError as error:
+        except CrosswireError as error:
             raise BuildError(f"{run.folder}: {error}") from error
         return write_segmentation(whole, lone, wanted.name, folder)
 
@@ -165,7 +166,7 @@ def _translation(run: RunOf[Any, Any], wanted: _Wanted) -> Writer:
             return write_translation(run, wanted.name, size, folder, wanted.max_batch, wanted.precision)
         except ContractError:
             raise
-        except ValueError as error:
+        except CrosswireError as error:
             raise BuildError(f"{run.folder}: {error}") from error
 
     return write

@@ -13,19 +13,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crosswire.contract import TensorSpec
+from crosswire.contract.errors import CrosswireError
+from crosswire.media.resize import nearest
 from crosswire.training.datasets.files.images import PlainDepth, read_colour, read_depth, size_problem
 from crosswire.training.datasets.files.problems import DataError
 from crosswire.training.datasets.folder import ENDINGS, read_manifest, recognise
 from crosswire.training.datasets.frames import FrameSource
 from crosswire.training.engine.arrays import read_arrays
-from crosswire.training.tasks.segmentation.transforms import nearest
 
 Raw = NDArray[Any]
 #: Stored parts of a metre where no manifest says how many there are.
 MILLIMETRES = 1000.0
 
 
-class FramesError(ValueError):
+class FramesError(CrosswireError, ValueError):
     """A folder of frames that cannot be used; the message says what was found and what is expected."""
 
 

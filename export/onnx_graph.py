@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from crosswire.contract import Graph, TensorSpec, sha256_of
+from crosswire.contract.errors import CrosswireError
 from crosswire.export.tensorrt.operators import LARGEST_FILE, lint
 
 OPSET = 18
@@ -29,7 +30,7 @@ LOGITS = "logits"
 FORBIDDEN_OPERATORS = frozenset({"Where", "If", "Loop", "Scan", "NonZero", "GatherND", "ScatterND", "ScatterElements"})
 
 
-class GraphError(ValueError):
+class GraphError(CrosswireError, ValueError):
     """The exported graph breaks a promise; the message says which."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crosswire.serving.errors import ServingError
+from crosswire.contract.command_line import OneLineParser, run_command
 
 if TYPE_CHECKING:
     from crosswire.serving.config.settings import Settings
@@ -24,12 +24,7 @@ _ORDERS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code: 0 done, 1 not well (`doctor`, `status`), 2 something to put right."""
-    options = _parser().parse_args(arguments)
-    try:
-        return int(options.run(options))
-    except ServingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run_command(_parser(), arguments)
 
 
 def _up(options: argparse.Namespace) -> int:
@@ -104,10 +99,10 @@ def _assemble(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(prog="crosswire", description="Serve exported networks from Triton.")
+    parser = OneLineParser(prog="crosswire", description="Serve exported networks from Triton.")
     commands = parser.add_subparsers(dest="command", required=True)
     up = _settings_parser(commands, "serve", "start the server and keep it answering until Ctrl-C or SIGTERM", "up")
-    up.set_defaults(run=_up)
+    up.set_defaults(function=_up)
     _add_source(up)
     _add_runtime(up)
     _add_ports(up)
@@ -118,12 +113,12 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--access-log", metavar="FILE", help="append one line of JSON per request to FILE, - for stderr")
     up.add_argument("--traces", metavar="URL", help="send OpenTelemetry traces to this OTLP/HTTP address")
     doctor = _settings_parser(commands, "doctor", "check everything that a start depends on, and name the cures")
-    doctor.set_defaults(run=_doctor)
+    doctor.set_defaults(function=_doctor)
     _add_source(doctor)
     _add_ports(doctor)
     _add_door(doctor)
     status = commands.add_parser("status", help="show the running servers of this user")
-    status.set_defaults(run=_status)
+    status.set_defaults(function=_status)
     status.add_argument("--http-port", type=_port, help="only the server on this HTTP port")
     status.add_argument("--json", action="store_true", help="print a JSON list")
     for verb, text in _ORDERS.items():
@@ -133,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     renew = _order_parser(commands, "renew", "take API keys and certificate as their files are now; no request fails")
     renew.set_defaults(name="")
     assemble = _settings_parser(commands, "assemble", "write the Triton repository and stop")
-    assemble.set_defaults(run=_assemble)
+    assemble.set_defaults(function=_assemble)
     _add_source(assemble)
     _add_runtime(assemble)
     assemble.add_argument("--to", type=Path, required=True, help="new or empty folder to write into")
@@ -144,7 +139,7 @@ def _order_parser(commands: Any, verb: str, text: str) -> argparse.ArgumentParse
     """Add a command that gives a running server an order."""
     parser: argparse.ArgumentParser = commands.add_parser(verb, help=text)
     parser.add_argument("--http-port", type=_port, help="the server on this HTTP port (default: the only one)")
-    parser.set_defaults(run=_order)
+    parser.set_defaults(function=_order)
     return parser
 
 

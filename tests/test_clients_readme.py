@@ -49,7 +49,7 @@ def test_the_snippet_of_the_readme_runs(server: Any, tmp_path: Path) -> None:
 def test_the_client_extra_alone_is_enough_for_the_snippet(server: Any, tmp_path: Path) -> None:
     """In an empty environment; the wheels come from pip's cache or the package index."""
     sources, place = tmp_path / "sources", tmp_path / "venv"
-    for name in ("crosswire", "contract", "training", "export", "serving", "clients"):
+    for name in ("crosswire", "contract", "media", "training", "export", "serving", "clients"):
         shutil.copytree(ROOT / name, sources / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, sources / name)

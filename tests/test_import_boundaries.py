@@ -11,16 +11,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("contract", "training", "export", "serving", "clients")
+ROOMS = ("contract", "media", "training", "export", "serving", "clients")
 SHOWROOMS = ("demo", "benchmarks", "research")
 
 #: Per room, the rooms that it may import beside itself.
 ALLOWED = {
     "contract": (),
-    "training": ("contract",),
-    "export": ("contract", "training"),
-    "serving": ("contract",),
-    "clients": ("contract",),
+    "media": ("contract",),
+    "training": ("contract", "media"),
+    "export": ("contract", "media", "training"),
+    "serving": ("contract", "media"),
+    "clients": ("contract", "media"),
     "research": ROOMS,
     "demo": ROOMS,
     "benchmarks": (*ROOMS, "demo", "research"),
@@ -29,6 +30,7 @@ ALLOWED = {
 BANNED = {
     "serving": ("torch", "lightning", "onnx", "onnxscript", "torchmetrics"),
     "clients": ("torch", "lightning", "onnx", "onnxruntime", "pytriton", "starlette", "uvicorn"),
+    "media": ("torch", "lightning", "onnx", "onnxruntime", "scipy", "av"),
     "training/datasets/rooms": ("torch", "PIL", "scipy"),
     "training/datasets/events": ("torch", "PIL", "scipy"),
 }
@@ -120,14 +122,15 @@ for package in {packages!r}:
     [
         (("crosswire.serving",), (*BANNED["serving"], "training", "export", "clients", *SHOWROOMS, "tests")),
         (("crosswire.clients",), (*BANNED["clients"], "training", "export", "serving", *SHOWROOMS, "tests")),
-        (("crosswire.contract",), ("numpy", "torch", "onnx", "training", "serving", "clients")),
+        (("crosswire.contract",), ("numpy", "torch", "onnx", "media", "training", "serving", "clients")),
+        (("crosswire.media",), (*BANNED["media"], "training", "export", "serving", "clients", *SHOWROOMS, "tests")),
         (
             ("crosswire.training.datasets.rooms", "crosswire.training.datasets.events"),
             ("torch", "PIL", "scipy", "export", "serving", "clients"),
         ),
         (("demo.__main__",), ("torch", "lightning", "onnx", "onnxscript")),
     ],
-    ids=["serving", "clients", "contract", "procedural", "demo"],
+    ids=["serving", "clients", "contract", "media", "procedural", "demo"],
 )
 def test_a_room_imports_where_the_rest_is_blocked(packages: tuple[str, ...], blocked: tuple[str, ...]) -> None:
     code = BLOCK.format(blocked=set(blocked), packages=packages)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks._record import command, keep
-from crosswire.training.engine.files import whole, write_json
+from crosswire.contract.atomic_write import atomic_path, write_json
 from crosswire.training.models import PrivateNorm2d
 from crosswire.training.models.exchange import ChannelExchange
 from crosswire.training.report.exchanged import exchanged_shares
@@ -22,7 +22,7 @@ from research.study.runner import Unfinished
 def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "new" / "record.json"
     write_json(path, {"a": 1})
-    with pytest.raises(RuntimeError, match="stopped"), whole(path) as temporary:
+    with pytest.raises(RuntimeError, match="stopped"), atomic_path(path) as temporary:
         temporary.write_text("half of")
         raise RuntimeError("stopped")
     assert json.loads(path.read_text(encoding="utf-8")) == {"a": 1}

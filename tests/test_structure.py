@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = (
     "contract",
+    "media",
     "crosswire",
     "training",
     "export",

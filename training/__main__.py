@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 
+from crosswire.contract.command_line import OneLineParser, print_error, run_command
 from crosswire.training.commands import (
     check_data,
     count,
@@ -28,9 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 2 after a line on stderr that says what is wrong."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in RESEARCH:
-        print(
-            f"error: got {words[0]!r}, which runs from a checkout now: python -m research {words[0]}", file=sys.stderr
-        )
+        print_error(f"got {words[0]!r}, which runs from a checkout now: python -m research {words[0]}")
         return 2
     return run("crosswire", "Train multimodal networks.", COMMANDS, words)
 
@@ -38,18 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(program: str, description: str, offered: Sequence[ModuleType], arguments: Sequence[str] | None) -> int:
     """Run one of the commands that modules offer with `add`; return 0, or 2 after a line on stderr."""
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # before PyTorch: long spinning stalls on busy cores, none is slow
-    parser = argparse.ArgumentParser(prog=program, description=description)
+    parser = OneLineParser(prog=program, description=description)
     commands = parser.add_subparsers(dest="command", required=True)
     for command in offered:
         command.add(commands)
-    options = parser.parse_args(arguments)
-    function: Callable[[argparse.Namespace], None] = options.function
-    try:
-        function(options)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_command(parser, arguments)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import dacite
 
+from crosswire.contract.errors import CrosswireError
+
 #: What streams can do to each other at the exchange points; the first is nothing.
 RULES = ("none", "exchange", "discard", "random", "fixed", "sum", "gate", "cbn")
 #: What can stand between stages of the encoder.
@@ -34,7 +36,7 @@ DEPTH_FOLDERS = ("depth_bfx", "depth")
 Config = TypeVar("Config")
 
 
-class ConfigError(ValueError):
+class ConfigError(CrosswireError, ValueError):
     """A configuration that cannot be used; the message says what came and what is allowed."""
 
 

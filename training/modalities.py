@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crosswire.contract.errors import UsageError
 from crosswire.training.config import NetworkConfig
 
 
@@ -55,10 +56,10 @@ def modality(name: str) -> Modality:
     """Return a modality by name.
 
     Raises:
-        ValueError: an unknown name, with those that exist.
+        UsageError: an unknown name, with those that exist.
     """
     if name not in MODALITIES:
-        raise ValueError(f"modality {name!r} is unknown; allowed are {', '.join(MODALITIES)}")
+        raise UsageError(f"modality {name!r} is unknown; allowed are {', '.join(MODALITIES)}")
     return MODALITIES[name]
 
 
@@ -66,7 +67,7 @@ def modalities(config: NetworkConfig) -> tuple[Modality, ...]:
     """Return the modalities of a network's streams, normalised as the network was trained.
 
     Raises:
-        ValueError: an unknown name, with those that exist.
+        UsageError: an unknown name, with those that exist.
     """
     depth = dataclasses.replace(MODALITIES["depth"], mean=(config.depth_mean,), std=(config.depth_std,))
     return tuple(depth if name == "depth" else modality(name) for name in config.streams)

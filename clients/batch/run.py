@@ -26,11 +26,12 @@ from crosswire.clients.errors import (
     ServerError,
     ServerUnreachable,
 )
-from crosswire.clients.files import prepare_folder, sweep, write_whole
+from crosswire.clients.files import prepare_folder, write_whole
 from crosswire.clients.inputs.depth import check_units
 from crosswire.clients.inputs.recordings import LONGEST_GAP_S
 from crosswire.clients.pipelines import PipelineDescription
 from crosswire.clients.sync_client import Predictor
+from crosswire.contract.atomic_write import sweep
 
 RESULTS, FAILURES = "results.jsonl", "failures.jsonl"
 WINDOW = 8

@@ -63,7 +63,7 @@ def add_to(commands: Any) -> None:
     )
     add_server_options(parser, several=False)
     add_timeout_option(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(function=run)
 
 
 def run(options: argparse.Namespace) -> None:

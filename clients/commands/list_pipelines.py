@@ -18,7 +18,7 @@ def add_to(commands: Any) -> None:
     """
     parser = commands.add_parser("list", help="list the pipelines of a server")
     add_connection_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(function=run)
 
 
 def run(options: argparse.Namespace) -> None:

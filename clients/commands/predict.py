@@ -48,7 +48,7 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     add_connection_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(function=run)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -51,7 +51,7 @@ def add_to(commands: Any) -> None:
     add_recording_options(parser)
     add_server_options(parser)
     add_timeout_option(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(function=run)
 
 
 def run(options: argparse.Namespace) -> int:

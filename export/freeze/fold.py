@@ -7,8 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from crosswire.contract.errors import CrosswireError
+
 Conv = nn.Conv2d | nn.ConvTranspose2d
 Norm = nn.BatchNorm2d | nn.InstanceNorm2d
+
+
+class FreezeError(CrosswireError, ValueError):
+    """The network holds something that the pass does not know; the message names it."""
 
 
 def folded_conv(conv: Conv, norm: Norm | None, position: Sequence[int] | None, computed: Sequence[int] | None) -> Conv:
@@ -22,10 +28,10 @@ def folded_conv(conv: Conv, norm: Norm | None, position: Sequence[int] | None, c
         computed: the filters to keep, in their new order, or None for all.
 
     Raises:
-        ValueError: a grouped convolution, or weights that are not finite.
+        FreezeError: a grouped convolution, or weights that are not finite.
     """
     if conv.groups != 1:
-        raise ValueError(f"a convolution with {conv.groups} groups cannot be frozen; only plain ones can")
+        raise FreezeError(f"a convolution with {conv.groups} groups cannot be frozen; only plain ones can")
     weight, bias = _turned(conv, conv.weight.detach().double()), _bias(conv)
     if norm is not None:
         assert norm.running_mean is not None and norm.running_var is not None
@@ -40,7 +46,7 @@ def folded_conv(conv: Conv, norm: Norm | None, position: Sequence[int] | None, c
     if computed is not None:
         weight, bias = weight[list(computed)], bias[list(computed)]
     if not (weight.isfinite().all() and bias.isfinite().all()):
-        raise ValueError("the weights are not finite (NaN or infinity): this run diverged, train it again")
+        raise FreezeError("the weights are not finite (NaN or infinity): this run diverged, train it again")
     return _conv(conv, weight.float(), bias.float() if norm is not None or conv.bias is not None else None)
 
 

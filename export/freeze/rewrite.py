@@ -19,7 +19,7 @@ from torch import fx, nn
 
 from crosswire.export.freeze.emit import Emitter, Parallel, Stacked
 from crosswire.export.freeze.flows import PLAIN_NORMS, conv_of, groups_of, is_conv, is_norm, plans_of, width
-from crosswire.export.freeze.fold import Conv, Norm, folded_conv, own_norm
+from crosswire.export.freeze.fold import Conv, FreezeError, Norm, folded_conv, own_norm
 from crosswire.export.freeze.groups import StreamPlan
 from crosswire.export.freeze.pooling import BinAverage
 from crosswire.training.models import Decisions, Ensemble, PrivateNorm2d, StackStreams, StreamConv2d
@@ -34,10 +34,6 @@ _COPIED = (nn.ReLU, nn.MaxPool2d)
 _STREAMS = (StackStreams, StreamConv2d, PrivateNorm2d, StreamFusion, Ensemble, ConcatDecision)
 _FLOWS = (StackFlows, Runs, InstanceNorm, TaskMix)
 _DROPPED = (nn.Dropout, nn.Identity)
-
-
-class FreezeError(ValueError):
-    """The network holds something that the pass does not know; the message names it."""
 
 
 @dataclass(frozen=True)

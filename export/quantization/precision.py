@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crosswire.contract import PRECISIONS, TARGETS, Tolerance
+from crosswire.contract.errors import UsageError
 from crosswire.export.onnx_graph import LOGITS
 
 #: Frozen PyTorch and the fp32 graph do the live network's arithmetic in another order: rounding errors alone.
@@ -55,13 +56,13 @@ class Precision:
         """Refuse what could only fail later."""
         for field, value, allowed in (("precision", self.name, PRECISIONS), ("target", self.target, TARGETS)):
             if value not in allowed:
-                raise ValueError(f"{field} {value!r} is unknown; allowed are {', '.join(allowed)}")
+                raise UsageError(f"{field} {value!r} is unknown; allowed are {', '.join(allowed)}")
         if not 0 < self.max_drop <= 100:
-            raise ValueError(f"max drop {self.max_drop} is not allowed; it is more than 0 and at most 100 points")
+            raise UsageError(f"max drop {self.max_drop} is not allowed; it is more than 0 and at most 100 points")
         if self.calibration_frames < 1 or self.frames < 1:
-            raise ValueError("frames to calibrate and to measure with are 1 or more")
+            raise UsageError("frames to calibrate and to measure with are 1 or more")
         if self.calibration is not None and self.name != "int8":
-            raise ValueError(f"calibration inputs belong to precision int8, not to {self.name}")
+            raise UsageError(f"calibration inputs belong to precision int8, not to {self.name}")
 
     def tolerances(self) -> tuple[Tolerance, ...]:
         """Return the bounds of this precision, and the exact ones for the stages before it is reduced."""

@@ -24,7 +24,7 @@ CACHE = "timing.cache"
 Shapes = dict[str, tuple[list[int], list[int], list[int]]]
 
 
-class PlanError(ValueError):
+class PlanError(Exception):
     """A plan that cannot be built; the message says what is missing and what to do."""
 
 

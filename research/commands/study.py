@@ -46,7 +46,7 @@ def _study(options: argparse.Namespace) -> None:
     """Run a study to its end, or as far as the time goes."""
     if options.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    from crosswire.training.engine.files import write_json
+    from crosswire.contract.atomic_write import write_json
     from research.study import study
     from research.study.record import as_json, as_text, draw
     from research.study.runner import Unfinished, run_study

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from crosswire.contract.atomic_write import write_json
 from crosswire.training.config import ConfigError, same_result
-from crosswire.training.engine.files import write_json
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_config, read_run
 from crosswire.training.models.count import parameters

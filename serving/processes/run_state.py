@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from crosswire.contract.atomic_write import write_bytes
 from crosswire.serving.errors import ServingError
 from crosswire.serving.processes import environments, shm
 from crosswire.serving.processes.ports import ANY_ADDRESS, LOOPBACK
@@ -257,8 +258,4 @@ def _is_locked(folder: Path) -> bool:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file for this user alone, all of it or nothing."""
-    temporary = path.with_suffix(".tmp")
-    descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    temporary.replace(path)
+    write_bytes(path, text.encode("utf-8"), make_folder=False, mode=0o600)

@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import Any
 
+from crosswire.contract.errors import UsageError
 from crosswire.training.commands.arguments import Commands, add_settings, size
 from crosswire.training.overrides import override
 
@@ -53,7 +54,7 @@ def _count_fusion(options: argparse.Namespace) -> dict[str, Any]:
     from crosswire.training.models.vector_fusion import FusionConfig, count_fusion
 
     if not options.dims:
-        raise ValueError(f"{options.network} fuses feature vectors; say how large they are, for example --dims 512,512")
+        raise UsageError(f"{options.network} fuses feature vectors; say how large they are, for example --dims 512,512")
     config = FusionConfig(options.network, expansion=options.expansion, boundary=options.boundary)
     params, macs = count_fusion(config, options.dims)
     return {"network": options.network, "dims": list(options.dims), "params": params, "macs": macs}
@@ -65,9 +66,9 @@ def _count_network(options: argparse.Namespace) -> dict[str, Any]:
     from crosswire.training.tasks.registry import task_with
 
     if options.dims:
-        raise ValueError(f"--dims belongs to the fusions, not to {options.network}; use --streams and --size")
+        raise UsageError(f"--dims belongs to the fusions, not to {options.network}; use --streams and --size")
     if options.streams < 1 or options.classes < 1:
-        raise ValueError("--streams and --classes are 1 or more")
+        raise UsageError("--streams and --classes are 1 or more")
     kind = task_with(options.network)
     config = override(kind.sample(options.network, options.streams, options.classes), options.assignments)
     counts: dict[str, Any] = {"network": options.network, "streams": options.streams}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from crosswire.contract.errors import UsageError
 from crosswire.training.commands.arguments import Commands, size
 
 
@@ -69,6 +70,6 @@ def _make_events(options: argparse.Namespace, layout: str) -> None:
 
     height, width = options.size or (48, 64)
     if height % 2 or width % 2:
-        raise ValueError(f"--size is {height}x{width}; clips have even numbers of rows and columns, for example 48x64")
+        raise UsageError(f"--size is {height}x{width}; clips have even numbers of rows and columns, for example 48x64")
     shape = ClipShape(height=height, width=width)
     WRITERS[layout](EventClips(options.seed, options.count, shape), options.to, shape)

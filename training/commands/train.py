@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from crosswire.contract.errors import UsageError
 from crosswire.training.commands.arguments import Commands, add_settings
 from crosswire.training.config import same_result
 from crosswire.training.overrides import override
@@ -29,16 +30,16 @@ def _train(options: argparse.Namespace) -> None:
     from crosswire.training.tasks.registry import RunConfig, ScoreOptions, task_of
 
     if (options.preset is None) == (options.resume is None):
-        raise ValueError("give a preset to train, or --resume RUN to go on with a run; see: crosswire presets")
+        raise UsageError("give a preset to train, or --resume RUN to go on with a run; see: crosswire presets")
     if options.resume and options.to:
-        raise ValueError("--resume goes on with a run where it is; it does not take --to")
+        raise UsageError("--resume goes on with a run where it is; it does not take --to")
     config: RunConfig
     if options.resume:
         folder = options.resume
         before = read_config(folder)
         config = override(before, options.assignments)
         if not same_result(before, config):
-            raise ValueError(
+            raise UsageError(
                 "--resume goes on with a run as it was; --set can only change how it is computed (runtime.*) "
                 "and where its data lie (data.path, data.splits, data.mapping)"
             )

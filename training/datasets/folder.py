@@ -21,6 +21,7 @@ from typing import Any
 
 import dacite
 
+from crosswire.contract.errors import UsageError
 from crosswire.training.config import DataConfig
 from crosswire.training.datasets.classes import spread_palette
 from crosswire.training.datasets.files.frames import FileFrames, Format, FrameEntry, open_files
@@ -57,22 +58,22 @@ class Manifest:
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
         if not 1 <= len(self.classes) <= 255 or len(set(self.classes)) < len(self.classes):
-            raise ValueError(f"classes has {len(self.classes)} names; allowed are 1 to 255, no two alike")
+            raise UsageError(f"classes has {len(self.classes)} names; allowed are 1 to 255, no two alike")
         if not 0 < self.depth_units_per_metre < float("inf"):
-            raise ValueError(f"depth_units_per_metre is {self.depth_units_per_metre}; millimetres have 1000")
+            raise UsageError(f"depth_units_per_metre is {self.depth_units_per_metre}; millimetres have 1000")
         if self.palette is not None and len(self.palette) != len(self.classes):
-            raise ValueError(f"palette has {len(self.palette)} colours for {len(self.classes)} classes; leave it out")
+            raise UsageError(f"palette has {len(self.palette)} colours for {len(self.classes)} classes; leave it out")
         if any(not 0 <= value <= 255 for colour in self.palette or () for value in colour):
-            raise ValueError("palette holds a value outside 0 to 255")
+            raise UsageError("palette holds a value outside 0 to 255")
         last = self.first_label + len(self.classes) - 1
         if self.first_label < 0 or last > 255:
-            raise ValueError(f"labels run from {self.first_label} to {last}; allowed is 0 to 255")
+            raise UsageError(f"labels run from {self.first_label} to {last}; allowed is 0 to 255")
         if self.first_label <= self.ignore <= last:
-            raise ValueError(
+            raise UsageError(
                 f"ignore is {self.ignore}, which is the label of a class too; classes have {self.first_label} to {last}"
             )
         if not 0 <= self.plausible_depth[0] < self.plausible_depth[1]:
-            raise ValueError("plausible_depth is [nearest, farthest] in metres")
+            raise UsageError("plausible_depth is [nearest, farthest] in metres")
 
     @property
     def form(self) -> Format:

@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from crosswire.training.engine.files import whole
+from crosswire.contract.atomic_write import atomic_path
+from crosswire.contract.errors import CrosswireError
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.modalities import modalities
 
 Arrays = dict[str, NDArray[np.float32]]
 
 
-class TensorError(ValueError):
+class TensorError(CrosswireError, ValueError):
     """Arrays that a network cannot take; the message says what came and what is allowed."""
 
 
@@ -108,5 +109,5 @@ def read_arrays(file: Path) -> dict[str, NDArray[np.generic]]:
 
 def write_arrays(file: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     """Write arrays into an `.npz` file of exactly this name, all of it or nothing."""
-    with whole(file) as temporary, temporary.open("wb") as stream:
+    with atomic_path(file) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **dict(arrays))

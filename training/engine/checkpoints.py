@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import lightning
 import torch
 
+from crosswire.contract.atomic_write import atomic_path
 from crosswire.training.engine.run_folder import RunError, write_weights
 
 LAST = "last.ckpt"
@@ -48,10 +50,9 @@ class RunCheckpoints(lightning.Callback):
             self.best, self.best_step = score, pl_module.step
             if trainer.is_global_zero:
                 write_weights(self.folder, pl_module.network.state_dict())
-        temporary = self.folder / f".{LAST}.tmp"
-        trainer.save_checkpoint(temporary)
-        if trainer.is_global_zero:
-            temporary.replace(self.folder / LAST)
+        last = self.folder / LAST
+        with atomic_path(last) if trainer.is_global_zero else contextlib.nullcontext(last) as file:
+            trainer.save_checkpoint(file)  # every process takes part, the first one alone writes
 
 
 def resumable(folder: Path) -> Path | None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from crosswire.training.engine.files import whole
+from crosswire.contract.atomic_write import atomic_path
 from crosswire.training.engine.run_folder import RunError
 from crosswire.training.models import sparse_norms
 
@@ -95,7 +95,7 @@ class GammaLog(lightning.Callback):
         if not trainer.is_global_zero or not self._rows[0][1]:
             return
         arrays = {name: np.stack([row[name] for _, row in self._rows]) for name in self._rows[0][1]}
-        with whole(self.folder / GAMMAS) as temporary, temporary.open("wb") as stream:
+        with atomic_path(self.folder / GAMMAS) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(stream, steps=np.asarray([step for step, _ in self._rows], np.int64), **arrays)
 
     def _record(self, step: int, network: nn.Module) -> None:

@@ -15,8 +15,9 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import torch
 from torch import Tensor, nn
 
+from crosswire.contract.atomic_write import atomic_path, write_json
+from crosswire.contract.errors import CrosswireError
 from crosswire.training.config import ConfigError, TrainConfig, to_plain
-from crosswire.training.engine.files import whole, write_json
 from crosswire.training.models import SegmentationNetwork, exchanging_norms
 from crosswire.training.tasks.registry import RunConfig, config_from_plain, task_of
 from crosswire.training.tasks.segmentation.metrics import Scores
@@ -29,7 +30,7 @@ Config = TypeVar("Config")
 Network = TypeVar("Network")
 
 
-class RunError(ValueError):
+class RunError(CrosswireError, ValueError):
     """A run folder that cannot be read; the message says what is wrong and what to do."""
 
 
@@ -67,13 +68,13 @@ def read_config(folder: Path) -> RunConfig:
         return config_from_plain(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise RunError(f"{folder} is no run folder: it holds no {CONFIG}; train one with: crosswire train") from None
-    except (ConfigError, json.JSONDecodeError) as error:
+    except (ConfigError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise RunError(f"{folder / CONFIG}: {error}") from error
 
 
 def write_weights(folder: Path, state: dict[str, Tensor]) -> None:
     """Write a network's state dict into a run folder, all of it or nothing."""
-    with whole(folder / WEIGHTS) as temporary:
+    with atomic_path(folder / WEIGHTS) as temporary:
         torch.save(state, temporary)
 
 
@@ -101,9 +102,16 @@ def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
-    """Read the scores of a run folder; empty where it was never evaluated."""
+    """Read the scores of a run folder; empty where it was never evaluated.
+
+    Raises:
+        RunError: they are not JSON.
+    """
     path = folder / METRICS
-    metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RunError(f"{path}: {error}; remove it and score the run again: crosswire evaluate {folder}") from error
     return metrics
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from crosswire.contract.errors import CrosswireError
 from crosswire.training.config import ConfigError
 
 #: Keys that a network without a classifier does not have, and counters that older files lack.
@@ -21,7 +22,7 @@ _LEFT_OUT = re.compile(r"fc\..*|.*\.num_batches_tracked")
 _SHOWN = 10
 
 
-class CheckpointError(ValueError):
+class CheckpointError(CrosswireError, ValueError):
     """A checkpoint that cannot be imported; the message says what came and what is allowed."""
 
 

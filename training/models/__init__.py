@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from torch import nn
 
+from crosswire.contract.errors import UsageError
 from crosswire.training.config import ConfigError, NetworkConfig
 from crosswire.training.modalities import modality
 from crosswire.training.models.exchange import PrivateNorm2d, exchanged_share, exchanging_norms, sparse_norms
@@ -123,7 +124,7 @@ def build_network(config: NetworkConfig) -> SegmentationNetwork:
         raise ConfigError(f"network {config.name!r} is unknown; allowed are {', '.join(NETWORKS)}")
     try:
         channels = [modality(name).channels for name in config.streams]
-    except ValueError as error:
+    except UsageError as error:
         raise ConfigError(str(error)) from error
     entry = NETWORKS[config.name]
     sizes = _sizes(config, entry.sizes)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from crosswire.contract.errors import UsageError
 from crosswire.training.models.exchange import Mixing, PrivateNorm2d, Substitution
 
 EXPANSION = 4
@@ -105,7 +106,7 @@ class ResNet(nn.Module):
     def __init__(self, name: str, in_channels: int, width: int, exchange: Exchange, *, dilated: bool = False) -> None:
         super().__init__()
         if name not in BLOCKS:
-            raise ValueError(f"backbone {name!r} is unknown; allowed are {', '.join(BLOCKS)}")
+            raise UsageError(f"backbone {name!r} is unknown; allowed are {', '.join(BLOCKS)}")
         self.out_channels = tuple(EXPANSION * width * 2**level for level in range(4))
         self.conv1 = nn.Conv2d(in_channels, width, 7, 2, 3, bias=False)
         self.bn1 = exchange.norm(width)

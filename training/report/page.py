@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from crosswire.training.engine.files import write_text
+from crosswire.contract.atomic_write import write_text
 from crosswire.training.report.style import ReportImage
 
 FOLDER = "report"

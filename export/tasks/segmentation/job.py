@@ -12,6 +12,7 @@ import torch
 from torch import fx, nn
 
 from crosswire.contract import TensorSpec
+from crosswire.contract.errors import UsageError
 from crosswire.export.frames import Frames, of_folder, of_source
 from crosswire.export.freeze import freeze
 from crosswire.export.onnx_graph import write_onnx
@@ -83,12 +84,12 @@ class SegmentationExport:
         """Return what ranges are measured on: the folder that was named, or training frames of the run's own data.
 
         Raises:
-            ValueError: there is neither.
+            UsageError: there is neither.
         """
         if self.precision.calibration is not None:
             return of_folder(self.precision.calibration, self.inputs, self.precision.calibration_frames)
         if not (found := self.labelled("train")).samples:
-            raise ValueError(f"{self.run.folder} has no frames of its own; name real inputs with --calibration DIR")
+            raise UsageError(f"{self.run.folder} has no frames of its own; name real inputs with --calibration DIR")
         return found
 
 
@@ -98,7 +99,7 @@ def prepare_export(
     """Freeze a run for pictures of a size (H, W).
 
     Raises:
-        ValueError: the network cannot be frozen.
+        UsageError: the network cannot be frozen.
     """
     streams = modalities(run.config.network)
     return SegmentationExport(
@@ -118,10 +119,10 @@ def single_stream_exports(job: SegmentationExport) -> tuple[SegmentationExport, 
     """Return one export per stream of a network that was trained to decide with that stream alone.
 
     Raises:
-        ValueError: it was not.
+        UsageError: it was not.
     """
     if not job.run.config.modality_dropout:
-        raise ValueError(
+        raise UsageError(
             "the network was trained with every stream present, and would guess if one were absent; leave out "
             "--missing-modality, or train with --set modality_dropout=0.2"
         )

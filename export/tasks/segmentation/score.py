@@ -6,12 +6,11 @@ import dataclasses
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from crosswire.contract import Evaluation
 from crosswire.export.frames import Frames
 from crosswire.export.parity import Runner
-from crosswire.training.datasets.frames import IGNORE
+from crosswire.media.confusion import confusion_matrix
 from crosswire.training.tasks.segmentation.metrics import Scores, scores
 
 METRICS = ("mean_iou", "mean_accuracy", "pixel_accuracy")
@@ -27,15 +26,8 @@ def score(runner: Runner, frames: Frames, classes: int) -> Scores:
     """
     counts = np.zeros((classes, classes), np.int64)
     for sample, truth in zip(frames.samples, frames.labels, strict=True):
-        counts += confusion(truth, np.asarray(runner(sample)[0][0]), classes)
+        counts += confusion_matrix(truth, np.asarray(runner(sample)[0][0]), classes)
     return scores(torch.from_numpy(counts))
-
-
-def confusion(truth: NDArray[np.generic], found: NDArray[np.generic], classes: int) -> NDArray[np.int64]:
-    """Count the pairs of classes of two label pictures [H, W]; returns [K, K], rows the truth."""
-    known = truth != IGNORE
-    pairs = truth[known].astype(np.int64) * classes + found[known].astype(np.int64)
-    return np.asarray(np.bincount(pairs, minlength=classes**2).reshape(classes, classes), np.int64)
 
 
 def compare(live: Scores, served: Scores, frames: Frames) -> tuple[Evaluation, ...]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from crosswire.contract import Contract, Evaluation, TensorSpec, Tolerance
+from crosswire.contract.errors import UsageError
 from crosswire.export.exchanged_layers import exchanged_layers
 from crosswire.export.freeze import freeze
 from crosswire.export.macs import macs
@@ -22,12 +23,12 @@ from crosswire.export.provenance import provenance_of
 from crosswire.export.quantization.precision import FULL_STAGES, Precision
 from crosswire.export.quantization.quantiser import convolutions, layer_name
 from crosswire.export.samples import in_batches, noise
-from crosswire.export.tasks.segmentation.score import confusion
 from crosswire.export.tasks.translation.servable import PREDICTED, TranslationServable, input_specs, output_specs
+from crosswire.media.confusion import confusion_matrix
+from crosswire.media.resize import nearest
 from crosswire.training.engine.run_folder import read_metrics
 from crosswire.training.models.count import parameters
 from crosswire.training.tasks.segmentation.metrics import scores
-from crosswire.training.tasks.segmentation.transforms import nearest
 from crosswire.training.tasks.translation.config import check_size
 from crosswire.training.tasks.translation.domains import Codec, codecs
 from crosswire.training.tasks.translation.evaluate import TranslationRun, score
@@ -49,11 +50,11 @@ def write_translation(
     """Write the graph of a run into a folder, and make the contract from what is measured on it.
 
     Raises:
-        ValueError: a precision that brings nothing, a size that the network cannot halve often enough, or weights that
+        UsageError: a precision that brings nothing, a size that the network cannot halve often enough, or weights that
             are not finite.
     """
     if precision.name == "int8":
-        raise ValueError(NO_INT8)
+        raise UsageError(NO_INT8)
     network, path = run.config.network, folder / GRAPH
     check_size(network, size)
     inputs, outputs = input_specs(network, size), output_specs(network, size)
@@ -167,7 +168,7 @@ def _scores(runner: Runner, views: Sequence[View], codes: Sequence[Codec]) -> di
         name = f"{PREDICTED}{code.domain.name}"
         pairs = [(answer[index], truths[index]) for answer, (_, truths) in zip(answers, views, strict=True)]
         if code.domain.is_labels:
-            matrix = sum(confusion(true, made, code.classes) for made, true in pairs)
+            matrix = sum(confusion_matrix(true, made, code.classes) for made, true in pairs)
             found[f"mean_iou of {name}"] = scores(torch.as_tensor(matrix)).mean_iou
         else:
             errors = [np.abs(made.astype(np.float64) - true.astype(np.float64)).mean() for made, true in pairs]

@@ -129,7 +129,8 @@ def nearest(values: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[An
         width: new width.
 
     Returns:
-        the same dtype, [height, width]; a new pixel takes the value under its centre.
+        the same dtype, [height, width]; a new pixel takes the value under its centre. A centre on the edge of two
+        pixels may take either: at some sizes this is not bit for bit what `crosswire.media.resize.nearest` returns.
     """
     if values.shape == (height, width):
         return values

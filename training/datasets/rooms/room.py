@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from crosswire.contract.errors import UsageError
 from crosswire.training.datasets.rooms.classes import CLASSES
 from crosswire.training.datasets.rooms.decals import paint_decal
 from crosswire.training.datasets.rooms.domains import (
@@ -90,10 +91,10 @@ class Room:
             name: one of ``DOMAINS``.
 
         Raises:
-            ValueError: if there is no such domain; the message lists those there are.
+            UsageError: if there is no such domain; the message lists those there are.
         """
         if name not in DOMAINS:
-            raise ValueError(f"rooms have no domain {name!r}; ask for one of {', '.join(DOMAINS)}")
+            raise UsageError(f"rooms have no domain {name!r}; ask for one of {', '.join(DOMAINS)}")
         picture: npt.NDArray[np.generic] = getattr(self, name)
         return picture
 
@@ -112,7 +113,7 @@ def render(seed: int, index: int, height: int = 128, width: int = 160, *, lights
         lights_on: whether dark rooms are shown in good light instead; nothing else about them changes.
 
     Raises:
-        ValueError: if an argument is out of range; the message names what is allowed.
+        UsageError: if an argument is out of range; the message names what is allowed.
     """
     seed, index = _at_least("seed", seed, 0), _at_least("index", index, 0)
     height, width = _at_least("height", height, 8), _at_least("width", width, 8)
@@ -139,7 +140,7 @@ def _at_least(name: str, value: int, least: int) -> int:
     except TypeError:
         number = least - 1
     if number < least:
-        raise ValueError(f"{name} is {value!r}; it must be a whole number, {least} or more")
+        raise UsageError(f"{name} is {value!r}; it must be a whole number, {least} or more")
     return number
 
 

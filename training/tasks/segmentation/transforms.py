@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from crosswire.media.resize import nearest
 from crosswire.training.config import DataConfig
 from crosswire.training.datasets.frames import IGNORE, Frame
 from crosswire.training.modalities import MODALITIES
@@ -152,13 +153,6 @@ def _cubic(picture: Array, height: int, width: int) -> Array:
     flat = picture.squeeze(2) if picture.ndim == 3 and picture.shape[2] == 1 else picture
     resized = np.asarray(Image.fromarray(flat).resize((width, height), Image.Resampling.BICUBIC))
     return resized.reshape(height, width, *picture.shape[2:])
-
-
-def nearest(picture: Array, height: int, width: int) -> Array:
-    """Return a picture [H, W, ...] of any type at another size, made of the pixels whose centres are nearest."""
-    rows = ((np.arange(height) + 0.5) * picture.shape[0] / height).astype(np.intp)
-    columns = ((np.arange(width) + 0.5) * picture.shape[1] / width).astype(np.intp)
-    return np.asarray(picture[rows[:, None], columns])
 
 
 def _surround(picture: Array, edges: tuple[tuple[int, int], tuple[int, int]], value: tuple[float, ...]) -> Array:

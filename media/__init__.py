@@ -1,0 +1,1 @@
+"""What several rooms do with pictures and label maps, written once; needs numpy alone."""
