@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from crosswire.contract import Contract, Evaluation, TensorSpec, Tolerance
+from crosswire.contract.wire_names import PREDICTED
 from crosswire.export.exchanged_layers import exchanged_layers
 from crosswire.export.freeze import freeze
 from crosswire.export.macs import macs
@@ -23,7 +24,7 @@ from crosswire.export.quantization.precision import FULL_STAGES, Precision
 from crosswire.export.quantization.quantiser import convolutions, layer_name
 from crosswire.export.samples import in_batches, noise
 from crosswire.export.tasks.segmentation.score import confusion
-from crosswire.export.tasks.translation.servable import PREDICTED, TranslationServable, input_specs, output_specs
+from crosswire.export.tasks.translation.servable import TranslationServable, input_specs, output_specs
 from crosswire.training.engine.run_folder import read_metrics
 from crosswire.training.models.count import parameters
 from crosswire.training.tasks.segmentation.metrics import scores
