@@ -38,11 +38,11 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from benchmarks._record import keep
-from crosswire.contract import Contract, TensorSpec, sha256_of
+from crosswire.contract import Contract, PipelineDescription, TensorSpec, sha256_of
+from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE
 from crosswire.serving.config.limits import ImageLimits
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.serving.processes.running import running_servers
-from crosswire.serving.repository.published import published
 from crosswire.serving.steps.decode.decode_domains import decode_some
 from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.render.label_spec import LabelSpec
@@ -52,7 +52,6 @@ from crosswire.serving.steps.runtime.cores import granted_cores
 from crosswire.serving.steps.runtime.network import open_session
 
 PAIR = (Path("demo/real/redwood_livingroom.rgb.jpg"), Path("demo/real/redwood_livingroom.depth.png"))
-_UNITS_PER_METRE = 1000.0
 _LIKE, _STAND_IN, _SIZE = Path("model_repository/rooms_cen"), "stand_in", (480, 640)
 _NETWORK_MS, _TRIED_CONVOLUTIONS = 45.0, 24
 _LAYOUTS = {"in_process": "[models]\nin_process = true\n", "apart": "[models]\nin_process = false\n"}
@@ -151,12 +150,12 @@ def bare_work(folder: Path, rgb: bytes, depth: bytes) -> Work:
     """Return a function that decodes, runs and renders one pair in this process."""
     contract = Contract.load(folder)
     session = open_session(folder / contract.graph.file, contract.graph.sha256)
-    look = LabelSpec.from_published(published(contract, contract.inputs, contract.outputs, contract.name))
+    look = LabelSpec.of(PipelineDescription.of(contract, contract.inputs, contract.outputs, contract.name))
     specs = [dataclasses.asdict(spec) for spec in contract.inputs]
     limits = ImageLimits()
 
     def work() -> None:
-        pixels, metres = decode_some([0, 1], specs, [_UNITS_PER_METRE], rgb, depth)
+        pixels, metres = decode_some([0, 1], specs, [DEFAULT_UNITS_PER_METRE], rgb, depth)
         labels, confidence = session.run(["labels", "confidence"], {"rgb": pixels, "depth": metres})
         render(labels[0], confidence[0], ("rgb_image", rgb), metres[0], ("rgb", "depth"), look, limits)
         overlay(labels[0], visible(rgb, limits), look)
@@ -173,7 +172,7 @@ def served_work(url: str, pipeline: str, rgb: bytes, depth: bytes, stack: ExitSt
         tensor = tritonclient.grpc.InferInput(name, [1, 1], "BYTES")
         inputs.append(tensor.set_data_from_numpy(np.array([[data]], dtype=np.object_)))
     units = tritonclient.grpc.InferInput("depth_units_per_metre", [1, 1], "FP32")
-    inputs.append(units.set_data_from_numpy(np.array([[_UNITS_PER_METRE]], np.float32)))
+    inputs.append(units.set_data_from_numpy(np.array([[DEFAULT_UNITS_PER_METRE]], np.float32)))
 
     def connected() -> tritonclient.grpc.InferenceServerClient:
         try:

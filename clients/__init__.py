@@ -26,13 +26,13 @@ from crosswire.clients.errors import (
     ServerOverloaded,
     ServerUnreachable,
 )
-from crosswire.clients.pipelines import PipelineDescription, Tensor
 from crosswire.clients.score import mean_iou
 from crosswire.clients.sync_client import Predictor
 from crosswire.clients.tasks.classification import Classification, clip_request, tensors_request
 from crosswire.clients.tasks.request import Request, segmentation_request
 from crosswire.clients.tasks.segmentation import Segmentation, Timings
 from crosswire.clients.tasks.translation import Translation, translation_request
+from crosswire.contract import PipelineDescription, TensorSpec
 
 __all__ = [
     "AddressError",
@@ -54,7 +54,7 @@ __all__ = [
     "ServerError",
     "ServerOverloaded",
     "ServerUnreachable",
-    "Tensor",
+    "TensorSpec",
     "Timings",
     "Translation",
     "blend_labels",

@@ -20,7 +20,6 @@ from crosswire.clients.access import Access
 from crosswire.clients.balance import Retries
 from crosswire.clients.errors import CrosswireError
 from crosswire.clients.inputs.images import Source
-from crosswire.clients.pipelines import PipelineDescription
 from crosswire.clients.session import Call, Pause, Session, SessionFlow, SessionStep
 from crosswire.clients.sync_client import DEADLINE_S
 from crosswire.clients.tasks.classification import Classification, classification_request
@@ -28,6 +27,7 @@ from crosswire.clients.tasks.request import Request, segmentation_request
 from crosswire.clients.tasks.segmentation import Segmentation
 from crosswire.clients.tasks.translation import Translation, translation_request
 from crosswire.clients.transport import AsyncTransport, open_async_transport
+from crosswire.contract import PipelineDescription
 
 Answer = TypeVar("Answer")
 

@@ -15,10 +15,11 @@ from typing import Any, TypeAlias, TypeVar
 from crosswire.clients.address import Address
 from crosswire.clients.balance import SAFE, Balance, Retries
 from crosswire.clients.errors import AddressError, DeadlineExceeded, InputError, PipelineNotFoundError
-from crosswire.clients.pipelines import PipelineDescription, is_pipeline, read_pipeline
+from crosswire.clients.pipelines import find_pipeline, read_pipeline
 from crosswire.clients.tasks.request import Request
 from crosswire.clients.tasks.segmentation import Timings
 from crosswire.clients.transport.base import late
+from crosswire.contract import PipelineDescription
 
 Result = TypeVar("Result")
 LONGEST_DEADLINE_S = 86_400
@@ -146,7 +147,7 @@ class Session:
         for name in names:
             config, _ = yield from self._send("config", (name,), limit)
             configs.append(config)
-        return tuple(read_pipeline(config) for config in configs if is_pipeline(config))
+        return tuple(found for config in configs if (found := find_pipeline(config)))
 
     def pipeline(self, name: str | None, task: str, limit: Limit | None = None) -> SessionFlow[PipelineDescription]:
         """Ask for one pipeline, once, within a limit or the predictor's deadline."""

@@ -8,11 +8,14 @@ Example:
     ['rgb', 'depth']
 """
 
-from crosswire.contract.contract import FILE_NAME, PRECISIONS, SCHEMA_VERSION, TARGETS, TASKS, Contract
+from crosswire.contract.contract import FILE_NAME, PRECISIONS, TARGETS, TASKS, Contract
 from crosswire.contract.errors import ContractError, CrosswireError, UsageError
 from crosswire.contract.graph import ExchangedLayer, Graph, TrainingRun, Variant, sha256_of
+from crosswire.contract.pipeline_description import PipelineDescription
 from crosswire.contract.proof import MEASURES, Evaluation, Parity, Tolerance
-from crosswire.contract.tensors import DTYPES, MODALITIES, TensorSpec, used_spec
+from crosswire.contract.schema import SCHEMA_VERSION
+from crosswire.contract.tensors import DTYPES, TensorSpec, used_spec
+from crosswire.contract.wire_names import MODALITIES
 
 __all__ = [
     "DTYPES",
@@ -30,6 +33,7 @@ __all__ = [
     "ExchangedLayer",
     "Graph",
     "Parity",
+    "PipelineDescription",
     "TensorSpec",
     "Tolerance",
     "TrainingRun",

@@ -12,9 +12,9 @@ from crosswire.contract.errors import ContractError
 from crosswire.contract.graph import ExchangedLayer, Graph, TrainingRun, Variant
 from crosswire.contract.plain import from_plain
 from crosswire.contract.proof import Evaluation, Parity, Tolerance
+from crosswire.contract.schema import SCHEMA_VERSION, check_schema_version
 from crosswire.contract.tensors import TensorSpec
 
-SCHEMA_VERSION = 1
 FILE_NAME = "contract.json"
 TASKS = ("segmentation", "translation", "classification")
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -78,11 +78,8 @@ class Contract:
 
     def __post_init__(self) -> None:
         """Refuse a contract that contradicts itself."""
-        if self.schema_version != SCHEMA_VERSION:
-            raise ContractError(
-                f"contract {self.name!r} has schema version {self.schema_version}; this release reads "
-                f"{SCHEMA_VERSION}: export the run again with this release"
-            )
+        remedy = "export the run again with this release"
+        check_schema_version(self.schema_version, f"contract {self.name!r}", remedy)
         if self.task not in TASKS:
             raise ContractError(f"contract {self.name!r} has task {self.task!r}; allowed are {', '.join(TASKS)}")
         for name, value, allowed in (("precision", self.precision, PRECISIONS), ("target", self.target, TARGETS)):

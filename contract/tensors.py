@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 
 from crosswire.contract.errors import ContractError
+from crosswire.contract.wire_names import MODALITIES
 
-#: Name of the output that says per sample which inputs were used.
-MODALITIES = "modalities"
 DTYPES = ("UINT8", "INT32", "FP32", "BYTES")
 
 

@@ -16,24 +16,22 @@ from crosswire.clients.bench.load import Target
 from crosswire.clients.errors import ServerOverloaded
 from crosswire.clients.inputs.tensors import bytes_tensor
 from crosswire.clients.transport.base import Send, Tensors
+from tests.pipelines import as_config, described
 
 PIPELINE, STEP = "desk_image", "desk_decode"
 SIZE = (32, 24)
-_CONTRACT = {
-    "schema_version": 1,
-    "network": "desk",
-    "task": "segmentation",
-    "classes": ["desk"],
-    "palette": [[0, 0, 0]],
-    "steps": [STEP],
-}
-_CONFIG = {
-    "name": PIPELINE,
-    "platform": "ensemble",
-    "input": [{"name": f"{one}_image", "data_type": "TYPE_STRING", "dims": ["1"]} for one in ("rgb", "depth")],
-    "output": [{"name": one, "data_type": "TYPE_STRING", "dims": ["1"]} for one in ("labels_png", "summary")],
-    "parameters": {"crosswire": {"string_value": json.dumps(_CONTRACT)}},
-}
+_CONFIG = as_config(
+    described(
+        PIPELINE,
+        "desk",
+        "segmentation",
+        ("rgb_image", "depth_image"),
+        outputs=("labels_png", "summary"),
+        classes=("desk",),
+        palette=((0, 0, 0),),
+        steps=(STEP,),
+    )
+)
 
 
 @dataclass

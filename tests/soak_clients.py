@@ -21,7 +21,7 @@ from crosswire.clients.bench.figures import LoadRun, latencies_ms, quantile
 from crosswire.clients.bench.inputs import bench_inputs, made_image
 from crosswire.clients.bench.load import Target, closed_loop, open_loop, open_target_transport
 from crosswire.clients.bench.perf_analyzer import VARIABLE, find_perf_analyzer, run_perf_analyzer
-from crosswire.clients.pipelines import PipelineDescription
+from crosswire.contract import PipelineDescription
 from tests.servers import NETWORK, PIPELINE, decoders_of
 
 SIZE = (640, 480)

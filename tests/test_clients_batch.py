@@ -21,8 +21,9 @@ from crosswire.clients.__main__ import main
 from crosswire.clients.batch.items import find_items
 from crosswire.clients.batch.progress_log import ProgressLog
 from crosswire.clients.errors import InputError, OutputError
-from crosswire.clients.pipelines import PipelineDescription, Tensor
 from crosswire.clients.stream.frames import read_sequence
+from crosswire.contract import PipelineDescription
+from tests.pipelines import described
 from tests.servers import PIPELINE, REPOSITORY, depth_png, jpeg, png
 from tests.small_clips import clip
 from tests.small_networks import EVENTS
@@ -42,8 +43,7 @@ DAMAGE = {
 
 
 def pipeline(*inputs: str) -> PipelineDescription:
-    tensors = tuple(Tensor(name, "BYTES", (1,)) for name in inputs)
-    return PipelineDescription("p", "n", "t", tensors, (), (), (), "", {})
+    return described("p", "n", "t", inputs)
 
 
 def write_pairs(folder: Path, count: int, broken: int) -> dict[str, str]:

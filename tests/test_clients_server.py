@@ -25,8 +25,9 @@ from crosswire.clients import (
 )
 from crosswire.clients.__main__ import main
 from crosswire.clients.address import Address
-from crosswire.clients.tasks.segmentation_answer import CONFIDENCE, OVERLAY, SEGMENTATION_OUTPUTS
+from crosswire.clients.tasks.segmentation_answer import SEGMENTATION_OUTPUTS
 from crosswire.clients.transport import open_transport
+from crosswire.contract.wire_names import CONFIDENCE_PNG, OVERLAY_PNG
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.training.datasets.rooms import render
 from tests.servers import NETWORK, REPOSITORY, wait_until
@@ -64,7 +65,7 @@ def test_a_pipeline_describes_itself(url: str) -> None:
     assert [tensor.name for tensor in offered.inputs] == ["rgb_image", "depth_image", "depth_units_per_metre"]
     assert [tensor.optional for tensor in offered.inputs] == [False, False, True]
     assert [tensor.name for tensor in offered.outputs] == ["labels_png", "overlay_png", "summary", "confidence_png"]
-    assert {*SEGMENTATION_OUTPUTS, OVERLAY, CONFIDENCE} == {tensor.name for tensor in offered.outputs}
+    assert {*SEGMENTATION_OUTPUTS, OVERLAY_PNG, CONFIDENCE_PNG} == {tensor.name for tensor in offered.outputs}
     assert len(offered.classes) == len(offered.palette) > 1
     assert offered.name == f"{offered.network}_image"
 

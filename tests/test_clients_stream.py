@@ -19,15 +19,14 @@ from PIL import Image
 from crosswire.clients import AsyncPredictor, InputError, OutputError, Segmentation
 from crosswire.clients.__main__ import main
 from crosswire.clients.inputs.recordings import associate
-from crosswire.clients.pipelines import PipelineDescription, Tensor
 from crosswire.clients.stream.frames import read_sequence
 from crosswire.clients.stream.run import Mode, StreamOptions
 from crosswire.clients.stream.video import VideoWriter
 from crosswire.serving.processes.embedded import EmbeddedServer
+from tests.pipelines import described
 from tests.servers import NETWORK, REPOSITORY, depth_png, jpeg
 
-INPUTS = tuple(Tensor(name, "BYTES", (1,)) for name in ("rgb_image", "depth_image"))
-PAIR = PipelineDescription("p", "n", "segmentation", INPUTS, (), (), (), "", {})
+PAIR = described("p", "n", "segmentation", ("rgb_image", "depth_image"))
 FRAMES, LONELY, BEGIN = 100, 3, 1_305_031_102.175
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -16,21 +15,10 @@ from crosswire.clients import (
     clip_request,
 )
 from crosswire.clients.session import Call, Pause, Session, SessionFlow
+from tests.pipelines import as_config, described
 from tests.virtual_time import Clock
 
-CONFIG = {
-    "name": "events_clip",
-    "platform": "ensemble",
-    "input": [{"name": "clip", "data_type": "TYPE_STRING", "dims": ["1"]}],
-    "output": [],
-    "parameters": {
-        "crosswire": {
-            "string_value": json.dumps(
-                {"schema_version": 1, "network": "events", "task": "classification", "classes": [], "palette": []}
-            )
-        }
-    },
-}
+CONFIG = as_config(described("events_clip", "events", "classification", ("clip",)))
 ANSWERS: dict[str, Any] = {"models": ("events_clip",), "config": CONFIG}
 ADDRESS = "grpc://127.0.0.1:1"
 

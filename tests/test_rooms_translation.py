@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from crosswire.contract import Contract, sha256_of
+from crosswire.contract.wire_names import PREDICTED
 from crosswire.export.parity import onnx_runner, torch_runner
 from crosswire.export.tasks.translation.exporter import EVALUATED, samples_of
-from crosswire.export.tasks.translation.servable import PREDICTED, TranslationServable
+from crosswire.export.tasks.translation.servable import TranslationServable
 from crosswire.training.engine.run_folder import WEIGHTS, read_metrics, read_run
 from crosswire.training.tasks.presets import preset
 from tests.test_export_translation import assert_alike

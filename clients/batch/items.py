@@ -26,11 +26,10 @@ from typing import Any
 from crosswire.clients.errors import InputError
 from crosswire.clients.inputs.images import PICTURE_ENDINGS
 from crosswire.clients.inputs.recordings import LONGEST_GAP_S, UNITS_PER_METRE, is_recording, read_recording
-from crosswire.clients.pipelines import PipelineDescription, Tensor
+from crosswire.contract import PipelineDescription, TensorSpec
+from crosswire.contract.wire_names import CLIP, DEPTH_IMAGE, IMAGE_SUFFIX, RGB_IMAGE
 
-CLIP = "clip"
-_PICTURE = "_image"
-_PAIR = _RGB, _DEPTH = "rgb_image", "depth_image"
+_PAIR = (RGB_IMAGE, DEPTH_IMAGE)
 _CLIPS = (".mp4", ".webm", ".mkv", ".avi", ".mov")
 
 
@@ -98,9 +97,9 @@ def find_items(source: Path, pipeline: PipelineDescription, longest_gap_s: float
     return Found(tuple(sorted(items, key=lambda item: item.stem)))
 
 
-def domain(tensor: Tensor) -> str:
+def domain(tensor: TensorSpec) -> str:
     """Return the name that people use for an input: `rgb` for `rgb_image`."""
-    return tensor.name.removesuffix(_PICTURE)
+    return tensor.name.removesuffix(IMAGE_SUFFIX)
 
 
 def stem_of(path: Path, name: str) -> str:
@@ -123,7 +122,7 @@ def _size_and_time(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _recorded(source: Path, pipeline: str, inputs: Sequence[Tensor], longest_gap_s: float) -> Found:
+def _recorded(source: Path, pipeline: str, inputs: Sequence[TensorSpec], longest_gap_s: float) -> Found:
     """Return an item per pair of a recording."""
     needed = {tensor.name for tensor in inputs if not tensor.optional}
     if not needed <= set(_PAIR) <= {tensor.name for tensor in inputs}:
@@ -132,16 +131,16 @@ def _recorded(source: Path, pipeline: str, inputs: Sequence[Tensor], longest_gap
             f"{', '.join(domain(one) for one in inputs)}; name one that takes rgb and depth: crosswire list"
         )
     pairs, unmatched = read_recording(source, longest_gap_s)
-    items = [Item(rgb.text, {_RGB: rgb.path, _DEPTH: depth.path}, time_s=rgb.time_s) for rgb, depth in pairs]
+    items = [Item(rgb.text, {RGB_IMAGE: rgb.path, DEPTH_IMAGE: depth.path}, time_s=rgb.time_s) for rgb, depth in pairs]
     return Found(tuple(_unique(items)), unmatched, UNITS_PER_METRE)
 
 
-def _clips(source: Path, tensor: Tensor) -> list[Item]:
+def _clips(source: Path, tensor: TensorSpec) -> list[Item]:
     found = _files(source, _CLIPS)
     return _unique([Item(path.stem, {tensor.name: path}) for path in found])
 
 
-def _folders(source: Path, inputs: Sequence[Tensor]) -> list[Item]:
+def _folders(source: Path, inputs: Sequence[TensorSpec]) -> list[Item]:
     """Return an item per stem that is in any of the folders."""
     inputs = [tensor for tensor in inputs if not tensor.optional or (source / domain(tensor)).is_dir()]
     files: dict[str, dict[str, Path]] = {}
@@ -156,16 +155,16 @@ def _folders(source: Path, inputs: Sequence[Tensor]) -> list[Item]:
     return [Item(stem, found, double.get(stem) or _lacking(stem, found, inputs)) for stem, found in files.items()]
 
 
-def _lacking(stem: str, found: Mapping[str, Path], inputs: Sequence[Tensor]) -> str:
+def _lacking(stem: str, found: Mapping[str, Path], inputs: Sequence[TensorSpec]) -> str:
     """Say which input an item lacks."""
     for tensor in inputs:
         if tensor.name not in found:
-            endings = (".png",) if tensor.name == _DEPTH else PICTURE_ENDINGS
+            endings = (".png",) if tensor.name == DEPTH_IMAGE else PICTURE_ENDINGS
             return f"no file {domain(tensor)}/{stem} with the ending {', '.join(endings)}; add it"
     return ""
 
 
-def _listed(source: Path, inputs: Sequence[Tensor]) -> list[Item]:
+def _listed(source: Path, inputs: Sequence[TensorSpec]) -> list[Item]:
     try:
         lines = source.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:

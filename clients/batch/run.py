@@ -17,7 +17,7 @@ from crosswire.clients.batch.items import Item, find_items
 from crosswire.clients.batch.progress import Progress
 from crosswire.clients.batch.progress_log import ProgressLog
 from crosswire.clients.batch.waiting import Waiting
-from crosswire.clients.batch.work import PICTURE, item_request, keep, wanted_outputs
+from crosswire.clients.batch.work import item_request, keep, wanted_outputs
 from crosswire.clients.errors import (
     CrosswireError,
     DeadlineExceeded,
@@ -29,9 +29,10 @@ from crosswire.clients.errors import (
 from crosswire.clients.files import prepare_folder, write_whole
 from crosswire.clients.inputs.depth import check_units
 from crosswire.clients.inputs.recordings import LONGEST_GAP_S
-from crosswire.clients.pipelines import PipelineDescription
 from crosswire.clients.sync_client import Predictor
+from crosswire.contract import PipelineDescription
 from crosswire.contract.atomic_write import sweep
+from crosswire.contract.wire_names import DEPTH_UNITS, PNG_SUFFIX, SUMMARY
 
 RESULTS, FAILURES = "results.jsonl", "failures.jsonl"
 WINDOW = 8
@@ -119,12 +120,12 @@ def run_batch(
     items, units = found.items, found.units_per_metre if options.units is None else options.units
     outputs = wanted_outputs(pipeline, options.overlay)
     places = [prepare_folder(folder)]
-    places += [prepare_folder(folder / name.removesuffix(PICTURE)) for name in outputs if name.endswith(PICTURE)]
+    places += [prepare_folder(folder / name.removesuffix(PNG_SUFFIX)) for name in outputs if name.endswith(PNG_SUFFIX)]
     identity = {
         "source": str(source.resolve()),
         "pipeline": pipeline.name,
         "outputs": list(outputs),
-        "depth_units_per_metre": units,
+        DEPTH_UNITS: units,
     }
     began = time.perf_counter()
     with ProgressLog(folder, identity) as journal:
@@ -157,7 +158,7 @@ def _fails_again(item: Item, journal: ProgressLog) -> bool:
 def _warned(done: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Yield the name of every warning in the lines of `results.jsonl`."""
     for said in done:
-        summary = said.get("summary")
+        summary = said.get(SUMMARY)
         yield from {text.partition(":")[0] for text in (summary or {}).get("warnings", ())}
 
 

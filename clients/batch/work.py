@@ -16,13 +16,13 @@ from crosswire.clients.errors import InputError, InternalServerError
 from crosswire.clients.files import write_whole
 from crosswire.clients.inputs.depth import depth_image
 from crosswire.clients.inputs.images import check_registered, colour_image, read_header, read_source
-from crosswire.clients.inputs.tensors import UNITS, bytes_tensor, units_tensor
-from crosswire.clients.pipelines import PipelineDescription
+from crosswire.clients.inputs.tensors import bytes_tensor, units_tensor
 from crosswire.clients.tasks.request import Arrays, Request
 from crosswire.clients.tasks.segmentation import Timings
-from crosswire.clients.tasks.segmentation_answer import CONFIDENCE, OVERLAY
+from crosswire.contract import PipelineDescription
+from crosswire.contract.wire_names import CONFIDENCE_PNG, DEPTH, DEPTH_UNITS, IMAGE_SUFFIX, OVERLAY_PNG, PNG_SUFFIX, RGB
 
-PICTURE, FOR_PEOPLE = "_png", (OVERLAY, CONFIDENCE)
+FOR_PEOPLE = (OVERLAY_PNG, CONFIDENCE_PNG)
 
 
 def item_request(
@@ -43,8 +43,8 @@ def item_request(
     if item.problem:
         raise InputError(item.problem)
     inputs: dict[str, NDArray[Any]] = {name: bytes_tensor(data) for name, data in _encoded(item.files).items()}
-    if units is not None and any(tensor.name == UNITS for tensor in pipeline.inputs):
-        inputs[UNITS] = units_tensor(units)
+    if units is not None and any(tensor.name == DEPTH_UNITS for tensor in pipeline.inputs):
+        inputs[DEPTH_UNITS] = units_tensor(units)
 
     def read(_: PipelineDescription, tensors: Arrays, timings: Callable[[], Timings]) -> Arrays:
         return tensors
@@ -55,7 +55,7 @@ def item_request(
 
 def wanted_outputs(pipeline: PipelineDescription, overlay: bool) -> tuple[str, ...]:
     """Return the outputs that a batch keeps: pictures, the overlay on request, and texts and numbers of fixed size."""
-    left_out = FOR_PEOPLE if not overlay else (CONFIDENCE,)
+    left_out = FOR_PEOPLE if not overlay else (CONFIDENCE_PNG,)
     return tuple(
         tensor.name
         for tensor in pipeline.outputs
@@ -72,8 +72,8 @@ def keep(item: Item, tensors: Arrays, folder: Path) -> dict[str, Any]:
     """
     said: dict[str, Any] = {"stem": item.stem, "files": {}}
     for name, array in tensors.items():
-        if name.endswith(PICTURE):
-            kind = name.removesuffix(PICTURE)
+        if name.endswith(PNG_SUFFIX):
+            kind = name.removesuffix(PNG_SUFFIX)
             data = bytes(array.reshape(-1)[0])
             try:
                 header = read_header(data, f"the server's {name}", "ask another server")
@@ -92,14 +92,14 @@ def _encoded(files: Mapping[str, Path]) -> dict[str, bytes]:
     pictures = {}
     sent = {}
     for name, path in files.items():
-        what = name.removesuffix("_image")
+        what = name.removesuffix(IMAGE_SUFFIX)
         if what == name:
             sent[name] = read_source(path, name)[0]
             continue
-        pictures[what] = depth_image(path).picture if what == "depth" else colour_image(path)
+        pictures[what] = depth_image(path).picture if what == DEPTH else colour_image(path)
         sent[name] = pictures[what].data
-    if "rgb" in pictures and "depth" in pictures:
-        check_registered(pictures["rgb"], pictures["depth"])
+    if RGB in pictures and DEPTH in pictures:
+        check_registered(pictures[RGB], pictures[DEPTH])
     return sent
 
 

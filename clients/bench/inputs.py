@@ -15,8 +15,9 @@ from crosswire.clients.batch.items import domain
 from crosswire.clients.errors import InputError
 from crosswire.clients.inputs.images import encode_png, read_source
 from crosswire.clients.inputs.tensors import bytes_tensor
-from crosswire.clients.pipelines import PipelineDescription
 from crosswire.clients.tasks.request import check_inputs
+from crosswire.contract import PipelineDescription
+from crosswire.contract.wire_names import DEPTH, IMAGE_SUFFIX
 
 SIZE = (640, 480)
 _GREY = ("edge", "shade")
@@ -44,7 +45,7 @@ def bench_inputs(
             data = read_source(path, tensor.name)[0]
         elif tensor.optional:
             continue
-        elif tensor.name.endswith("_image"):
+        elif tensor.name.endswith(IMAGE_SUFFIX):
             data = made_image(domain(tensor), size)
         else:
             raise InputError(f"{tensor.name} cannot be made up; send a file: --input {domain(tensor)}=FILE")
@@ -68,7 +69,7 @@ def made_image(kind: str, size: tuple[int, int]) -> bytes:
     planes = [Image.fromarray(np.float32(plane)) for plane in coarse.transpose(2, 0, 1)]
     blocks = np.asarray([plane.resize(size, Image.Resampling.BICUBIC) for plane in planes])
     blocks += 0.2 * (np.indices((height, width)).sum(axis=0) // 64 % 2)
-    if kind == "depth":
+    if kind == DEPTH:
         millimetres = 1500 + 2500 * np.clip(blocks[0], 0, 1) + generator.normal(0, 4, (height, width))
         millimetres[generator.uniform(0, 1, (height, width)) < 0.05] = 0
         return encode_png(Image.fromarray(millimetres.astype(np.uint16))).data

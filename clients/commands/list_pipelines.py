@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from crosswire.clients.commands.connection import add_connection_options, connect
-from crosswire.clients.pipelines import PipelineDescription, Tensor
+from crosswire.contract import PipelineDescription, TensorSpec
 
 
 def add_to(commands: Any) -> None:
@@ -42,7 +42,7 @@ def as_text(pipeline: PipelineDescription) -> str:
     )
 
 
-def _tensors(tensors: Sequence[Tensor]) -> str:
+def _tensors(tensors: Sequence[TensorSpec]) -> str:
     described = (
         f"{tensor.name} {tensor.dtype} {list(tensor.shape)}{' (optional)' if tensor.optional else ''}"
         for tensor in tensors

@@ -19,6 +19,7 @@ from crosswire.clients.tasks.classification import Classification
 from crosswire.clients.tasks.request import check_inputs
 from crosswire.clients.tasks.segmentation import Segmentation
 from crosswire.clients.tasks.translation import Translation
+from crosswire.contract.wire_names import DEPTH, RGB
 
 Result = Segmentation | Classification | Translation
 
@@ -82,13 +83,13 @@ def _ask(predictor: Predictor, options: argparse.Namespace) -> Result:
         return predictor.classify(options.files[0], pipeline=pipeline)
     if options.files:
         return predictor.segment(*options.files, depth_units_per_metre=units, pipeline=pipeline)
-    pair = set(inputs) <= {"rgb", "depth"}
+    pair = set(inputs) <= {RGB, DEPTH}
     if pair or pipeline is not None:
         found = predictor.named_pipeline(pipeline)
         check_inputs(found, inputs)
         pair = pair and found.task == "segmentation"
     if pair:
-        rgb, depth = inputs.get("rgb"), inputs.get("depth")
+        rgb, depth = inputs.get(RGB), inputs.get(DEPTH)
         return predictor.segment(rgb, depth, depth_units_per_metre=units, pipeline=pipeline)
     return predictor.translate(inputs, depth_units_per_metre=units, pipeline=pipeline)
 

@@ -17,8 +17,8 @@ from PIL import Image
 
 from crosswire.clients.errors import InputError
 from crosswire.clients.inputs.images import EncodedImage, Source, describe_array, encode_png, read_header, read_source
+from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH
 
-MILLIMETRES_PER_METRE = 1000.0
 _LARGEST = 65535
 _REMEDY = "send a PNG with one channel of 16 bits"
 _ALLOWED = "allowed are uint16 [height, width] in units of your own or a float array [height, width] in metres"
@@ -61,7 +61,7 @@ def depth_image(source: Source, units_per_metre: float | None = None) -> DepthIm
     if isinstance(source, Image.Image):
         source = _array_of(source)
     if not isinstance(source, np.ndarray):
-        data, label = read_source(source, "depth")
+        data, label = read_source(source, DEPTH)
         return DepthImage(_checked_png(data, label), units_per_metre)
     if source.ndim != 2 or source.size == 0:
         raise InputError(f"depth: came {describe_array(source)}; {_ALLOWED}")
@@ -74,7 +74,7 @@ def depth_image(source: Source, units_per_metre: float | None = None) -> DepthIm
             f"depth: came {source.dtype}, which means metres, and depth_units_per_metre={units_per_metre:g}; leave the "
             "unit out, or send uint16"
         )
-    return DepthImage(encode_png(Image.fromarray(millimetres(source))), MILLIMETRES_PER_METRE)
+    return DepthImage(encode_png(Image.fromarray(millimetres(source))), DEFAULT_UNITS_PER_METRE)
 
 
 def millimetres(metres: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
@@ -86,10 +86,10 @@ def millimetres(metres: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
     if not np.isfinite(metres).all():
         raise InputError("depth holds NaN or infinite metres; put 0 where there is no reading")
     low, high = float(metres.min()), float(metres.max())
-    scaled = np.rint(metres.astype(np.float64) * MILLIMETRES_PER_METRE)
+    scaled = np.rint(metres.astype(np.float64) * DEFAULT_UNITS_PER_METRE)
     if low < 0 or scaled.max() > _LARGEST:
         raise InputError(
-            f"depth runs from {low:g} to {high:g} m; allowed is 0 to {_LARGEST / MILLIMETRES_PER_METRE} m. If these "
+            f"depth runs from {low:g} to {high:g} m; allowed is 0 to {_LARGEST / DEFAULT_UNITS_PER_METRE} m. If these "
             "are no metres, send uint16 and depth_units_per_metre"
         )
     whole: NDArray[np.uint16] = scaled.astype(np.uint16)

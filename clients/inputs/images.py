@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from crosswire.clients.errors import InputError
+from crosswire.contract.wire_names import RGB
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]"
 """A path, the bytes of a file, a Pillow image or an array."""
@@ -80,7 +81,7 @@ def colour_image(source: Source) -> EncodedImage:
         if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or source.size == 0:
             raise InputError(f"rgb: came {describe_array(source)}; send uint8 [height, width, 3] in the order RGB")
         return encode_png(Image.fromarray(np.ascontiguousarray(source)))
-    data, label = read_source(source, "rgb")
+    data, label = read_source(source, RGB)
     header = read_header(data, label, _REMEDY)
     if header.mode not in _COLOUR_MODES:
         raise InputError(f"{label} is a {header.format} of mode {header.mode}, no colour picture; {_REMEDY}")

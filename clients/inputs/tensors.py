@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crosswire.clients.inputs.depth import DepthImage
-
-UNITS = "depth_units_per_metre"
+from crosswire.contract.wire_names import DEPTH_IMAGE, DEPTH_UNITS
 
 
 def bytes_tensor(data: bytes) -> NDArray[np.object_]:
@@ -24,7 +23,7 @@ def units_tensor(units_per_metre: float) -> NDArray[np.float32]:
 
 def depth_tensors(depth: DepthImage) -> dict[str, NDArray[Any]]:
     """Return a depth picture by tensor name, and its unit unless that is the server's default."""
-    tensors: dict[str, NDArray[Any]] = {"depth_image": bytes_tensor(depth.picture.data)}
+    tensors: dict[str, NDArray[Any]] = {DEPTH_IMAGE: bytes_tensor(depth.picture.data)}
     if depth.units_per_metre is not None:
-        tensors[UNITS] = units_tensor(depth.units_per_metre)
+        tensors[DEPTH_UNITS] = units_tensor(depth.units_per_metre)
     return tensors

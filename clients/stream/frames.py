@@ -9,10 +9,11 @@ from pathlib import Path
 from crosswire.clients.batch.items import find_items
 from crosswire.clients.errors import InputError
 from crosswire.clients.inputs.recordings import LONGEST_GAP_S
-from crosswire.clients.pipelines import PipelineDescription
+from crosswire.contract import PipelineDescription
+from crosswire.contract.wire_names import DEPTH_IMAGE, RGB_IMAGE
 
 FOLDER_RATE = 30.0
-_PAIR = ("rgb_image", "depth_image")
+_PAIR = (RGB_IMAGE, DEPTH_IMAGE)
 
 
 @dataclass(frozen=True)

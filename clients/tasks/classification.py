@@ -18,13 +18,13 @@ from PIL import Image
 from crosswire.clients.errors import InputError, InternalServerError
 from crosswire.clients.files import prepare_folder, write_whole
 from crosswire.clients.inputs.tensors import bytes_tensor
-from crosswire.clients.pipelines import PipelineDescription
 from crosswire.clients.tasks.request import Arrays, Request
 from crosswire.clients.tasks.segmentation import Timings
 from crosswire.clients.tasks.segmentation_answer import only, read_summary
+from crosswire.contract import PipelineDescription
+from crosswire.contract.wire_names import CLIP, FRAMES, MODALITIES, PROBABILITIES, STRIP_PNG, SUMMARY, WAVEFORM
 
 TASK = "classification"
-_STRIP = "strip_png"
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,10 +121,10 @@ def clip_request(
         raise InputError(f"cannot read {clip!s} ({error.strerror}); name a clip that you may read") from error
     if not data:
         raise InputError("the clip is empty; send the bytes of an MP4, WebM, MKV or AVI file")
-    inputs = {"clip": bytes_tensor(data)}
-    needed = ("probabilities", "modalities", "summary")
+    inputs = {CLIP: bytes_tensor(data)}
+    needed = (PROBABILITIES, MODALITIES, SUMMARY)
     taken = 1e3 * (time.perf_counter() - started)
-    return Request(TASK, pipeline, inputs, needed, (_STRIP,) if strip else (), _read, taken)
+    return Request(TASK, pipeline, inputs, needed, (STRIP_PNG,) if strip else (), _read, taken)
 
 
 def tensors_request(
@@ -137,8 +137,8 @@ def tensors_request(
     """
     inputs: dict[str, NDArray[Any]] = {}
     for name, array, dtype, axes in (
-        ("frames", frames, np.uint8, "[frames, height, width, 3]"),
-        ("waveform", waveform, np.float32, "[samples]"),
+        (FRAMES, frames, np.uint8, "[frames, height, width, 3]"),
+        (WAVEFORM, waveform, np.float32, "[samples]"),
     ):
         if array is None:
             continue
@@ -147,24 +147,24 @@ def tensors_request(
         inputs[name] = np.ascontiguousarray(array)[None]
     if not inputs:
         raise InputError("nothing came; send a clip, or frames, or a waveform, or both of these")
-    return Request(TASK, pipeline, inputs, ("probabilities", "modalities"), (), _read, 0.0, direct=True)
+    return Request(TASK, pipeline, inputs, (PROBABILITIES, MODALITIES), (), _read, 0.0, direct=True)
 
 
 def _read(chosen: PipelineDescription, answers: Arrays, timings: Callable[[], Timings]) -> Classification:
     """Read an answer."""
-    probabilities = answers["probabilities"]
+    probabilities = answers[PROBABILITIES]
     if probabilities.shape != (1, len(chosen.classes)):
         raise InternalServerError(
             f"the server's probabilities are {list(probabilities.shape)}, but there are {len(chosen.classes)} classes"
         )
-    said = read_summary(only(answers["summary"], "summary")) if "summary" in answers else {}
+    said = read_summary(only(answers[SUMMARY], SUMMARY)) if SUMMARY in answers else {}
     return Classification(
         pipeline=chosen.name,
         class_names=chosen.classes,
         probabilities=probabilities[0].astype(np.float32),
-        modalities=tuple(only(answers["modalities"], "modalities").decode().split("+")),
+        modalities=tuple(only(answers[MODALITIES], MODALITIES).decode().split("+")),
         warnings=tuple(map(str, said.get("warnings", ()))),
         summary=said,
         timings=timings(),
-        strip_png=only(answers[_STRIP], _STRIP) if _STRIP in answers else None,
+        strip_png=only(answers[STRIP_PNG], STRIP_PNG) if STRIP_PNG in answers else None,
     )

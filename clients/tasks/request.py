@@ -14,15 +14,14 @@ from crosswire.clients.errors import InputError, PipelineNotFoundError
 from crosswire.clients.inputs.depth import check_units, depth_image
 from crosswire.clients.inputs.images import Source, check_registered, colour_image
 from crosswire.clients.inputs.tensors import bytes_tensor, depth_tensors
-from crosswire.clients.pipelines import PipelineDescription
 from crosswire.clients.tasks.segmentation import Segmentation, Timings, area_shares
 from crosswire.clients.tasks.segmentation_answer import (
-    CONFIDENCE,
-    OVERLAY,
     SEGMENTATION_OUTPUTS,
     SegmentationResponse,
     read_segmentation,
 )
+from crosswire.contract import PipelineDescription
+from crosswire.contract.wire_names import CONFIDENCE_PNG, DEPTH, IMAGE_SUFFIX, OVERLAY_PNG, RGB, RGB_IMAGE
 
 Answer = TypeVar("Answer")
 Arrays = Mapping[str, NDArray[Any]]
@@ -64,7 +63,7 @@ class Request(Generic[Answer]):
             check_inputs(pipeline, self.inputs)
         for tensor in () if self.direct else pipeline.inputs:
             if not tensor.optional and tensor.name not in self.inputs:
-                name = tensor.name.removesuffix("_image")
+                name = tensor.name.removesuffix(IMAGE_SUFFIX)
                 raise InputError(
                     f"{name}: pipeline {pipeline.name!r} cannot do without; send it, or name a pipeline whose network "
                     "was trained with it absent"
@@ -80,11 +79,11 @@ class Request(Generic[Answer]):
 
 def check_inputs(pipeline: PipelineDescription, names: Iterable[str]) -> None:
     """Raise `InputError` unless a pipeline has all of some inputs, named by tensor or domain: `rgb_image` or `rgb`."""
-    files = [tensor.name.removesuffix("_image") for tensor in pipeline.inputs if tensor.dtype == "BYTES"]
+    files = [tensor.name.removesuffix(IMAGE_SUFFIX) for tensor in pipeline.inputs if tensor.dtype == "BYTES"]
     known = {tensor.name for tensor in pipeline.inputs}.union(files)
     for name in names:
         if name not in known:
-            asked = name.removesuffix("_image")
+            asked = name.removesuffix(IMAGE_SUFFIX)
             raise InputError(f"pipeline {pipeline.name!r} has no input {asked!r}; it has: {', '.join(files)}")
 
 
@@ -114,7 +113,7 @@ def segmentation_request(
         raise InputError("neither rgb nor depth came; send one of them or both")
     inputs: dict[str, NDArray[Any]] = {}
     if colour is not None:
-        inputs["rgb_image"] = bytes_tensor(colour.data)
+        inputs[RGB_IMAGE] = bytes_tensor(colour.data)
     if found is not None:
         check_registered(picture, found.picture)
         inputs |= depth_tensors(found)
@@ -125,7 +124,7 @@ def segmentation_request(
         shares = area_shares(answer.labels, chosen.classes)
         return _segmentation(chosen, sent, answer, shares, timings())
 
-    wished = (*((OVERLAY,) if overlay else ()), *((CONFIDENCE,) if confidence else ()))
+    wished = (*((OVERLAY_PNG,) if overlay else ()), *((CONFIDENCE_PNG,) if confidence else ()))
     taken = 1e3 * (time.perf_counter() - started)
     return Request("segmentation", pipeline, inputs, SEGMENTATION_OUTPUTS, wished, read, taken)
 
@@ -160,4 +159,4 @@ def _segmentation(
 
 def _names(sent: tuple[bytes | None, bytes | None]) -> list[str]:
     """Return which of colour and depth were sent."""
-    return [name for name, data in zip(("rgb", "depth"), sent, strict=True) if data is not None]
+    return [name for name, data in zip((RGB, DEPTH), sent, strict=True) if data is not None]

@@ -18,6 +18,7 @@ from crosswire.clients.display.depth_colours import shade_depth
 from crosswire.clients.display.overlays import blend_labels
 from crosswire.clients.files import prepare_folder, write_whole
 from crosswire.clients.inputs.images import encode_png
+from crosswire.contract.wire_names import DEPTH, RGB
 
 OPACITY = 0.55
 
@@ -80,7 +81,7 @@ class Segmentation:
     overlay_png: bytes | None = field(repr=False)
     confidence: NDArray[np.uint8] | None = field(default=None, repr=False)
     depth: bytes | None = field(default=None, repr=False)
-    streams: tuple[str, ...] = ("rgb", "depth")
+    streams: tuple[str, ...] = (RGB, DEPTH)
 
     def overlay(self, opacity: float | None = None) -> Image.Image:
         """Return the class colours over the picture.

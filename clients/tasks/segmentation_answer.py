@@ -14,9 +14,9 @@ from PIL import Image
 
 from crosswire.clients.errors import InternalServerError
 from crosswire.clients.inputs.images import EncodedImage
+from crosswire.contract.wire_names import CONFIDENCE_PNG, LABELS_PNG, OVERLAY_PNG, SUMMARY
 
-SEGMENTATION_OUTPUTS = ("labels_png", "summary")
-OVERLAY, CONFIDENCE = "overlay_png", "confidence_png"
+SEGMENTATION_OUTPUTS = (LABELS_PNG, SUMMARY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +48,8 @@ def read_segmentation(tensors: Mapping[str, NDArray[Any]], classes: int, rgb: En
     """Decode the answer of a segmentation pipeline.
 
     Args:
-        tensors: BYTES tensors, object [1, 1], named as in `SEGMENTATION_OUTPUTS`; `OVERLAY` and `CONFIDENCE` where
-            they were asked for.
+        tensors: BYTES tensors, object [1, 1], named as in `SEGMENTATION_OUTPUTS`; overlay and confidence where they
+            were asked for.
         classes: number of classes.
         rgb: the colour picture that was sent; the labels must have its size.
 
@@ -62,14 +62,14 @@ def read_segmentation(tensors: Mapping[str, NDArray[Any]], classes: int, rgb: En
         raise InternalServerError(
             f"the server's labels are {labels.shape[1]} x {labels.shape[0]}, the picture is {rgb}"
         )
-    said = read_summary(summary)
+    said, certain = read_summary(summary), tensors.get(CONFIDENCE_PNG)
     try:
         found = said.get("classes", ())
         return SegmentationResponse(
             labels=labels,
             labels_png=labels_png,
-            overlay_png=only(tensors[OVERLAY], OVERLAY) if OVERLAY in tensors else None,
-            confidence=read_confidence(only(tensors[CONFIDENCE], CONFIDENCE), rgb) if CONFIDENCE in tensors else None,
+            overlay_png=only(tensors[OVERLAY_PNG], OVERLAY_PNG) if OVERLAY_PNG in tensors else None,
+            confidence=None if certain is None else read_confidence(only(certain, CONFIDENCE_PNG), rgb),
             confidences={entry["name"]: float(entry["mean_confidence"]) for entry in found},
             mean_confidence=None if (mean := said.get("mean_confidence")) is None else float(mean),
             warnings=tuple(str(warning) for warning in said.get("warnings", ())),

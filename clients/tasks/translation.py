@@ -17,15 +17,14 @@ from PIL import Image
 
 from crosswire.clients.errors import InputError
 from crosswire.clients.files import prepare_folder, write_whole
-from crosswire.clients.inputs.depth import MILLIMETRES_PER_METRE, check_units, depth_image
+from crosswire.clients.inputs.depth import check_units, depth_image
 from crosswire.clients.inputs.images import Source, colour_image
 from crosswire.clients.inputs.tensors import bytes_tensor, depth_tensors
-from crosswire.clients.pipelines import PipelineDescription
 from crosswire.clients.tasks.request import Arrays, Request
 from crosswire.clients.tasks.segmentation import Timings
 from crosswire.clients.tasks.segmentation_answer import only, read_summary
-
-_PICTURE = "_png"
+from crosswire.contract import PipelineDescription
+from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH, IMAGE_SUFFIX, PNG_SUFFIX, SUMMARY
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +62,9 @@ class Translation:
             raise InputError(f"there is no output {domain!r}; {self.pipeline} gives {', '.join(self.pictures)}")
         return Image.open(io.BytesIO(self.pictures[domain]))
 
-    def metres(self, domain: str = "depth") -> NDArray[np.float32]:
+    def metres(self, domain: str = DEPTH) -> NDArray[np.float32]:
         """Return a depth output in metres, float32 [H, W], 0 = no reading; raises like `picture`."""
-        return np.asarray(self.picture(domain)).astype(np.float32) / np.float32(MILLIMETRES_PER_METRE)
+        return np.asarray(self.picture(domain)).astype(np.float32) / np.float32(DEFAULT_UNITS_PER_METRE)
 
     def save(self, folder: str | os.PathLike[str], stem: str) -> dict[str, Path]:
         """Write `<stem>.<domain>.png` and `<stem>.summary.json`, each whole or not at all; returns them by domain.
@@ -93,23 +92,23 @@ def translation_request(
     check_units(depth_units_per_metre)
     tensors: dict[str, NDArray[Any]] = {}
     for domain, source in inputs.items():
-        if domain == "depth":
+        if domain == DEPTH:
             tensors |= depth_tensors(depth_image(source, depth_units_per_metre))
         else:
-            tensors[f"{domain}_image"] = bytes_tensor(colour_image(_shown(source)).data)
+            tensors[f"{domain}{IMAGE_SUFFIX}"] = bytes_tensor(colour_image(_shown(source)).data)
 
     def read(chosen: PipelineDescription, answers: Arrays, timings: Callable[[], Timings]) -> Translation:
         pictures = {
-            name.removesuffix(_PICTURE): only(tensor, name)
+            name.removesuffix(PNG_SUFFIX): only(tensor, name)
             for name, tensor in answers.items()
-            if name.endswith(_PICTURE)
+            if name.endswith(PNG_SUFFIX)
         }
-        said = read_summary(only(answers["summary"], "summary"))
+        said = read_summary(only(answers[SUMMARY], SUMMARY))
         streams, warnings = (tuple(map(str, said.get(key, ()))) for key in ("streams", "warnings"))
         return Translation(chosen.name, streams, warnings, said, timings(), pictures)
 
     taken = 1e3 * (time.perf_counter() - started)
-    return Request("translation", pipeline, tensors, ("summary",), None, read, taken)
+    return Request("translation", pipeline, tensors, (SUMMARY,), None, read, taken)
 
 
 def _shown(source: Source) -> Source:

@@ -7,25 +7,26 @@ from pathlib import Path
 
 from crosswire.contract import PRECISIONS, TARGETS, Tolerance
 from crosswire.contract.errors import UsageError
+from crosswire.contract.wire_names import CONFIDENCE, LABELS
 from crosswire.export.onnx_graph import LOGITS
 
 #: Frozen PyTorch and the fp32 graph do the live network's arithmetic in another order: rounding errors alone.
 EXACT = (
-    Tolerance("labels", "agreement", 0.999),
-    Tolerance("confidence", "max_abs", 2.0),
+    Tolerance(LABELS, "agreement", 0.999),
+    Tolerance(CONFIDENCE, "max_abs", 2.0),
     Tolerance(LOGITS, "relative", 1e-4),
 )
 #: 11 significant bits: pixels whose two best classes are within a thousandth of the logits' range may change.
 HALF = (
-    Tolerance("labels", "agreement", 0.99),
-    Tolerance("confidence", "mean_abs", 1.0),
+    Tolerance(LABELS, "agreement", 0.99),
+    Tolerance(CONFIDENCE, "mean_abs", 1.0),
     Tolerance(LOGITS, "relative", 2e-2),
 )
 #: 8 bits: measured on real frames alone, since noise leaves the calibrated ranges. A network that is hardly trained is
 #: hardly sure of any pixel and changes many; what a trained one may lose is bounded by the task metric.
 EIGHT_BIT = (
-    Tolerance("labels", "agreement", 0.90),
-    Tolerance("confidence", "mean_abs", 8.0),
+    Tolerance(LABELS, "agreement", 0.90),
+    Tolerance(CONFIDENCE, "mean_abs", 8.0),
 )
 TOLERANCES = {"fp32": EXACT, "fp16": HALF, "int8": EIGHT_BIT}
 FULL_STAGES = ("frozen", "onnx-fp32")

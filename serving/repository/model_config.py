@@ -17,7 +17,7 @@ from tritonclient.grpc.model_config_pb2 import (
     ModelOutput,
 )
 
-from crosswire.contract import Contract, TensorSpec
+from crosswire.contract import Contract, PipelineDescription, TensorSpec
 from crosswire.serving.errors import ServingError
 from crosswire.serving.repository.graphs import ServedGraph, as_parameter, graphs_of, has_facade
 from crosswire.serving.repository.networks import Network
@@ -26,9 +26,9 @@ from crosswire.serving.repository.published import (
     GRAPH_FILE,
     GRAPHS_PARAMETER,
     NETWORK_CODE,
-    PARAMETER,
     PLAN_FILE,
     STEPS_PARAMETER,
+    describe,
     published,
 )
 
@@ -52,8 +52,7 @@ def network_config(network: Network, runtime: Runtime) -> ModelConfig:
     """Return the configuration of a network's own model."""
     contract = network.contract
     inputs = network_inputs(contract)
-    parameters = {PARAMETER: published(contract, inputs, contract.outputs, contract.name)}
-    config = _base(contract.name, contract.max_batch_size, inputs, contract.outputs, parameters)
+    config = _described(contract, published(contract, inputs, contract.outputs, contract.name))
     if runtime is Runtime.CONTAINER and not has_facade(network):
         _run_graph(config, *graphs_of(network))
     else:
@@ -67,7 +66,7 @@ def graph_config(network: Network, graph: ServedGraph) -> ModelConfig:
     """Return the configuration of one graph's own model behind a façade in the container."""
     contract = network.contract
     inputs = [dataclasses.replace(spec, optional=False) for spec in contract.inputs if spec.name in graph.inputs]
-    config = _base(graph.model, contract.max_batch_size, inputs, contract.computed_outputs, {})
+    config = _base(graph.model, contract.max_batch_size, inputs, contract.computed_outputs)
     _run_graph(config, graph)
     return config
 
@@ -75,8 +74,7 @@ def graph_config(network: Network, graph: ServedGraph) -> ModelConfig:
 def step_config(pipeline: PipelineSpec, step: StepSpec) -> ModelConfig:
     """Return the configuration of a python stage."""
     contract = pipeline.contract
-    parameters = {PARAMETER: published(contract, step.inputs, step.outputs, step.model)}
-    config = _base(step.model, contract.max_batch_size, step.inputs, step.outputs, parameters)
+    config = _described(contract, published(contract, step.inputs, step.outputs, step.model))
     config.backend = "python"
     config.instance_group.append(_one_process())
     return config
@@ -121,8 +119,8 @@ def in_process_configs(pipeline: PipelineSpec, network: ModelConfig) -> tuple[Mo
         {"code": code, "config": MessageToDict(config, preserving_proto_field_name=True), "renamed": dict(renamed)}
         for code, config, renamed in inside
     ]
-    text = {STEPS_PARAMETER: json.dumps(described, ensure_ascii=False)}
-    config = _base(name, contract.max_batch_size, inputs.values(), outputs.values(), text)
+    config = _base(name, contract.max_batch_size, inputs.values(), outputs.values())
+    config.parameters[STEPS_PARAMETER].string_value = json.dumps(described, ensure_ascii=False)
     config.backend = "python"
     config.instance_group.append(_one_process())
     config.model_warmup.extend(network.model_warmup)  # by its tensors
@@ -142,17 +140,18 @@ def to_text(config: ModelConfig) -> str:
     return text
 
 
-def _base(
-    name: str,
-    max_batch_size: int,
-    inputs: Iterable[TensorSpec],
-    outputs: Iterable[TensorSpec],
-    parameters: Mapping[str, str],
-) -> ModelConfig:
+def _described(contract: Contract, description: PipelineDescription) -> ModelConfig:
+    """Return the common part of a model that describes itself to clients."""
+    config = _base(description.name, contract.max_batch_size, description.inputs, description.outputs)
+    describe(config, description)
+    return config
+
+
+def _base(name: str, max_batch_size: int, inputs: Iterable[TensorSpec], outputs: Iterable[TensorSpec]) -> ModelConfig:
     """Return the part that every kind of model has."""
     if max_batch_size < 1:  # a zero would vanish in the text form, and with it the batch axis
         raise ServingError(f"model {name!r} has max_batch_size {max_batch_size}; the wire needs at least 1")
-    config = ModelConfig(
+    return ModelConfig(
         name=name,
         max_batch_size=max_batch_size,
         input=[
@@ -161,9 +160,6 @@ def _base(
         ],
         output=[ModelOutput(name=spec.name, data_type=_DATA_TYPES[spec.dtype], dims=spec.shape) for spec in outputs],
     )
-    for key, value in parameters.items():
-        config.parameters[key].string_value = value
-    return config
 
 
 def _ensemble(
@@ -175,8 +171,7 @@ def _ensemble(
     *steps: ModelEnsembling.Step,
 ) -> ModelConfig:
     """Return an ensemble that tells clients of a network's contract, and of the names that its steps are timed by."""
-    parameters = {PARAMETER: published(contract, inputs, outputs, name, told)}
-    config = _base(name, contract.max_batch_size, inputs, outputs, parameters)
+    config = _described(contract, published(contract, inputs, outputs, name, told))
     config.platform = "ensemble"
     config.ensemble_scheduling.step.extend(steps)
     return config

@@ -1,15 +1,18 @@
-"""What a model's configuration carries beside Triton's own fields: the public part of its contract."""
+"""What a model's configuration carries beside Triton's own fields, above all its description for clients."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from crosswire.contract import Contract, TensorSpec
+from crosswire.contract import Contract, PipelineDescription, TensorSpec
+from crosswire.contract.pipeline_description import PARAMETER
 from crosswire.serving.config.limits import ImageLimits
 
-PARAMETER = "crosswire"
+if TYPE_CHECKING:  # the steps import this module, and need no client of Triton
+    from tritonclient.grpc.model_config_pb2 import ModelConfig
+
 GRAPH_FILE = "model.onnx"
 PLAN_FILE = "model.plan"
 GRAPHS_PARAMETER = "graphs"
@@ -30,34 +33,21 @@ def published(
     outputs: Sequence[TensorSpec],
     name: str,
     steps: Sequence[str] = (),
-) -> str:
-    """Return the JSON text that travels in a model's `parameters` under the key `crosswire`.
+) -> PipelineDescription:
+    """Describe a model, with the ordinary limits on an encoded image; the arguments are `PipelineDescription.of`'s."""
+    return PipelineDescription.of(contract, inputs, outputs, name, steps, dataclasses.asdict(ImageLimits()))
 
-    Args:
-        contract: the network's contract.
-        inputs: the model's own input tensors.
-        outputs: the model's own output tensors.
-        name: the model's name; another one than the network's for a step or an ensemble.
-        steps: names of the steps that it is made of, by which their times are told.
 
-    Returns:
-        an object with `schema_version`, `name`, `network`, `task`, `classes`, `palette`, `inputs`, `outputs`,
-        `metrics`, `data` (name of the training data), `steps` and `limits` on an encoded picture.
+def description_of(config: ModelConfig) -> PipelineDescription | None:
+    """Return the description that a model's configuration carries; None where it carries none.
+
+    Raises:
+        ContractError: it is damaged or of another schema version.
     """
-    return json.dumps(
-        {
-            "schema_version": contract.schema_version,
-            "name": name,
-            "network": contract.name,
-            "task": contract.task,
-            "classes": contract.classes,
-            "palette": contract.palette,
-            "inputs": [dataclasses.asdict(spec) for spec in inputs],
-            "outputs": [dataclasses.asdict(spec) for spec in outputs],
-            "metrics": contract.metrics,
-            "data": contract.run.data,
-            "steps": list(steps),
-            "limits": dataclasses.asdict(ImageLimits()),
-        },
-        ensure_ascii=False,
-    )
+    text = config.parameters[PARAMETER].string_value if PARAMETER in config.parameters else ""
+    return PipelineDescription.from_json(text, config.name) if text else None
+
+
+def describe(config: ModelConfig, description: PipelineDescription) -> None:
+    """Have a model's configuration carry a description."""
+    config.parameters[PARAMETER].string_value = description.to_json()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelQueuePolicy
@@ -12,7 +11,7 @@ from crosswire.serving.config.limits import ImageLimits, QueueLimits
 from crosswire.serving.config.settings import ModelSettings, Settings
 from crosswire.serving.processes.installed import onnxruntime_on_gpu
 from crosswire.serving.repository.model_config import Runtime
-from crosswire.serving.repository.published import PARAMETER, THREADS_PARAMETER
+from crosswire.serving.repository.published import THREADS_PARAMETER, describe, description_of
 
 
 class Role(Enum):
@@ -75,10 +74,8 @@ class Tuning:
 
     def _publish_limits(self, config: ModelConfig) -> None:
         """Tell clients what a picture may be."""
-        if PARAMETER in config.parameters:
-            published = json.loads(config.parameters[PARAMETER].string_value)
-            text = json.dumps({**published, "limits": asdict(self.images)}, ensure_ascii=False)
-            config.parameters[PARAMETER].string_value = text
+        if description := description_of(config):
+            describe(config, replace(description, limits=asdict(self.images)))
 
     def _warm_up(self, config: ModelConfig) -> None:
         """Have Triton send batches of zeros; the python network answers a batch of one by itself when it is loaded."""

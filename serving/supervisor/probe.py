@@ -25,13 +25,13 @@ from tritonclient.grpc.service_pb2 import (
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from crosswire.contract import TensorSpec
+from crosswire.contract.wire_names import CLIP, DEFAULT_UNITS_PER_METRE, DEPTH_UNITS
 from crosswire.serving.repository.assemble import Assembled
-from crosswire.serving.repository.pipelines import DEPTH_UNITS_PER_METRE
 from crosswire.serving.supervisor.probe_clip import probe_clip
 from crosswire.serving.wire import CHANNEL_OPTIONS, ELEMENT_BYTES, RawTensor, infer_request, pack_bytes, unpack_bytes
 
 _SIZE = (16, 12)
-_TUNING = ("depth_units_per_metre",)
+_TUNING = (DEPTH_UNITS,)
 _PNG_START = b"\x89PNG"
 
 
@@ -183,10 +183,10 @@ def _zeros(spec: TensorSpec) -> RawTensor:
 
 def _sample(spec: TensorSpec) -> RawTensor:
     """Return one small file for an input of a pipeline."""
-    if spec.name == "clip":
+    if spec.name == CLIP:
         data = probe_clip()
     elif spec.unit.startswith("16-bit"):
-        data = _png("I;16", int(2 * DEPTH_UNITS_PER_METRE))
+        data = _png("I;16", int(2 * DEFAULT_UNITS_PER_METRE))
     else:
         data = _png("RGB", (90, 120, 150))
     return RawTensor(spec.name, spec.dtype, (1, 1), pack_bytes([data]))

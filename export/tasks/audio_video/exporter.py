@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from crosswire.contract import Contract, Evaluation, Graph, Parity, TensorSpec, Tolerance, Variant
+from crosswire.contract.wire_names import PROBABILITIES
 from crosswire.export.macs import macs
 from crosswire.export.onnx_graph import GRAPH, check, described, example, exported, save, variant_graph
 from crosswire.export.parity import Runner, onnx_runner, prove, torch_runner
@@ -31,7 +32,7 @@ from crosswire.training.tasks.audio_video.evaluate import Run, missing_modality_
 from crosswire.training.tasks.audio_video.metrics import score_clips
 
 #: Served probabilities lie within this of PyTorch's.
-TOLERANCE = Tolerance("probabilities", "max_abs", 1e-4)
+TOLERANCE = Tolerance(PROBABILITIES, "max_abs", 1e-4)
 PROOF_CLIPS = sum(SIZES)
 EVALUATED_CLIPS = 64
 

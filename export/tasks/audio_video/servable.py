@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from crosswire.contract import TensorSpec, used_spec
+from crosswire.contract.wire_names import FRAMES, PROBABILITIES, WAVEFORM
 from crosswire.training.models.vector_fusion.concat import Concat
 from crosswire.training.models.vector_fusion.gmf import GMF, GFront
 from crosswire.training.tasks.audio_video.config import ClipShape
 from crosswire.training.tasks.audio_video.network import AudioVideoNetwork
 
 #: Wire names of the modalities.
-INPUTS = {"video": "frames", "audio": "waveform"}
+INPUTS = {"video": FRAMES, "audio": WAVEFORM}
 
 
 class ClipServable(nn.Module):
@@ -202,6 +203,6 @@ def input_specs(shape: ClipShape, modalities: Sequence[str]) -> tuple[TensorSpec
 def output_specs(classes: int) -> tuple[TensorSpec, ...]:
     """Describe the outputs on the wire."""
     probabilities = TensorSpec(
-        "probabilities", "FP32", (classes,), ("class",), "probability 0..1", valid_range=(0.0, 1.0)
+        PROBABILITIES, "FP32", (classes,), ("class",), "probability 0..1", valid_range=(0.0, 1.0)
     )
     return probabilities, used_spec()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from crosswire.contract import Contract, Evaluation, TensorSpec, Tolerance
 from crosswire.contract.errors import UsageError
+from crosswire.contract.wire_names import PREDICTED
 from crosswire.export.exchanged_layers import exchanged_layers
 from crosswire.export.freeze import freeze
 from crosswire.export.macs import macs
@@ -23,7 +24,7 @@ from crosswire.export.provenance import provenance_of
 from crosswire.export.quantization.precision import FULL_STAGES, Precision
 from crosswire.export.quantization.quantiser import convolutions, layer_name
 from crosswire.export.samples import in_batches, noise
-from crosswire.export.tasks.translation.servable import PREDICTED, TranslationServable, input_specs, output_specs
+from crosswire.export.tasks.translation.servable import TranslationServable, input_specs, output_specs
 from crosswire.media.confusion import confusion_matrix
 from crosswire.media.resize import nearest
 from crosswire.training.engine.run_folder import read_metrics

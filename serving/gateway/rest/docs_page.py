@@ -60,8 +60,8 @@ def _section(form: Form, base: str) -> str:
     """Return one pipeline's part of the page."""
     name = escape(form.pipeline)
     options = "".join(f"<option>{escape(output)}</option>" for output in (*form.pictures, *form.texts))
-    classes = form.published["classes"]
-    colours = zip(classes, form.published["palette"] or [_NEUTRAL] * len(classes), strict=True)
+    classes = form.description.classes
+    colours = zip(classes, form.description.palette or [_NEUTRAL] * len(classes), strict=True)
     files = form.example
     url = escape(f"{base}/v1/pipelines/{form.pipeline}")
     return (

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from crosswire.serving.repository.published import PARAMETER
+from crosswire.contract import PipelineDescription, TensorSpec
+from crosswire.contract.wire_names import IMAGE_SUFFIX, PNG_SUFFIX
+from crosswire.serving.repository.published import description_of
 
-_PICTURE_INPUT, _PICTURE_OUTPUT = "_image", "_png"
 _DRAWN = "overlay"
 _JSON = "JSON text"
 
@@ -44,7 +44,7 @@ class Field:
     @property
     def is_picture(self) -> bool:
         """Whether an output is a PNG file rather than a text."""
-        return self.tensor.endswith(_PICTURE_OUTPUT)
+        return self.tensor.endswith(PNG_SUFFIX)
 
     @property
     def is_json(self) -> bool:
@@ -58,30 +58,29 @@ class Form:
 
     Attributes:
         pipeline: its name.
-        published: what its configuration says under the key `crosswire`.
+        description: what its configuration says about it.
         fields: the parts of the form by name.
         outputs: what can be asked for by name.
     """
 
     pipeline: str
-    published: Mapping[str, Any]
+    description: PipelineDescription
     fields: Mapping[str, Field]
     outputs: Mapping[str, Field]
 
     @classmethod
     def from_config(cls, config: ModelConfig) -> Form | None:
         """Read it from a model's configuration; None unless the model is a pipeline."""
-        text = config.parameters[PARAMETER].string_value if PARAMETER in config.parameters else ""
-        if config.platform != "ensemble" or not text:
+        if config.platform != "ensemble":
             return None
-        published = json.loads(text)
-        if published["name"] == published["network"]:  # an ensemble, too, where steps are fused
+        found = description_of(config)
+        if found is None or found.is_network:  # an ensemble, too, where steps are fused
             return None
-        fields = [_field(spec, _PICTURE_INPUT) for spec in published["inputs"]]
-        encoded = (spec for spec in published["outputs"] if spec["dtype"] == "BYTES")  # people cannot use raw tensors
-        outputs = [_field(spec, _PICTURE_OUTPUT) for spec in encoded]
+        fields = [_field(spec, IMAGE_SUFFIX) for spec in found.inputs]
+        encoded = (spec for spec in found.outputs if spec.dtype == "BYTES")  # people cannot use raw tensors
+        outputs = [_field(spec, PNG_SUFFIX) for spec in encoded]
         return cls(
-            config.name, published, {field.name: field for field in fields}, {field.name: field for field in outputs}
+            config.name, found, {field.name: field for field in fields}, {field.name: field for field in outputs}
         )
 
     @property
@@ -108,11 +107,18 @@ class Form:
 
     def described(self) -> dict[str, Any]:
         """Return what `GET /v1/pipelines` says about it."""
-        known = ("network", "task", "classes", "palette", "metrics", "data", "steps", "limits")
+        found = self.description
         return {
             "name": self.pipeline,
             "url": f"/v1/pipelines/{self.pipeline}",
-            **{key: self.published[key] for key in known},
+            "network": found.network,
+            "task": found.task,
+            "classes": found.classes,
+            "palette": found.palette,
+            "metrics": found.metrics,
+            "data": found.data,
+            "steps": found.steps,
+            "limits": found.limits,
             "inputs": [
                 {
                     "field": field.name,
@@ -129,8 +135,7 @@ class Form:
         }
 
 
-def _field(spec: Mapping[str, Any], ending: str) -> Field:
+def _field(spec: TensorSpec, ending: str) -> Field:
     """Return a tensor's field."""
-    name = spec["name"]
-    single = spec["shape"] == [1]
-    return Field(name.removesuffix(ending), name, spec["dtype"], spec["unit"], spec["optional"], single)
+    single = spec.shape == (1,)
+    return Field(spec.name.removesuffix(ending), spec.name, spec.dtype, spec.unit, spec.optional, single)

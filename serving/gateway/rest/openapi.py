@@ -52,7 +52,7 @@ def _prediction(form: Form) -> dict[str, Any]:
     """Describe `POST /v1/pipelines/NAME`."""
     names = list(form.outputs)
     return {
-        "summary": f"Run {form.pipeline} ({form.published['task']}).",
+        "summary": f"Run {form.pipeline} ({form.description.task}).",
         "operationId": form.pipeline,
         "parameters": [
             {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from crosswire.contract import Contract
 from crosswire.serving.repository.pipelines.clip import clip
-from crosswire.serving.repository.pipelines.parts import DEPTH_UNITS_PER_METRE, PipelineSpec, StepSpec, network_inputs
+from crosswire.serving.repository.pipelines.parts import PipelineSpec, StepSpec, network_inputs
 from crosswire.serving.repository.pipelines.segmentation import segmentation
 from crosswire.serving.repository.pipelines.translation import translation
 
-__all__ = ["DEPTH_UNITS_PER_METRE", "PipelineSpec", "StepSpec", "network_inputs", "pipeline_of"]
+__all__ = ["PipelineSpec", "StepSpec", "network_inputs", "pipeline_of"]
 
 _BY_TASK = {"segmentation": segmentation, "translation": translation, "classification": clip}
 

@@ -11,12 +11,22 @@ from __future__ import annotations
 import dataclasses
 
 from crosswire.contract import MODALITIES, Contract, TensorSpec
+from crosswire.contract.wire_names import (
+    CLIP,
+    CLIP_FACTS,
+    FRAMES,
+    PROBABILITIES,
+    STRIP_PNG,
+    SUMMARY,
+    TOP_LABELS,
+    WAVEFORM,
+)
 from crosswire.serving.errors import ServingError
 from crosswire.serving.repository.pipelines.parts import PipelineSpec, StepSpec, item, network_inputs
 from crosswire.serving.steps.runtime.graph_choice import USED
 
-TOP_LABELS = 5
-_WANTED = ("frames", "waveform", "probabilities", MODALITIES)
+LABELS_TOLD = 5
+_WANTED = (FRAMES, WAVEFORM, PROBABILITIES, MODALITIES)
 _DECODE = "decode.decode_clip:DecodeClip"
 _RANK, _DRAW = "render.rank_labels:RankLabels", "render.draw_clip:DrawClip"
 
@@ -31,18 +41,18 @@ def clip(contract: Contract) -> PipelineSpec:
         )
     frames, waveform, probabilities, used = (found[name] for name in _WANTED)
     if waveform.rate is None:
-        raise ServingError(f"network {contract.name!r} does not say how many samples a second 'waveform' has")
+        raise ServingError(f"network {contract.name!r} does not say how many samples a second {WAVEFORM!r} has")
     if len(contract.classes) != probabilities.shape[0]:
         raise ServingError(
             f"network {contract.name!r} has {probabilities.shape[0]} probabilities and {len(contract.classes)} classes"
         )
     name = contract.name
-    sent = item("clip", "BYTES", "MP4, WebM, MKV or AVI file")
-    facts = item("clip_facts", "BYTES", "JSON text about the clip")
-    count = min(TOP_LABELS, len(contract.classes))
-    labels = TensorSpec("top_labels", "BYTES", (count,), ("rank",), "class names, the likeliest first")
-    summary = item("summary", "BYTES", "JSON text")
-    strip = item("strip_png", "BYTES", "RGB PNG file: the frames used, the spectrogram, the probabilities")
+    sent = item(CLIP, "BYTES", "MP4, WebM, MKV or AVI file")
+    facts = item(CLIP_FACTS, "BYTES", "JSON text about the clip")
+    count = min(LABELS_TOLD, len(contract.classes))
+    labels = TensorSpec(TOP_LABELS, "BYTES", (count,), ("rank",), "class names, the likeliest first")
+    summary = item(SUMMARY, "BYTES", "JSON text")
+    strip = item(STRIP_PNG, "BYTES", "RGB PNG file: the frames used, the spectrogram, the probabilities")
     decode = StepSpec(f"{name}_decode", _DECODE, (sent,), (*network_inputs(contract), facts))
     inner = dataclasses.replace(used, name=USED)
     rank = StepSpec(f"{name}_rank", _RANK, (probabilities, inner, facts), (labels, used, summary))

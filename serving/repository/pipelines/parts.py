@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from crosswire.contract import Contract, TensorSpec
+from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH_UNITS
 from crosswire.serving.steps.runtime.graph_choice import PRESENT
-
-DEPTH_UNITS_PER_METRE = 1000.0
 
 DECODE_DOMAINS = "decode.decode_domains:DecodeDomains"
 
@@ -84,5 +83,5 @@ def item(name: str, dtype: str, unit: str, *, optional: bool = False) -> TensorS
 
 def depth_units() -> TensorSpec:
     """Describe the scale of a depth picture."""
-    unit = f"depth picture values per metre; {DEPTH_UNITS_PER_METRE:g} if left out"
-    return item("depth_units_per_metre", "FP32", unit, optional=True)
+    unit = f"depth picture values per metre; {DEFAULT_UNITS_PER_METRE:g} if left out"
+    return item(DEPTH_UNITS, "FP32", unit, optional=True)

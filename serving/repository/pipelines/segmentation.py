@@ -9,6 +9,19 @@ for it.
 from __future__ import annotations
 
 from crosswire.contract import MODALITIES, Contract
+from crosswire.contract.wire_names import (
+    CONFIDENCE,
+    CONFIDENCE_PNG,
+    DEPTH,
+    DEPTH_IMAGE,
+    IMAGE_SUFFIX,
+    LABELS,
+    LABELS_PNG,
+    OVERLAY_PNG,
+    RGB,
+    RGB_IMAGE,
+    SUMMARY,
+)
 from crosswire.serving.errors import ServingError
 from crosswire.serving.repository.pipelines.parts import (
     DECODE_DOMAINS,
@@ -20,7 +33,7 @@ from crosswire.serving.repository.pipelines.parts import (
 )
 
 _RENDER = "render.render_labels:RenderLabels"
-_WANTED = ("rgb", "depth", "labels", "confidence")
+_WANTED = (RGB, DEPTH, LABELS, CONFIDENCE)
 
 
 def segmentation(contract: Contract) -> PipelineSpec:
@@ -33,13 +46,13 @@ def segmentation(contract: Contract) -> PipelineSpec:
             f"a segmentation pipeline needs exactly {', '.join(wanted)}"
         )
     rgb, depth, labels, confidence, *used = (found[name] for name in wanted)
-    rgb_image = item("rgb_image", "BYTES", "JPEG or PNG file", optional=rgb.optional)
-    depth_image = item("depth_image", "BYTES", "16-bit greyscale PNG file; 0 is no reading", optional=depth.optional)
+    rgb_image = item(RGB_IMAGE, "BYTES", "JPEG or PNG file", optional=rgb.optional)
+    depth_image = item(DEPTH_IMAGE, "BYTES", "16-bit greyscale PNG file; 0 is no reading", optional=depth.optional)
     outputs = (
-        item("labels_png", "BYTES", "8-bit palette PNG file; a pixel is a class index"),
-        item("overlay_png", "BYTES", "RGB PNG file"),
-        item("summary", "BYTES", "JSON text"),
-        item("confidence_png", "BYTES", "8-bit grey PNG file of the network's size; 255 is certain"),
+        item(LABELS_PNG, "BYTES", "8-bit palette PNG file; a pixel is a class index"),
+        item(OVERLAY_PNG, "BYTES", "RGB PNG file"),
+        item(SUMMARY, "BYTES", "JSON text"),
+        item(CONFIDENCE_PNG, "BYTES", "8-bit grey PNG file of the network's size; 255 is certain"),
     )
     name = contract.name
     decode = StepSpec(
@@ -50,4 +63,4 @@ def segmentation(contract: Contract) -> PipelineSpec:
     )
     sent = (rgb_image, depth_image) if used else (rgb_image,)
     render = StepSpec(f"{name}_render", _RENDER, (labels, confidence, *sent, depth, *used), outputs)
-    return PipelineSpec(f"{name}_image", contract, decode.inputs, outputs, decode, (render,))
+    return PipelineSpec(f"{name}{IMAGE_SUFFIX}", contract, decode.inputs, outputs, decode, (render,))

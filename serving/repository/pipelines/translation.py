@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from crosswire.contract import MODALITIES, Contract, TensorSpec
+from crosswire.contract.wire_names import IMAGE_SUFFIX, LABELS, PNG_SUFFIX, PREDICTED, SUMMARY
 from crosswire.serving.errors import ServingError
 from crosswire.serving.repository.pipelines.parts import (
     DECODE_DOMAINS,
@@ -17,8 +18,6 @@ from crosswire.serving.repository.pipelines.parts import (
 )
 
 _RENDER = "render.render_domains:RenderDomains"
-PREDICTED = "predicted_"
-LABELS = "labels"
 DEPTH_PICTURE = "16-bit greyscale PNG file of millimetres; 0 is no reading"
 
 
@@ -31,11 +30,11 @@ def translation(contract: Contract) -> PipelineSpec:
         raise ServingError(f"network {contract.name!r} has the output {wrong[0]!r}; name it {PREDICTED}<domain>")
     name = contract.name
     pictures = tuple(
-        item(f"{spec.name}_image", "BYTES", _sent(spec), optional=spec.optional) for spec in contract.inputs
+        item(f"{spec.name}{IMAGE_SUFFIX}", "BYTES", _sent(spec), optional=spec.optional) for spec in contract.inputs
     )
     scale = (depth_units(),) if any(_is_depth(spec) for spec in contract.inputs) else ()
-    drawn = tuple(item(f"{domain_of(spec.name)}_png", "BYTES", _drawn(spec)) for spec in outputs)
-    summary = item("summary", "BYTES", "JSON text")
+    drawn = tuple(item(f"{domain_of(spec.name)}{PNG_SUFFIX}", "BYTES", _drawn(spec)) for spec in outputs)
+    summary = item(SUMMARY, "BYTES", "JSON text")
     depths = tuple(spec for spec in contract.inputs if _is_depth(spec))
     used = tuple(spec for spec in contract.outputs if spec.name == MODALITIES)
     decode = StepSpec(f"{name}_decode", DECODE_DOMAINS, (*pictures, *scale), network_inputs(contract))
@@ -45,7 +44,7 @@ def translation(contract: Contract) -> PipelineSpec:
         (*outputs, *used, *pictures, *depths),
         (*drawn, summary),
     )
-    return PipelineSpec(f"{name}_image", contract, decode.inputs, render.outputs, decode, (render,))
+    return PipelineSpec(f"{name}{IMAGE_SUFFIX}", contract, decode.inputs, render.outputs, decode, (render,))
 
 
 def domain_of(output: str) -> str:

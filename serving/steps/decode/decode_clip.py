@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from crosswire.contract import ContractError, PipelineDescription
+from crosswire.contract.wire_names import CLIP, CLIP_FACTS, FRAMES, WAVEFORM
 from crosswire.serving.config.limits import MediaLimits, WorkerLimits
-from crosswire.serving.repository.published import PARAMETER
-from crosswire.serving.steps.media.clip_header import NAME, Facts
+from crosswire.serving.steps.media.clip_header import Facts
 from crosswire.serving.steps.media.clips import SILENCE, Clip, ClipShape, read_clip
 from crosswire.serving.steps.media.images import ImageError
 from crosswire.serving.steps.runtime.graph_choice import PRESENT
 from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, column, decoder_workers
-
-FRAMES, WAVEFORM = "frames", "waveform"
 
 
 def decode_clips(shape: dict[str, Any], optional: list[str], *clips: bytes) -> tuple[Any, ...]:
@@ -63,7 +62,7 @@ def modalities(clip: Clip, optional: list[str]) -> list[str]:
     for name, word in ((FRAMES, "pictures"), (WAVEFORM, "sound")):
         if name not in there:
             if name not in optional:
-                raise ImageError(f"{NAME} has no {word}, and the network was not trained to do without; send both")
+                raise ImageError(f"{CLIP} has no {word}, and the network was not trained to do without; send both")
             clip.facts.warnings.append(f"no_{word}: the clip has none")
     silent = clip.waveform is not None and float(np.abs(clip.waveform).max()) < SILENCE
     if silent and FRAMES in there and WAVEFORM in optional:
@@ -82,21 +81,23 @@ class DecodeClip(Step):
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read what the network sees of a clip from the model's own parameters, and start a decoder."""
-        published = json.loads(config["parameters"][PARAMETER]["string_value"])
-        specs = {spec["name"]: spec for spec in published["outputs"]}
-        count, height, width = specs[FRAMES]["shape"][:3]
-        samples, rate = specs[WAVEFORM]["shape"][0], round(specs[WAVEFORM]["rate"])
-        self._shape = dataclasses.asdict(ClipShape(count, height, width, specs[FRAMES]["rate"], samples, rate))
-        self._optional = [name for name in (FRAMES, WAVEFORM) if specs[name]["optional"]]
+        specs = {spec.name: spec for spec in PipelineDescription.from_config(config).outputs}
+        frames, waveform = specs[FRAMES], specs[WAVEFORM]
+        count, height, width = frames.shape[:3]
+        if waveform.rate is None:
+            raise ContractError(f"tensor {WAVEFORM!r} does not say its samples per second; export its network again")
+        shape = ClipShape(count, height, width, frames.rate, waveform.shape[0], round(waveform.rate))
+        self._shape = dataclasses.asdict(shape)
+        self._optional = [spec.name for spec in (frames, waveform) if spec.optional]
         self._tells = PRESENT in specs
         self._workers = decoder_workers(f"{__name__}:decode_clips", WorkerLimits(cpu_seconds=10, wall_seconds=30.0))
 
     def answer(self, question: StepRequest) -> Arrays:
         """Decode the samples of one request."""
-        clips = question.array(NAME)[:, 0]
+        clips = question.array(CLIP)[:, 0]
         frames, waveform, present, facts = self._workers.call(self._shape, self._optional, *clips)
         texts = [json.dumps(one).encode() for one in facts]
-        arrays = {FRAMES: frames, WAVEFORM: waveform, "clip_facts": column(texts)}
+        arrays = {FRAMES: frames, WAVEFORM: waveform, CLIP_FACTS: column(texts)}
         return {**arrays, PRESENT: column([one.encode() for one in present])} if self._tells else arrays
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from crosswire.contract import PipelineDescription, TensorSpec
+from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH_UNITS, IMAGE_SUFFIX
 from crosswire.serving.config.limits import ImageLimits, MediaLimits
-from crosswire.serving.repository.pipelines import DEPTH_UNITS_PER_METRE
-from crosswire.serving.repository.published import PARAMETER
 from crosswire.serving.steps.media.images import COLOUR_FORMATS, ImageError, colour_pixels, open_image
 from crosswire.serving.steps.media.registered import check_registered, check_units, metres_of, open_depth
 from crosswire.serving.steps.runtime.graph_choice import PRESENT
 from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, decoder_workers
-
-PICTURE = "_image"
 
 
 def decode_some(
@@ -52,7 +49,7 @@ def _sample(
     pictures: list[bytes], specs: list[dict[str, Any]], unit: float, limits: ImageLimits, wanted: list[int]
 ) -> list[npt.NDArray[Any]]:
     """Decode the pictures of one sample, one array per wanted domain."""
-    names = [f"{spec['name']}{PICTURE}" for spec in specs]
+    names = [f"{spec['name']}{IMAGE_SUFFIX}" for spec in specs]
     opened = [_open(data, spec, unit, limits) for data, spec in zip(pictures, specs, strict=True)]
     for name, picture in zip(names[1:], opened[1:], strict=True):
         check_registered(opened[0].size, picture.size, limits.aspect_tolerance, (names[0], name))
@@ -69,7 +66,7 @@ def _decoded(picture: Image.Image, name: str, spec: dict[str, Any], unit: float)
 
 def _open(data: bytes, spec: dict[str, Any], unit: float, limits: ImageLimits) -> Image.Image:
     """Open the picture of one domain; nothing is decoded yet."""
-    name = f"{spec['name']}{PICTURE}"
+    name = f"{spec['name']}{IMAGE_SUFFIX}"
     if not _is_depth(spec):
         return open_image(data, name, limits, COLOUR_FORMATS)
     check_units(unit, limits)
@@ -92,30 +89,30 @@ class DecodeDomains(Step):
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read the tensors from the model's own parameters, and start a decoder."""
-        published = json.loads(config["parameters"][PARAMETER]["string_value"])
-        self._specs = [spec for spec in published["outputs"] if spec["name"] != PRESENT]
-        self._tells = len(self._specs) < len(published["outputs"])
+        outputs = PipelineDescription.from_config(config).outputs
+        self._specs = [spec for spec in outputs if spec.name != PRESENT]
+        self._tells = len(self._specs) < len(outputs)
         self._workers = decoder_workers(f"{__name__}:decode_some")
 
     def answer(self, question: StepRequest) -> Arrays:
         """Decode the samples of one request, its domains side by side while decoders have nothing to do."""
-        came = {spec["name"]: question.array(f"{spec['name']}{PICTURE}") for spec in self._specs}
-        there = [spec for spec in self._specs if came[spec["name"]] is not None]
+        came = {spec.name: question.array(f"{spec.name}{IMAGE_SUFFIX}") for spec in self._specs}
+        there = [spec for spec in self._specs if came[spec.name] is not None]
         if not there:
-            wanted = ", ".join(f"{name}{PICTURE}" for name in came)
+            wanted = ", ".join(f"{name}{IMAGE_SUFFIX}" for name in came)
             raise ImageError(f"the request holds no picture; send some of {wanted}")
-        count = len(came[there[0]["name"]])
-        units = question.array("depth_units_per_metre")
-        scales = [DEPTH_UNITS_PER_METRE] * count if units is None else [float(unit) for unit in units[:, 0]]
-        slim = [{key: spec[key] for key in ("name", "dtype", "shape", "missing")} for spec in there]
-        pictures = [data for spec in there for data in came[spec["name"]][:, 0]]
+        count = len(came[there[0].name])
+        units = question.array(DEPTH_UNITS)
+        scales = [DEFAULT_UNITS_PER_METRE] * count if units is None else [float(unit) for unit in units[:, 0]]
+        slim = [_slim(spec) for spec in there]
+        pictures = [data for spec in there for data in came[spec.name][:, 0]]
         found = self._workers.spread(range(len(there)), slim, scales, *pictures)
-        arrays = dict(zip((spec["name"] for spec in there), found, strict=True))
+        arrays = dict(zip((spec.name for spec in there), found, strict=True))
         if self._tells:
             arrays[PRESENT] = np.full((count, 1), "+".join(arrays).encode(), np.object_)
         for spec in self._specs:
-            if came[spec["name"]] is None:
-                arrays[spec["name"]] = _nothing(spec, count)
+            if came[spec.name] is None:
+                arrays[spec.name] = _nothing(spec, count)
         return arrays
 
     def close(self) -> None:
@@ -123,6 +120,11 @@ class DecodeDomains(Step):
         self._workers.close()
 
 
-def _nothing(spec: dict[str, Any], count: int) -> npt.NDArray[Any]:
+def _slim(spec: TensorSpec) -> dict[str, Any]:
+    """Return what a worker process needs of a tensor, as it can be sent there."""
+    return {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape), "missing": spec.missing}
+
+
+def _nothing(spec: TensorSpec, count: int) -> npt.NDArray[Any]:
     """Return zeros in the place of an absent picture; no network sees them."""
-    return np.zeros((count, *spec["shape"]), np.float32 if _is_depth(spec) else np.uint8)
+    return np.zeros((count, *spec.shape), np.float32 if spec.dtype == "FP32" else np.uint8)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from crosswire.contract.wire_names import CLIP
 from crosswire.serving.config.limits import ClipLimits
 from crosswire.serving.steps.media.images import ImageError
-
-NAME = "clip"
 
 
 @dataclass
@@ -40,20 +39,20 @@ def check_header(container: Any, facts: Facts, limits: ClipLimits) -> None:
     import av
 
     if len(container.streams) > limits.streams:
-        raise ImageError(f"{NAME} has {len(container.streams)} streams; allowed are {limits.streams}")
+        raise ImageError(f"{CLIP} has {len(container.streams)} streams; allowed are {limits.streams}")
     lengths = [facts.seconds] if facts.seconds else []
     lengths += [container.duration / av.time_base] if container.duration else []
     lengths += [float(one.duration * one.time_base) for one in container.streams if one.duration and one.time_base]
     if lengths:
         facts.seconds = round(max(lengths), 3)
     if facts.seconds is not None and facts.seconds > limits.seconds:
-        raise ImageError(f"{NAME} lasts {facts.seconds:.0f} s by its header; allowed are {limits.seconds:g} s: cut it")
+        raise ImageError(f"{CLIP} lasts {facts.seconds:.0f} s by its header; allowed are {limits.seconds:g} s: cut it")
     for stream in container.streams.video:
         width, height = stream.codec_context.width, stream.codec_context.height
         if not 0 < width * height <= limits.pixels or max(width, height) > limits.side:
             size = f"{width} x {height}" if width * height else "a size that cannot be read or is not allowed"
             raise ImageError(
-                f"{NAME} has pictures of {size}; allowed are {limits.pixels} pixels and {limits.side} a "
+                f"{CLIP} has pictures of {size}; allowed are {limits.pixels} pixels and {limits.side} a "
                 "side: scale it down first"
             )
     if video := container.streams.video[:1]:
@@ -63,6 +62,6 @@ def check_header(container: Any, facts: Facts, limits: ClipLimits) -> None:
         codec = audio[0].codec_context
         facts.sound = {"codec": codec.name, "rate": codec.sample_rate, "channels": codec.channels}
     if not (facts.pictures or facts.sound):
-        raise ImageError(f"{NAME} holds neither pictures nor sound; send a clip with one of them at least")
+        raise ImageError(f"{CLIP} holds neither pictures nor sound; send a clip with one of them at least")
     if max(len(container.streams.video), len(container.streams.audio)) > 1:
         facts.warnings.append("clip_several_streams: the first pictures and the first sound were taken")

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from crosswire.contract.wire_names import CLIP
 from crosswire.serving.config.limits import ClipLimits
-from crosswire.serving.steps.media.clip_header import NAME, Facts, check_header
+from crosswire.serving.steps.media.clip_header import Facts, check_header
 from crosswire.serving.steps.media.containers import CONTAINERS, claimed_seconds, container_of
 from crosswire.serving.steps.media.images import ImageError
 
@@ -68,8 +69,8 @@ def read_clip(data: bytes, shape: ClipShape, limits: ClipLimits) -> Clip:
         PictureError: it is empty, too large, of another kind, damaged, or holds neither pictures nor sound.
     """
     if len(data) > limits.encoded_bytes:
-        raise ImageError(f"{NAME} has {len(data)} bytes; allowed are {limits.encoded_bytes}: cut or compress it")
-    kind = container_of(data, NAME)
+        raise ImageError(f"{CLIP} has {len(data)} bytes; allowed are {limits.encoded_bytes}: cut or compress it")
+    kind = container_of(data, CLIP)
     facts = Facts(CONTAINERS[kind], claimed_seconds(data, kind))
     frames = waveform = None
     with _opened(data, kind, limits) as container:
@@ -80,7 +81,7 @@ def read_clip(data: bytes, shape: ClipShape, limits: ClipLimits) -> Clip:
         with _opened(data, kind, limits) as container:
             waveform = _read(lambda: _waveform(container, shape, facts, limits), "sound")
     if frames is None and waveform is None:
-        raise ImageError(f"{NAME} holds neither pictures nor sound that can be decoded; send another file")
+        raise ImageError(f"{CLIP} holds neither pictures nor sound that can be decoded; send another file")
     return Clip(frames, waveform, facts)
 
 
@@ -93,7 +94,7 @@ def _opened(data: bytes, kind: str, limits: ClipLimits) -> Any:
         return av.open(io.BytesIO(data), format=kind, options={**options, "protocol_whitelist": "none"})
     except (OSError, ValueError, IndexError) as error:  # PyAV's errors are among these
         raise ImageError(
-            f"{NAME} is a damaged {CONTAINERS[kind]} file: {_words(error)}; send a whole, undamaged file"
+            f"{CLIP} is a damaged {CONTAINERS[kind]} file: {_words(error)}; send a whole, undamaged file"
         ) from None
 
 
@@ -104,7 +105,7 @@ def _read(read: Any, what: str) -> Any:
     except ImageError:
         raise
     except (OSError, ValueError, IndexError) as error:  # PyAV's errors are among these
-        raise ImageError(f"the {what} of {NAME} cannot be decoded: {_words(error)}; send an undamaged file") from None
+        raise ImageError(f"the {what} of {CLIP} cannot be decoded: {_words(error)}; send an undamaged file") from None
 
 
 def _words(error: Exception) -> str:
@@ -155,10 +156,10 @@ def _timed(container: Any, limits: ClipLimits) -> Iterator[tuple[float, Any]]:
     first = None
     for index, frame in enumerate(container.decode(video=0)):
         if index >= limits.decoded_frames:
-            raise ImageError(f"{NAME} has more than {limits.decoded_frames} frames in what is looked at; send fewer")
+            raise ImageError(f"{CLIP} has more than {limits.decoded_frames} frames in what is looked at; send fewer")
         if frame.width * frame.height > limits.pixels:
             raise ImageError(
-                f"{NAME} has a frame of {frame.width} x {frame.height}; allowed are {limits.pixels} pixels"
+                f"{CLIP} has a frame of {frame.width} x {frame.height}; allowed are {limits.pixels} pixels"
             )
         time = frame.time if frame.time is not None else index / float(frame.rate or 25)
         first = time if first is None else first
@@ -182,7 +183,7 @@ def _waveform(container: Any, shape: ClipShape, facts: Facts, limits: ClipLimits
     for frame in container.decode(audio=0):
         if frame.sample_rate > limits.sample_rate:
             raise ImageError(
-                f"{NAME} has sound of {frame.sample_rate} samples a second; allowed are {limits.sample_rate}"
+                f"{CLIP} has sound of {frame.sample_rate} samples a second; allowed are {limits.sample_rate}"
             )
         new = [_samples(piece) for piece in resampler.resample(frame)]
         pieces += new

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from crosswire.contract.wire_names import DEPTH_IMAGE, RGB_IMAGE
 from crosswire.serving.config.limits import ImageLimits
 from crosswire.serving.steps.media.images import DEPTH_MODES, ImageError, describe, load_pixels, nearest, open_image
 
@@ -64,7 +65,7 @@ def check_registered(
     first: tuple[int, int],
     second: tuple[int, int],
     tolerance: float,
-    names: tuple[str, str] = ("rgb_image", "depth_image"),
+    names: tuple[str, str] = (RGB_IMAGE, DEPTH_IMAGE),
 ) -> None:
     """Raise `ImageError` unless two sizes (width, height) have one aspect ratio, up to rounding to whole pixels.
 

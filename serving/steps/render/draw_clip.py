@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from crosswire.serving.repository.published import PARAMETER
-from crosswire.serving.steps.decode.decode_clip import FRAMES, WAVEFORM, facts_of
+from crosswire.contract import PipelineDescription
+from crosswire.contract.wire_names import CLIP_FACTS, FRAMES, PROBABILITIES, STRIP_PNG, WAVEFORM
+from crosswire.serving.steps.decode.decode_clip import facts_of
 from crosswire.serving.steps.media.clip_header import Facts
 from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.media.spectrogram import spectrogram
@@ -101,14 +101,14 @@ class DrawClip(Step):
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read class names from the model's own parameters."""
-        self._classes = tuple(json.loads(config["parameters"][PARAMETER]["string_value"])["classes"])
+        self._classes = PipelineDescription.from_config(config).classes
 
     def answer(self, question: StepRequest) -> Arrays:
         """Draw the samples of one request."""
-        names = (FRAMES, WAVEFORM, "probabilities", USED, "clip_facts")
+        names = (FRAMES, WAVEFORM, PROBABILITIES, USED, CLIP_FACTS)
         samples = zip(*map(question.array, names), strict=True)
         drawn = [
             draw_clip(frames, waveform, shares, used[0].decode().split("+"), facts_of(facts[0]), self._classes)
             for frames, waveform, shares, used, facts in samples
         ]
-        return {"strip_png": column([png_bytes(picture) for picture in drawn])}
+        return {STRIP_PNG: column([png_bytes(picture) for picture in drawn])}

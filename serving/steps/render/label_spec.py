@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from crosswire.contract import PipelineDescription
+from crosswire.contract.wire_names import DEPTH
 from crosswire.serving.steps.media.images import nearest
 
 
@@ -30,17 +31,10 @@ class LabelSpec:
     depth_range: tuple[float, float] | None
 
     @classmethod
-    def from_published(cls, text: str) -> LabelSpec:
-        """Read it from the JSON text in the model's `crosswire` parameter."""
-        data = json.loads(text)
-        ranges = {spec["name"]: spec["valid_range"] for spec in data["inputs"]}
-        span = ranges.get("depth")
-        return cls(
-            data["network"],
-            tuple(data["classes"]),
-            tuple((int(red), int(green), int(blue)) for red, green, blue in data["palette"]),
-            None if span is None else (float(span[0]), float(span[1])),
-        )
+    def of(cls, description: PipelineDescription) -> LabelSpec:
+        """Take it from the description of a model that has the labels, and the depth where there is one, as inputs."""
+        ranges = {spec.name: spec.valid_range for spec in description.inputs}
+        return cls(description.network, description.classes, description.palette, ranges.get(DEPTH))
 
 
 def palette_image(labels: npt.NDArray[np.uint8], look: LabelSpec) -> Image.Image:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from crosswire.contract.wire_names import RGB_IMAGE
 from crosswire.serving.config.limits import ImageLimits, MediaLimits
 from crosswire.serving.steps.media.images import COLOUR_FORMATS, colour_pixels, load_pixels, open_image
 from crosswire.serving.steps.media.png import png_bytes
@@ -33,7 +34,7 @@ def overlay(labels: npt.NDArray[np.uint8], picture: Image.Image, look: LabelSpec
     return png_bytes(Image.blend(picture, labelled.convert("RGB"), OPACITY))
 
 
-def visible(picture: bytes, limits: ImageLimits, name: str = "rgb_image") -> Image.Image:
+def visible(picture: bytes, limits: ImageLimits, name: str = RGB_IMAGE) -> Image.Image:
     """Decode a picture that was sent: the colour picture, or the depth picture where there is none.
 
     Args:
@@ -47,7 +48,7 @@ def visible(picture: bytes, limits: ImageLimits, name: str = "rgb_image") -> Ima
     Raises:
         PictureError: it cannot be decoded.
     """
-    if name == "rgb_image":
+    if name == RGB_IMAGE:
         return colour_pixels(open_image(picture, name, limits, COLOUR_FORMATS), name)
     return depth_shades(open_depth(picture, name, limits), name)
 

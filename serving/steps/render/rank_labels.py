@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crosswire.contract import MODALITIES
-from crosswire.serving.repository.published import PARAMETER
+from crosswire.contract import MODALITIES, PipelineDescription
+from crosswire.contract.wire_names import CLIP_FACTS, PROBABILITIES, SUMMARY, TOP_LABELS
 from crosswire.serving.steps.decode.decode_clip import facts_of
 from crosswire.serving.steps.media.clip_header import Facts
 from crosswire.serving.steps.runtime.graph_choice import USED
@@ -60,17 +60,17 @@ class RankLabels(Step):
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read class names from the model's own parameters."""
-        published = json.loads(config["parameters"][PARAMETER]["string_value"])
-        self._network, self._classes = published["network"], tuple(published["classes"])
-        self._count = next(spec["shape"][0] for spec in published["outputs"] if spec["name"] == "top_labels")
+        description = PipelineDescription.from_config(config)
+        self._network, self._classes = description.network, description.classes
+        self._count = next(spec.shape[0] for spec in description.outputs if spec.name == TOP_LABELS)
 
     def answer(self, question: StepRequest) -> Arrays:
         """Rank the samples of one request."""
-        probabilities, used, facts = map(question.array, ("probabilities", USED, "clip_facts"))
+        probabilities, used, facts = map(question.array, (PROBABILITIES, USED, CLIP_FACTS))
         labels = [[name.encode() for name, _ in ranked(one, self._classes, self._count)] for one in probabilities]
         summaries = [
             summarise(self._network, self._classes, one, word.decode(), facts_of(text))
             for one, word, text in zip(probabilities, used[:, 0], facts[:, 0], strict=True)
         ]
         texts = [json.dumps(summary, ensure_ascii=False).encode() for summary in summaries]
-        return {"top_labels": np.array(labels, dtype=np.object_), MODALITIES: used, "summary": column(texts)}
+        return {TOP_LABELS: np.array(labels, dtype=np.object_), MODALITIES: used, SUMMARY: column(texts)}

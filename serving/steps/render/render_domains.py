@@ -10,18 +10,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from crosswire.contract import MODALITIES
+from crosswire.contract import MODALITIES, PipelineDescription, TensorSpec
+from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, IMAGE_SUFFIX, LABELS, PNG_SUFFIX, PREDICTED, SUMMARY
 from crosswire.serving.config.limits import MediaLimits
-from crosswire.serving.repository.pipelines.translation import LABELS, PREDICTED, domain_of
-from crosswire.serving.repository.published import PARAMETER
-from crosswire.serving.steps.decode.decode_domains import PICTURE
+from crosswire.serving.repository.pipelines.translation import domain_of
 from crosswire.serving.steps.media.depth_warnings import depth_warnings
 from crosswire.serving.steps.media.images import COLOUR_FORMATS, nearest, open_image
 from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.render.label_spec import LabelSpec, classes_in, labels_at, palette_image
 from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, column
 
-MILLIMETRES = 1000.0
 PREDICTED_LABELS = f"{PREDICTED}{LABELS}"
 _MOST = 65535
 
@@ -39,22 +37,22 @@ def depth_image(metres: npt.NDArray[np.float32], size: tuple[int, int], missing:
     else:
         metres = np.where(metres == missing, np.float32(0), metres)
         metres = nearest(metres, height, width)
-    values = np.nan_to_num(metres * MILLIMETRES, nan=0.0, posinf=_MOST, neginf=0.0)
+    values = np.nan_to_num(metres * DEFAULT_UNITS_PER_METRE, nan=0.0, posinf=_MOST, neginf=0.0)
     return Image.fromarray(np.clip(np.rint(values), 0, _MOST).astype(np.uint16))
 
 
-def domain_image(values: npt.NDArray[Any], spec: dict[str, Any], look: LabelSpec, size: tuple[int, int]) -> Image.Image:
+def domain_image(values: npt.NDArray[Any], spec: TensorSpec, look: LabelSpec, size: tuple[int, int]) -> Image.Image:
     """Return one sample of one output as a picture.
 
     Args:
         values: as the network gave them, of the shape of `spec`.
-        spec: the tensor: `name`, `dtype`, `missing`.
+        spec: the tensor.
         look: what labels mean.
         size: width and height of the picture sent.
     """
-    if spec["dtype"] == "FP32":
-        return depth_image(values.reshape(values.shape[:2]), size, spec["missing"])
-    if spec["name"] == PREDICTED_LABELS:
+    if spec.dtype == "FP32":
+        return depth_image(values.reshape(values.shape[:2]), size, spec.missing)
+    if spec.name == PREDICTED_LABELS:
         return palette_image(labels_at(values.reshape(values.shape[:2]), size), look)
     flat = values[..., 0] if values.shape[2:] == (1,) else values
     return Image.fromarray(np.ascontiguousarray(flat)).resize(size, Image.Resampling.BILINEAR)
@@ -65,45 +63,45 @@ class RenderDomains(Step):
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read the tensors from the model's own parameters."""
-        text = config["parameters"][PARAMETER]["string_value"]
-        inputs = json.loads(text)["inputs"]
-        self._look = LabelSpec.from_published(text)
-        self._outputs = [spec for spec in inputs if spec["name"].startswith(PREDICTED)]
-        self._pictures = [spec["name"] for spec in inputs if spec["name"].endswith(PICTURE)]
-        self._depths = [spec for spec in inputs if spec["dtype"] == "FP32" and spec not in self._outputs]
+        description = PipelineDescription.from_config(config)
+        inputs = description.inputs
+        self._look = LabelSpec.of(description)
+        self._outputs = [spec for spec in inputs if spec.name.startswith(PREDICTED)]
+        self._pictures = [spec.name for spec in inputs if spec.name.endswith(IMAGE_SUFFIX)]
+        self._depths = [spec for spec in inputs if spec.dtype == "FP32" and spec not in self._outputs]
         self._limits = MediaLimits.chosen().images
 
     def answer(self, question: StepRequest) -> Arrays:
         """Render the samples of one request."""
-        arrays = {spec["name"]: question.array(spec["name"]) for spec in (*self._outputs, *self._depths)}
+        arrays = {spec.name: question.array(spec.name) for spec in (*self._outputs, *self._depths)}
         sent = {name: array for name in self._pictures if (array := question.array(name)) is not None}
         used = question.array(MODALITIES)
         first = next(iter(sent))
-        drawn: dict[str, list[bytes]] = {spec["name"]: [] for spec in self._outputs}
+        drawn: dict[str, list[bytes]] = {spec.name: [] for spec in self._outputs}
         texts = []
         for index, data in enumerate(sent[first][:, 0]):
             size = open_image(data, first, self._limits, COLOUR_FORMATS).size
             for spec in self._outputs:
-                picture = domain_image(arrays[spec["name"]][index], spec, self._look, size)
-                drawn[spec["name"]].append(png_bytes(picture))
-            streams = [name.removesuffix(PICTURE) for name in sent] if used is None else _names(used[index, 0])
+                picture = domain_image(arrays[spec.name][index], spec, self._look, size)
+                drawn[spec.name].append(png_bytes(picture))
+            streams = [name.removesuffix(IMAGE_SUFFIX) for name in sent] if used is None else _names(used[index, 0])
             warnings = [
                 warning
                 for spec in self._depths
-                if spec["name"] in streams
-                for warning in depth_warnings(arrays[spec["name"]][index], spec["valid_range"])
+                if spec.name in streams
+                for warning in depth_warnings(arrays[spec.name][index], spec.valid_range)
             ]
             said = self._summary(size, streams, warnings)
             if PREDICTED_LABELS in arrays:
                 labels = arrays[PREDICTED_LABELS][index]
                 said["classes"] = classes_in(labels_at(labels.reshape(labels.shape[:2]), size), self._look)
             texts.append(json.dumps(said, ensure_ascii=False).encode())
-        pictures = {f"{domain_of(name)}_png": column(items) for name, items in drawn.items()}
-        return {**pictures, "summary": column(texts)}
+        pictures = {f"{domain_of(name)}{PNG_SUFFIX}": column(items) for name, items in drawn.items()}
+        return {**pictures, SUMMARY: column(texts)}
 
     def _summary(self, size: tuple[int, int], streams: list[str], warnings: list[str]) -> dict[str, Any]:
         """Say what was made of what."""
-        outputs = [{"domain": domain_of(spec["name"]), "unit": spec["unit"]} for spec in self._outputs]
+        outputs = [{"domain": domain_of(spec.name), "unit": spec.unit} for spec in self._outputs]
         return {
             "network": self._look.network,
             "width": size[0],

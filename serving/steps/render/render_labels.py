@@ -11,9 +11,20 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from crosswire.contract import MODALITIES
+from crosswire.contract import MODALITIES, PipelineDescription
+from crosswire.contract.wire_names import (
+    CONFIDENCE,
+    CONFIDENCE_PNG,
+    DEPTH,
+    DEPTH_IMAGE,
+    LABELS,
+    LABELS_PNG,
+    OVERLAY_PNG,
+    RGB,
+    RGB_IMAGE,
+    SUMMARY,
+)
 from crosswire.serving.config.limits import ImageLimits, MediaLimits
-from crosswire.serving.repository.published import PARAMETER
 from crosswire.serving.steps.decode.sandbox import Worker, Workers
 from crosswire.serving.steps.media.depth_warnings import depth_warnings
 from crosswire.serving.steps.media.images import COLOUR_FORMATS, ImageError, open_image
@@ -21,8 +32,6 @@ from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.render.label_spec import LabelSpec, classes_in, labels_at, palette_image
 from crosswire.serving.steps.render.overlay_labels import overlays
 from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, column, decoder_workers
-
-DEPTH, OVERLAY = "depth", "overlay_png"
 
 
 def summarise(
@@ -96,7 +105,7 @@ def render(
 
 def images_sent(question: StepRequest) -> tuple[str, list[bytes]]:
     """Return the tensor and the pictures that answers look like: the colour pictures, or the depth for want of them."""
-    for name in ("rgb_image", "depth_image"):
+    for name in (RGB_IMAGE, DEPTH_IMAGE):
         if (pictures := question.array(name)) is not None:
             return name, list(pictures[:, 0])
     raise ImageError("the request holds neither rgb_image nor depth_image; send at least one of them")
@@ -107,14 +116,14 @@ class RenderLabels(Step):
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read class names and palette from the model's own parameters, and start a decoder for overlays."""
-        self._look = LabelSpec.from_published(config["parameters"][PARAMETER]["string_value"])
+        self._look = LabelSpec.of(PipelineDescription.from_config(config))
         self._palette = [list(colour) for colour in self._look.palette]
         self._limits = MediaLimits.chosen().images
         self._workers = decoder_workers(f"{overlays.__module__}:{overlays.__name__}")
 
     def foresee(self, question: StepRequest) -> Any:
         """Have a worker decode the pictures that overlays are drawn on, if one has nothing to do; return it."""
-        if OVERLAY not in question.wanted or not (worker := question.held.enter_context(self._workers.held())):
+        if OVERLAY_PNG not in question.wanted or not (worker := question.held.enter_context(self._workers.held())):
             return None
         name, pictures = images_sent(question)
         return worker, question.held.enter_context(worker.calling(self._palette, None, name, *pictures))
@@ -122,22 +131,22 @@ class RenderLabels(Step):
     def answer(self, question: StepRequest) -> Arrays:
         """Render the samples of one request, while a worker draws the overlays."""
         name, pictures = images_sent(question)
-        labels = question.array("labels")
-        if OVERLAY not in question.wanted:
-            return self._rendered(question, labels, name, pictures) | {OVERLAY: column([b""] * len(labels))}
+        labels = question.array(LABELS)
+        if OVERLAY_PNG not in question.wanted:
+            return self._rendered(question, labels, name, pictures) | {OVERLAY_PNG: column([b""] * len(labels))}
         workers: Worker | Workers = self._workers
         if question.begun is not None:
             workers, decoded = question.begun
             decoded()
         with workers.calling(self._palette, labels, name, *pictures) as drawn:
-            return self._rendered(question, labels, name, pictures) | {OVERLAY: column(drawn())}
+            return self._rendered(question, labels, name, pictures) | {OVERLAY_PNG: column(drawn())}
 
     def _rendered(
         self, question: StepRequest, labels: npt.NDArray[np.uint8], name: str, pictures: list[bytes]
     ) -> Arrays:
         """Return everything but the overlays."""
-        confidence, depths, used = map(question.array, ("confidence", DEPTH, MODALITIES))
-        streams = [["rgb", DEPTH]] * len(labels) if used is None else [one.decode().split("+") for one in used[:, 0]]
+        confidence, depths, used = map(question.array, (CONFIDENCE, DEPTH, MODALITIES))
+        streams = [[RGB, DEPTH]] * len(labels) if used is None else [one.decode().split("+") for one in used[:, 0]]
         rendered = [
             render(*sample, self._look, self._limits)
             for sample in zip(labels, confidence, [(name, one) for one in pictures], depths, streams, strict=True)
@@ -145,9 +154,9 @@ class RenderLabels(Step):
         pngs, summaries = zip(*rendered, strict=True)
         certainty = [png_bytes(Image.fromarray(one)) for one in confidence]
         return {
-            "labels_png": column(pngs),
-            "summary": column(summaries),
-            "confidence_png": column(certainty),
+            LABELS_PNG: column(pngs),
+            SUMMARY: column(summaries),
+            CONFIDENCE_PNG: column(certainty),
         }
 
     def close(self) -> None:
