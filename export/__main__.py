@@ -10,6 +10,7 @@ from pathlib import Path
 from crosswire.contract import PRECISIONS, TARGETS, Contract
 from crosswire.contract.atomic_write import write_text
 from crosswire.contract.command_line import OneLineParser, add_renamed, run_command
+from crosswire.contract.errors import UsageError
 from crosswire.export.report.page import page
 from crosswire.export.report.text import describe
 from crosswire.export.tensorrt import plan
@@ -41,11 +42,11 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--format", choices=FORMATS, default="onnx", help="tensorrt: also build a plan (needs a GPU)")
     build.add_argument("--version-compatible", action="store_true", help="tensorrt: newer versions may load the plan")
     build.add_argument("--calibration", type=Path, metavar="DIR", help="int8: real inputs (default: training frames)")
-    build.add_argument("--calibration-frames", type=int, default=32, help="int8: how many of them (default 32)")
-    build.add_argument("--max-drop", type=float, default=0.5, help="int8: points of mean IoU to lose (default 0.5)")
+    build.add_argument("--calibration-frames", type=int, help="int8: how many of them (default 32)")
+    build.add_argument("--max-drop", type=float, help="int8: points of mean IoU to lose (default 0.5)")
     build.add_argument("--missing-modality", action="store_true", help="also answer with one stream alone, if trained")
     add_renamed(build, "--absence", "--missing-modality")
-    build.add_argument("--frames", type=int, default=32, help="labelled frames to score on (default 32)")
+    build.add_argument("--frames", type=int, help="labelled frames to score on (default 32)")
     inspect = commands.add_parser("inspect", help="print and draw what a contract promises and proves, and time it")
     inspect.set_defaults(function=_inspect)
     inspect.add_argument("folder", type=Path, help="network's folder, for example model_repository/rooms_cen")
@@ -63,25 +64,20 @@ def _build(options: argparse.Namespace) -> int:
     with_plan = options.format == "tensorrt"
     if with_plan:
         plan.load_tensorrt()  # before anything slow
-    from crosswire.export.build import build, default_target  # torch is needed only here
+    elif options.version_compatible:
+        raise UsageError("got --version-compatible, which --format onnx does not take; leave it out")
+    from crosswire.export.build import ExportRequest, check_request, default_target, export_run  # torch only here
     from crosswire.export.quantization.precision import Precision
-    from crosswire.training.engine.run_folder import read_run
+    from crosswire.training.engine.run_folder import read_config, read_run
 
-    run = read_run(options.run)
-    target = options.target or default_target(run, plan=with_plan)
+    config = read_config(options.run)
+    target = options.target or default_target(config, options.run, plan=with_plan)
     precision = Precision(
         options.precision, target, options.calibration, options.calibration_frames, options.max_drop, options.frames
     )
-    contract = build(
-        run,
-        options.name,
-        options.size,
-        options.to,
-        max_batch=options.max_batch,
-        precision=precision,
-        missing_modality=options.missing_modality,
-        report=_report,
-    )
+    request = ExportRequest(options.name, options.size, options.max_batch, precision, options.missing_modality, _report)
+    check_request(config, options.run, request, options.to)  # before weights are read
+    contract = export_run(read_run(options.run), request, options.to)
     print(describe(contract))
     if with_plan:
         _report(plan.UNTRIED)

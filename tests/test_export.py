@@ -21,8 +21,6 @@ from crosswire.export.tasks.segmentation.servable import SegmentationServable
 from crosswire.training.engine.run_folder import Run, read_run, write_config, write_weights
 from crosswire.training.modalities import MODALITIES
 from crosswire.training.models import exchanging_norms
-from crosswire.training.tasks.retrieval.config import NetworkConfig, RetrievalConfig
-from crosswire.training.tasks.retrieval.network import RetrievalNetwork
 
 SIZE = (64, 80)
 
@@ -164,21 +162,6 @@ def test_what_cannot_be_exported_is_refused_in_one_line(
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["build", str(tmp_path), "--name", "x", "--size", "64x80", "--to", str(tmp_path / "to")]) == 2
     assert "is no run folder" in capsys.readouterr().err
-
-
-def test_a_run_of_retrieval_is_refused_with_what_it_can_do_instead(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    config = RetrievalConfig(network=NetworkConfig(video=6, image=4))
-    write_config(tmp_path / "run", config)
-    write_weights(tmp_path / "run", RetrievalNetwork(config.network).state_dict())
-    run, to = str(tmp_path / "run"), tmp_path / "repository"
-    for size in ([], ["--size", "64x80"]):
-        assert main(["build", run, "--name", "x", *size, "--to", str(to)]) == 2
-        error = capsys.readouterr().err
-        assert error.startswith(f"error: {run} is a run of retrieval, which is not exported; use it with: ")
-        assert f"crosswire infer {run}" in error and error.count("\n") == 1
-    assert not to.exists()
 
 
 def test_inspect_prints_what_is_promised_and_proven(exported: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,9 +112,9 @@ def test_a_translation_that_cannot_be_exported_is_refused_and_leaves_nothing(
     run = exchanging(tmp_path / "run", "rooms-translate")
     with pytest.raises(BuildError, match=r"pictures of 40x48 can be halved 3 times"):
         build(run, "tiny", (40, 48), tmp_path / "repository")
-    with pytest.raises(BuildError, match=r"int8 is not for translations: .* use --precision fp16, or leave it out"):
+    with pytest.raises(BuildError, match=r"got --precision int8, which translations .* fp32 or fp16 \(half of"):
         build(run, "tiny", SIZE, tmp_path / "repository", precision=Precision("int8"))
-    with pytest.raises(BuildError, match=r"trained with every input present.*; leave out --missing-modality"):
+    with pytest.raises(BuildError, match=r"got --missing-modality, which .* leave it out \(they are trained"):
         build(run, "tiny", SIZE, tmp_path / "repository", missing_modality=True)
     run.network.decoder.stages[0].conv.weight.data.fill_(float("nan"))
     with pytest.raises(BuildError, match="this run diverged"):

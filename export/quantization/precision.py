@@ -30,40 +30,40 @@ EIGHT_BIT = (
 )
 TOLERANCES = {"fp32": EXACT, "fp16": HALF, "int8": EIGHT_BIT}
 FULL_STAGES = ("frozen", "onnx-fp32")
+#: What holds where a field of `Precision` is None.
+CALIBRATION_FRAMES, MAX_DROP, FRAMES = 32, 0.5, 32
 
 
 @dataclass(frozen=True)
 class Precision:
-    """Which arithmetic, and how it is found.
+    """Which arithmetic, and how it is found; None where nobody said it, so that what does not apply can be refused.
 
     Attributes:
         name: one of `crosswire.contract.PRECISIONS`.
         target: what the graph is laid out for, one of `crosswire.contract.TARGETS`: ONNX Runtime on a CPU is fastest
             with unsigned activations, TensorRT takes symmetric ones alone.
         calibration: int8 only, folder with real inputs; None for frames of the run's own training data.
-        calibration_frames: int8 only, how many frames the ranges are measured on, at most.
-        max_drop: int8 only, points of the task metric that may be lost before layers go back to fp32.
-        frames: labelled frames that the task metric is measured on, at most.
+        calibration_frames: int8 only, how many frames the ranges are measured on, at most; None for 32.
+        max_drop: int8 only, points of the task metric that may be lost before layers go back to fp32; None for 0.5.
+        frames: labelled frames that the task metric is measured on, at most; None for 32.
     """
 
     name: str = "fp32"
     target: str = "cpu"
     calibration: Path | None = None
-    calibration_frames: int = 32
-    max_drop: float = 0.5
-    frames: int = 32
+    calibration_frames: int | None = None
+    max_drop: float | None = None
+    frames: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what could only fail later."""
         for field, value, allowed in (("precision", self.name, PRECISIONS), ("target", self.target, TARGETS)):
             if value not in allowed:
                 raise UsageError(f"{field} {value!r} is unknown; allowed are {', '.join(allowed)}")
-        if not 0 < self.max_drop <= 100:
+        if self.max_drop is not None and not 0 < self.max_drop <= 100:
             raise UsageError(f"max drop {self.max_drop} is not allowed; it is more than 0 and at most 100 points")
-        if self.calibration_frames < 1 or self.frames < 1:
+        if any(count is not None and count < 1 for count in (self.calibration_frames, self.frames)):
             raise UsageError("frames to calibrate and to measure with are 1 or more")
-        if self.calibration is not None and self.name != "int8":
-            raise UsageError(f"calibration inputs belong to precision int8, not to {self.name}")
 
     def tolerances(self) -> tuple[Tolerance, ...]:
         """Return the bounds of this precision, and the exact ones for the stages before it is reduced."""

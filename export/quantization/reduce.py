@@ -10,6 +10,7 @@ import torch
 
 from crosswire.export.onnx_graph import GraphError
 from crosswire.export.parity import torch_runner
+from crosswire.export.quantization.precision import MAX_DROP
 from crosswire.export.quantization.quantiser import Quantiser, convolutions, layer_name
 from crosswire.export.quantization.sensitivity import search
 from crosswire.export.tasks.segmentation.job import SegmentationExport
@@ -64,5 +65,6 @@ def _int8(job: SegmentationExport, full: Path, path: Path) -> Reduced:
         return Reduced(quantiser.precisions(()), calibration.description)
     classes = job.run.config.network.classes
     reference = score(torch_runner(job.live()), watched, classes).mean_iou
-    kept = search(quantiser, reference, watched, classes, job.precision.max_drop, path, job.report)
+    drop = job.precision.max_drop or MAX_DROP
+    kept = search(quantiser, reference, watched, classes, drop, path, job.report)
     return Reduced(quantiser.precisions(kept), calibration.description)

@@ -169,9 +169,14 @@ def task(name: str) -> Task:
     return cast(Task, importlib.import_module(TASKS[name].module))
 
 
+def task_name(config: RunConfig) -> str:
+    """Return the name in `TASKS` of the task that a configuration is of."""
+    return str(getattr(config, "kind", SEGMENTATION))
+
+
 def task_of(config: RunConfig) -> Task:
     """Return the kind that a configuration is of."""
-    return task(getattr(config, "kind", SEGMENTATION))
+    return task(task_name(config))
 
 
 def task_with(network: str) -> Task:

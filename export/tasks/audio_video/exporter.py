@@ -1,10 +1,11 @@
-"""Writing an audio-video run into a network's folder: one graph per availability, each proven."""
+"""The exporter of clips: one graph for all modalities and one for each alone, each proven."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -24,9 +25,12 @@ from crosswire.export.tasks.audio_video.servable import (
     input_specs,
     output_specs,
 )
+from crosswire.export.tasks.exporter import MISSING_MODALITY, SIZE, ExportRequest
 from crosswire.training.datasets.classes import spread_palette
+from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import read_metrics
 from crosswire.training.models.count import parameters
+from crosswire.training.tasks.audio_video.config import AudioVideoConfig
 from crosswire.training.tasks.audio_video.data import as_tensors, clips
 from crosswire.training.tasks.audio_video.evaluate import Run, missing_modality_cases, score
 from crosswire.training.tasks.audio_video.metrics import score_clips
@@ -37,7 +41,37 @@ PROOF_CLIPS = sum(SIZES)
 EVALUATED_CLIPS = 64
 
 
-def write_clips(run: Run, name: str, folder: Path, max_batch: int) -> Contract:
+class AudioVideoExporter:
+    """The exporter of networks that classify clips, whose runs say all there is to say."""
+
+    plural: ClassVar[str] = "clips"
+    options: ClassVar[Sequence[str]] = ()
+    precisions: ClassVar[Sequence[str]] = ("fp32",)
+    targets: ClassVar[Sequence[str]] = ("cpu",)
+    reasons: ClassVar[dict[str, str]] = {
+        SIZE: "the run says how large its frames are",
+        MISSING_MODALITY: "they have a graph for each modality alone as it is",
+        "--target tensorrt": "they have one layout for all targets",
+    }
+
+    def check(self, config: AudioVideoConfig, request: ExportRequest) -> None:
+        """Refuse data with other classes.
+
+        Raises:
+            ValueError: with both numbers.
+        """
+        check_classes(config, clips(config, "test"))
+
+    def write(self, run: Run, request: ExportRequest, folder: Path) -> Contract:
+        """Freeze a run, and write and prove its graphs.
+
+        Raises:
+            ContractError: a tolerance is exceeded.
+        """
+        return _write(run, request.name, folder, request.max_batch)
+
+
+def _write(run: Run, name: str, folder: Path, max_batch: int) -> Contract:
     """Write the graphs of a run into a folder, and make the contract from what is measured on them."""
     network = run.network.eval()
     modalities = network.modalities

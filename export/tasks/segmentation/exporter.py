@@ -1,4 +1,4 @@
-"""Writing a segmentation run into a network's folder: one graph, or one per availability, each proven."""
+"""The exporter of segmentations: one graph, or one per stream that may be alone, each proven."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import dataclasses
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from crosswire.contract import Contract, Evaluation, Parity, Variant, used_spec
+from crosswire.contract import PRECISIONS, TARGETS, Contract, Evaluation, Parity, Variant, used_spec
+from crosswire.contract.errors import UsageError
 from crosswire.export.exchanged_layers import exchanged_layers
 from crosswire.export.frames import Frames
 from crosswire.export.macs import macs
@@ -17,9 +18,12 @@ from crosswire.export.parity import onnx_runner, prove, torch_runner
 from crosswire.export.provenance import provenance_of
 from crosswire.export.quantization.reduce import Reduced, reduce
 from crosswire.export.samples import Batches, in_batches, noise
-from crosswire.export.tasks.segmentation.job import SegmentationExport
+from crosswire.export.tasks.exporter import FRAMES, MAX_DROP, OPTIONS, ExportRequest
+from crosswire.export.tasks.segmentation.job import SegmentationExport, prepare_export, single_stream_exports
 from crosswire.export.tasks.segmentation.score import compare, score
+from crosswire.training.config import TrainConfig
 from crosswire.training.datasets.frames import FrameSource
+from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import Run, read_metrics
 from crosswire.training.models.count import parameters
 from crosswire.training.tasks.segmentation.data import frames
@@ -29,9 +33,43 @@ from crosswire.training.tasks.segmentation.evaluate import score as score_run
 FULL_GRAPH = "fp32/model.onnx"
 
 
-def write_segmentation(
-    job: SegmentationExport, lone: Sequence[SegmentationExport], name: str, folder: Path
-) -> Contract:
+class SegmentationExporter:
+    """The exporter of networks that label every pixel; it takes every option."""
+
+    plural: ClassVar[str] = "segmentations"
+    options: ClassVar[Sequence[str]] = OPTIONS
+    precisions: ClassVar[Sequence[str]] = PRECISIONS
+    targets: ClassVar[Sequence[str]] = TARGETS
+    reasons: ClassVar[dict[str, str]] = {}
+
+    def check(self, config: TrainConfig, request: ExportRequest) -> None:
+        """Refuse data with other classes, and options that this run alone has no use for.
+
+        Raises:
+            UsageError: with what to do instead.
+        """
+        if request.missing_modality and not config.modality_dropout:
+            raise UsageError(
+                "the network was trained with every stream present, and would guess if one were absent; leave out "
+                "--missing-modality, or train with --set modality_dropout=0.2"
+            )
+        if config.data.name == "none" and (idle := [x for x in request.given() if x in (FRAMES, MAX_DROP)]):
+            raise UsageError(f"got {idle[0]}, which runs without data do not take; leave it out")
+        check_classes(config, frames(config.data, "test"))
+
+    def write(self, run: Run, request: ExportRequest, folder: Path) -> Contract:
+        """Freeze a run, and write and prove its graphs.
+
+        Raises:
+            UsageError: it cannot be frozen or calibrated.
+            ContractError: a tolerance is exceeded.
+        """
+        job = prepare_export(run, request.image_size(), request.max_batch, request.precision, request.report)
+        lone = single_stream_exports(job) if request.missing_modality else ()
+        return _write(job, lone, request.name, folder)
+
+
+def _write(job: SegmentationExport, lone: Sequence[SegmentationExport], name: str, folder: Path) -> Contract:
     """Write the graphs of a run into a folder, and make the contract from what is measured on them.
 
     Args:

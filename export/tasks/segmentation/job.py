@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from crosswire.contract.errors import UsageError
 from crosswire.export.frames import Frames, of_folder, of_source
 from crosswire.export.freeze import freeze
 from crosswire.export.onnx_graph import write_onnx
-from crosswire.export.quantization.precision import Precision
+from crosswire.export.quantization.precision import CALIBRATION_FRAMES, FRAMES, Precision
+from crosswire.export.tasks.exporter import Report, silent
 from crosswire.export.tasks.segmentation.argmax_head import by_residues, whole
 from crosswire.export.tasks.segmentation.servable import SegmentationServable, input_spec, output_specs
 from crosswire.training.engine.run_folder import Run
@@ -24,11 +24,7 @@ from crosswire.training.modalities import Modality, modalities
 from crosswire.training.models import single_stream
 from crosswire.training.tasks.segmentation.data import frames
 
-Report = Callable[[str], None]
-
-
-def silent(line: str) -> None:
-    """Tell nobody."""
+__all__ = ["Report", "SegmentationExport", "prepare_export", "silent", "single_stream_exports"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ class SegmentationExport:
         if config.name == "none":
             return Frames("no frames", ())
         what = {"train": "training", "val": "validation", "test": "test"}[split]
-        count = self.precision.calibration_frames if split == "train" else self.precision.frames
+        count = self._calibration_frames() if split == "train" else self.precision.frames or FRAMES
         return of_source(frames(config, split), self.inputs, count, f"{config.name}, {{count}} {what} frames")
 
     def calibration(self) -> Frames:
@@ -87,10 +83,14 @@ class SegmentationExport:
             UsageError: there is neither.
         """
         if self.precision.calibration is not None:
-            return of_folder(self.precision.calibration, self.inputs, self.precision.calibration_frames)
+            return of_folder(self.precision.calibration, self.inputs, self._calibration_frames())
         if not (found := self.labelled("train")).samples:
-            raise UsageError(f"{self.run.folder} has no frames of its own; name real inputs with --calibration DIR")
+            raise UsageError("the run has no frames of its own; name real inputs with --calibration DIR")
         return found
+
+    def _calibration_frames(self) -> int:
+        """Return how many frames ranges are measured on, at most."""
+        return self.precision.calibration_frames or CALIBRATION_FRAMES
 
 
 def prepare_export(
@@ -116,16 +116,7 @@ def prepare_export(
 
 
 def single_stream_exports(job: SegmentationExport) -> tuple[SegmentationExport, ...]:
-    """Return one export per stream of a network that was trained to decide with that stream alone.
-
-    Raises:
-        UsageError: it was not.
-    """
-    if not job.run.config.modality_dropout:
-        raise UsageError(
-            "the network was trained with every stream present, and would guess if one were absent; leave out "
-            "--missing-modality, or train with --set modality_dropout=0.2"
-        )
+    """Return one export per stream of a network that was trained to decide with that stream alone."""
     lone = []
     for place, (stream, spec) in enumerate(zip(job.streams, job.inputs, strict=True)):
         network = single_stream(job.run.network, place)

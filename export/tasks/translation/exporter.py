@@ -1,4 +1,4 @@
-"""Writing a translation run into a network's folder: freeze, write the graph, prove it, describe it."""
+"""The exporter of translations: one graph, in fp32 or fp16."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import copy
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import onnx
 import torch
 from torch import Tensor
 
-from crosswire.contract import Contract, Evaluation, TensorSpec, Tolerance
-from crosswire.contract.errors import UsageError
+from crosswire.contract import TARGETS, Contract, Evaluation, TensorSpec, Tolerance
 from crosswire.contract.wire_names import PREDICTED
 from crosswire.export.exchanged_layers import exchanged_layers
 from crosswire.export.freeze import freeze
@@ -24,40 +24,59 @@ from crosswire.export.provenance import provenance_of
 from crosswire.export.quantization.precision import FULL_STAGES, Precision
 from crosswire.export.quantization.quantiser import convolutions, layer_name
 from crosswire.export.samples import in_batches, noise
+from crosswire.export.tasks.exporter import MISSING_MODALITY, SIZE, ExportRequest
 from crosswire.export.tasks.translation.servable import TranslationServable, input_specs, output_specs
 from crosswire.media.confusion import confusion_matrix
 from crosswire.media.resize import nearest
 from crosswire.training.engine.run_folder import read_metrics
 from crosswire.training.models.count import parameters
 from crosswire.training.tasks.segmentation.metrics import scores
-from crosswire.training.tasks.translation.config import check_size
+from crosswire.training.tasks.translation.config import TranslationConfig, check_size
 from crosswire.training.tasks.translation.domains import Codec, codecs
 from crosswire.training.tasks.translation.evaluate import TranslationRun, score
 from crosswire.training.tasks.translation.images import TRUE, images, label_names
 
 #: Test views that the metrics of network and graph are compared on.
 EVALUATED = 32
-NO_INT8 = (
-    "int8 is not for translations: half of a U-Net is transposed convolutions, which ONNX Runtime computes in float "
-    "alone; use --precision fp16, or leave it out"
-)
 
 View = tuple[list[Tensor], list[np.ndarray]]  # type: ignore[type-arg]
 
 
-def write_translation(
+class TranslationExporter:
+    """The exporter of generators, which are trained with every input present."""
+
+    plural: ClassVar[str] = "translations"
+    options: ClassVar[Sequence[str]] = (SIZE,)
+    precisions: ClassVar[Sequence[str]] = ("fp32", "fp16")
+    targets: ClassVar[Sequence[str]] = TARGETS
+    reasons: ClassVar[dict[str, str]] = {
+        MISSING_MODALITY: "they are trained with every input present, and have no graph without",
+        "--precision int8": "half of a U-Net is transposed convolutions, which ONNX Runtime computes in float alone",
+    }
+
+    def check(self, config: TranslationConfig, request: ExportRequest) -> None:
+        """Refuse a size that the network cannot halve often enough.
+
+        Raises:
+            UsageError: with the sizes that it can.
+        """
+        check_size(config.network, request.image_size())
+
+    def write(self, run: TranslationRun, request: ExportRequest, folder: Path) -> Contract:
+        """Freeze a run, and write and prove its graph.
+
+        Raises:
+            FreezeError: weights that are not finite.
+            ContractError: a tolerance is exceeded.
+        """
+        return _write(run, request.name, request.image_size(), folder, request.max_batch, request.precision)
+
+
+def _write(
     run: TranslationRun, name: str, size: tuple[int, int], folder: Path, max_batch: int, precision: Precision
 ) -> Contract:
-    """Write the graph of a run into a folder, and make the contract from what is measured on it.
-
-    Raises:
-        UsageError: a precision that brings nothing, a size that the network cannot halve often enough, or weights that
-            are not finite.
-    """
-    if precision.name == "int8":
-        raise UsageError(NO_INT8)
+    """Write the graph of a run into a folder, and make the contract from what is measured on it."""
     network, path = run.config.network, folder / GRAPH
-    check_size(network, size)
     inputs, outputs = input_specs(network, size), output_specs(network, size)
     live = TranslationServable(run.network.eval(), network).eval()
     frozen = TranslationServable(freeze(run.network), network).eval()
