@@ -11,13 +11,14 @@ TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(1 + min(3, len(os.sched
 # neighbour stops everything.
 export GOMP_SPINCOUNT ?= 2000
 
-.PHONY: help setup lock programs demo demo-train serve test test-processors test-latest soak check lint types laws bench bench-gpu clean
+.PHONY: help setup lock programs demo demo-train serve test test-quick test-client test-processors test-latest soak reference check lint types laws bench bench-gpu clean
 
 help:
 	@echo "make demo        start Triton, segment RGB-D pictures, write demo/out (about a minute, no PyTorch)"
 	@echo "make demo-train  the same from scratch: train, evaluate, export, serve, predict (about ten minutes)"
 	@echo "make serve       serve $(REPOSITORY) on 127.0.0.1 until Ctrl-C"
 	@echo "make test        run all tests        make check  ruff, mypy, import boundaries"
+	@echo "make test-quick  tests that need neither training nor a server        make reference  the API reference"
 	@echo "make test-latest the same with the newest packages        make lock  renew the tested set, constraints.txt"
 	@echo "make test-processors  the numeric tests as other processors compute them"
 	@echo "make bench       measure the CPU      make bench-gpu  measure an NVIDIA GPU"
@@ -80,6 +81,20 @@ serve: $(VENV)/.serve
 test: programs
 	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations 25
 
+# What is decided without training and without a server, on every Python that the project supports.
+QUICK = test_contract test_docs test_dockerfile test_import_boundaries test_pages test_records test_structure test_table \
+	$(addprefix test_clients_,$(CLIENT_QUICK)) $(addprefix test_serving_,journal run_state settings)
+CLIENT_QUICK = address balance contact_sheet depth load pictures score stream_pace talk waiting
+test-quick: $(VENV)/.all
+	$(PY) -m pytest -q $(QUICK:%=tests/%.py)
+
+# The extra `client` in an environment of its own, with numpy 2: other packages than pytest may not be needed.
+test-client: CLIENT_PY := .venv-client/bin/python
+test-client:
+	$(PYTHON) -m venv --clear .venv-client
+	$(CLIENT_PY) -m pip install --quiet --disable-pip-version-check -e ".[client]" "numpy>=2" pytest pytest-timeout
+	$(CLIENT_PY) -m pytest -q --noconftest -o markers= -o addopts=-ra $(CLIENT_QUICK:%=tests/test_clients_%.py) tests/test_contract.py
+
 # The numeric tests under the instruction sets and numbers of threads of other machines.
 test-processors: $(VENV)/.all
 	$(PY) -m tests.processors
@@ -91,6 +106,12 @@ test-latest:
 soak: $(VENV)/.all
 	$(PIP_INSTALL) $(WITH_TORCH) -e ".[$(ALL),soak]"
 	$(PY) -m pytest tests/soak_serving.py tests/soak_clients.py tests/soak_guides.py tests/soak_training.py
+
+# The reference of what is imported by users; open docs/reference/index.html.
+reference: $(VENV)/.all
+	$(PIP_INSTALL) $(WITH_TORCH) -e ".[$(ALL),docs]"
+	rm -rf docs/reference
+	$(PY) -m pdoc --docformat google --no-show-source --output-directory docs/reference crosswire.clients crosswire.contract
 
 check: $(VENV)/.all
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint types laws
@@ -112,4 +133,4 @@ bench-gpu: $(VENV)/.all
 	$(PY) -m benchmarks.gpu
 
 clean:
-	rm -rf $(VENV) demo/out runs build *.egg-info
+	rm -rf $(VENV) .venv-client demo/out docs/reference runs build *.egg-info

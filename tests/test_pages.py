@@ -1,4 +1,4 @@
-"""`docs/results.md` and the README's table of claims are built from the results, and say what those say."""
+"""`docs/results.md` and the table of `docs/claims.md` are built from the results, and say what those say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from benchmarks._record import RESULTS, keep
-from benchmarks.pages.__main__ import PAGE, README, with_claims
+from benchmarks.pages.__main__ import CLAIMS, PAGE, with_claims
 from benchmarks.pages.results import latest, page, short
 from benchmarks.pages.trend import draw, missing, series
 
@@ -15,8 +15,8 @@ def test_the_results_page_is_what_the_files_say_byte_for_byte() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(RESULTS), "build it again: python -m benchmarks.pages"
 
 
-def test_the_claims_in_the_readme_are_what_the_files_say() -> None:
-    text = README.read_text(encoding="utf-8")
+def test_the_table_of_claims_is_what_the_files_say() -> None:
+    text = CLAIMS.read_text(encoding="utf-8")
     assert with_claims(text, short(RESULTS)) == text, "build it again: python -m benchmarks.pages"
 
 

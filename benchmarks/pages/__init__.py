@@ -1,1 +1,1 @@
-"""Pages that are built from `benchmarks/results/`, never typed: `docs/results.md` and its short form in the README."""
+"""Pages that are built from `benchmarks/results/`, never typed: `docs/results.md` and, in short, `docs/claims.md`."""

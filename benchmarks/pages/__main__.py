@@ -1,4 +1,4 @@
-"""`python -m benchmarks.pages`: build `docs/results.md`, the short form in the README, and the trend of the ratios."""
+"""`python -m benchmarks.pages`: build `docs/results.md`, in short `docs/claims.md`, and the trend of the ratios."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from benchmarks.pages import results, trend
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "results.md"
-README = ROOT / "README.md"
+CLAIMS = ROOT / "docs" / "claims.md"
 BEGIN, END = "<!-- claims: built by python -m benchmarks.pages -->\n", "<!-- end of claims -->\n"
 
 
-def with_claims(readme: str, claims: str) -> str:
-    """Return the README's text with its table of claims replaced."""
-    before, _, rest = readme.partition(BEGIN)
+def with_claims(text: str, claims: str) -> str:
+    """Return a page's text with its table of claims replaced."""
+    before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return before + BEGIN + claims + END + after
 
@@ -25,9 +25,10 @@ def main() -> None:
     """Build every page."""
     argparse.ArgumentParser(prog="python -m benchmarks.pages", description=__doc__).parse_args()
     PAGE.write_text(results.page(RESULTS), encoding="utf-8")
-    README.write_text(with_claims(README.read_text(encoding="utf-8"), results.short(RESULTS)), encoding="utf-8")
+    CLAIMS.write_text(with_claims(CLAIMS.read_text(encoding="utf-8"), results.short(RESULTS)), encoding="utf-8")
     trend.draw(RESULTS, RESULTS / "trend.png")
-    print(f"written: {PAGE.relative_to(ROOT)}, README.md, {(RESULTS / 'trend.png').relative_to(ROOT)}")
+    written = (PAGE, CLAIMS, RESULTS / "trend.png")
+    print(f"written: {', '.join(str(path.relative_to(ROOT)) for path in written)}")
 
 
 if __name__ == "__main__":

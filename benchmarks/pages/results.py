@@ -50,7 +50,7 @@ def page(results: Path) -> str:
 
 
 def short(results: Path) -> str:
-    """Return one line per study, for the README: which claims were seen, which were not, how many are open."""
+    """Return one line per study, for `docs/claims.md`: which claims were seen, which were not, how many are open."""
     lines = ["| study | agrees | does not agree | cannot be told here |", "|---|---|---|---|"]
     for record in latest(results).values():
         if "study" in record:
