@@ -47,7 +47,7 @@ class Own:
     """A server, and whether its steps share a process."""
 
     server: EmbeddedServer
-    fused: bool
+    in_process: bool
 
     @property
     def process(self) -> set[str]:
