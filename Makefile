@@ -55,7 +55,7 @@ $(VENV)/.all: pyproject.toml constraints.txt | $(PY)
 
 # Programs that are no Python packages: installed where that needs no questions, named where it does.
 programs: $(VENV)/.all
-	@$(PY) -m tests.needs
+	@$(PY) -m tests.support.needs
 
 # PyTorch stays at its version unless another is named: `make lock TORCH=2.14.1`.
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
@@ -93,11 +93,11 @@ test-client: CLIENT_PY := .venv-client/bin/python
 test-client:
 	$(PYTHON) -m venv --clear .venv-client
 	$(CLIENT_PY) -m pip install --quiet --disable-pip-version-check -e ".[client]" "numpy>=2" pytest pytest-timeout
-	$(CLIENT_PY) -m pytest -q --noconftest -o markers= -o addopts=-ra $(CLIENT_QUICK:%=tests/test_clients_%.py) tests/test_contract.py
+	$(CLIENT_PY) -m pytest -q --noconftest -o markers= -o addopts=-ra $(CLIENT_QUICK:%=tests/test_clients_%.py) tests/unit/contract/test_contract.py
 
 # The numeric tests under the instruction sets and numbers of threads of other machines.
 test-processors: $(VENV)/.all
-	$(PY) -m tests.processors
+	$(PY) -m tests.support.processors
 
 # The same with the newest version of everything that pyproject.toml allows, in an environment of its own.
 test-latest:
@@ -105,7 +105,7 @@ test-latest:
 
 soak: $(VENV)/.all
 	$(PIP_INSTALL) $(WITH_TORCH) -e ".[$(ALL),soak]"
-	$(PY) -m pytest tests/soak_serving.py tests/soak_clients.py tests/soak_guides.py tests/soak_training.py
+	$(PY) -m pytest tests/soak/serving.py tests/soak/clients.py tests/soak/guides.py tests/soak/training.py
 
 # The reference of what is imported by users; open docs/reference/index.html.
 reference: $(VENV)/.all
@@ -124,7 +124,7 @@ types: $(VENV)/.all
 	$(PY) -m mypy
 
 laws: $(VENV)/.all
-	$(PY) -m pytest -q tests/test_import_boundaries.py tests/test_structure.py
+	$(PY) -m pytest -q tests/unit/project/test_import_boundaries.py tests/unit/project/test_structure.py
 
 bench: $(VENV)/.all
 	$(PY) -m benchmarks

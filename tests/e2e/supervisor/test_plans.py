@@ -1,0 +1,125 @@
+"""TensorRT plans and weights that lie beside their graphs: told apart, placed, and refused where they do not belong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from crosswire.contract import Contract, sha256_of
+from crosswire.export.onnx_graph import described, save
+from crosswire.serving.__main__ import main
+from crosswire.serving.errors import ServingError
+from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.repository.assemble import assemble
+from crosswire.serving.repository.model_config import Runtime
+from crosswire.serving.repository.networks import find_networks
+from crosswire.serving.repository.plans import Host, faults
+from crosswire.serving.steps.runtime.network import open_session
+from tests.support.servers.real import NETWORK, REPOSITORY, assert_answers, contract
+
+VARIED = "rooms_cen_int8"
+DTYPES = {"UINT8": np.uint8, "FP32": np.float32}
+
+
+def copied(folder: Path, name: str) -> Path:
+    """Put a network into a repository; return its graph."""
+    shutil.copytree(REPOSITORY / name, folder / name)
+    return folder / name / Contract.load(folder / name).graph.file
+
+
+def with_plan(graph: Path, **changes: Any) -> Path:
+    """Put a plan and its manifest, as `export` writes them, beside a graph; return the graph."""
+    plan = graph.with_suffix(".plan")
+    plan.write_bytes(f"plan of {graph.name}".encode())
+    manifest = {
+        "sha256": sha256_of(plan),
+        "onnx_sha256": sha256_of(graph),
+        "tensorrt": "10.9.0",
+        "compute_capability": "9.0",
+        "version_compatible": False,
+        **changes,
+    }
+    graph.with_suffix(".plan.json").write_text(json.dumps(manifest))
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"onnx_sha256": "0" * 64}, "it was built from another graph"),
+        ({"sha256": "0" * 64}, "the plan is not the one that its manifest names"),
+        ({"tensorrt": "8.6.1"}, "it was built with TensorRT 8.6.1, here is 10.9.0"),
+        ({"compute_capability": "8.6"}, "it was built for compute capability 8.6, here is 9.0"),
+    ],
+)
+def test_a_plan_for_another_graph_library_or_gpu_is_found_out(
+    changes: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    host, sha256 = Host("10.9.0", "9.0"), contract().graph.sha256
+    assert faults(with_plan(copied(tmp_path / "good", NETWORK)), sha256, host) == []
+    (found,) = faults(with_plan(copied(tmp_path / "bad", NETWORK), **changes), sha256, host)
+    assert said in found
+    compatible = with_plan(copied(tmp_path / "other", NETWORK), tensorrt="10.1.0", version_compatible=True)
+    assert faults(compatible, sha256, host) == []
+
+
+def test_the_doctor_names_the_cure_for_a_plan_that_is_out_of_date(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_plan(copied(tmp_path, NETWORK), onnx_sha256="0" * 64)
+    assert main(["doctor", "--repository", str(tmp_path), "--http-port", "0", "--grpc-port", "0"]) == 1
+    text = capsys.readouterr().out
+    assert f"BROKEN  {NETWORK} plan: it was built from another graph" in text
+    assert f"crosswire plan-script {NETWORK}" in text
+
+
+@pytest.mark.parametrize("name", (NETWORK, VARIED))
+def test_the_container_serves_plans_in_the_place_of_their_graphs(name: str, tmp_path: Path) -> None:
+    """TensorRT itself is not run: what is compared is where every file lies and what the configurations say."""
+    copied(tmp_path / "source", name)
+    bare = assemble(find_networks(tmp_path / "source"), Runtime.CONTAINER, tmp_path / "bare", copy_graphs=True)
+    native = {key for key, config in bare.configs.items() if config.backend == "onnxruntime"}
+    assert native == {name} if name == NETWORK else len(native) == 3
+    for graph in (tmp_path / "source" / name / "1").glob("*.onnx"):
+        with_plan(graph)
+    made = assemble(find_networks(tmp_path / "source"), Runtime.CONTAINER, tmp_path / "made", copy_graphs=True)
+    for key, config in made.configs.items():
+        before = bare.configs[key]
+        assert (list(config.input), list(config.output)) == (list(before.input), list(before.output))
+        assert config.backend == ("tensorrt" if key in native else before.backend)
+        if key in native:
+            version = tmp_path / "made" / key / "1"
+            assert config.default_model_filename == "model.plan"
+            assert [path.name for path in version.iterdir()] == ["model.plan"]
+            assert (version / "model.plan").read_bytes().startswith(b"plan of model")
+    embedded = assemble(find_networks(tmp_path / "source"), Runtime.EMBEDDED, tmp_path / "embedded", copy_graphs=False)
+    assert embedded.configs[f"{name}_fused"].backend == "python"
+
+
+def test_a_plan_of_another_graph_is_not_served(tmp_path: Path) -> None:
+    with_plan(copied(tmp_path / "source", NETWORK), onnx_sha256="0" * 64)
+    with pytest.raises(ServingError, match=r"built from another graph.*or remove it"):
+        assemble(find_networks(tmp_path / "source"), Runtime.CONTAINER, tmp_path / "made", copy_graphs=False)
+
+
+def test_a_network_with_its_weights_in_a_second_file_is_served(tmp_path: Path) -> None:
+    folder = tmp_path / "source" / NETWORK
+    graph = copied(tmp_path / "source", NETWORK)
+    zeros = {spec.name: np.zeros([1, *spec.shape], DTYPES[spec.dtype]) for spec in contract().inputs}
+    expected = open_session(graph, contract().graph.sha256).run(None, zeros)
+    save(onnx.load(graph), graph, largest=1000)
+    replace(contract(), graph=described(graph, folder)).save(folder)
+    assert graph.with_name("model.onnx.data").stat().st_size > 10 * graph.stat().st_size
+    found = open_session(graph, sha256_of(graph), weights=True).run(None, zeros)
+    assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
+    assemble(find_networks(tmp_path / "source"), Runtime.CONTAINER, tmp_path / "made", copy_graphs=True)
+    assert (tmp_path / "made" / NETWORK / "1" / "model.onnx.data").is_file()
+    with EmbeddedServer(tmp_path / "source") as server:
+        assert_answers(server)

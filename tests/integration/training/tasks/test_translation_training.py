@@ -1,0 +1,377 @@
+"""Training generators: every preset learns, a killed run resumes exactly, losses and errors are what they say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from crosswire.training.__main__ import main
+from crosswire.training.config import ConfigError, NetworkConfig, TrainConfig
+from crosswire.training.datasets.taskonomy.images import STORED
+from crosswire.training.datasets.taskonomy.write import write_taskonomy
+from crosswire.training.engine.checkpoints import LAST
+from crosswire.training.engine.fit import fit
+from crosswire.training.engine.run_folder import read_run, write_config, write_weights
+from crosswire.training.models import sparse_norms
+from crosswire.training.models.inception import Inception
+from crosswire.training.models.translation import ImageMix, build_translator
+from crosswire.training.overrides import override
+from crosswire.training.tasks.audio_video.config import AudioVideoConfig
+from crosswire.training.tasks.audio_video.config import ExtractorConfig as Extractor
+from crosswire.training.tasks.audio_video.config import NetworkConfig as AudioVideoNetwork
+from crosswire.training.tasks.presets import PRESETS, preset
+from crosswire.training.tasks.registry import task_of
+from crosswire.training.tasks.segmentation.losses import sparsity_loss
+from crosswire.training.tasks.translation.config import DOMAINS as ALL_DOMAINS
+from crosswire.training.tasks.translation.config import TranslationConfig, TranslatorConfig
+from crosswire.training.tasks.translation.data import ImageBatch, ViewDataset, eval_loader, train_transform
+from crosswire.training.tasks.translation.domains import codec, codecs
+from crosswire.training.tasks.translation.images import RoomImages, images
+from crosswire.training.tasks.translation.losses import believed, per_flow, task_error
+from crosswire.training.tasks.translation.metrics import FeatureDistances, ImageMetrics
+from crosswire.training.tasks.translation.module import TranslationTask
+from crosswire.training.tasks.translation.settings import ImagesConfig
+from tests.integration.training.engine.test_resume import VAL_EVERY, die, finish, resume
+from tests.support.fork_server import ForkServer
+from tests.unit.training.models.test_networks import tiny_config
+
+TINY = (
+    "network.levels=4",
+    "network.width=4",
+    "data.height=32",
+    "data.width=48",
+    "data.resize=1.0",
+    "data.train_scenes=4",
+    "data.val_scenes=2",
+    "data.test_scenes=2",
+    "data.batch=2",
+    "optimiser.discriminator_width=4",
+    "steps=20",
+    "val_every=20",
+)
+TRANSLATIONS = {name: c for name, c in PRESETS.items() if isinstance(c, TranslationConfig)}
+
+
+#: Endings of presets that differ from another one only in where their fusion stands.
+PLACES = tuple(
+    f"-{fusion}-{place}"
+    for fusion in ("concat", "average", "align", "attention")
+    for place in ("early", "middle", "late")
+)
+
+
+@pytest.fixture(scope="module")
+def taskonomy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write rooms in the layout of Taskonomy, in its own ranges."""
+    root = tmp_path_factory.mktemp("taskonomy")
+    write_taskonomy(3, 6, (32, 48), root)
+    return root
+
+
+def shrunk(name: str, path: Path | None = None, *more: str) -> TranslationConfig:
+    """Return a preset at a tiny size."""
+    config = TRANSLATIONS[name]
+    place = [f"data.path={path}"] if config.data.name == "taskonomy" else []
+    return override(config, [*TINY, *place, *more])
+
+
+def error(config: TranslationConfig, network: nn.Module) -> float:
+    """Return the absolute error of a network on what it trains on."""
+    batch = next(iter(eval_loader(override(config, ["data.batch=4"]), images(config.data, config.network, "train"))))
+    with torch.no_grad():
+        answers = network.train()(*batch.inputs).answers
+        return float(task_error(answers, batch.targets, codecs(config.network.outputs, config.network), 1.0, 1.0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in TRANSLATIONS if not name.endswith(PLACES)])
+def test_the_error_of_every_preset_falls(name: str, taskonomy: Path, tmp_path: Path) -> None:
+    """By a fifth for most; by 6 % where three tasks take turns, which get three times as many steps for it."""
+    steps = 60 if name.endswith(("-random", "-compact")) else 20
+    more = ("network.dropout=0", "optimiser.lr=2e-3", "optimiser.gamma_lr=2e-3", f"steps={steps}", f"val_every={steps}")
+    config = shrunk(name, taskonomy, *more)
+    torch.manual_seed(config.seed)
+    before = error(config, build_translator(config.network))
+    fit(config, tmp_path, progress=False)
+    assert error(config, read_run(tmp_path).network) < 0.97 * before
+
+
+@pytest.mark.parametrize("name", [name for name in TRANSLATIONS if name.endswith(PLACES)])
+def test_a_fusion_in_other_places_trains_in_every_kernel(name: str, taskonomy: Path, tmp_path: Path) -> None:
+    config = shrunk(name, taskonomy, "network.dropout=0", "steps=2", "val_every=2")
+    torch.manual_seed(config.seed)
+    before = build_translator(config.network).state_dict()
+    fit(config, tmp_path, progress=False)
+    kernels = {key: weight for key, weight in read_run(tmp_path).network.named_parameters() if weight.ndim == 4}
+    assert kernels and [key for key, weight in kernels.items() if torch.equal(weight, before[key])] == []
+
+
+def test_an_adversarial_run_killed_and_resumed_ends_in_the_same_weights(forks: ForkServer, tmp_path: Path) -> None:
+    """Order, dropout, the sampled task, both Adams, statistics and the moving rate all have to come back."""
+    more = ("network.inputs=rgb,shade,texture", "network.outputs=rgb,shade,texture", "network.cycle=true")
+    more += ("network.dropout=0.5", "network.norm=instance", "optimiser.adversarial=1", "optimiser.random_task=true")
+    settings = [w for s in (*TINY, *more, "steps=24", f"val_every={VAL_EVERY}") for w in ("--set", s)]
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    finish("rooms-translate", "--to", straight, *settings)
+    die(forks, "rooms-translate", "--to", killed, *settings)
+    resume(forks, killed)
+    one, other = (torch.load(folder / LAST, weights_only=True) for folder in (straight, killed))
+    assert one["global_step"] == other["global_step"] == 48  # two optimisers
+    assert any(key.startswith("judges.") for key in one["state_dict"])
+    assert all(torch.equal(tensor, other["state_dict"][key]) for key, tensor in one["state_dict"].items())
+    for mine, yours in zip(one["optimizer_states"], other["optimizer_states"], strict=True):
+        for first, second in zip(mine["state"].values(), yours["state"].values(), strict=True):
+            assert torch.equal(first["exp_avg_sq"], second["exp_avg_sq"])
+    kept = (torch.load(folder / "weights.pt", weights_only=True) for folder in (straight, killed))
+    first, second = kept
+    assert all(torch.equal(tensor, second[key]) for key, tensor in first.items())
+
+
+def batch_of(config: TranslationConfig) -> ImageBatch:
+    """Return a batch of noise."""
+    network = config.network
+    torch.manual_seed(0)
+    inputs = [torch.rand(2, codec(name, network).domain.channels, 32, 48) * 2 - 1 for name in network.inputs]
+    return ImageBatch(inputs, torch.rand(2 * len(network.outputs), 3, 32, 48) * 2 - 1)
+
+
+def test_the_objective_is_gan_and_a_hundred_times_l1_of_every_stream_and_the_ensemble() -> None:
+    config = shrunk(
+        "rooms-translate", None, "optimiser.adversarial=1", "optimiser.stream_loss=1", "network.fusion=none"
+    )
+    task = TranslationTask(config).train()
+    batch = batch_of(config)
+    made = task.network(*batch.inputs)
+    first, second = made.flows[:2], made.flows[2:]
+    gan = sum(
+        torch.nn.functional.softplus(-task.judges[0](x.expand(-1, 3, -1, -1), y)).mean()
+        for x, y in zip(batch.inputs, (first, second), strict=True)
+    )
+    l1 = sum((picture - batch.targets).abs().mean() for picture in (first, second, made.answers))
+    torch.testing.assert_close(task.generator_loss(batch, made), gan + 100 * l1, rtol=1e-4, atol=1e-3)
+
+
+def test_a_discriminator_is_asked_for_every_flow_and_the_sum_is_over_flows() -> None:
+    stacked = torch.arange(4.0).view(4, 1)  # two tasks of two samples
+    assert per_flow(stacked, 2, 4).flatten().tolist() == [0, 1, 0, 1, 2, 3, 2, 3]
+    logits = [torch.zeros(2, 1, 3, 3), torch.zeros(2, 1, 3, 3)]
+    assert float(believed(logits, true=True, streams=2)) == pytest.approx(4 * np.log(2))
+
+
+def test_a_detached_ensemble_trains_alpha_alone() -> None:
+    more = ("optimiser.detach_ensemble=true", "optimiser.stream_loss=1e-9")
+    config = shrunk("rooms-translate", None, *more)
+    task = TranslationTask(config).train()
+    batch = batch_of(config)
+    task.network.mix.scores.data[0, 0] += 1
+    task.generator_loss(batch, task.network(*batch.inputs)).backward()
+    assert task.network.mix.scores.grad.abs().min() > 0
+    assert task.network.decoder.stages[-1].conv.weight.grad.abs().max() < 1e-6
+
+
+def test_a_random_task_leaves_the_norms_of_the_others_where_they_are(tmp_path: Path) -> None:
+    """λ reaches the scaling factors of all tasks, so here it presses hard, and on those of one task alone."""
+    more = ("network.inputs=rgb,shade,texture", "network.outputs=rgb,shade,texture", "network.cycle=true")
+    one = ("optimiser.random_task=true", "steps=1", "val_every=1", "optimiser.sparsity=1e6")
+    config = shrunk("rooms-translate", None, *more, *one)
+    torch.manual_seed(config.seed)
+    fresh = TranslationTask(config).network
+    before = dict(fresh.named_parameters())
+    fit(config, tmp_path, progress=False)
+    trained = read_run(tmp_path).network
+    after = dict(trained.named_parameters())
+    moved = {
+        key.split("parts.")[1][0]
+        for key, parameter in after.items()
+        if ".parts." in key and not torch.equal(parameter, before[key])
+    }
+    assert len(moved) == 1
+    pressed = sum(gamma.numel() for norm in sparse_norms(fresh).values() for gamma in norm.penalised()) / 3
+    fall = (sparsity_loss(fresh) - sparsity_loss(trained)).item()
+    assert fall == pytest.approx(config.optimiser.gamma_lr * pressed, rel=1e-2)
+
+
+def test_cross_task_consistency_reaches_the_first_task_through_a_trained_network(tmp_path: Path) -> None:
+    tie = shrunk("rooms-translate", None, "network.inputs=depth", "network.outputs=normal", "steps=2", "val_every=2")
+    fit(tie, tmp_path / "tie", progress=False)
+    more = ("optimiser.l1=1", "optimiser.consistency=1", f"optimiser.consistency_run={tmp_path / 'tie'}")
+    config = shrunk("rooms-multitask", None, *more)
+    task, batch = TranslationTask(config).train(), batch_of(config)
+    made = task.network(*batch.inputs)
+    plain = sum((a - b).abs().mean() for a, b in zip(made.answers.chunk(2), batch.targets.chunk(2), strict=True))
+    tied = read_run(tmp_path / "tie").network
+    more_loss = (tied(made.answers[:2].mean(1, keepdim=True)).answers - batch.targets[2:]).abs().mean()
+    torch.testing.assert_close(task.generator_loss(batch, made), plain + more_loss)
+    assert not [key for key in task.state_dict() if key.startswith("_consistent")]
+    with pytest.raises(ConfigError, match="is no translation of normal to depth"):
+        TranslationTask(override(config, ["network.outputs=normal,depth"]))
+    with pytest.raises(
+        ConfigError, match=r"codes depth with .*; set network.depth_gain=1.0 and network.depth_top=2\.39"
+    ):
+        TranslationTask(override(config, ["network.depth_gain=512.0"]))
+    for other in (tiny_config("refinenet14"), AudioVideoNetwork(video=Extractor(width=2), audio=Extractor(width=2))):
+        run = TrainConfig(network=other) if isinstance(other, NetworkConfig) else AudioVideoConfig(network=other)
+        write_config(tmp_path / "tie", run)
+        write_weights(tmp_path / "tie", task_of(run).build(other).state_dict())
+        with pytest.raises(ConfigError, match="is no translation of depth to normal"):
+            TranslationTask(config)
+
+
+def test_errors_are_mean_absolute_mean_square_and_its_root() -> None:
+    network = TranslatorConfig(levels=4, width=4)
+    metrics = ImageMetrics(network)
+    truth = torch.zeros(2, 3, 4, 4)
+    flows = torch.cat([truth + 0.5, truth - 0.1])
+    metrics.update(ImageMix((truth + 0.2), flows), truth)
+    scores = metrics.compute()
+    assert scores["rgb"] == pytest.approx({"mae": 0.2, "mse": 0.04, "rmse": 0.2})
+    assert scores["rgb from shade"]["mae"] == pytest.approx(0.5)
+    assert scores["rgb from texture"]["rmse"] == pytest.approx(0.1)
+
+
+class Colours(nn.Module):
+    """Random features of a picture's colours."""
+
+    num_features = 4
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map uint8 [N, 3, H, W] to [N, 4]."""
+        generator = torch.Generator().manual_seed(0)
+        return (images.float() / 255).mean((2, 3)) @ torch.randn(3, 4, generator=generator)
+
+
+@pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance`")
+def test_fid_and_kid_of_the_truth_are_nothing_and_grow_with_the_distance() -> None:
+    torch.manual_seed(0)
+    truth = torch.rand(40, 3, 8, 8) * 2 - 1 + torch.randn(40, 3, 1, 1) * 0.2
+    found = []
+    for shift in (0.0, 0.2, 0.5):
+        distances = FeatureDistances(("rgb",), Colours(), 40)
+        distances.update(ImageMix((truth + shift).clamp(-1, 1), truth), truth.clamp(-1, 1))
+        found.append(distances.compute()["rgb"])
+    assert abs(found[0]["fid"]) < 1e-3
+    assert found[0]["fid"] < found[1]["fid"] < found[2]["fid"]
+    assert found[0]["kid"] < found[1]["kid"] < found[2]["kid"]
+
+
+def test_the_inception_network_has_the_published_size_and_reads_its_weights_from_a_file(tmp_path: Path) -> None:
+    with torch.device("meta"):
+        network = Inception().eval()
+        assert network(torch.empty(1, 3, 64, 64, dtype=torch.uint8)).shape == (1, 2048)
+    assert sum(p.numel() for p in network.parameters()) == 21_785_568
+    assert "Mixed_7c.branch3x3dbl_3b.conv.weight" in network.state_dict()
+    (tmp_path / "other.pth").write_bytes(b"nothing")
+    from crosswire.training.models.inception import load_inception
+
+    with pytest.raises(ConfigError, match="no state dict of Inception v3"):
+        load_inception(tmp_path / "other.pth")
+
+
+@pytest.mark.parametrize("name", ["rgb", "shade", "depth"])
+@pytest.mark.parametrize("metres", [{}, {"depth_gain": 1.0, "depth_top": 2.3978952727983707}])
+def test_a_domain_decodes_to_what_was_encoded(name: str, metres: dict[str, Any]) -> None:
+    code = codec(name, TranslatorConfig(**metres))
+    if code.domain.is_depth:
+        raw: Any = np.linspace(0, 10, 48, dtype=np.float32).reshape(6, 8)
+    else:
+        raw = np.arange(48 * code.domain.channels, dtype=np.uint8).reshape(6, 8, -1)
+    coded = code.encode(raw)
+    assert coded.min() >= -1 and coded.max() <= 1 and coded.shape == (code.domain.channels, 6, 8)
+    decoded = code.decode(np.broadcast_to(coded, (3, 6, 8)))
+    np.testing.assert_allclose(decoded, raw, rtol=1e-4, atol=1e-4)
+    assert decoded.dtype == raw.dtype
+
+
+def test_every_domain_has_a_code_and_a_place_in_taskonomy() -> None:
+    for name in ALL_DOMAINS:
+        assert codec(name, TranslatorConfig()).domain.name == name
+    assert set(STORED) == set(ALL_DOMAINS)
+    with pytest.raises(ConfigError, match="taskonomy has no labels; allowed are rgb"):
+        images(ImagesConfig("taskonomy", "."), TranslatorConfig(outputs=("labels",), classes=3), "train")
+
+
+def test_taskonomy_is_read_in_its_ranges_and_split_two_to_one(taskonomy: Path) -> None:
+    config = override(TRANSLATIONS["taskonomy-rgb-edge-depth"], [f"data.path={taskonomy}"])
+    train_views, val_views = (images(config.data, config.network, split) for split in ("train", "val"))
+    assert (len(train_views), len(val_views)) == (4, 2)
+    rooms = RoomImages(TranslatorConfig(inputs=("depth", "edge", "texture"), outputs=("rgb",)), 3, 6, (32, 48))
+    view, truth = train_views[0], rooms[0]
+    np.testing.assert_array_equal(view["edge"], truth["edge"])
+    np.testing.assert_allclose(view["true depth"], truth["depth"], atol=1 / 512)
+    (taskonomy / "edge_occlusion" / "point_5_view_0_domain_edge_occlusion.png").rename(taskonomy / "away.png")
+    with pytest.raises(ConfigError, match=r"point_5_view_0_domain_edge_occlusion\.png: is missing"):
+        images(config.data, config.network, "val")
+    (taskonomy / "away.png").rename(taskonomy / "edge_occlusion" / "point_5_view_0_domain_edge_occlusion.png")
+
+
+def test_a_view_is_cropped_and_mirrored_as_a_whole_and_normals_turn_round() -> None:
+    network = TranslatorConfig(inputs=("normal", "shade"), outputs=("rgb",))
+    view = RoomImages(network, 1, 1, (36, 54))[0]
+    config = override(TRANSLATIONS["rooms-translate"], [*TINY, "data.resize=1.125", "data.flip=1"]).data
+    changed = train_transform(config, 0)(view, 5)
+    assert {picture.shape[:2] for picture in changed.values()} == {(32, 48)}
+    again = train_transform(config, 0)(view, 5)
+    assert all(np.array_equal(picture, again[name]) for name, picture in changed.items())
+    plain = train_transform(
+        override(TRANSLATIONS["rooms-translate"], [*TINY, "data.resize=1.125", "data.flip=0"]).data, 0
+    )
+    straight = plain(view, 5)
+    np.testing.assert_array_equal(changed["shade"], straight["shade"][:, ::-1])
+    np.testing.assert_array_equal(changed["normal"][..., 0], 255 - straight["normal"][:, ::-1, 0])
+
+
+def test_rooms_come_in_as_sensors_take_them_and_go_out_as_they_are() -> None:
+    network = TranslatorConfig(inputs=("rgb", "depth", "shade"), outputs=("rgb", "depth", "shade"), cycle=True)
+    source = RoomImages(network, 1, 12, (32, 40))
+    views = [source[index] for index in range(12)]
+    assert any((view["depth"] == 0).any() for view in views)
+    assert all((view["true depth"] > 0).all() for view in views)
+    assert any(view["true rgb"].mean() > 1.5 * view["rgb"].mean() for view in views)  # a dark room
+    dataset = ViewDataset(source, codecs(network.inputs, network), codecs(network.outputs, network), lambda v, _: v)
+    inputs, targets = dataset[0]
+    assert [tuple(x.shape) for x in inputs] == [(3, 32, 40), (1, 32, 40), (1, 32, 40)]
+    assert {tuple(x.shape) for x in targets} == {(3, 32, 40)}
+
+
+def test_the_commands_train_score_infer_and_report_a_translation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    settings = [w for s in (*TINY, "steps=2", "val_every=2") for w in ("--set", s)]
+    assert main(["train", "rooms-multitask", "--to", str(run), "--quiet", *settings]) == 0
+    assert "a constant colour: mae" in capsys.readouterr().out
+    assert main(["evaluate", str(run), "--flip", "--quiet"]) == 2
+    assert "belong to segmentation" in capsys.readouterr().err
+    np.savez(tmp_path / "in.npz", rgb=np.zeros((2, 3, 32, 48), np.float32))
+    assert main(["infer", str(run), "--tensors", str(tmp_path / "in.npz"), "--out", str(tmp_path / "out.npz")]) == 0
+    with np.load(tmp_path / "out.npz") as made:
+        assert {name: made[name].shape for name in made.files} == dict.fromkeys(
+            ("predicted_depth", "predicted_normal"), (2, 3, 32, 48)
+        )
+    assert main(["report", str(run)]) == 0
+    page = (run / "report" / "index.html").read_text(encoding="utf-8")
+    assert "Translated test views" in page and (run / "report" / "pictures.png").stat().st_size > 1000
+    scores = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["scores"]
+    assert set(scores["depth"]) == {"mae", "mse", "rmse", "constant_mae"}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("data.height=100", "set network.levels=2"),
+        ("network.inputs=shade,segment2d", "the rooms have no domain 'segment2d'"),
+        ("optimiser.consistency=1", "go together"),
+        ("network.outputs=labels", "with labels among network.outputs it is 2 to 255"),
+        ("network.inputs=labels", r"network.inputs has 'labels'; allowed are rgb, .*, segment25d$"),
+        ("data.name=cityscapes", "allowed are rooms, taskonomy, none"),
+    ],
+)
+def test_a_run_that_cannot_be_is_refused_with_what_to_do(assignment: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        fit(override(preset("rooms-translate"), [assignment]), tmp_path, progress=False)

@@ -1,0 +1,97 @@
+"""The pace of a stream in virtual time: when frames arrive, which are dropped, and how old answers are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crosswire.clients import AsyncPredictor, Segmentation
+from crosswire.clients.stream.frames import Frame
+from crosswire.clients.stream.run import Mode, Seen, StreamOptions, run_stream
+from tests.support.servers.real import depth_png, jpeg
+from tests.support.servers.scripted_server import PIPELINE, SIZE, ScriptedServer
+from tests.support.virtual_time import run_virtually, virtual_loop
+
+MOMENTS = (0.0, 0.1, 0.15, 0.45, 0.5, 0.55, 0.6, 1.0)
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> list[Frame]:
+    """Frames of a recording whose camera does not tick evenly."""
+    rgb, depth = tmp_path / "rgb.jpg", tmp_path / "depth.png"
+    rgb.write_bytes(jpeg(*SIZE))
+    depth.write_bytes(depth_png(*SIZE))
+    return [Frame(index, str(moment), moment, rgb, depth) for index, moment in enumerate(MOMENTS)]
+
+
+class Played:
+    """A stream that was played to a scripted server, from the virtual moment 0 on."""
+
+    def __init__(
+        self, frames: list[Frame], server: ScriptedServer, options: StreamOptions, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("crosswire.clients.async_client.open_async_transport", lambda *_: server)
+        self.seen = [Seen(frame) for frame in frames]
+        self.delivered: list[int] = []
+        self.ended = run_virtually(self._play(options))
+
+    async def _play(self, options: StreamOptions) -> float:
+        async with AsyncPredictor("grpc://127.0.0.1:1") as predictor:
+            await run_stream(predictor, PIPELINE, self.seen, options, self._deliver)
+        return virtual_loop().time()
+
+    def _deliver(self, frame: Frame, _: Segmentation) -> None:
+        self.delivered.append(frame.index)
+
+    @property
+    def arrived(self) -> list[float]:
+        """When every frame came."""
+        return [one.arrived for one in self.seen]
+
+    @property
+    def latencies(self) -> list[float | None]:
+        """How old every answer was, in milliseconds."""
+        return [None if one.latency_ms is None else round(one.latency_ms, 6) for one in self.seen]
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("speed", [1.0, 4.0])
+def test_frames_arrive_at_the_recorded_pace_or_a_multiple_of_it(
+    speed: float, mode: Mode, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = Played(frames, ScriptedServer(0.001), StreamOptions(mode, speed), monkeypatch)
+    assert played.arrived == pytest.approx([moment / speed for moment in MOMENTS])
+    assert played.latencies == [1.0] * len(frames) and played.delivered == list(range(len(frames)))
+    assert played.ended == pytest.approx(MOMENTS[-1] / speed + 0.001)
+
+
+def test_frames_that_come_too_fast_wait_in_a_queue_and_grow_old(
+    frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = Played(frames, ScriptedServer(0.2), StreamOptions(Mode.QUEUE), monkeypatch)
+    assert played.arrived == pytest.approx(list(MOMENTS)) and not any(one.dropped for one in played.seen)
+    assert played.latencies == pytest.approx([200, 300, 450, 350, 500, 650, 800, 600])
+    assert played.delivered == list(range(len(frames)))
+
+
+def test_a_full_queue_lets_the_source_wait(frames: list[Frame], monkeypatch: pytest.MonkeyPatch) -> None:
+    played = Played(frames, ScriptedServer(1.0), StreamOptions(Mode.QUEUE, window=1, waiting=1), monkeypatch)
+    assert played.arrived == pytest.approx([0.0, 0.1, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    assert max(one.latency_ms or 0 for one in played.seen) == pytest.approx(2000), "two requests take that long"
+
+
+def test_without_a_pace_frames_come_as_fast_as_they_are_taken(
+    frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = Played(frames, ScriptedServer(0.1), StreamOptions(speed=0.0, window=1, waiting=2), monkeypatch)
+    assert played.ended == pytest.approx(0.1 * len(frames)) and played.delivered == list(range(len(frames)))
+
+
+def test_only_the_newest_frame_waits_where_others_may_be_dropped(
+    frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = Played(frames, ScriptedServer(0.2), StreamOptions(Mode.DROP, window=1), monkeypatch)
+    assert [one.frame.index for one in played.seen if one.dropped] == [1, 4, 5]
+    assert played.latencies == pytest.approx([200, None, 250, 200, None, None, 250, 200])
+    assert played.delivered == [0, 2, 3, 6, 7]
