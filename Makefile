@@ -11,14 +11,14 @@ TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(1 + min(3, len(os.sched
 # neighbour stops everything.
 export GOMP_SPINCOUNT ?= 2000
 
-.PHONY: help setup lock programs demo demo-train serve test test-quick test-client test-processors test-latest soak reference check lint types laws bench bench-gpu clean
+.PHONY: help setup lock programs demo demo-train serve test test-unit test-client test-processors test-latest soak reference check lint types laws bench bench-gpu clean
 
 help:
 	@echo "make demo        start Triton, segment RGB-D pictures, write demo/out (about a minute, no PyTorch)"
 	@echo "make demo-train  the same from scratch: train, evaluate, export, serve, predict (about ten minutes)"
 	@echo "make serve       serve $(REPOSITORY) on 127.0.0.1 until Ctrl-C"
 	@echo "make test        run all tests        make check  ruff, mypy, import boundaries"
-	@echo "make test-quick  tests that need neither training nor a server        make reference  the API reference"
+	@echo "make test-unit   tests that need neither training nor a server        make reference  the API reference"
 	@echo "make test-latest the same with the newest packages        make lock  renew the tested set, constraints.txt"
 	@echo "make test-processors  the numeric tests as other processors compute them"
 	@echo "make bench       measure the CPU      make bench-gpu  measure an NVIDIA GPU"
@@ -82,18 +82,15 @@ test: programs
 	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations 25
 
 # What is decided without training and without a server, on every Python that the project supports.
-QUICK = test_contract test_docs test_dockerfile test_import_boundaries test_pages test_records test_structure test_table \
-	$(addprefix test_clients_,$(CLIENT_QUICK)) $(addprefix test_serving_,journal run_state settings)
-CLIENT_QUICK = address balance contact_sheet depth load pictures score stream_pace talk waiting
-test-quick: $(VENV)/.all
-	$(PY) -m pytest -q $(QUICK:%=tests/%.py)
+test-unit: $(VENV)/.all
+	$(PY) -m pytest -q -n $(TEST_PROCESSES) --dist loadfile tests/unit
 
 # The extra `client` in an environment of its own, with numpy 2: other packages than pytest may not be needed.
 test-client: CLIENT_PY := .venv-client/bin/python
 test-client:
 	$(PYTHON) -m venv --clear .venv-client
 	$(CLIENT_PY) -m pip install --quiet --disable-pip-version-check -e ".[client]" "numpy>=2" pytest pytest-timeout
-	$(CLIENT_PY) -m pytest -q --noconftest -o markers= -o addopts=-ra $(CLIENT_QUICK:%=tests/test_clients_%.py) tests/unit/contract/test_contract.py
+	$(CLIENT_PY) -m pytest -q tests/unit/clients tests/unit/contract tests/unit/media
 
 # The numeric tests under the instruction sets and numbers of threads of other machines.
 test-processors: $(VENV)/.all
@@ -105,7 +102,7 @@ test-latest:
 
 soak: $(VENV)/.all
 	$(PIP_INSTALL) $(WITH_TORCH) -e ".[$(ALL),soak]"
-	$(PY) -m pytest tests/soak/serving.py tests/soak/clients.py tests/soak/guides.py tests/soak/training.py
+	$(PY) -m pytest $(filter-out %conftest.py,$(wildcard tests/soak/*.py))
 
 # The reference of what is imported by users; open docs/reference/index.html.
 reference: $(VENV)/.all

@@ -69,7 +69,8 @@ def wheel_triton(to: Path) -> Triton:
     """
     spec = importlib.util.find_spec("pytriton")
     if spec is None or not spec.submodule_search_locations:
-        raise ServingError("the embedded Triton is missing; install it with: pip install -e '.[serve]'")
+        cure = "try pip install -e '.[serve]'" if sys.version_info < (3, 13) else "try Python 3.12, or the container"
+        raise ServingError(f"got no embedded Triton, expected the package nvidia-pytriton, {cure}")
     package = Path(next(iter(spec.submodule_search_locations)))
     home = package / "tritonserver"
     stubs = home / "python_backend_stubs"

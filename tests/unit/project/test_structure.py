@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ FOLDERS = (
     "benchmarks",
     "tests",
 )
-LONGEST_FILE, LONGEST_FUNCTION = 400, 70
+LONGEST_FILE, LONGEST_FUNCTION, WIDEST_FOLDER = 400, 70, 12
 
 
 def sources() -> list[Path]:
@@ -52,3 +53,10 @@ def test_no_function_is_longer_than_70_lines() -> None:
         if count > LONGEST_FUNCTION
     }
     assert long == {}
+
+
+def test_no_folder_holds_more_than_12_unlike_files() -> None:
+    """Files that every package or folder of tests has are alike and not counted."""
+    unlike = [path for path in sources() if path.stem not in ("__init__", "__main__", "conftest")]
+    counts = Counter(str(path.parent.relative_to(ROOT)) for path in unlike)
+    assert {folder: count for folder, count in counts.items() if count > WIDEST_FOLDER} == {}
