@@ -46,13 +46,13 @@ NUMERIC = (
     "integration/training/tasks/test_audio_video_training",
     "integration/training/tasks/test_retrieval",
     "integration/training/tasks/test_translation_training",
-    "unit/export/test_freeze",
+    "integration/export/test_freeze",
     "unit/export/test_tail",
     "unit/training/models/test_audio_video_parts",
     "unit/training/models/test_exchange",
     "unit/training/models/test_fusion",
     "unit/training/models/test_networks",
-    "unit/training/models/test_translation_grouping",
+    "integration/training/tasks/test_translation_grouping",
     "unit/training/models/test_translation_networks",
 )
 
