@@ -8,10 +8,10 @@ import os
 import pytest
 import torch
 
-from crosswire.training.config import DataConfig, TrainConfig
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import Run, read_run
 from crosswire.training.tasks.presets import preset
+from crosswire.training.tasks.segmentation.config import DataConfig, SegmentationConfig
 from tests import needs
 from tests.exports import exported_once  # noqa: F401  (a fixture: equal networks are translated to ONNX once)
 from tests.fork_server import forks  # noqa: F401  (a fixture: commands as processes that need not import PyTorch)
@@ -49,7 +49,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> TrainConfig:
+def tiny() -> SegmentationConfig:
     """Return a run that trains in seconds."""
     quick = preset("rooms-quick")
     return dataclasses.replace(
@@ -63,7 +63,7 @@ def tiny() -> TrainConfig:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def tiny_run(tiny: SegmentationConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a trained tiny run, with a third of its penalised channels exchanged."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     fit(tiny, folder, progress=False)

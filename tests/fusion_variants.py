@@ -6,7 +6,8 @@ import dataclasses
 from itertools import product
 from typing import Any
 
-from crosswire.training.config import SETTINGS, STAGE_FUSIONS, WHERE, NetworkConfig
+from crosswire.training.tasks.options import SETTINGS, STAGE_FUSIONS, WHERE
+from crosswire.training.tasks.segmentation.config import NetworkConfig
 from crosswire.training.tasks.segmentation.paper_presets import ABLATIONS
 
 #: What is changed at the exchange points or in the place of the ensemble; a single stream fuses nothing.

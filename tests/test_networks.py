@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from crosswire.export.freeze import freeze
-from crosswire.training.config import ConfigError, NetworkConfig
+from crosswire.training.config import ConfigError
 from crosswire.training.modalities import MODALITIES
 from crosswire.training.models import (
     NETWORKS,
@@ -22,6 +22,7 @@ from crosswire.training.models import (
     exchanged_share,
 )
 from crosswire.training.models.count import count_macs, count_parameters, with_streams
+from crosswire.training.tasks.segmentation.config import NetworkConfig
 
 #: The shallowest network of every kind; the others differ in the number of blocks and in width.
 KINDS = ("refinenet14", "pspnet14", "cen-lite-s")

@@ -20,9 +20,8 @@ from crosswire.training.engine.run_folder import CONFIG, RunOf, write_config, wr
 from crosswire.training.importers.weight_files import CheckpointError, read_checkpoint, renamed
 from crosswire.training.models.translation import build_translator
 from crosswire.training.overrides import override
-from crosswire.training.tasks.translation.config import USUAL_INPUTS, TranslationConfig, TranslatorConfig
+from crosswire.training.tasks.translation.config import USUAL_INPUTS, ImagesConfig, TranslationConfig, TranslatorConfig
 from crosswire.training.tasks.translation.evaluate import TranslationRun
-from crosswire.training.tasks.translation.settings import ImagesConfig
 
 NETWORK = "unet256"
 LEVELS = 8

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from torch import nn
 
 from crosswire.contract.errors import UsageError
-from crosswire.training.config import ConfigError, NetworkConfig
+from crosswire.training.config import ConfigError
 from crosswire.training.modalities import modality
 from crosswire.training.models.exchange import PrivateNorm2d, exchanged_share, exchanging_norms, sparse_norms
 from crosswire.training.models.fusion.assemble import fuse
@@ -24,6 +24,7 @@ from crosswire.training.models.resnet import BLOCKS, Exchange, ResNet
 from crosswire.training.models.segmentation import Decisions, SegmentationNetwork
 from crosswire.training.models.single import single_stream
 from crosswire.training.models.streams import Ensemble, StackStreams, StreamConv2d, unshare
+from crosswire.training.tasks.segmentation.config import NetworkConfig
 
 __all__ = [
     "NETWORKS",

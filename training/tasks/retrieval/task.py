@@ -23,14 +23,25 @@ from crosswire.training.tasks.retrieval.network import RetrievalNetwork
 from crosswire.training.tasks.retrieval.network import RetrievalNetwork as build
 from crosswire.training.tasks.segmentation.data import StepSampler
 
-__all__ = ["NETWORKS", "build", "infer", "next_step", "report", "sample", "score", "shapes", "table", "training_setup"]
+__all__ = [
+    "NETWORKS",
+    "build",
+    "format_scores",
+    "infer",
+    "next_step",
+    "report",
+    "sample",
+    "score",
+    "shapes",
+    "training_setup",
+]
 
 NETWORKS = ("retrieval",)
 Run: TypeAlias = RunOf[RetrievalConfig, RetrievalNetwork]
 
 
 def training_setup(config: RetrievalConfig, *, fresh: bool) -> TrainingSetup:
-    """Return a retrieval network and its features; see `crosswire.training.tasks.registry.Kind`."""
+    """Return a retrieval network and its features; see `crosswire.training.tasks.registry.Task`."""
     train, val = features(config, "train"), features(config, "val")
     task = RetrievalTask(config, val)
 
@@ -50,7 +61,7 @@ def score(run: Run, options: ScoreOptions) -> dict[str, Any]:
     """Score a run on its test features.
 
     Raises:
-        ConfigError: options of other kinds.
+        ConfigError: options of other tasks.
     """
     if options.flip or options.scales != (1.0,) or options.missing_modality or options.inception:
         raise ConfigError("retrieval has one score; leave out --scales, --flip, --missing-modality and --inception")
@@ -64,7 +75,7 @@ def score(run: Run, options: ScoreOptions) -> dict[str, Any]:
     return metrics
 
 
-def table(metrics: dict[str, Any]) -> str:
+def format_scores(metrics: dict[str, Any]) -> str:
     """Return the scores as text."""
     rows = [f"{name:8} {value:6.3f}" for name, value in metrics["scores"].items()]
     return "\n".join([*rows, f"{metrics['videos']} videos found by {metrics['images']} images"])

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from crosswire.training.config import WHERE, DataConfig, NetworkConfig, OptimiserConfig, TrainConfig
+from crosswire.training.tasks.options import WHERE
+from crosswire.training.tasks.segmentation.config import DataConfig, NetworkConfig, OptimiserConfig, SegmentationConfig
 
 _BATCH = 6
 #: Per data set: training frames, classes, and the epochs by the backbone's depth.
@@ -20,11 +21,11 @@ _DATA = {
 _VALIDATIONS = 30
 
 
-def _experiment(data: str, decoder: str, depth: int) -> TrainConfig:
+def _experiment(data: str, decoder: str, depth: int) -> SegmentationConfig:
     """Return one row of Table 3: a data set, a decoder and a backbone."""
     frames, classes, epochs = _DATA[data]
     steps = epochs[depth] * (frames // _BATCH)
-    return TrainConfig(
+    return SegmentationConfig(
         preset=f"{data}-{decoder}{depth}",
         network=NetworkConfig(name=f"{decoder}{depth}", classes=classes),
         data=DataConfig(
@@ -44,13 +45,13 @@ def _experiment(data: str, decoder: str, depth: int) -> TrainConfig:
     )
 
 
-def _variant(base: TrainConfig, suffix: str, **network: Any) -> TrainConfig:
+def _variant(base: SegmentationConfig, suffix: str, **network: Any) -> SegmentationConfig:
     """Return an experiment whose network is another one."""
     changed = dataclasses.replace(base.network, **network)
     return dataclasses.replace(base, preset=f"{base.preset}-{suffix}", network=changed)
 
 
-def _official(base: TrainConfig) -> TrainConfig:
+def _official(base: SegmentationConfig) -> SegmentationConfig:
     """Return an experiment as the official code runs it, where that differs from the papers."""
     changed = _variant(
         base, "official", restrict=False, penalise="half", frozen_statistics=True, depth_mean=0.0, depth_std=1.0

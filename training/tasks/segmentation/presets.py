@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from crosswire.training.config import DataConfig, NetworkConfig, OptimiserConfig, TrainConfig
+from crosswire.training.tasks.segmentation.config import DataConfig, NetworkConfig, OptimiserConfig, SegmentationConfig
 
 _QUICK_STEPS = 600
-_ROOMS_QUICK = TrainConfig(
+_ROOMS_QUICK = SegmentationConfig(
     preset="rooms-quick",
     network=NetworkConfig(name="cen-lite-s", classes=12, gamma_low=0.0),
     data=DataConfig(train_scenes=1000),
@@ -43,7 +43,7 @@ _ROOMS_CEN = dataclasses.replace(
 )
 
 
-def _alone(config: TrainConfig, stream: str) -> TrainConfig:
+def _alone(config: SegmentationConfig, stream: str) -> SegmentationConfig:
     """Return the same run for one stream alone."""
     network = dataclasses.replace(config.network, streams=(stream,))
     return dataclasses.replace(config, preset=f"{config.preset}-{stream}", network=network)

@@ -91,7 +91,7 @@ def _constant(loader: Any, colours: torch.Tensor) -> list[float]:
     return [float(value) for value in total / count]
 
 
-def table(metrics: dict[str, Any]) -> str:
+def format_scores(metrics: dict[str, Any]) -> str:
     """Return errors and the exchanged share per layer as text."""
     scores = metrics["scores"]
     wide = max(10, *map(len, scores))

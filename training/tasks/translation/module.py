@@ -214,7 +214,7 @@ def _consistency_network(config: TranslationConfig) -> nn.Module:
     """Return the trained network that ties the first output to the second.
 
     Raises:
-        ConfigError: it is of another kind, translates something else, or codes depth in another way.
+        ConfigError: it is of another task, translates something else, or codes depth in another way.
     """
     run = read_run(Path(config.optimiser.consistency_run))
     first, second = config.network.outputs

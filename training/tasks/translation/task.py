@@ -32,13 +32,24 @@ from crosswire.training.tasks.translation.evaluate import TranslationRun
 from crosswire.training.tasks.translation.images import RoomImages, images
 from crosswire.training.tasks.translation.module import MONITOR, TranslationTask
 
-__all__ = ["NETWORKS", "build", "infer", "next_step", "report", "sample", "score", "shapes", "table", "training_setup"]
+__all__ = [
+    "NETWORKS",
+    "build",
+    "format_scores",
+    "infer",
+    "next_step",
+    "report",
+    "sample",
+    "score",
+    "shapes",
+    "training_setup",
+]
 
-table = evaluate.table
+format_scores = evaluate.format_scores
 
 
 def training_setup(config: TranslationConfig, *, fresh: bool) -> TrainingSetup:
-    """Return a generator and its pictures; see `crosswire.training.tasks.registry.Kind`."""
+    """Return a generator and its pictures; see `crosswire.training.tasks.registry.Task`."""
     train, val = (images(config.data, config.network, split) for split in ("train", "val"))
     task = TranslationTask(config)
 
