@@ -32,9 +32,10 @@ from crosswire.export.tasks.segmentation.servable import SegmentationServable, i
 from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.modalities import modalities
-from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, build_network, exchanging_norms
+from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, exchanging_norms
 from crosswire.training.models.count import parameters
 from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
+from crosswire.training.tasks.segmentation.network import build_network
 
 SIZE = (480, 640)
 NETWORKS = ("refinenet101", "cen-lite")

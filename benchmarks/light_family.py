@@ -26,11 +26,11 @@ from crosswire.export.onnx_graph import example
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run
 from crosswire.training.modalities import modalities
-from crosswire.training.models import build_network
 from crosswire.training.tasks.presets import preset
 from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.evaluate import score
 from crosswire.training.tasks.segmentation.losses import task_loss
+from crosswire.training.tasks.segmentation.network import build_network
 
 SIZE = (480, 640)
 CALLS = 20

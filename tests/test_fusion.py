@@ -13,7 +13,7 @@ import torch
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.run_folder import read_run, write_config, write_weights
 from crosswire.training.importers.torchvision import load_imagenet
-from crosswire.training.models import Decisions, PrivateNorm2d, SegmentationNetwork, build_network
+from crosswire.training.models import Decisions, PrivateNorm2d, SegmentationNetwork
 from crosswire.training.models.count import count_parameters, with_streams
 from crosswire.training.models.fusion.aggregate import Average, Concatenation, SelfAttention
 from crosswire.training.models.fusion.align import AlignStreams, multi_kernel_mmd
@@ -24,6 +24,7 @@ from crosswire.training.models.single import single_stream
 from crosswire.training.tasks.options import RULES, STAGE_FUSIONS
 from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.losses import sparsity_loss
+from crosswire.training.tasks.segmentation.network import build_network
 from tests.fusion_variants import BETWEEN_STAGES, VARIANTS, variant
 
 TINY = NetworkConfig(name="refinenet14", classes=5, width=4, features=8, units=(1, 1), pooling=2, dropout=0.0)

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.fit import fit
 from crosswire.training.importers.torchvision import load_imagenet
-from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, StreamConv2d, build_network
+from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, StreamConv2d
 from crosswire.training.models.resnet import Exchange, ResNet
 from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
+from crosswire.training.tasks.segmentation.network import build_network
 
 CONFIG = NetworkConfig(name="refinenet14", classes=5, width=8, features=8, units=(1, 1), pooling=1)
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")

@@ -14,8 +14,8 @@ import torch
 from crosswire.training.__main__ import main
 from crosswire.training.engine.arrays import TensorError, infer, read_arrays, write_arrays
 from crosswire.training.engine.run_folder import Run, read_run, write_config, write_weights
-from crosswire.training.models import build_network
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
+from crosswire.training.tasks.segmentation.network import build_network
 
 
 @pytest.fixture(scope="module")

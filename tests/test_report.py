@@ -18,13 +18,14 @@ from crosswire.training.engine.fit import fit
 from crosswire.training.engine.gamma_log import GAMMAS, read_gammas
 from crosswire.training.engine.run_folder import Run, RunError, read_run, write_config, write_weights
 from crosswire.training.modalities import MODALITIES
-from crosswire.training.models import build_network, exchanging_norms
+from crosswire.training.models import exchanging_norms
 from crosswire.training.report.build import write_report
 from crosswire.training.report.decisions import paint, show
 from crosswire.training.report.factors import proportions, short_names
 from crosswire.training.report.features import channel_classes, normed_maps
 from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.evaluate import score
+from crosswire.training.tasks.segmentation.network import build_network
 from tests.test_networks import tiny_network
 
 PICTURES = {

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from crosswire.training.models import build_network
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import frames, train_loader
+from crosswire.training.tasks.segmentation.network import build_network
 from research.study.corollary import changes
 from research.study.record import as_json, as_text, draw
 from research.study.runner import run_study

@@ -18,13 +18,14 @@ from crosswire.training.engine.checkpoints import LAST
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import Run, RunError, read_config, read_metrics, read_run, write_config
 from crosswire.training.engine.schedule import forgets_momentum, rate
-from crosswire.training.models import build_network, exchanged_share
+from crosswire.training.models import exchanged_share
 from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import preset
 from crosswire.training.tasks.segmentation.config import NetworkConfig, OptimiserConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.data import Batch, eval_loader, frames
 from crosswire.training.tasks.segmentation.evaluate import evaluate, score, table
 from crosswire.training.tasks.segmentation.module import SegmentationTask, parameter_groups
+from crosswire.training.tasks.segmentation.network import build_network
 
 Curve = list[float]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from crosswire.training.models import build_network
 from crosswire.training.overrides import override
 from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.data import eval_loader, frames
 from crosswire.training.tasks.segmentation.module import SegmentationTask
+from crosswire.training.tasks.segmentation.network import build_network
 
 ROOT = Path(__file__).resolve().parent.parent
 

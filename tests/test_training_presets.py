@@ -12,12 +12,13 @@ from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.datasets.write import split_evenly
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run
-from crosswire.training.models import SegmentationNetwork, build_network
+from crosswire.training.models import SegmentationNetwork
 from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import PRESETS as ALL
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import eval_loader, frames
 from crosswire.training.tasks.segmentation.losses import task_loss
+from crosswire.training.tasks.segmentation.network import build_network
 
 FRAMES = 10
 PRESETS = {name: config for name, config in ALL.items() if isinstance(config, SegmentationConfig)}

@@ -20,7 +20,6 @@ from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run, write_config, write_weights
 from crosswire.training.models import sparse_norms
 from crosswire.training.models.inception import Inception
-from crosswire.training.models.translation import ImageMix, build_translator
 from crosswire.training.overrides import override
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig
 from crosswire.training.tasks.audio_video.config import ExtractorConfig as Extractor
@@ -37,6 +36,7 @@ from crosswire.training.tasks.translation.images import RoomImages, images
 from crosswire.training.tasks.translation.losses import believed, per_flow, task_error
 from crosswire.training.tasks.translation.metrics import FeatureDistances, ImageMetrics
 from crosswire.training.tasks.translation.module import TranslationTask
+from crosswire.training.tasks.translation.network import ImageMix, build_translator
 from tests.fork_server import ForkServer
 from tests.test_networks import tiny_config
 from tests.test_resume import VAL_EVERY, die, finish, resume

@@ -8,7 +8,7 @@ from typing import Any
 
 from crosswire.training.tasks.presets import preset
 from crosswire.training.tasks.segmentation.config import DataConfig, NetworkConfig, SegmentationConfig
-from crosswire.training.tasks.segmentation.paper_presets import ABLATIONS
+from crosswire.training.tasks.segmentation.presets import ABLATIONS
 from research.study.study import AGREES, OPEN, REFUTED, Claim, Study, StudyRow, StudyTable, Verdict, compare
 
 #: λ times steps, and the rate of γ: what makes a short run exchange about a quarter of what it may.

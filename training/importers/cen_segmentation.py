@@ -17,10 +17,10 @@ from torch import Tensor
 from crosswire.training.engine.run_folder import CONFIG, Run, write_config, write_weights
 from crosswire.training.importers.cen_keys import official_key
 from crosswire.training.importers.weight_files import CheckpointError, read_checkpoint, renamed
-from crosswire.training.models import build_network
 from crosswire.training.overrides import override
 from crosswire.training.tasks.segmentation.config import DataConfig, NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.evaluate import report
+from crosswire.training.tasks.segmentation.network import build_network
 
 #: Network -> blocks of its third stage, which tell the depths apart.
 NETWORKS = {"refinenet50": 6, "refinenet101": 23, "refinenet152": 36}

@@ -37,7 +37,7 @@ class NetworkConfig(Section):
     """Which network.
 
     Attributes:
-        name: registry entry, see `crosswire.training.models.NETWORKS`.
+        name: registry entry, see `crosswire.training.tasks.segmentation.network.NETWORKS`.
         streams: modalities in order, see `crosswire.training.modalities.MODALITIES`.
         classes: channels of the logits.
         width: channels of the stem; None for the network's own (64 in the papers).

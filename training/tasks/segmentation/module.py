@@ -15,12 +15,13 @@ from torch.optim.lr_scheduler import LambdaLR
 from crosswire.training.engine.schedule import forgets_momentum, rate
 from crosswire.training.engine.seeds import derive_seed
 from crosswire.training.engine.training_setup import RunTask
-from crosswire.training.models import SegmentationNetwork, build_network, exchanged_share, single_stream, sparse_norms
+from crosswire.training.models import SegmentationNetwork, exchanged_share, single_stream, sparse_norms
 from crosswire.training.models.onednn import keep_narrow_strides_plain
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import Batch
 from crosswire.training.tasks.segmentation.losses import sparsity_loss, task_loss
 from crosswire.training.tasks.segmentation.metrics import SegmentationMetrics
+from crosswire.training.tasks.segmentation.network import build_network
 
 
 class SegmentationTask(RunTask):

@@ -14,8 +14,6 @@ from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.engine.training_setup import TrainingSetup
 from crosswire.training.importers.torchvision import load_imagenet
-from crosswire.training.models import NETWORKS as _NETWORKS
-from crosswire.training.models import build_network as build
 from crosswire.training.models.count import stream_shapes as shapes
 from crosswire.training.models.count import with_streams
 from crosswire.training.report.build import write_report as report
@@ -24,6 +22,8 @@ from crosswire.training.tasks.segmentation import evaluate
 from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.data import eval_loader, frames, train_loader
 from crosswire.training.tasks.segmentation.module import SegmentationTask
+from crosswire.training.tasks.segmentation.network import NETWORKS as _NETWORKS
+from crosswire.training.tasks.segmentation.network import build_network as build
 
 __all__ = [
     "NETWORKS",

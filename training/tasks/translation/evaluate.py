@@ -12,11 +12,11 @@ from crosswire.training.config import ConfigError
 from crosswire.training.engine.device import accelerated
 from crosswire.training.engine.run_folder import RunOf, exchange_to_plain, write_metrics
 from crosswire.training.models import exchanged_share
-from crosswire.training.models.translation import TranslationNetwork
 from crosswire.training.tasks.translation.config import LABELS, TranslationConfig
 from crosswire.training.tasks.translation.data import ImageBatch, eval_loader
 from crosswire.training.tasks.translation.images import images
 from crosswire.training.tasks.translation.metrics import FeatureDistances, ImageMetrics
+from crosswire.training.tasks.translation.network import TranslationNetwork
 
 _COLUMNS = ("mae", "mse", "rmse", "fid", "kid", "mean_iou", "mean_accuracy", "pixel_accuracy")
 TranslationRun = RunOf[TranslationConfig, TranslationNetwork]

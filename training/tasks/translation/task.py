@@ -15,7 +15,6 @@ from crosswire.training.config import ConfigError
 from crosswire.training.engine.arrays import TensorError, check_arrays
 from crosswire.training.engine.training_setup import TrainingSetup
 from crosswire.training.models.inception import load_inception
-from crosswire.training.models.translation import build_translator as build
 from crosswire.training.report.translation import write_report as report
 from crosswire.training.tasks.registry import ScoreOptions
 from crosswire.training.tasks.translation import evaluate
@@ -31,6 +30,7 @@ from crosswire.training.tasks.translation.domains import codecs, domain
 from crosswire.training.tasks.translation.evaluate import TranslationRun
 from crosswire.training.tasks.translation.images import RoomImages, images
 from crosswire.training.tasks.translation.module import MONITOR, TranslationTask
+from crosswire.training.tasks.translation.network import build_translator as build
 
 __all__ = [
     "NETWORKS",
