@@ -23,7 +23,7 @@ from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import preset
 from crosswire.training.tasks.segmentation.config import NetworkConfig, OptimiserConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.data import Batch, eval_loader, frames
-from crosswire.training.tasks.segmentation.evaluate import evaluate, score, table
+from crosswire.training.tasks.segmentation.evaluate import evaluate, format_scores, score
 from crosswire.training.tasks.segmentation.module import SegmentationTask, parameter_groups
 from crosswire.training.tasks.segmentation.network import build_network
 
@@ -100,7 +100,7 @@ def test_metrics_json_holds_what_was_scored(tiny_run: Run) -> None:
     for layer in written["exchange"]:
         assert sum(layer["penalised"]) == layer["channels"]
         assert all(0 <= e <= p for e, p in zip(layer["exchanged"], layer["penalised"], strict=True))
-    assert "depth" in table(written) and "encoder.layer1.0.bn2" in table(written)
+    assert "depth" in format_scores(written) and "encoder.layer1.0.bn2" in format_scores(written)
 
 
 @pytest.mark.parametrize("streams", [("rgb",), ("rgb", "depth")])
@@ -201,7 +201,8 @@ CONFIG_ERRORS = {
     "network=3": "names no setting",
     "network.width.x=3": "names no setting",
     "steps=many": "steps",
-    "steps=1.5": "steps",
+    "steps=1.5": "steps is 1.5; allowed is a whole number, 0 or more",
+    "steps=true": "steps is True; allowed is a whole number, 0 or more",
     "network.streams=3": "several are meant: network.streams=rgb,depth",
     "steps=-5": "steps is -5; allowed is",
     "val_every=7": "which val_every = 7 does not divide; use steps=",
@@ -356,3 +357,13 @@ def test_a_run_folder_without_a_kind_is_of_segmentation_and_an_unknown_kind_is_r
     (tmp_path / "config.json").write_text(json.dumps({"kind": "poetry"}), encoding="utf-8")
     with pytest.raises(RunError, match="kind 'poetry' is unknown; allowed are segmentation"):
         read_config(tmp_path)
+
+
+@pytest.mark.parametrize("folder", sorted((Path(__file__).parent / "runs").iterdir()), ids=lambda folder: folder.name)
+def test_the_configuration_of_a_stored_run_is_read_with_every_value_that_was_written(folder: Path) -> None:
+    def kept(written: Any, read: Any) -> bool:
+        if isinstance(written, dict):
+            return all(name in read and kept(value, read[name]) for name, value in written.items())
+        return bool(written == read and type(written) is type(read))
+
+    assert kept(json.loads((folder / "config.json").read_text(encoding="utf-8")), to_plain(read_config(folder)))
