@@ -29,12 +29,13 @@ from crosswire.export.quantization.precision import Precision
 from crosswire.export.quantization.quantiser import Quantiser
 from crosswire.export.tasks.segmentation.job import SegmentationExport, prepare_export, silent
 from crosswire.export.tasks.segmentation.servable import SegmentationServable, input_spec
-from crosswire.training.config import NetworkConfig, TrainConfig
 from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.modalities import modalities
-from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, build_network, exchanging_norms
+from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, exchanging_norms
 from crosswire.training.models.count import parameters
+from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
+from crosswire.training.tasks.segmentation.network import build_network
 
 SIZE = (480, 640)
 NETWORKS = ("refinenet101", "cen-lite")
@@ -90,7 +91,7 @@ def computed_macs(network: SegmentationNetwork, job: SegmentationExport, sample:
 
 def measured(name: str, repeats: int, threads: int, frames: Frames, folder: Path) -> dict[str, Any]:
     """Export one network in all ways and compare them."""
-    config = TrainConfig(network=NetworkConfig(name=name, classes=40))
+    config = SegmentationConfig(network=NetworkConfig(name=name, classes=40))
     network = exchanging(config.network)
     work = prepare_export(Run(folder, config, network), SIZE, 1, Precision(), silent)
     names = [*(spec.name for spec in work.outputs), LOGITS]

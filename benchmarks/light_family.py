@@ -23,14 +23,14 @@ import torch
 from benchmarks._record import keep, processor
 from crosswire.export.build import GRAPH, build
 from crosswire.export.onnx_graph import example
-from crosswire.training.config import NetworkConfig, TrainConfig
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run
 from crosswire.training.modalities import modalities
-from crosswire.training.models import build_network
 from crosswire.training.tasks.presets import preset
+from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.evaluate import score
 from crosswire.training.tasks.segmentation.losses import task_loss
+from crosswire.training.tasks.segmentation.network import build_network
 
 SIZE = (480, 640)
 CALLS = 20
@@ -45,10 +45,10 @@ CONTENDERS = {
 }
 
 
-def configuration(network: NetworkConfig, steps: int, seed: int, rate: float) -> TrainConfig:
+def configuration(network: NetworkConfig, steps: int, seed: int, rate: float) -> SegmentationConfig:
     """Return the run of one contender: the quick preset with another network, length, seed and learning rate."""
     quick = preset("rooms-quick")
-    assert isinstance(quick, TrainConfig)
+    assert isinstance(quick, SegmentationConfig)
     network = dataclasses.replace(network, gamma_low=quick.network.gamma_low, threshold=quick.network.threshold)
     optimiser = dataclasses.replace(quick.optimiser, encoder_lr=rate, decoder_lr=rate)
     return dataclasses.replace(quick, network=network, optimiser=optimiser, steps=steps, val_every=steps, seed=seed)
@@ -66,7 +66,7 @@ def better_rate(network: NetworkConfig, steps: int) -> float:
     return max(scores, key=scores.__getitem__)
 
 
-def measure(config: TrainConfig, folder: Path, threads: int) -> dict[str, float]:
+def measure(config: SegmentationConfig, folder: Path, threads: int) -> dict[str, float]:
     """Train, score and export one run; return its figures."""
     fit(config, folder / "run", progress=False)
     run = read_run(folder / "run")
@@ -83,7 +83,7 @@ def measure(config: TrainConfig, folder: Path, threads: int) -> dict[str, float]
     }
 
 
-def step_seconds(config: TrainConfig) -> float:
+def step_seconds(config: SegmentationConfig) -> float:
     """Return the shortest of several forward and backward passes of one batch, in seconds of processor time."""
     network = build_network(config.network)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -20,10 +20,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks._record import keep, processor
-from crosswire.training.config import NetworkConfig
-from crosswire.training.models import Decisions, SegmentationNetwork, build_network
+from crosswire.training.models import Decisions, SegmentationNetwork
 from crosswire.training.models.exchange import exchange
+from crosswire.training.tasks.segmentation.config import NetworkConfig
 from crosswire.training.tasks.segmentation.losses import task_loss
+from crosswire.training.tasks.segmentation.network import build_network
 
 SIZE = (128, 160)
 CLASSES = 40

@@ -125,8 +125,7 @@ class Contract:
             data = json.loads(text)
         except json.JSONDecodeError as error:
             raise ContractError(f"not JSON: {error}") from error
-        contract: Contract = from_plain(cls, data, "contract")
-        return contract
+        return from_plain(cls, data, "contract", error=ContractError)
 
     def to_json(self) -> str:
         """Return the contract as JSON text with a final newline."""

@@ -135,10 +135,9 @@ class PipelineDescription:
             if isinstance(known.get(key), list):
                 known[key] = [_known(TensorSpec, one) for one in known[key]]
         try:
-            description: PipelineDescription = from_plain(cls, known, "description")
+            return from_plain(cls, known, "description", error=ContractError)
         except ContractError as error:
             raise _damaged(model, error) from error
-        return description
 
     def to_json(self) -> str:
         """Return the JSON text that a model carries."""

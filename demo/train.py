@@ -10,11 +10,11 @@ from typing import Any
 
 from crosswire.export.build import build
 from crosswire.export.report.text import describe
+from crosswire.training.config import RunConfig
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run
 from crosswire.training.tasks.presets import preset
-from crosswire.training.tasks.registry import RunConfig
-from crosswire.training.tasks.segmentation.evaluate import score, table
+from crosswire.training.tasks.segmentation.evaluate import format_scores, score
 from demo.__main__ import run as show
 from demo.scenes import ROOT
 
@@ -48,7 +48,7 @@ def _trained(config: RunConfig) -> dict[str, Any]:
     fit(config, folder)
     run = read_run(folder)
     metrics = score(run)
-    print(table(metrics))
+    print(format_scores(metrics))
     return metrics
 
 

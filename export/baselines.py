@@ -19,12 +19,12 @@ from crosswire.export.tasks.audio_video.servable import ClipServable
 from crosswire.export.tasks.segmentation.servable import SegmentationServable
 from crosswire.export.tasks.translation.servable import TranslationServable
 from crosswire.training.modalities import modalities
-from crosswire.training.models import build_network
-from crosswire.training.models.translation import build_translator
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig
 from crosswire.training.tasks.audio_video.network import build_network as build_audio_video
 from crosswire.training.tasks.registry import config_from_plain
+from crosswire.training.tasks.segmentation.network import build_network
 from crosswire.training.tasks.translation.config import TranslationConfig
+from crosswire.training.tasks.translation.network import build_translator
 
 
 def compare_latency(contract: Contract, graph: Path, repeats: int) -> dict[str, float]:

@@ -24,8 +24,8 @@ from crosswire.export.tasks.exporter import (
     exporter_of,
     silent,
 )
+from crosswire.training.config import RunConfig
 from crosswire.training.engine.run_folder import RunOf
-from crosswire.training.tasks.registry import RunConfig
 
 __all__ = ["GRAPH", "BuildError", "ExportRequest", "build", "check_request", "default_target", "export_run"]
 

@@ -9,7 +9,7 @@ import torch
 
 from crosswire.contract import TrainingRun as RunIdentity
 from crosswire.contract import sha256_of
-from crosswire.training.config import to_plain
+from crosswire.contract.plain import to_plain
 from crosswire.training.engine.run_folder import WEIGHTS, RunOf
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crosswire.contract.errors import UsageError
-from crosswire.training.config import NetworkConfig
+from crosswire.training.tasks.segmentation.config import NetworkConfig
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Dotted overrides of a configuration, as `--set` takes them.
 
 Example:
-    >>> override(TrainConfig(), ["network.width=24", "steps=200"]).network.width
+    >>> override(SegmentationConfig(), ["network.width=24", "steps=200"]).network.width
     24
 """
 
@@ -11,14 +11,15 @@ import ast
 from collections.abc import Sequence
 from typing import Any
 
-from crosswire.training.config import Config, ConfigError, from_plain, to_plain
+from crosswire.contract.plain import from_plain, to_plain
+from crosswire.training.config import Config, ConfigError
 
 
 def override(config: Config, assignments: Sequence[str]) -> Config:
     """Apply `dotted.key=value` assignments, for example `network.width=24`.
 
     Raises:
-        ConfigError: not an assignment, an unknown key (with those that exist), the kind, or a value of the wrong type.
+        ConfigError: not an assignment, an unknown key (with those that exist), `kind`, or a value of the wrong type.
     """
     plain = to_plain(config)
     for assignment in assignments:
@@ -26,7 +27,7 @@ def override(config: Config, assignments: Sequence[str]) -> Config:
         if not separator:
             raise ConfigError(f"--set {assignment!r} is not an assignment; write key=value, for example steps=200")
         if key.strip() == "kind":
-            raise ConfigError(f"--set {assignment!r}: the kind comes with the preset; choose a preset of another kind")
+            raise ConfigError(f"--set {assignment!r}: the task comes with the preset; choose a preset of another task")
         *path, last = key.strip().split(".")
         node: Any = plain
         for part in path:
@@ -34,7 +35,7 @@ def override(config: Config, assignments: Sequence[str]) -> Config:
         if not isinstance(node, dict) or last not in node or isinstance(node[last], dict):
             raise ConfigError(f"--set {key!r} names no setting; there are: {', '.join(_keys(plain))}")
         node[last] = _parse(key, text.strip(), node[last])
-    return from_plain(plain, type(config))
+    return from_plain(type(config), plain, error=ConfigError)
 
 
 def _parse(key: str, text: str, current: Any) -> Any:

@@ -27,9 +27,9 @@ from crosswire.export.parity import torch_runner
 from crosswire.export.quantization.precision import Precision
 from crosswire.export.tasks.segmentation.job import SegmentationExport, prepare_export, silent
 from crosswire.export.tasks.segmentation.servable import SegmentationServable
-from crosswire.training.config import NetworkConfig, TrainConfig
 from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.engine.run_folder import Run
+from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
 
 NETWORKS = ("cen-lite", "refinenet101")
 #: Seconds that must be left before a network is compiled for one more shape.
@@ -70,7 +70,7 @@ def exported(name: str, folder: Path, *, tiny: bool, classes: int = 40) -> Segme
     config = NetworkConfig(name=name, classes=classes)
     if tiny:
         config = NetworkConfig(name="refinenet14", classes=classes, width=8, features=8)
-    run = Run(folder, TrainConfig(network=config), exchanging(config))
+    run = Run(folder, SegmentationConfig(network=config), exchanging(config))
     return prepare_export(run, graph_size(tiny=tiny), 8, Precision(target="tensorrt"), silent)
 
 

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from benchmarks.gpu.machine import Arithmetic, Machine
-from crosswire.training.config import TrainConfig
 from crosswire.training.modalities import modalities
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig, ClipShape
 from crosswire.training.tasks.audio_video.data import ClipBatch
 from crosswire.training.tasks.audio_video.module import AudioVideoTask
 from crosswire.training.tasks.presets import preset
+from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import Batch
 from crosswire.training.tasks.segmentation.losses import sparsity_loss
 from crosswire.training.tasks.segmentation.module import SegmentationTask
@@ -55,7 +55,7 @@ def cen_lite(machine: Machine) -> TrainingLoad:
 def _segmentation(name: str, machine: Machine, batch: int) -> TrainingLoad:
     """Return a segmentation network with the loss and the optimiser of the paper on NYUv2."""
     config = preset("nyuv2-refinenet101")
-    assert isinstance(config, TrainConfig)
+    assert isinstance(config, SegmentationConfig)
     network, (height, width) = dataclasses.replace(config.network, name=name), (480, 640)
     if machine.tiny:
         small = {"refinenet101": "refinenet14", "cen-lite": "cen-lite-s"}[name]

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Protocol
 from crosswire.contract import Contract
 from crosswire.contract.errors import CrosswireError
 from crosswire.export.quantization.precision import FP32, Precision
+from crosswire.training.config import RunConfig
 from crosswire.training.engine.run_folder import RunOf
-from crosswire.training.tasks.registry import AUDIO_VIDEO, RETRIEVAL, SEGMENTATION, TRANSLATION, RunConfig, task_name
+from crosswire.training.tasks.registry import AUDIO_VIDEO, RETRIEVAL, SEGMENTATION, TRANSLATION, task_name
 
 SIZE = "--size"
 FRAMES = "--frames"

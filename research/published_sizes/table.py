@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 
-from crosswire.training.config import NetworkConfig
 from crosswire.training.modalities import MODALITIES
-from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, build_network, exchanging_norms
+from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, exchanging_norms
 from crosswire.training.models.count import count_parameters, parameters, with_streams
+from crosswire.training.tasks.segmentation.config import NetworkConfig
+from crosswire.training.tasks.segmentation.network import build_network
 from research.published_sizes.row import PublishedSize
 from research.published_sizes.translation import translation_sizes
 

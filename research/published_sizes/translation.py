@@ -12,8 +12,9 @@ import torch
 
 from crosswire.training.models import PrivateNorm2d
 from crosswire.training.models.count import parameters
-from crosswire.training.models.translation import PatchDiscriminator, TranslationNetwork, build_translator
+from crosswire.training.models.translation import PatchDiscriminator
 from crosswire.training.tasks.translation.config import TranslatorConfig
+from crosswire.training.tasks.translation.network import TranslationNetwork, build_translator
 from research.published_sizes.row import PublishedSize
 
 _SIDE = 256

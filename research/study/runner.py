@@ -10,11 +10,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from crosswire.contract.atomic_write import write_json
-from crosswire.training.config import ConfigError, same_result
+from crosswire.training.config import ConfigError, RunConfig, same_result
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_config, read_run
 from crosswire.training.models.count import parameters
-from crosswire.training.tasks.registry import RunConfig, ScoreOptions, task_of
+from crosswire.training.tasks.registry import ScoreOptions, task_of
 from research.study.study import Computation, Figures, Study, StudyRow, StudyTable
 
 FIGURES = "figures.json"

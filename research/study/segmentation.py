@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from crosswire.training.config import DataConfig, NetworkConfig, TrainConfig
 from crosswire.training.tasks.presets import preset
-from crosswire.training.tasks.segmentation.paper_presets import ABLATIONS
+from crosswire.training.tasks.segmentation.config import DataConfig, NetworkConfig, SegmentationConfig
+from crosswire.training.tasks.segmentation.presets import ABLATIONS
 from research.study.study import AGREES, OPEN, REFUTED, Claim, Study, StudyRow, StudyTable, Verdict, compare
 
 #: λ times steps, and the rate of γ: what makes a short run exchange about a quarter of what it may.
@@ -40,14 +40,14 @@ _FUSIONS = ("concat", "average", "align", "attention")
 _OTHERS = {"CBN": "su-cbn", "sum": "sum", "soft gate": "gate", "concat ensemble": "concat-ensemble"}
 
 
-def base(size: str) -> TrainConfig:
+def base(size: str) -> SegmentationConfig:
     """Return the run that every row varies.
 
     Args:
         size: `cpu`, seconds per run, or `gpu`, the papers' backbone on whole rooms.
     """
     quick = preset("rooms-quick")
-    assert isinstance(quick, TrainConfig)
+    assert isinstance(quick, SegmentationConfig)
     if size == "gpu":
         steps, network = 6000, NetworkConfig(name="refinenet50", classes=12, gamma_low=0.0)
         data = DataConfig(train_scenes=6000, val_scenes=64, test_scenes=256, batch=16)
@@ -70,7 +70,7 @@ def base(size: str) -> TrainConfig:
     )
 
 
-def _row(name: str, config: TrainConfig, **network: Any) -> StudyRow:
+def _row(name: str, config: SegmentationConfig, **network: Any) -> StudyRow:
     """Return a row with another network."""
     return StudyRow(name, dataclasses.replace(config, network=dataclasses.replace(config.network, **network)))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crosswire.training.tasks.registry import RunConfig
+from crosswire.training.config import RunConfig
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from crosswire.training.config import NetworkConfig
 from crosswire.training.models import SegmentationNetwork, sparse_norms
 from crosswire.training.report.factors import watched
+from crosswire.training.tasks.segmentation.config import NetworkConfig
 from crosswire.training.tasks.segmentation.data import Batch
 from crosswire.training.tasks.segmentation.losses import task_loss
 

@@ -15,7 +15,7 @@ from crosswire.training.engine.run_folder import Run, read_config
 from crosswire.training.models import exchanging_norms
 from crosswire.training.models.exchange import sub_part
 from crosswire.training.tasks.segmentation.data import frames, train_loader
-from crosswire.training.tasks.segmentation.paper_presets import ABLATIONS
+from crosswire.training.tasks.segmentation.presets import ABLATIONS
 from research.study.corollary import changes
 from research.study.segmentation import base, read
 from research.study.study import AGREES, OPEN, REFUTED, Claim, Computation, Study, StudyRow, StudyTable, Verdict, beyond

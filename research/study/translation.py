@@ -8,8 +8,7 @@ from typing import Any
 
 from crosswire.training.config import ConfigError
 from crosswire.training.tasks.presets import preset
-from crosswire.training.tasks.translation.config import TranslationConfig
-from crosswire.training.tasks.translation.settings import ImagesConfig
+from crosswire.training.tasks.translation.config import ImagesConfig, TranslationConfig
 from research.study.study import Claim, Study, StudyRow, StudyTable, Verdict, compare
 
 _POWER = (

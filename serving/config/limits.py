@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from crosswire.contract.fields import PositiveFloat, PositiveInt, Range
+from crosswire.contract.plain import from_plain, to_plain
 
 MEDIA_VARIABLE = "CROSSWIRE_MEDIA_LIMITS"
+
+#: A time that somebody or something waits, at most a day.
+Seconds = Annotated[float, Range(above=0, most=86_400)]
 
 
 @dataclass(frozen=True)
@@ -21,11 +28,11 @@ class ImageLimits:
         units_per_metre: smallest and largest scale of a depth picture.
     """
 
-    encoded_bytes: int = 64 << 20
-    pixels: int = 32_000_000
-    side: int = 32_768
-    aspect_tolerance: float = 0.01
-    units_per_metre: tuple[float, float] = (1e-3, 1e6)
+    encoded_bytes: PositiveInt = 64 << 20
+    pixels: Annotated[int, Range(least=1, most=178_956_970)] = 32_000_000  # Pillow refuses more
+    side: PositiveInt = 32_768
+    aspect_tolerance: PositiveFloat = 0.01
+    units_per_metre: tuple[PositiveFloat, PositiveFloat] = (1e-3, 1e6)
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,10 @@ class WorkerLimits:
         arena_bytes: most bytes of arguments and result together.
     """
 
-    cpu_seconds: int = 20
-    wall_seconds: float = 60.0
-    memory_bytes: int = 1 << 30
-    arena_bytes: int = 512 << 20
+    cpu_seconds: PositiveInt = 20
+    wall_seconds: Seconds = 60.0
+    memory_bytes: PositiveInt = 1 << 30
+    arena_bytes: PositiveInt = 512 << 20
 
 
 @dataclass(frozen=True)
@@ -59,13 +66,13 @@ class ClipLimits:
         sample_rate: most samples per second.
     """
 
-    encoded_bytes: int = 64 << 20
-    seconds: float = 600.0
-    pixels: int = 4096 * 2304
-    side: int = 8192
-    streams: int = 8
-    decoded_frames: int = 3000
-    sample_rate: int = 192_000
+    encoded_bytes: PositiveInt = 64 << 20
+    seconds: Seconds = 600.0
+    pixels: PositiveInt = 4096 * 2304
+    side: PositiveInt = 8192
+    streams: PositiveInt = 8
+    decoded_frames: PositiveInt = 3000
+    sample_rate: PositiveInt = 192_000
 
 
 @dataclass(frozen=True)
@@ -81,13 +88,11 @@ class MediaLimits:
         text = os.environ.get(MEDIA_VARIABLE)
         if text is None:
             return cls()
-        table = json.loads(text)
-        smallest, largest = table["images"].pop("units_per_metre")
-        return cls(ImageLimits(**table["images"], units_per_metre=(smallest, largest)), ClipLimits(**table["clips"]))
+        return from_plain(cls, json.loads(text), MEDIA_VARIABLE)
 
     def as_variable(self) -> str:
         """Return the text for `MEDIA_VARIABLE`."""
-        return json.dumps(asdict(self))
+        return json.dumps(to_plain(self))
 
 
 @dataclass(frozen=True)
@@ -111,19 +116,19 @@ class RequestLimits:
         drain_seconds: longest time to answer what was taken before a stop.
     """
 
-    body_bytes: int = 128 << 20
-    json_bytes: int = 16 << 20
-    json_containers: int = 2_000_000
-    json_depth: int = 32
-    tensors: int = 64
-    name_characters: int = 256
-    parameters: int = 64
-    concurrent: int = 32
-    held_bytes: int = 512 << 20
-    read_seconds: float = 60.0
-    stream_seconds: float = 300.0
-    infer_seconds: float = 120.0
-    drain_seconds: float = 5.0
+    body_bytes: Annotated[int, Range(least=1, most=(1 << 31) - 1)] = 128 << 20
+    json_bytes: PositiveInt = 16 << 20
+    json_containers: PositiveInt = 2_000_000
+    json_depth: PositiveInt = 32
+    tensors: PositiveInt = 64
+    name_characters: PositiveInt = 256
+    parameters: PositiveInt = 64
+    concurrent: PositiveInt = 32
+    held_bytes: PositiveInt = 512 << 20
+    read_seconds: Seconds = 60.0
+    stream_seconds: Seconds = 300.0
+    infer_seconds: Seconds = 120.0
+    drain_seconds: Seconds = 5.0
 
 
 @dataclass(frozen=True)
@@ -135,5 +140,5 @@ class QueueLimits:
         seconds: longest wait; later ones get 503.
     """
 
-    requests: int = 64
-    seconds: float = 30.0
+    requests: Annotated[int, Range(least=1, most=1_000_000)] = 64
+    seconds: Seconds = 30.0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass, field, replace
-from operator import attrgetter
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from crosswire.serving.config.limits import ClipLimits, ImageLimits, QueueLimits, RequestLimits
-from crosswire.serving.config.typed_table import typed
+from crosswire.contract.fields import NonNegativeInt, PositiveInt, Range, check_fields
+from crosswire.contract.plain import from_plain
+from crosswire.serving.config.limits import ClipLimits, ImageLimits, QueueLimits, RequestLimits, Seconds
 from crosswire.serving.errors import ServingError
 from crosswire.serving.processes.ports import LOOPBACK
 from crosswire.serving.repository.model_config import Runtime
@@ -18,6 +18,10 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+Port = Annotated[int, Range(least=0, most=65_535)]
+Instances = Annotated[int, Range(least=1, most=256)]
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,11 @@ class Pace:
         failures: failed rounds in a row that mean the server is broken.
     """
 
-    seconds: float = 2.0
-    share: float = 0.02
-    patience_seconds: float = 10.0
-    patience_factor: float = 20.0
-    failures: int = 2
+    seconds: Seconds = 2.0
+    share: Annotated[float, Range(above=0, most=1)] = 0.02
+    patience_seconds: Seconds = 10.0
+    patience_factor: Annotated[float, Range(above=0, most=86_400)] = 20.0
+    failures: PositiveInt = 2
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,13 @@ class ModelSettings:
             share batches before the network alone, and not with `step_instances`.
     """
 
-    instances: int = 1
-    threads: int = 0
-    step_instances: int = 1
-    batch_delay_microseconds: int = 0
-    cache_bytes: int = 0
-    priority_levels: int = 0
-    warm_up: tuple[int, ...] = (1,)
+    instances: Instances = 1
+    threads: Annotated[int, Range(least=0, most=1024)] = 0
+    step_instances: Instances = 1
+    batch_delay_microseconds: Annotated[int, Range(least=0, most=60_000_000)] = 0
+    cache_bytes: Annotated[int, Range(least=0, most=1 << 40)] = 0
+    priority_levels: Annotated[int, Range(least=0, most=100)] = 0
+    warm_up: tuple[PositiveInt, ...] = (1,)
     in_process: bool | None = None
 
 
@@ -100,19 +104,19 @@ class Settings:
 
     repository: Path = Path("model_repository")
     network: tuple[str, ...] = ()
-    http_port: int = 8000
-    grpc_port: int = 8001
+    http_port: Port = 8000
+    grpc_port: Port = 8001
     host: str = LOOPBACK
     runtime: Runtime = Runtime.EMBEDDED
     triton: Path | None = None
-    parent: int | None = None
+    parent: NonNegativeInt | None = None
     json: bool = False
     access_log: str | None = None
     api_keys: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
     traces: str | None = None
-    start_seconds: float = 180.0
+    start_seconds: Seconds = 180.0
     limits: RequestLimits = field(default_factory=RequestLimits)
     images: ImageLimits = field(default_factory=ImageLimits)
     clips: ClipLimits = field(default_factory=ClipLimits)
@@ -120,31 +124,6 @@ class Settings:
     models: ModelSettings = field(default_factory=ModelSettings)
     pace: Pace = field(default_factory=Pace)
 
-
-_MOST = {
-    "http_port": 65_535,
-    "grpc_port": 65_535,
-    "start_seconds": 86_400,
-    "limits.body_bytes": (1 << 31) - 1,
-    "limits.read_seconds": 86_400,
-    "limits.stream_seconds": 86_400,
-    "limits.infer_seconds": 86_400,
-    "limits.drain_seconds": 86_400,
-    "pace.seconds": 86_400,
-    "pace.share": 1,
-    "pace.patience_seconds": 86_400,
-    "pace.patience_factor": 86_400,
-    "clips.seconds": 86_400,
-    "images.pixels": 178_956_970,  # Pillow refuses more, whatever is chosen here
-    "queue.requests": 1_000_000,
-    "queue.seconds": 86_400,
-    "models.instances": 256,
-    "models.step_instances": 256,
-    "models.threads": 1024,
-    "models.batch_delay_microseconds": 60_000_000,
-    "models.cache_bytes": 1 << 40,
-    "models.priority_levels": 100,
-}
 
 #: Settings that have another name now.
 _RENAMED = {
@@ -165,23 +144,13 @@ def choose(config: Path | None, flags: dict[str, Any]) -> Settings:
         ServingError: the file cannot be read, names something that there is not, or two settings contradict.
     """
     settings = replace(Settings() if config is None else read(config), **flags)
+    check_fields(settings, "", ServingError)
     if settings.http_port == settings.grpc_port != 0:
         raise ServingError(f"--http-port and --grpc-port are both {settings.http_port}; choose two ports")
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise ServingError("TLS needs both --tls-cert and --tls-key; give the PEM files of a certificate and its key")
-    for name in ("limits", "images", "clips", "queue", "pace"):
-        part = getattr(settings, name)
-        if zeros := [key for key, value in asdict(part).items() if not value]:
-            raise ServingError(f"{name}.{zeros[0]} is 0; it must be more")
-    for name, most in _MOST.items():
-        if (value := attrgetter(name)(settings)) > most:
-            raise ServingError(f"{name} is {value}; allowed are at most {most}")
-    if not settings.start_seconds or 0 in settings.models.warm_up:
-        raise ServingError("start_seconds or a size in models.warm_up is 0; both must be more")
     if len(set(settings.network)) < len(settings.network):
         raise ServingError(f"a network is named twice in {', '.join(settings.network)}; name each once")
-    if not settings.models.instances or not settings.models.step_instances:
-        raise ServingError("models.instances or models.step_instances is 0; every model needs at least 1")
     if settings.models.in_process and settings.models.step_instances > 1:
         raise ServingError(
             f"models.step_instances is {settings.models.step_instances}, but with models.in_process steps have no "
@@ -204,15 +173,15 @@ def read(path: Path) -> Settings:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ServingError(f"--config {path} cannot be read: {error}; name a TOML file") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a TOMLDecodeError, or a number with thousands of digits
         raise ServingError(f"--config {path} is no TOML: {error}; see docs/serving.toml for an example") from error
     for old, new in _RENAMED.items():
         section, _, key = old.rpartition(".")
         if key in (table.get(section, {}) if section else table):
             raise ServingError(f"--config {path}: {old} is now {new}")
     try:
-        settings = typed(Settings, table, path.parent)
-    except ValueError as error:
+        settings = from_plain(Settings, table, error=ServingError, folder=path.parent)
+    except ServingError as error:
         raise ServingError(f"--config {path}: {error}") from error
     if settings.access_log not in (None, "-"):
         return replace(settings, access_log=str(path.parent / settings.access_log))

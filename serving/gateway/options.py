@@ -6,9 +6,10 @@ import hashlib
 import importlib.util
 import json
 import ssl
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from crosswire.contract.plain import from_plain, to_plain
 from crosswire.serving.config.limits import RequestLimits
 from crosswire.serving.config.settings import Settings
 from crosswire.serving.errors import ServingError
@@ -72,17 +73,15 @@ def hash_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def write_options(folder: Path, door: GatewayOptions) -> None:
+def write_options(folder: Path, options: GatewayOptions) -> None:
     """Write the settings into the run-state folder, readable by this user alone."""
-    write_private(folder / _FILE, json.dumps(asdict(door)))
+    write_private(folder / _FILE, json.dumps(to_plain(options)))
 
 
 def read_options(folder: Path) -> GatewayOptions:
     """Read what `write_options` wrote."""
     stored = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-    return GatewayOptions(
-        **{**stored, "limits": RequestLimits(**stored["limits"]), "key_hashes": tuple(stored["key_hashes"])}
-    )
+    return from_plain(GatewayOptions, stored, _FILE, error=ServingError)
 
 
 def _key_hashes(path: Path) -> tuple[str, ...]:

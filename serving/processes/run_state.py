@@ -10,10 +10,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from crosswire.contract.atomic_write import write_bytes
+from crosswire.contract.plain import from_plain, to_plain
 from crosswire.serving.errors import ServingError
 from crosswire.serving.processes import environments, shm
 from crosswire.serving.processes.ports import ANY_ADDRESS, LOOPBACK
@@ -118,23 +119,25 @@ class RunState:
 
 def write_run(folder: Path, run: ServerRun) -> None:
     """Write what the gateway must know, readable by this user alone."""
-    write_private(folder / _RUN, json.dumps(asdict(run)))
+    write_private(folder / _RUN, json.dumps(to_plain(run)))
 
 
 def read_run(folder: Path) -> ServerRun:
     """Read what `write_run` wrote."""
-    return ServerRun(**json.loads((folder / _RUN).read_text(encoding="utf-8")))
+    return from_plain(ServerRun, json.loads((folder / _RUN).read_text(encoding="utf-8")), _RUN, error=ServingError)
 
 
 def write_health(folder: Path, health: Health) -> None:
     """Publish the health, all of it or nothing."""
-    write_private(folder / _HEALTH, json.dumps(asdict(health)))
+    write_private(folder / _HEALTH, json.dumps(to_plain(health)))
 
 
 def read_health(folder: Path) -> Health:
     """Read the health; a server that has published none is not ready."""
     try:
-        return Health(**json.loads((folder / _HEALTH).read_text(encoding="utf-8")))
+        return from_plain(
+            Health, json.loads((folder / _HEALTH).read_text(encoding="utf-8")), _HEALTH, error=ServingError
+        )
     except FileNotFoundError:
         return Health(False, "the server is starting")
 

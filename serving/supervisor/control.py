@@ -6,9 +6,10 @@ import json
 import socket
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+from crosswire.contract.plain import from_plain, to_plain
 from crosswire.serving.errors import ServingError
 from crosswire.serving.processes.run_state import short_path
 
@@ -51,8 +52,8 @@ class ControlSocket:
         with connection:
             connection.settimeout(_SEND_SECONDS)
             try:
-                order = Order(**json.loads(connection.recv(_MOST_BYTES)))
-            except (OSError, ValueError, TypeError):
+                order = from_plain(Order, json.loads(connection.recv(_MOST_BYTES)), "order")
+            except (OSError, ValueError):
                 return
             try:
                 answer = {"done": obey(order)}
@@ -82,7 +83,7 @@ def send(folder: Path, order: Order, seconds: float) -> str:
             connection.settimeout(seconds)
             with short_path(folder) as short:
                 connection.connect(str(short / _NAME))
-            connection.sendall(json.dumps(asdict(order)).encode())
+            connection.sendall(json.dumps(to_plain(order)).encode())
             text = b"".join(iter(lambda: connection.recv(_MOST_BYTES), b""))
     except OSError as error:
         raise ServingError(f"the server did not answer: {error}; see how it is: crosswire status") from error

@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
-from crosswire.training.config import DataConfig, TrainConfig
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import Run, read_run
 from crosswire.training.tasks.presets import preset
+from crosswire.training.tasks.segmentation.config import DataConfig, SegmentationConfig
 from tests.support.fork_server import forks
 from tests.support.servers.real import server
 from tests.support.servers.small import small, small_repository
@@ -19,7 +19,7 @@ __all__ = ["exported_once", "forks", "server", "small", "small_repository", "tin
 
 
 @pytest.fixture(scope="session")
-def tiny() -> TrainConfig:
+def tiny() -> SegmentationConfig:
     """Return a run that trains in seconds."""
     quick = preset("rooms-quick")
     return dataclasses.replace(
@@ -33,7 +33,7 @@ def tiny() -> TrainConfig:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def tiny_run(tiny: SegmentationConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a trained tiny run, with a third of its penalised channels exchanged."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     fit(tiny, folder, progress=False)

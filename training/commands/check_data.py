@@ -24,9 +24,10 @@ def _check(options: argparse.Namespace) -> None:
     """Print every problem; raise where there is one."""
     from tqdm import tqdm
 
-    from crosswire.training.config import ConfigError, DataConfig
+    from crosswire.training.config import ConfigError
     from crosswire.training.datasets.check import TASKONOMY, problems, recognised, survey_of
     from crosswire.training.datasets.clips.layouts import CLIP_LAYOUTS
+    from crosswire.training.tasks.segmentation.config import DataConfig
 
     layout = options.layout or recognised(options.path)
     config = DataConfig(

@@ -69,12 +69,12 @@ def _count_network(options: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(f"--dims belongs to the fusions, not to {options.network}; use --streams and --size")
     if options.streams < 1 or options.classes < 1:
         raise UsageError("--streams and --classes are 1 or more")
-    kind = task_with(options.network)
-    config = override(kind.sample(options.network, options.streams, options.classes), options.assignments)
+    task = task_with(options.network)
+    config = override(task.sample(options.network, options.streams, options.classes), options.assignments)
     counts: dict[str, Any] = {"network": options.network, "streams": options.streams}
     if hasattr(config, "classes"):
         counts["classes"] = config.classes
-    counts["params"] = count_parameters(config, kind.build)
+    counts["params"] = count_parameters(config, task.build)
     if options.size:
-        counts["macs"] = count_macs(config, options.size, kind.build, kind.shapes)
+        counts["macs"] = count_macs(config, options.size, task.build, task.shapes)
     return counts

@@ -48,8 +48,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     from crosswire.training.tasks.registry import ScoreOptions, task_of
 
     run = read_run(options.run)
-    kind = task_of(run.config)
+    task = task_of(run.config)
     scored = ScoreOptions(
         options.scales, options.flip, options.missing_modality, progress=not options.quiet, inception=options.inception
     )
-    print(kind.table(kind.score(run, scored)))
+    print(task.format_scores(task.score(run, scored)))

@@ -25,9 +25,10 @@ def add(commands: Commands) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     """Train, score and report a run."""
+    from crosswire.training.config import RunConfig
     from crosswire.training.engine.fit import fit  # torch and lightning are needed only here
     from crosswire.training.engine.run_folder import read_config, read_run
-    from crosswire.training.tasks.registry import RunConfig, ScoreOptions, task_of
+    from crosswire.training.tasks.registry import ScoreOptions, task_of
 
     if (options.preset is None) == (options.resume is None):
         raise UsageError("give a preset to train, or --resume RUN to go on with a run; see: crosswire presets")
@@ -48,7 +49,7 @@ def _train(options: argparse.Namespace) -> None:
         config = override(preset(options.preset), options.assignments)
     if not fit(config, folder, resume=options.resume is not None, progress=not options.quiet):
         return
-    kind = task_of(config)
-    print(kind.table(kind.score(read_run(folder), ScoreOptions(progress=not options.quiet))))
+    task = task_of(config)
+    print(task.format_scores(task.score(read_run(folder), ScoreOptions(progress=not options.quiet))))
     print(f"\nwritten: {folder}; curves: tensorboard --logdir {folder}/tensorboard")
-    print(f"next: {kind.next_step(config, folder)}")
+    print(f"next: {task.next_step(config, folder)}")

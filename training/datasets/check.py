@@ -7,13 +7,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from crosswire.training.config import ConfigError, DataConfig
+from crosswire.training.config import ConfigError
 from crosswire.training.datasets.clips.clip_files import ClipFiles
 from crosswire.training.datasets.clips.layouts import CLIP_LAYOUTS, SPLITS
 from crosswire.training.datasets.files.problems import Problem, Survey
 from crosswire.training.datasets.layouts import LAYOUTS
 from crosswire.training.datasets.taskonomy import check
 from crosswire.training.tasks.audio_video.config import ClipShape
+from crosswire.training.tasks.segmentation.config import DataConfig
 
 TASKONOMY = "taskonomy"
 #: Every layout there is.

@@ -17,18 +17,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import dacite
 
 from crosswire.contract.errors import UsageError
-from crosswire.training.config import DataConfig
+from crosswire.contract.plain import from_plain
 from crosswire.training.datasets.classes import spread_palette
 from crosswire.training.datasets.files.frames import FileFrames, Format, FrameEntry, open_files
 from crosswire.training.datasets.files.images import LabelCode, PlainDepth
 from crosswire.training.datasets.files.lists import read_lines, shared_lines
-from crosswire.training.datasets.files.problems import DataError, Problem, Survey, absent, refuse
+from crosswire.training.datasets.files.problems import DataError, Problem, Survey, missing_file, refuse
 from crosswire.training.datasets.frames import IGNORE
+from crosswire.training.tasks.segmentation.config import DataConfig
 
 MANIFEST = "manifest.json"
 ENDINGS = {"rgb": (".png", ".jpg", ".jpeg"), "depth": (".png",), "labels": (".png",)}
@@ -126,21 +124,11 @@ def read_manifest(root: Path) -> Manifest:
     """
     path = root / MANIFEST
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_frozen)
-        return dacite.from_dict(Manifest, plain, dacite.Config(strict=True, cast=[float]))
+        return from_plain(Manifest, json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise DataError(Problem(str(path), "is missing", "docs/guides/own-data.md shows one")) from None
-    except (OSError, ValueError, TypeError, AttributeError, dacite.DaciteError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(Problem(str(path), f"cannot be used ({error})", "docs/guides/own-data.md shows one")) from error
-
-
-def _frozen(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of JSON with tuples for its lists."""
-
-    def freeze(value: Any) -> Any:
-        return tuple(freeze(part) for part in value) if isinstance(value, list) else value
-
-    return {key: freeze(value) for key, value in pairs}
 
 
 def _splits(root: Path) -> tuple[dict[str, list[str]], list[Problem]]:
@@ -174,7 +162,7 @@ def _strangers(root: Path) -> list[Problem]:
     problems, colours = [], dict[str, Path]()
     for folder, endings in ENDINGS.items():
         if not (root / folder).is_dir():
-            problems.append(absent(root / folder))
+            problems.append(missing_file(root / folder))
         for path in _files(root / folder):
             if not _fits(path, folder):
                 problems.append(

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosswire.training.config import DataConfig
 from crosswire.training.datasets import folder, nyuv2, nyuv2_mat, sunrgbd, sunrgbd_png, write
 from crosswire.training.datasets.files.problems import Survey
 from crosswire.training.datasets.frames import FrameSource
+from crosswire.training.tasks.segmentation.config import DataConfig
 
 
 @dataclass(frozen=True)

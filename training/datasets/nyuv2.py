@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crosswire.training.config import DataConfig
 from crosswire.training.datasets.classes import NYUV2_CLASSES, NYUV2_PALETTE
 from crosswire.training.datasets.files.frames import FileFrames, Format, open_files
 from crosswire.training.datasets.files.images import LabelCode, PlainDepth
 from crosswire.training.datasets.files.lists import read_entries, survey_lists
 from crosswire.training.datasets.files.problems import Survey
+from crosswire.training.tasks.segmentation.config import DataConfig
 
 UNITS_PER_METRE = 5000
 COLUMNS = (0, 2, 1)

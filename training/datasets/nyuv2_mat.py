@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from crosswire.training.config import DataConfig
 from crosswire.training.datasets.classes import NYUV2_CLASSES, NYUV2_PALETTE
 from crosswire.training.datasets.files.images import Depth, Labels, depth_problem
 from crosswire.training.datasets.files.matlab import Hdf5, read_variables
 from crosswire.training.datasets.files.problems import DataError, Problem, Survey
 from crosswire.training.datasets.frames import IGNORE, Frame
+from crosswire.training.tasks.segmentation.config import DataConfig
 
 FILE, MAPPING, SPLITS = "nyu_depth_v2_labeled.mat", "classMapping40.mat", "splits.mat"
 PLAUSIBLE = (0.3, 10.0)

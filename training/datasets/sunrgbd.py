@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crosswire.training.config import DataConfig
 from crosswire.training.datasets.classes import SUNRGBD_CLASSES, SUNRGBD_PALETTE
 from crosswire.training.datasets.files.frames import FileFrames, Format, FrameEntry
 from crosswire.training.datasets.files.images import Depth, LabelCode, Labels
 from crosswire.training.datasets.files.matlab import Hdf5, read_variables
-from crosswire.training.datasets.files.problems import DataError, Problem, Survey, absent, refuse
+from crosswire.training.datasets.files.problems import DataError, Problem, Survey, missing_file, refuse
+from crosswire.training.tasks.segmentation.config import DataConfig
 
 ROOT = "SUNRGBD"
 META = "SUNRGBDtoolbox/Metadata/SUNRGBDMeta.mat"
@@ -100,7 +100,7 @@ def open_split(config: DataConfig, split: str) -> ToolboxFrames:
     every, train = _all(config)
     chosen = [i for i, inside in enumerate(train) if inside == (split == "train")]
     entries = [every.entries[i] for i in chosen]
-    refuse([absent(file) for entry in entries for file in (entry.rgb, entry.depth) if not file.is_file()])
+    refuse([missing_file(file) for entry in entries for file in (entry.rgb, entry.depth) if not file.is_file()])
     return ToolboxFrames(entries, chosen, every.source)
 
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crosswire.training.config import DataConfig
 from crosswire.training.datasets.files.frames import FileFrames, open_files
 from crosswire.training.datasets.files.lists import read_entries, survey_lists
 from crosswire.training.datasets.files.problems import Survey
 from crosswire.training.datasets.sunrgbd import FORM
+from crosswire.training.tasks.segmentation.config import DataConfig
 
 COLUMNS = (0, 1, 2)
 

@@ -19,7 +19,7 @@ def check_classes(config: Any, source: Classified) -> None:
     """Refuse data that know more or fewer classes than a network decides between.
 
     Args:
-        config: the whole run, of a kind whose `network` has `classes`.
+        config: the whole run, of a task whose `network` has `classes`.
         source: the data that it is trained on or scored with.
 
     Raises:

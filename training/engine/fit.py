@@ -17,13 +17,13 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from tqdm import tqdm
 
-from crosswire.training.config import ConfigError, same_result
+from crosswire.training.config import ConfigError, RunConfig, same_result
 from crosswire.training.engine.checkpoints import RunCheckpoints, resumable
 from crosswire.training.engine.gamma_log import RECORDS, GammaLog
 from crosswire.training.engine.progress import ProgressBar
 from crosswire.training.engine.run_folder import RunError, read_config, write_config
 from crosswire.training.engine.training_setup import Lazy, TrainingSetup
-from crosswire.training.tasks.registry import RunConfig, task_of
+from crosswire.training.tasks.registry import task_of
 
 _PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "fp32": "32-true",
@@ -41,7 +41,7 @@ def fit(config: RunConfig, folder: Path, *, resume: bool = False, progress: bool
     those of a process's own share; where that is too small for them, freeze them.
 
     Args:
-        config: the whole run, of any kind.
+        config: the whole run, of any task.
         folder: where it is written.
         resume: go on from the last checkpoint; begin anew where there is none.
         progress: show bars.
@@ -55,16 +55,16 @@ def fit(config: RunConfig, folder: Path, *, resume: bool = False, progress: bool
     """
     last = _checked(config, folder, resume=resume)
     torch.manual_seed(config.seed)
-    lesson = task_of(config).training_setup(config, fresh=last is None)
+    setup = task_of(config).training_setup(config, fresh=last is None)
     with _quiet():
-        trainer = _trainer(config, lesson, folder, progress=progress)
-    batches, val_batches = lesson.loaders(trainer.global_rank, trainer.world_size)
+        trainer = _trainer(config, setup, folder, progress=progress)
+    batches, val_batches = setup.loaders(trainer.global_rank, trainer.world_size)
     if trainer.is_global_zero:
         write_config(folder, config)
-    for name, source in lesson.prepared.items():
+    for name, source in setup.prepared.items():
         prepare(source, f"rendering {name} scenes", progress=progress and trainer.is_global_zero)
     with _quiet():
-        trainer.fit(lesson.task, batches, val_batches, ckpt_path=str(last) if last else None, weights_only=True)
+        trainer.fit(setup.task, batches, val_batches, ckpt_path=str(last) if last else None, weights_only=True)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
     return bool(trainer.is_global_zero)
@@ -107,7 +107,7 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _trainer(config: RunConfig, lesson: TrainingSetup, folder: Path, *, progress: bool) -> lightning.Trainer:
+def _trainer(config: RunConfig, setup: TrainingSetup, folder: Path, *, progress: bool) -> lightning.Trainer:
     """Make the Lightning trainer of a run, on one device or, under `torchrun`, on one device per process.
 
     Raises:
@@ -118,16 +118,16 @@ def _trainer(config: RunConfig, lesson: TrainingSetup, folder: Path, *, progress
     # The checkpoint of a moment comes after all else that is written at it.
     writers = [
         GammaLog(folder, max(1, config.steps // RECORDS)),
-        RunCheckpoints(folder, lesson.monitor, lower_is_better=lesson.lower_is_better),
+        RunCheckpoints(folder, setup.monitor, lower_is_better=setup.lower_is_better),
     ]
     local = ranks = 1
     strategy: str | DDPStrategy = "auto"
     if TorchElasticEnvironment.detect():
         local, ranks = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
-        strategy = DDPStrategy(find_unused_parameters=lesson.idle_parameters)
+        strategy = DDPStrategy(find_unused_parameters=setup.idle_parameters)
     return lightning.Trainer(
         max_epochs=config.steps // config.val_every,
-        gradient_clip_val=lesson.clip or None,
+        gradient_clip_val=setup.clip or None,
         accelerator="auto",
         devices=local,
         num_nodes=ranks // local,

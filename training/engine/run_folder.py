@@ -17,9 +17,11 @@ from torch import Tensor, nn
 
 from crosswire.contract.atomic_write import atomic_path, write_json
 from crosswire.contract.errors import CrosswireError
-from crosswire.training.config import ConfigError, TrainConfig, to_plain
+from crosswire.contract.plain import to_plain
+from crosswire.training.config import ConfigError, RunConfig
 from crosswire.training.models import SegmentationNetwork, exchanging_norms
-from crosswire.training.tasks.registry import RunConfig, config_from_plain, task_of
+from crosswire.training.tasks.registry import config_from_plain, task_of
+from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.metrics import Scores
 
 CONFIG = "config.json"
@@ -49,7 +51,7 @@ class RunOf(Generic[Config, Network]):
     network: Network
 
 
-Run: TypeAlias = RunOf[TrainConfig, SegmentationNetwork]
+Run: TypeAlias = RunOf[SegmentationConfig, SegmentationNetwork]
 """A run of segmentation."""
 
 
@@ -59,7 +61,7 @@ def write_config(folder: Path, config: RunConfig) -> None:
 
 
 def read_config(folder: Path) -> RunConfig:
-    """Read the configuration of a run folder, of whatever kind it is.
+    """Read the configuration of a run folder, of whatever task.
 
     Raises:
         RunError: there is none, or it cannot be used.
@@ -79,7 +81,7 @@ def write_weights(folder: Path, state: dict[str, Tensor]) -> None:
 
 
 def read_run(folder: Path) -> RunOf[Any, Any]:
-    """Rebuild the network of a run folder, of whatever kind it is, and load its weights strictly.
+    """Rebuild the network of a run folder, of whatever task, and load its weights strictly.
 
     Raises:
         RunError: a file is missing or does not fit the configuration.

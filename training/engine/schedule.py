@@ -22,7 +22,7 @@ def rate(schedule: str, group: str, step: int, steps: int, warmup: float = 0.0) 
     """Return the share of the peak learning rate that a step uses.
 
     Args:
-        schedule: one of `crosswire.training.config.SCHEDULES`.
+        schedule: one of `crosswire.training.tasks.segmentation.config.SCHEDULES`.
         group: name of the parameter group: `encoder`, `decoder` or `gamma`, which follows the encoder.
         step: from 0.
         steps: of the whole run.

@@ -1,4 +1,4 @@
-"""What a kind of run gives to the trainer: a module, its data, and what makes one validation better than another."""
+"""What a task gives to the trainer: a module, its data, and what makes one validation better than another."""
 
 from __future__ import annotations
 

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crosswire.training.config import DataConfig, NetworkConfig, TrainConfig
 from crosswire.training.engine.run_folder import CONFIG, Run, write_config, write_weights
 from crosswire.training.importers.cen_keys import official_key
 from crosswire.training.importers.weight_files import CheckpointError, read_checkpoint, renamed
-from crosswire.training.models import build_network
 from crosswire.training.overrides import override
+from crosswire.training.tasks.segmentation.config import DataConfig, NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.evaluate import report
+from crosswire.training.tasks.segmentation.network import build_network
 
 #: Network -> blocks of its third stage, which tell the depths apart.
 NETWORKS = {"refinenet50": 6, "refinenet101": 23, "refinenet152": 36}
@@ -73,9 +73,9 @@ def import_cen(file: Path, network: str, folder: Path, assignments: Sequence[str
     return run
 
 
-def official_config(network: str, classes: int) -> TrainConfig:
+def official_config(network: str, classes: int) -> SegmentationConfig:
     """Return the configuration of a network that the official code has trained."""
-    return TrainConfig(
+    return SegmentationConfig(
         preset="import-cen",
         network=NetworkConfig(
             name=network,

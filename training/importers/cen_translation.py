@@ -18,11 +18,10 @@ from torch import Tensor
 
 from crosswire.training.engine.run_folder import CONFIG, RunOf, write_config, write_weights
 from crosswire.training.importers.weight_files import CheckpointError, read_checkpoint, renamed
-from crosswire.training.models.translation import build_translator
 from crosswire.training.overrides import override
-from crosswire.training.tasks.translation.config import USUAL_INPUTS, TranslationConfig, TranslatorConfig
+from crosswire.training.tasks.translation.config import USUAL_INPUTS, ImagesConfig, TranslationConfig, TranslatorConfig
 from crosswire.training.tasks.translation.evaluate import TranslationRun
-from crosswire.training.tasks.translation.settings import ImagesConfig
+from crosswire.training.tasks.translation.network import build_translator
 
 NETWORK = "unet256"
 LEVELS = 8

@@ -1,11 +1,7 @@
-"""Weight files of others: read without running any code that they may hold, and refused by the names of their keys.
-
-Two sorts: the files that torchvision publishes for backbones, and checkpoints of the official CEN code.
-"""
+"""Checkpoints of the official CEN code, read without running any code in them, refused by the names of their keys."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,37 +11,12 @@ import torch
 from torch import Tensor
 
 from crosswire.contract.errors import CrosswireError
-from crosswire.training.config import ConfigError
 
-#: Keys that a network without a classifier does not have, and counters that older files lack.
-_LEFT_OUT = re.compile(r"fc\..*|.*\.num_batches_tracked")
 _SHOWN = 10
 
 
 class CheckpointError(CrosswireError, ValueError):
     """A checkpoint that cannot be imported; the message says what came and what is allowed."""
-
-
-def read_backbone(path: Path) -> dict[str, Tensor]:
-    """Read a state dict as torchvision publishes it, see `backbone`.
-
-    Raises:
-        ConfigError: there is no such file, or it holds no tensors by name alone.
-    """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist; give a weight file of torchvision") from None
-    except Exception as error:  # a pickle can fail in any way
-        raise ConfigError(f"{path} cannot be read as weights: {error}") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ConfigError(f"{path} holds no state dict; give a weight file as torchvision publishes it")
-    return backbone(state)
-
-
-def backbone(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state dict without its classifier `fc` and without counters of batches."""
-    return {key: value for key, value in state.items() if not _LEFT_OUT.fullmatch(key)}
 
 
 def shortened(names: Iterable[str], shown: int = 4) -> str:

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from crosswire.training.config import NetworkConfig
 from crosswire.training.modalities import MODALITIES
-from crosswire.training.models import build_network
+from crosswire.training.tasks.segmentation.config import NetworkConfig
+from crosswire.training.tasks.segmentation.network import build_network
 
 Build = Callable[[Any], nn.Module]
 

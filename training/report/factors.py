@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from crosswire.training.config import NetworkConfig
 from crosswire.training.engine.gamma_log import Gammas
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.models import sparse_norms
 from crosswire.training.models.exchange import PrivateNorm2d, sub_parts
 from crosswire.training.report.style import GREY, INK, PALE, ReportImage, colour, save, tidy
+from crosswire.training.tasks.segmentation.config import NetworkConfig
 
 #: The papers look at the 8th of the layers that exchange.
 _EIGHTH = 7

@@ -80,7 +80,8 @@ def telling_layers(network: SegmentationNetwork, streams: tuple[str, ...]) -> li
     """
     norms = exchanging_norms(network)
     filled = {
-        name: sum(bool(kind.channels.any()) for kind in channel_classes(norm, streams)) for name, norm in norms.items()
+        name: sum(bool(group.channels.any()) for group in channel_classes(norm, streams))
+        for name, norm in norms.items()
     }
     names = list(norms)[: -(-len(norms) // 2)]
     parts = np.array_split(np.asarray(names), min(_LAYERS, len(names)))
@@ -103,8 +104,8 @@ def draw_features(run: Run, sample: Sample, folder: Path) -> ReportImage:
             row = grid[place * len(streams) + stream]
             row[0].imshow(sample.shown[name])
             row[0].set_ylabel(f"{name}, {labels[layer]}", fontsize=8, color=INK)
-            for axes, kind in zip(row[1:], classes, strict=True):
-                _draw_class(axes, kind, maps[layer], stream)
+            for axes, group in zip(row[1:], classes, strict=True):
+                _draw_class(axes, group, maps[layer], stream)
     for axes in grid.flat:
         bare(axes)
     save(figure, folder / "feature_maps.png")
@@ -118,15 +119,15 @@ def draw_features(run: Run, sample: Sample, folder: Path) -> ReportImage:
     )
 
 
-def _draw_class(axes: Axes, kind: ChannelClass, maps: list[Tensor], stream: int) -> None:
+def _draw_class(axes: Axes, group: ChannelClass, maps: list[Tensor], stream: int) -> None:
     """Draw the averaged map of one kind of channels for one stream, on a scale that all streams share."""
-    count = int(kind.channels.sum())
+    count = int(group.channels.sum())
     if stream == 0:
-        axes.set_title(f"{kind.title} ({count})", fontsize=8, color=INK)
+        axes.set_title(f"{group.title} ({count})", fontsize=8, color=INK)
     if not count:
         axes.imshow(np.ones_like(maps[stream][0].numpy()), cmap="Greys", vmin=0, vmax=20)
         axes.text(0.5, 0.5, "no such channel", ha="center", va="center", fontsize=8, transform=axes.transAxes)
         return
-    chosen = torch.from_numpy(kind.channels)
+    chosen = torch.from_numpy(group.channels)
     means = [x[chosen].mean(0).numpy() for x in maps]
     axes.imshow(means[stream], cmap="magma", vmin=min(m.min() for m in means), vmax=max(m.max() for m in means))

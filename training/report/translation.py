@@ -16,11 +16,11 @@ from crosswire.training.models.count import parameters
 from crosswire.training.report.exchanged import exchanged_shares
 from crosswire.training.report.page import FOLDER, Page, spread, write_page
 from crosswire.training.report.style import INK, ReportImage, bare, colour, save, tidy
+from crosswire.training.tasks.translation.config import ImagesConfig
 from crosswire.training.tasks.translation.data import eval_transform
 from crosswire.training.tasks.translation.domains import Codec, codec
-from crosswire.training.tasks.translation.evaluate import TranslationRun, score, table
+from crosswire.training.tasks.translation.evaluate import TranslationRun, format_scores, score
 from crosswire.training.tasks.translation.images import TRUE, ImageSource, images
-from crosswire.training.tasks.translation.settings import ImagesConfig
 
 _VIEWS = 6
 
@@ -35,7 +35,7 @@ def write_report(run: TranslationRun) -> Path:
     drawn: list[ReportImage] = []
     if len(source):
         metrics = metrics or score(run)
-        drawn.append(_draw_views(run, source, folder, table(metrics)))
+        drawn.append(_draw_views(run, source, folder, format_scores(metrics)))
     else:
         left_out.append("Pictures and errors: the run's data set has no test pictures.")
     if exchanging_norms(run.network):

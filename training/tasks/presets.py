@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from crosswire.training.config import ConfigError
+from crosswire.training.config import ConfigError, RunConfig
 from crosswire.training.tasks.audio_video.presets import AUDIO_VIDEO
-from crosswire.training.tasks.registry import RunConfig
 from crosswire.training.tasks.retrieval.presets import RETRIEVAL
-from crosswire.training.tasks.segmentation.paper_presets import PAPERS
-from crosswire.training.tasks.segmentation.presets import ROOMS
+from crosswire.training.tasks.segmentation.presets import PAPERS, ROOMS
 from crosswire.training.tasks.translation.presets import TRANSLATION
 
 _ALL: tuple[RunConfig, ...] = (*ROOMS, *PAPERS, *TRANSLATION, *AUDIO_VIDEO, *RETRIEVAL)

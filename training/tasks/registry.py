@@ -1,7 +1,7 @@
-"""Kinds of run: what differs between training one sort of network and another, behind one face.
+"""The tasks that can be trained: what differs between them, behind one protocol.
 
-A configuration says its kind in its field `kind`, and so does `config.json`; one without the field is of a segmentation
-run. Everything else (run folders, checkpoints, exact resume, bars, records, commands) is the same for all kinds.
+A configuration says its task in its field `kind`, and so does `config.json`; one without the field is of a segmentation
+run. Everything else (run folders, checkpoints, exact resume, progress, commands) is the same for all tasks.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from crosswire.training.config import ConfigError, RuntimeConfig, TrainConfig, from_plain
+from crosswire.contract.plain import from_plain
+from crosswire.training.config import ConfigError, RunConfig
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig
 from crosswire.training.tasks.retrieval.config import RetrievalConfig
+from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.translation.config import TranslationConfig
 
 if TYPE_CHECKING:
@@ -31,53 +33,15 @@ RETRIEVAL = "retrieval"
 TRANSLATION = "translation"
 
 
-class RunConfig(Protocol):
-    """What the configurations of all kinds have in common; they are frozen dataclasses of plain values."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def preset(self) -> str:
-        """The name it started from."""
-
-    @property
-    def network(self) -> Any:
-        """Which network, a frozen dataclass with a `name`."""
-
-    @property
-    def data(self) -> Any:
-        """Which data, a frozen dataclass with a `name`; `path`, `splits` and `mapping` say where they lie."""
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps; 0 for a network that was trained elsewhere."""
-
-    @property
-    def val_every(self) -> int:
-        """Steps between two validations."""
-
-    @property
-    def seed(self) -> int:
-        """Of everything that is drawn."""
-
-    @property
-    def runtime(self) -> RuntimeConfig:
-        """How the machine computes it."""
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Names of what the network takes, for lists and titles."""
-
-
 @dataclass(frozen=True)
 class ScoreOptions:
     """How a run is scored.
 
     Attributes:
-        scales: of the views that a decision is made from.
-        flip: also from mirrored views.
-        missing_modality: also with streams absent.
-        progress: show bars.
+        scales: of test-time augmentation: a decision is the mean over the images at these scales.
+        flip: test-time augmentation by mirrored images, too.
+        missing_modality: also with streams missing.
+        progress: show how far it is.
         inception: file with the weights of Inception v3, to measure FID and KID with.
     """
 
@@ -89,7 +53,7 @@ class ScoreOptions:
 
 
 class Task(Protocol):
-    """One kind of run: a module of functions, imported when it is needed."""
+    """One task: a module of functions, imported when it is needed."""
 
     NETWORKS: Sequence[str]
     """Names of its networks."""
@@ -116,10 +80,10 @@ class Task(Protocol):
         """Score a run on fresh data, write `metrics.json` and return what was written.
 
         Raises:
-            ConfigError: an option that this kind does not have.
+            ConfigError: an option that this task does not have.
         """
 
-    def table(self, metrics: dict[str, Any]) -> str:
+    def format_scores(self, metrics: dict[str, Any]) -> str:
         """Return what `score` returned as text."""
 
     def infer(self, run: RunOf[Any, Any], arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:
@@ -149,23 +113,23 @@ class Task(Protocol):
 
 
 @dataclass(frozen=True)
-class _Entry:
-    """One kind: its configuration, and the module that does its work and may be slow to import."""
+class _TaskEntry:
+    """One task: its configuration, and the module that does its work and may be slow to import."""
 
     config: type[Any]
     module: str
 
 
-TASKS: dict[str, _Entry] = {
-    SEGMENTATION: _Entry(TrainConfig, "crosswire.training.tasks.segmentation.task"),
-    AUDIO_VIDEO: _Entry(AudioVideoConfig, "crosswire.training.tasks.audio_video.task"),
-    RETRIEVAL: _Entry(RetrievalConfig, "crosswire.training.tasks.retrieval.task"),
-    TRANSLATION: _Entry(TranslationConfig, "crosswire.training.tasks.translation.task"),
+TASKS: dict[str, _TaskEntry] = {
+    SEGMENTATION: _TaskEntry(SegmentationConfig, "crosswire.training.tasks.segmentation.task"),
+    AUDIO_VIDEO: _TaskEntry(AudioVideoConfig, "crosswire.training.tasks.audio_video.task"),
+    RETRIEVAL: _TaskEntry(RetrievalConfig, "crosswire.training.tasks.retrieval.task"),
+    TRANSLATION: _TaskEntry(TranslationConfig, "crosswire.training.tasks.translation.task"),
 }
 
 
 def task(name: str) -> Task:
-    """Return a kind by its name in `TASKS`."""
+    """Return a task by its name in `TASKS`."""
     return cast(Task, importlib.import_module(TASKS[name].module))
 
 
@@ -175,34 +139,34 @@ def task_name(config: RunConfig) -> str:
 
 
 def task_of(config: RunConfig) -> Task:
-    """Return the kind that a configuration is of."""
+    """Return the task that a configuration is of."""
     return task(task_name(config))
 
 
 def task_with(network: str) -> Task:
-    """Return the kind that a network belongs to.
+    """Return the task that a network belongs to.
 
     Raises:
-        ConfigError: no kind has it; the message names all networks.
+        ConfigError: no task has it; the message names all networks.
     """
-    kinds = [task(name) for name in TASKS]
-    for candidate in kinds:
+    tasks = [task(name) for name in TASKS]
+    for candidate in tasks:
         if network in candidate.NETWORKS:
             return candidate
-    names = [name for candidate in kinds for name in candidate.NETWORKS]
+    names = [name for candidate in tasks for name in candidate.NETWORKS]
     raise ConfigError(f"network {network!r} is unknown; allowed are {', '.join(names)}")
 
 
 def config_from_plain(plain: Any) -> RunConfig:
-    """Build the configuration of any kind from plain JSON types; the inverse of `crosswire.training.config.to_plain`.
+    """Build the configuration of any task from plain JSON types; the inverse of `crosswire.contract.plain.to_plain`.
 
     Raises:
-        ConfigError: an unknown kind or field, or a value of the wrong type, by name.
+        ConfigError: an unknown task or field, or a value of the wrong type, by name.
     """
     if not isinstance(plain, dict):
         raise ConfigError(f"a configuration is a JSON object, not {type(plain).__name__}")
     name = plain.get("kind", SEGMENTATION)
     if name not in TASKS:
         raise ConfigError(f"kind {name!r} is unknown; allowed are {', '.join(TASKS)}")
-    config: RunConfig = from_plain(plain, TASKS[name].config)
+    config: RunConfig = from_plain(TASKS[name].config, plain, error=ConfigError)
     return config

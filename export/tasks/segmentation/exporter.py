@@ -21,11 +21,11 @@ from crosswire.export.samples import Batches, in_batches, noise
 from crosswire.export.tasks.exporter import FRAMES, MAX_DROP, OPTIONS, ExportRequest
 from crosswire.export.tasks.segmentation.job import SegmentationExport, prepare_export, single_stream_exports
 from crosswire.export.tasks.segmentation.score import compare, score
-from crosswire.training.config import TrainConfig
 from crosswire.training.datasets.frames import FrameSource
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import Run, read_metrics
 from crosswire.training.models.count import parameters
+from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import frames
 from crosswire.training.tasks.segmentation.evaluate import score as score_run
 
@@ -42,7 +42,7 @@ class SegmentationExporter:
     targets: ClassVar[Sequence[str]] = TARGETS
     reasons: ClassVar[dict[str, str]] = {}
 
-    def check(self, config: TrainConfig, request: ExportRequest) -> None:
+    def check(self, config: SegmentationConfig, request: ExportRequest) -> None:
         """Refuse data with other classes, and options that this run alone has no use for.
 
         Raises:

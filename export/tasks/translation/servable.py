@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from crosswire.contract import TensorSpec
 from crosswire.contract.wire_names import PREDICTED
-from crosswire.training.models.translation import ImageMix
 from crosswire.training.tasks.translation.config import TranslatorConfig
 from crosswire.training.tasks.translation.domains import Codec, codecs
+from crosswire.training.tasks.translation.network import ImageMix
 
 
 class TranslationServable(nn.Module):

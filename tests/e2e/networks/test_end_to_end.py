@@ -15,8 +15,8 @@ from crosswire.export.tasks.segmentation.servable import SegmentationServable
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.training.engine.run_folder import WEIGHTS, Run, read_run
 from crosswire.training.modalities import modality
-from crosswire.training.models import build_network
 from crosswire.training.tasks.segmentation.data import frames
+from crosswire.training.tasks.segmentation.network import build_network
 from tests.support.paths import RUNS
 from tests.support.servers.real import NETWORK, contract
 

@@ -28,7 +28,7 @@ from crosswire.training.tasks.presets import preset
 from crosswire.training.tasks.translation.config import TranslatorConfig
 from crosswire.training.tasks.translation.data import eval_transform
 from crosswire.training.tasks.translation.domains import codec, codecs
-from crosswire.training.tasks.translation.evaluate import TranslationRun, score, table
+from crosswire.training.tasks.translation.evaluate import TranslationRun, format_scores, score
 from crosswire.training.tasks.translation.images import RoomImages
 from crosswire.training.tasks.translation.losses import CERTAINTY, task_error
 from crosswire.training.tasks.translation.metrics import ImageMetrics
@@ -108,7 +108,7 @@ def test_labels_are_scored_by_their_iou_and_depth_by_its_error(run: TranslationR
     found = metrics.compute()
     assert found["depth"]["mae"] == 0.25
     assert found["labels"] == pytest.approx({"mean_iou": 0.375, "mean_accuracy": 0.75, "pixel_accuracy": 0.75})
-    printed = table(score(run, progress=False))
+    printed = format_scores(score(run, progress=False))
     assert "mean_iou" in printed and "a constant colour" in printed
     assert set(read_metrics(run.folder)["scores"]["labels"]) == {"mean_iou", "mean_accuracy", "pixel_accuracy"}
 

@@ -15,8 +15,9 @@ from crosswire.export.onnx_graph import example, write_onnx
 from crosswire.export.parity import onnx_runner, torch_runner
 from crosswire.export.tasks.segmentation.servable import SegmentationServable, input_spec, output_specs
 from crosswire.training.modalities import MODALITIES
-from crosswire.training.models import NETWORKS, PrivateNorm2d, SegmentationNetwork, build_network
+from crosswire.training.models import PrivateNorm2d, SegmentationNetwork
 from crosswire.training.models.exchange import Mixing
+from crosswire.training.tasks.segmentation.network import NETWORKS, build_network
 from tests.support.training.fusion_variants import VARIANTS, variant
 from tests.unit.training.models.test_networks import KINDS, SHARING, noise, tiny_config, tiny_network
 

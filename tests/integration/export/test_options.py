@@ -11,17 +11,18 @@ import pytest
 
 from crosswire.export.__main__ import main
 from crosswire.export.tasks.exporter import EXPORTERS, INSTEAD
-from crosswire.training.config import DataConfig, TrainConfig
+from crosswire.training.config import RunConfig
 from crosswire.training.engine.run_folder import write_config
-from crosswire.training.tasks.registry import TASKS, RunConfig
+from crosswire.training.tasks.registry import TASKS
 from crosswire.training.tasks.retrieval.config import NetworkConfig, RetrievalConfig
+from crosswire.training.tasks.segmentation.config import DataConfig, SegmentationConfig
 from tests.integration.training.tasks.test_audio_video_training import small
 from tests.integration.training.tasks.test_translation_training import shrunk
 from tests.unit.training.models.test_networks import tiny_config
 
 #: Says that every check was passed: the runs of these tests have no weights.
 PASSED = "holds no weights.pt yet"
-ROOMS = TrainConfig(network=tiny_config("refinenet14"), data=DataConfig(height=32, width=48, test_scenes=2))
+ROOMS = SegmentationConfig(network=tiny_config("refinenet14"), data=DataConfig(height=32, width=48, test_scenes=2))
 ROOMS = dataclasses.replace(ROOMS, network=dataclasses.replace(ROOMS.network, classes=12), modality_dropout=0.2)
 RUNS: dict[str, RunConfig] = {
     "segmentations": ROOMS,

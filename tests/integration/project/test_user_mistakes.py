@@ -11,18 +11,19 @@ import pytest
 
 from crosswire.export.build import BuildError, build
 from crosswire.training.__main__ import main
-from crosswire.training.config import ConfigError, DataConfig, TrainConfig
+from crosswire.training.config import ConfigError, RunConfig
 from crosswire.training.engine.arrays import TensorError
 from crosswire.training.engine.run_folder import RunOf, read_run, write_config, write_weights
 from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import preset
-from crosswire.training.tasks.registry import RunConfig, ScoreOptions, task_of
+from crosswire.training.tasks.registry import ScoreOptions, task_of
+from crosswire.training.tasks.segmentation.config import DataConfig, SegmentationConfig
 from tests.integration.training.tasks.test_audio_video_training import small
 from tests.integration.training.tasks.test_retrieval import RUNS
 from tests.integration.training.tasks.test_translation_training import shrunk
 from tests.unit.training.models.test_networks import tiny_config
 
-ROOMS = TrainConfig(network=tiny_config("refinenet14"), data=DataConfig(height=32, width=48, test_scenes=2))
+ROOMS = SegmentationConfig(network=tiny_config("refinenet14"), data=DataConfig(height=32, width=48, test_scenes=2))
 
 
 def random_run(config: RunConfig, folder: Path) -> RunOf[Any, Any]:
@@ -58,7 +59,7 @@ def test_the_page_of_a_run_on_data_with_other_classes_says_so(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("kind=foo", "choose a preset of another kind"),
+        ("kind=foo", "choose a preset of another task"),
         ("steps=-1", "steps is -1; allowed is 0 or more"),
         ("seed=-1", "seed is -1; allowed is 0 or more"),
         ("val_every=0", "val_every is 0; allowed is 1 or more"),

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from crosswire.training.config import ConfigError, TrainConfig
+from crosswire.training.config import ConfigError
 from crosswire.training.tasks.registry import task_of
+from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from research.__main__ import main
 from research.study import STUDIES, study
 from research.study.record import as_json, as_text, draw
@@ -55,7 +56,7 @@ def test_every_row_of_a_study_can_be_built_and_every_claim_names_rows_that_exist
 
 
 @pytest.fixture
-def small(tiny: TrainConfig) -> Study:
+def small(tiny: SegmentationConfig) -> Study:
     """Return a study of two runs that take a moment."""
     other = dataclasses.replace(tiny, network=dataclasses.replace(tiny.network, fusion="none"))
     claim = Claim("the first is better", "CEN", lambda table: compare(table, "first", "second", "ensemble"))

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from crosswire.training.config import TrainConfig
-from crosswire.training.models import build_network
+from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import frames, train_loader
+from crosswire.training.tasks.segmentation.network import build_network
 from research.study.corollary import changes
 from research.study.record import as_json, as_text, draw
 from research.study.runner import run_study
@@ -53,7 +53,7 @@ def test_independent_normal_activations_of_a_network_would_fit_the_theorem() -> 
     assert twice["spread"] == pytest.approx(2, abs=0.06) and twice["seen"] < found["seen"] - 0.1
 
 
-def test_the_gradients_of_a_network_are_those_that_the_theorem_speaks_of(tiny: TrainConfig) -> None:
+def test_the_gradients_of_a_network_are_those_that_the_theorem_speaks_of(tiny: SegmentationConfig) -> None:
     network = build_network(dataclasses.replace(tiny.network, fusion="none", penalise="half"))
     batch = next(iter(train_loader(tiny, frames(tiny.data, "train"), lambda: 0)))
     sizes, slopes, norms = gradients(network, tiny.network, [batch, batch], stream_loss=0.5)
@@ -85,7 +85,7 @@ def test_the_verdicts_on_the_corollary_name_where_it_does_not_hold() -> None:
 
 
 @pytest.fixture
-def small(tiny: TrainConfig) -> Study:
+def small(tiny: SegmentationConfig) -> Study:
     """Return the study with trainings that take a moment."""
 
     def rows(size: str) -> list[StudyRow | Computation]:
@@ -97,7 +97,7 @@ def small(tiny: TrainConfig) -> Study:
     return dataclasses.replace(THEORY, rows=rows)
 
 
-def _like(tiny: TrainConfig, row: StudyRow) -> TrainConfig:
+def _like(tiny: SegmentationConfig, row: StudyRow) -> SegmentationConfig:
     """Return the tiny run with the fusion of a row."""
     like = row.config.network
     network = dataclasses.replace(tiny.network, fusion=like.fusion, penalise=like.penalise)

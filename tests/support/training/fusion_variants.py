@@ -6,8 +6,9 @@ import dataclasses
 from itertools import product
 from typing import Any
 
-from crosswire.training.config import SETTINGS, STAGE_FUSIONS, WHERE, NetworkConfig
-from crosswire.training.tasks.segmentation.paper_presets import ABLATIONS
+from crosswire.training.tasks.options import SETTINGS, STAGE_FUSIONS, WHERE
+from crosswire.training.tasks.segmentation.config import NetworkConfig
+from crosswire.training.tasks.segmentation.presets import ABLATIONS
 
 #: What is changed at the exchange points or in the place of the ensemble; a single stream fuses nothing.
 RULES = {"exchange": {}, **{name: changes for name, changes in ABLATIONS.items() if "streams" not in changes}}

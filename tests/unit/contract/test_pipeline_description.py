@@ -81,10 +81,10 @@ def test_a_network_and_a_model_without_a_description_are_no_pipelines() -> None:
     [
         ({"schema_version": 2}, "model 'desk_image' has schema version 2; this release reads 1: use the client of"),
         ({"schema_version": None}, "described badly .*schema_version"),
-        ({"classes": 7}, r"'desk_image' is described badly \(description.classes must be a list, not int\); export"),
-        ({"network": None}, "description lacks the fields: network"),
-        ({"inputs": ["rgb"]}, r"description.inputs\[0\] must be an object, not str"),
-        ({"palette": [[1, 2]]}, r"description.palette\[0\] must have 3 entries, not 2"),
+        ({"classes": 7}, r"'desk_image' is described badly \(description.classes is 7; allowed is a list\); export"),
+        ({"network": None}, "description lacks the keys: network"),
+        ({"inputs": ["rgb"]}, r"description.inputs\[0\] is 'rgb'; allowed is a table"),
+        ({"palette": [[1, 2]]}, r"description.palette\[0\] is \[1, 2\]; allowed is a list of 3"),
     ],
 )
 def test_a_description_that_cannot_be_read_is_refused_in_words(changes: dict[str, Any], message: str) -> None:

@@ -22,7 +22,7 @@ TICK = 1e-4
 
 
 class Clip(NamedTuple):
-    """What was read; an absent modality is None.
+    """What was read; a missing modality is None.
 
     Attributes:
         frames: uint8 [T, H, W, 3]; the last frame stands where the clip is shorter.

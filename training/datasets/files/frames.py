@@ -20,7 +20,7 @@ from crosswire.training.datasets.files.images import (
     read_labels,
     size_problem,
 )
-from crosswire.training.datasets.files.problems import DataError, Problem, absent, refuse
+from crosswire.training.datasets.files.problems import DataError, Problem, missing_file, refuse
 from crosswire.training.datasets.frames import Frame
 
 Picture = TypeVar("Picture", NDArray[np.uint8], NDArray[np.float32])
@@ -147,7 +147,7 @@ def _attempt(read: Callable[[], Read]) -> Read | Problem:
 def missing(entries: Sequence[FrameEntry]) -> list[Problem]:
     """Return the files that do not exist."""
     files = [file for entry in entries for file in (entry.rgb, entry.depth, entry.labels)]
-    return [absent(file) for file in files if not file.is_file()]
+    return [missing_file(file) for file in files if not file.is_file()]
 
 
 def open_files(entries: Sequence[FrameEntry], form: Format, problems: Sequence[Problem] = ()) -> FileFrames:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from crosswire.training.datasets.files.problems import DataError, Problem, absent
+from crosswire.training.datasets.files.problems import DataError, Problem, missing_file
 from crosswire.training.datasets.frames import IGNORE
 
 Colour = NDArray[np.uint8]
@@ -86,7 +86,7 @@ def open_image(path: Path) -> Image.Image:
             picture.load()
             return picture
     except FileNotFoundError:
-        raise DataError(absent(path)) from None
+        raise DataError(missing_file(path)) from None
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise DataError(Problem(str(path), f"cannot be read ({error})", "export or copy it again")) from error
 

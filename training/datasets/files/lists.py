@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from crosswire.training.datasets.files.frames import FileFrames, Format, FrameEntry
-from crosswire.training.datasets.files.problems import Problem, Survey, absent
+from crosswire.training.datasets.files.problems import Problem, Survey, missing_file
 
 
 def read_lines(path: Path) -> tuple[list[str], list[Problem]]:
@@ -15,7 +15,7 @@ def read_lines(path: Path) -> tuple[list[str], list[Problem]]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return [], [absent(path)]
+        return [], [missing_file(path)]
     except (OSError, UnicodeDecodeError) as error:
         return [], [Problem(str(path), f"cannot be read ({error})", "write it as UTF-8 text, one frame per line")]
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from crosswire.training.datasets.files.problems import DataError, Problem, absent
+from crosswire.training.datasets.files.problems import DataError, Problem, missing_file
 
 
 class Hdf5:
@@ -37,7 +37,7 @@ class Hdf5:
             try:
                 self._opened = (os.getpid(), h5py.File(self.path, "r"))
             except FileNotFoundError:
-                raise DataError(absent(self.path)) from None
+                raise DataError(missing_file(self.path)) from None
             except OSError as error:
                 cure = "it is to be a MATLAB file of version 7.3 (HDF5); download it again"
                 raise DataError(Problem(str(self.path), f"cannot be read ({error})", cure)) from error
@@ -53,7 +53,7 @@ def read_variables(path: Path, *names: str) -> dict[str, Any]:
     import scipy.io
 
     if not path.is_file():
-        raise DataError(absent(path))
+        raise DataError(missing_file(path))
     try:
         read: dict[str, Any] = scipy.io.loadmat(
             str(path), variable_names=names, squeeze_me=True, struct_as_record=False

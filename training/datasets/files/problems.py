@@ -40,7 +40,7 @@ class DataError(ConfigError):
         self.problem = problem if isinstance(problem, Problem) else Problem("", problem, "")
 
 
-def absent(file: object) -> Problem:
+def missing_file(file: object) -> Problem:
     """Return the problem of a file that does not exist."""
     return Problem(str(file), "is missing", "put it there, or take the frame out of the lists")
 

@@ -21,7 +21,7 @@ What the sensors do to it:
 * Depth is lost where a structured-light sensor loses it: beyond its range, at grazing angles, on gloss and black, in
   the strip that the projector cannot see beside a nearer surface. Its noise grows with the square of the range.
 
-A room is a frozen ``Scene`` drawn by ``sampling`` (with ``furnishing`` and ``pieces``); ``intersect`` finds what every
+A room is a frozen ``Scene`` drawn by ``sampling`` (with ``furnishing``); ``intersect`` finds what every
 pixel sees, ``materials`` and ``decals`` paint it, ``lighting`` lights it, ``sensor`` takes the two pictures, and
 ``domains`` makes the others. The scene does not depend on the size of the picture.
 """

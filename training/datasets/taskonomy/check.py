@@ -9,7 +9,7 @@ import numpy as np
 
 from crosswire.training.datasets.files.images import depth_problem, size_problem
 from crosswire.training.datasets.files.lists import read_lines, shared_lines
-from crosswire.training.datasets.files.problems import DataError, Problem, Survey, absent
+from crosswire.training.datasets.files.problems import DataError, Problem, Survey, missing_file
 from crosswire.training.datasets.taskonomy.images import (
     STORED,
     UNITS_PER_METRE,
@@ -39,7 +39,7 @@ class TaskonomyViews(TaskonomyImages):
         for name in self.names:
             path = place(self.root, self.views[index], name)
             if not path.is_file():
-                yield absent(path)
+                yield missing_file(path)
                 continue
             try:
                 picture = read_image(path, name)

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from crosswire.training.datasets.files.images import open_image
 from crosswire.training.datasets.files.lists import read_lines
-from crosswire.training.datasets.files.problems import DataError, Problem, absent, refuse
+from crosswire.training.datasets.files.problems import DataError, Problem, missing_file, refuse
+from crosswire.training.tasks.translation.config import ImagesConfig
 from crosswire.training.tasks.translation.domains import domain
 from crosswire.training.tasks.translation.images import TRUE, Raw
-from crosswire.training.tasks.translation.settings import ImagesConfig
 
 UNITS_PER_METRE = 512.0
 _BYTE = 255.0
@@ -116,7 +116,7 @@ def open_split(config: ImagesConfig, names: Sequence[str], split: str) -> Taskon
             Problem(str(root), f"holds no view to {split} with", "docs/guides/own-data.md shows the layout")
         )
     files = [place(root, view, name) for view in views for name in {name.removeprefix(TRUE) for name in names}]
-    refuse([absent(file) for file in files if not file.is_file()])
+    refuse([missing_file(file) for file in files if not file.is_file()])
     return TaskonomyImages(root, views, names)
 
 

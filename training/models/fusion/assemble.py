@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from crosswire.training.config import STAGE_FUSIONS, ConfigError, NetworkConfig
+from crosswire.training.config import ConfigError
 from crosswire.training.models.fusion.decide import ConcatDecision
 from crosswire.training.models.fusion.stages import fuse_stages, merge_streams
 from crosswire.training.models.pspnet import PSPNetDecoder
 from crosswire.training.models.segmentation import SegmentationNetwork
 from crosswire.training.models.single import single_stream
 from crosswire.training.models.streams import Ensemble, unshare
+from crosswire.training.tasks.options import STAGE_FUSIONS
+from crosswire.training.tasks.segmentation.config import NetworkConfig
 
 
 def fuse(network: SegmentationNetwork, config: NetworkConfig) -> None:

@@ -21,7 +21,7 @@ class RuleConfig(Protocol):
 
     @property
     def fusion(self) -> str:
-        """One of `crosswire.training.config.RULES`, or something else for no rule."""
+        """One of `crosswire.training.tasks.options.RULES`, or something else for no rule."""
 
     @property
     def threshold(self) -> float:
@@ -37,7 +37,7 @@ class RuleConfig(Protocol):
 
     @property
     def penalise(self) -> str:
-        """One of `crosswire.training.config.PENALISED`."""
+        """One of `crosswire.training.tasks.options.PENALISED`."""
 
 
 def rule_maker(config: RuleConfig) -> RuleMaker | None:

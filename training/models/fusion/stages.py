@@ -12,13 +12,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from crosswire.training.config import NetworkConfig
 from crosswire.training.models.exchange import Mixing, Substitution
 from crosswire.training.models.fusion.aggregate import Average, Concatenation, SelfAttention
 from crosswire.training.models.fusion.align import AlignStreams
 from crosswire.training.models.fusion.gather import StreamFusion
 from crosswire.training.models.single import single_stream
 from crosswire.training.models.streams import unshare
+from crosswire.training.tasks.segmentation.config import NetworkConfig
 
 #: Stages of the encoder, counted from 0, behind which streams are fused.
 STAGES = {"early": (1,), "middle": (2,), "late": (3,), "all": (0, 1, 2, 3)}

@@ -20,7 +20,7 @@ from crosswire.training.models.translation.unet import Down
 from crosswire.training.tasks.translation.config import TranslatorConfig
 
 if TYPE_CHECKING:
-    from crosswire.training.models.translation.network import TranslationNetwork
+    from crosswire.training.tasks.translation.network import TranslationNetwork
 
 
 def places(where: str, levels: int) -> tuple[int, ...]:

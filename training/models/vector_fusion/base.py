@@ -47,4 +47,4 @@ class Fusion(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, features: Sequence[Tensor]) -> Fused:
-        """Fuse one vector [N, dims[j]] per modality; that of an absent modality is what its zero input gives."""
+        """Fuse one vector [N, dims[j]] per modality; that of a missing modality is what its zero input gives."""

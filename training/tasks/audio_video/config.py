@@ -1,10 +1,20 @@
-"""The configuration of one audio-video run: frozen dataclasses of plain values, without PyTorch."""
+"""What an audio-video run is configured with beside `crosswire.training.config.RunConfig`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from crosswire.training.config import ConfigError, RuntimeConfig, check_steps
+from crosswire.contract.fields import (
+    Choice,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Probability,
+    Range,
+    ShareBelowOne,
+)
+from crosswire.training.config import ConfigError, RunConfig, Section
 
 #: Every fusion; `g-NAME` has GMF as the front end of NAME.
 FUSION_NAMES = (
@@ -35,7 +45,7 @@ VALUES = ("magnitude", "power", "log-magnitude", "log-power")
 
 
 @dataclass(frozen=True)
-class FusionConfig:
+class FusionConfig(Section):
     """Which fusion; what is None is the fusion's own.
 
     Attributes:
@@ -50,34 +60,21 @@ class FusionConfig:
         latents: latents of the Perceiver.
     """
 
-    name: str = "gmf"
-    expansion: int = 4
-    boundary: float = 0.5
-    bias: bool = True
-    detach: str = "none"
-    width: int | None = None
-    depth: int | None = None
-    bottlenecks: int | None = None
-    latents: int | None = None
+    section = "network.fusion"
 
-    def __post_init__(self) -> None:
-        """Refuse values that could only fail later."""
-        if self.name not in FUSION_NAMES:
-            raise ConfigError(f"fusion {self.name!r} is unknown; allowed are {', '.join(FUSION_NAMES)}")
-        if self.expansion < 1:
-            raise ConfigError(f"fusion.expansion is {self.expansion}; allowed is 1 or more")
-        if not 0 < self.boundary < 1:
-            raise ConfigError(f"fusion.boundary is {self.boundary:g}; allowed is a share, 0 < boundary < 1")
-        if self.detach not in DETACH:
-            raise ConfigError(f"fusion.detach is {self.detach!r}; allowed are {', '.join(DETACH)}")
-        for name in ("width", "depth", "bottlenecks", "latents"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"fusion.{name} is {value}; allowed is 1 or more")
+    name: Annotated[str, Choice(FUSION_NAMES)] = "gmf"
+    expansion: PositiveInt = 4
+    boundary: Annotated[float, Range(above=0, below=1)] = 0.5
+    bias: bool = True
+    detach: Annotated[str, Choice(DETACH)] = "none"
+    width: PositiveInt | None = None
+    depth: PositiveInt | None = None
+    bottlenecks: PositiveInt | None = None
+    latents: PositiveInt | None = None
 
 
 @dataclass(frozen=True)
-class ClipShape:
+class ClipShape(Section):
     """What is read of a clip.
 
     Attributes:
@@ -89,24 +86,18 @@ class ClipShape:
         sample_rate: samples per second.
     """
 
-    frames: int = 8
-    height: int = 48
-    width: int = 64
-    fps: float = 4.0
-    samples: int = 32000
-    sample_rate: int = 16000
+    section = "network.clip"
 
-    def __post_init__(self) -> None:
-        """Refuse values that could only fail later."""
-        for name in ("frames", "height", "width", "samples", "sample_rate"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"clip.{name} is {getattr(self, name)}; allowed is 1 or more")
-        if not 0 <= self.fps < 1000:
-            raise ConfigError(f"clip.fps is {self.fps}; allowed is 0 (every frame) to 1000 frames per second")
+    frames: PositiveInt = 8
+    height: PositiveInt = 48
+    width: PositiveInt = 64
+    fps: Annotated[float, Range(least=0, below=1000)] = 4.0
+    samples: PositiveInt = 32000
+    sample_rate: PositiveInt = 16000
 
 
 @dataclass(frozen=True)
-class SpectrogramConfig:
+class SpectrogramConfig(Section):
     """How sound becomes a picture. The defaults are those of the paper for VGGSound.
 
     Attributes:
@@ -124,36 +115,20 @@ class SpectrogramConfig:
         drop_last: leave out the last window of every spectrogram, as the paper's 100 of 101 do.
     """
 
-    n_fft: int = 400
-    hop: int = 160
-    window: str = "hann"
-    padding: str = "reflect"
-    mels: int = 192
-    mel_scale: str = "htk"
-    mel_norm: str = "none"
-    value: str = "power"
-    mean: float = 0.0
-    std: float = 1.0
-    segments: int = 1
-    drop_last: bool = False
+    section = "network.spectrogram"
 
-    def __post_init__(self) -> None:
-        """Refuse values that could only fail later."""
-        choices = {
-            "window": WINDOWS,
-            "padding": PADDINGS,
-            "mel_scale": MEL_SCALES,
-            "mel_norm": MEL_NORMS,
-            "value": VALUES,
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ConfigError(f"spectrogram.{name} is {getattr(self, name)!r}; allowed are {', '.join(allowed)}")
-        for name, least in (("n_fft", 2), ("hop", 1), ("mels", 0), ("segments", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"spectrogram.{name} is {getattr(self, name)}; allowed is {least} or more")
-        if not 0 < self.std < float("inf"):
-            raise ConfigError(f"spectrogram.std is {self.std}; allowed is more than 0")
+    n_fft: Annotated[int, Range(least=2)] = 400
+    hop: PositiveInt = 160
+    window: Annotated[str, Choice(WINDOWS)] = "hann"
+    padding: Annotated[str, Choice(PADDINGS)] = "reflect"
+    mels: NonNegativeInt = 192
+    mel_scale: Annotated[str, Choice(MEL_SCALES)] = "htk"
+    mel_norm: Annotated[str, Choice(MEL_NORMS)] = "none"
+    value: Annotated[str, Choice(VALUES)] = "power"
+    mean: float = 0.0
+    std: PositiveFloat = 1.0
+    segments: PositiveInt = 1
+    drop_last: bool = False
 
     @property
     def bands(self) -> int:
@@ -176,7 +151,7 @@ class SpectrogramConfig:
 
 
 @dataclass(frozen=True)
-class ExtractorConfig:
+class ExtractorConfig(Section):
     """Which network makes a feature vector of one modality.
 
     Attributes:
@@ -186,21 +161,16 @@ class ExtractorConfig:
         frozen: keep it as it begins, statistics included.
     """
 
-    name: str = "r2plus1d18"
-    width: int = 64
+    section = "extractor"
+
+    name: Annotated[str, Choice(EXTRACTOR_NAMES)] = "r2plus1d18"
+    width: Annotated[int, Range(least=2)] = 64
     weights: str = ""
     frozen: bool = False
 
-    def __post_init__(self) -> None:
-        """Refuse values that could only fail later."""
-        if self.name not in EXTRACTOR_NAMES:
-            raise ConfigError(f"extractor {self.name!r} is unknown; allowed are {', '.join(EXTRACTOR_NAMES)}")
-        if self.width < 2:
-            raise ConfigError(f"width of {self.name} is {self.width}; allowed is 2 or more")
-
 
 @dataclass(frozen=True)
-class NetworkConfig:
+class NetworkConfig(Section):
     """Which network.
 
     Attributes:
@@ -214,8 +184,10 @@ class NetworkConfig:
         fusion: of the features.
     """
 
+    section = "network"
+
     name: str = "audio-video"
-    classes: int = 8
+    classes: Annotated[int, Range(least=2)] = 8
     modalities: tuple[str, ...] = MODALITIES
     clip: ClipShape = field(default_factory=ClipShape)
     video: ExtractorConfig = field(default_factory=ExtractorConfig)
@@ -225,8 +197,7 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that could only fail later."""
-        if self.classes < 2:
-            raise ConfigError(f"network.classes is {self.classes}; allowed is 2 or more")
+        super().__post_init__()
         if self.modalities not in (MODALITIES, *((name,) for name in MODALITIES)):
             raise ConfigError(f"network.modalities is {','.join(self.modalities)}; allowed are video,audio or one")
         if len(self.modalities) == 1 and self.fusion.name != "concat":
@@ -235,7 +206,7 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True)
-class ClipDataConfig:
+class ClipDataConfig(Section):
     """Which clips.
 
     Attributes:
@@ -249,24 +220,20 @@ class ClipDataConfig:
         eval_batch: clips per step of validation and test, 0 for as many as `batch`.
     """
 
+    section = "data"
+
     name: str = "events"
     path: str = ""
-    train_clips: int = 2048
-    val_clips: int = 128
-    test_clips: int = 512
-    seed: int = 1
-    batch: int = 64
-    eval_batch: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse values that could only fail later."""
-        for name, least in (("train_clips", 1), ("val_clips", 1), ("test_clips", 1), ("batch", 1), ("eval_batch", 0)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"data.{name} is {getattr(self, name)}; allowed is {least} or more")
+    train_clips: PositiveInt = 2048
+    val_clips: PositiveInt = 128
+    test_clips: PositiveInt = 512
+    seed: NonNegativeInt = 1
+    batch: PositiveInt = 64
+    eval_batch: NonNegativeInt = 0
 
 
 @dataclass(frozen=True)
-class OptimiserConfig:
+class OptimiserConfig(Section):
     """How the parameters move. The defaults are those of Table 5 for GMF.
 
     Attributes:
@@ -285,57 +252,41 @@ class OptimiserConfig:
         clip: largest norm of the whole gradient; 0 for none.
     """
 
-    name: str = "sgd"
+    section = "optimiser"
+
+    name: Annotated[str, Choice(OPTIMISERS)] = "sgd"
     lr: float = 0.01
     momentum: float = 0.9
     beta2: float = 0.9
     weight_decay: float = 1e-4
-    schedule: str = "plateau"
-    factor: float = 0.1
+    schedule: Annotated[str, Choice(SCHEDULES)] = "plateau"
+    factor: Annotated[float, Range(above=0, below=1)] = 0.1
     patience: int = 1000
     min_lr: float = 0.0
-    warmup: float = 0.0
+    warmup: ShareBelowOne = 0.0
     fusion_loss: float = 1.0
     clip: float = 0.0
 
-    def __post_init__(self) -> None:
-        """Refuse values that could only fail later."""
-        for name, allowed in (("name", OPTIMISERS), ("schedule", SCHEDULES)):
-            if getattr(self, name) not in allowed:
-                raise ConfigError(f"optimiser.{name} is {getattr(self, name)!r}; allowed are {', '.join(allowed)}")
-        if not 0 < self.factor < 1:
-            raise ConfigError(f"optimiser.factor is {self.factor}; allowed is a share, 0 < factor < 1")
-        if not 0 <= self.warmup < 1:
-            raise ConfigError(f"optimiser.warmup is {self.warmup}; allowed is a share of the steps, 0 <= warmup < 1")
 
-
-@dataclass(frozen=True)
-class AudioVideoConfig:
-    """One run.
+@dataclass(frozen=True, kw_only=True)
+class AudioVideoConfig(RunConfig):
+    """One run; `crosswire.training.config.RunConfig` has what every task shares.
 
     Attributes:
         kind: `audio-video`.
-        preset: the name it started from.
         network: which network.
         data: which clips.
         optimiser: how it is trained.
-        steps: optimiser steps.
-        val_every: steps between two validations; a checkpoint is kept after each.
         modality_dropout: probability with which a clip of a step loses one of its modalities.
-        seed: of weights, order and absence.
-        runtime: how the machine computes it.
+        seed: of weights, order and modalities that are dropped.
     """
 
-    kind: str = "audio-video"
-    preset: str = "custom"
+    kind: Annotated[str, Choice(("audio-video",))] = "audio-video"
     network: NetworkConfig = field(default_factory=NetworkConfig)
     data: ClipDataConfig = field(default_factory=ClipDataConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
-    steps: int = 1000
-    val_every: int = 100
-    modality_dropout: float = 0.0
-    seed: int = 1
-    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    modality_dropout: Probability = 0.0
+    seed: NonNegativeInt = 1
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -344,8 +295,6 @@ class AudioVideoConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that could only fail later."""
-        if not 0 <= self.modality_dropout <= 1:
-            raise ConfigError(f"modality_dropout is {self.modality_dropout}; allowed is a probability, 0 to 1")
+        super().__post_init__()
         if self.modality_dropout and len(self.network.modalities) < 2:
             raise ConfigError("modality_dropout needs two modalities; set modality_dropout=0")
-        check_steps(self)

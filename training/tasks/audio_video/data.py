@@ -1,6 +1,7 @@
-"""From a configuration to batches: which clips, in which order, with what absent.
+"""From a configuration to batches: which clips, in which order, with which modality missing.
 
-Order and absence are functions of the seed and the step alone, as in `crosswire.training.tasks.segmentation.data`.
+Order and missing modalities are functions of the seed and the step alone, as in
+`crosswire.training.tasks.segmentation.data`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class ClipBatch(NamedTuple):
     """What a network is trained on.
 
     Attributes:
-        inputs: one per modality: frames uint8 [N, T, H, W, 3], sound float32 [N, S]; zeros where absent.
+        inputs: one per modality: frames uint8 [N, T, H, W, 3], sound float32 [N, S]; zeros where missing.
         labels: int64 [N].
     """
 

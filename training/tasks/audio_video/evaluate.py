@@ -26,20 +26,20 @@ LETTERS = {"audio": "A", "video": "V"}
 
 
 def missing_modality_cases(modalities: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return which modalities are there under every availability, as the paper's tables name them: A, V, AV."""
+    """Return every combination of modalities, as the paper's tables name them: A, V, AV."""
     alone = {LETTERS[name]: (name,) for name in sorted(modalities)}
     return alone | {"".join(alone): tuple(modalities)}
 
 
 def decide(network: AudioVideoNetwork, inputs: Sequence[Tensor], present: Sequence[str]) -> Tensor:
-    """Return probabilities [N, C] of raw inputs, those of absent modalities being replaced by zeros."""
+    """Return probabilities [N, C] of raw inputs, those of missing modalities being replaced by zeros."""
     given = [x if name in present else torch.zeros_like(x) for name, x in zip(network.modalities, inputs, strict=True)]
     probabilities: Tensor = network(*given).logits.float().softmax(1)
     return probabilities
 
 
 def evaluate(run: Run, *, progress: bool = True) -> dict[str, ClipScores]:
-    """Score a run on its test clips under every availability, by the letters of the paper's tables.
+    """Score a run on its test clips with every combination of modalities, by the letters of the paper's tables.
 
     Raises:
         ConfigError: the data set has other classes than the network.
@@ -80,7 +80,7 @@ def _plain(scores: dict[str, ClipScores], classes: tuple[str, ...]) -> dict[str,
     return plain
 
 
-def table(metrics: dict[str, Any]) -> str:
+def format_scores(metrics: dict[str, Any]) -> str:
     """Return the scores as text."""
     lines = [f"{'':6} {'accuracy':>9} {'AUC':>7}   on {metrics['clips']} fresh clips, by what is available"]
     for name, scored in metrics["scores"].items():

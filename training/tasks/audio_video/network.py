@@ -9,7 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from crosswire.training.models.extractors import Extractor, build_extractor, load_weights
+from crosswire.training.importers.torchvision import load_weights
+from crosswire.training.models.extractors import Extractor, build_extractor
 from crosswire.training.models.vector_fusion import Fusion, build_fusion
 from crosswire.training.tasks.audio_video.config import ExtractorConfig, NetworkConfig
 from crosswire.training.tasks.audio_video.spectrogram import Spectrogram

@@ -25,14 +25,25 @@ from crosswire.training.tasks.audio_video.network import begin
 from crosswire.training.tasks.audio_video.network import build_network as build
 from crosswire.training.tasks.registry import ScoreOptions
 
-__all__ = ["NETWORKS", "build", "infer", "next_step", "report", "sample", "score", "shapes", "table", "training_setup"]
+__all__ = [
+    "NETWORKS",
+    "build",
+    "format_scores",
+    "infer",
+    "next_step",
+    "report",
+    "sample",
+    "score",
+    "shapes",
+    "training_setup",
+]
 
 NETWORKS = ("audio-video",)
-table = evaluate.table
+format_scores = evaluate.format_scores
 
 
 def training_setup(config: AudioVideoConfig, *, fresh: bool) -> TrainingSetup:
-    """Return an audio-video network and its clips; see `crosswire.training.tasks.registry.Kind`."""
+    """Return an audio-video network and its clips; see `crosswire.training.tasks.registry.Task`."""
     train, val = clips(config, "train"), clips(config, "val")
     check_classes(config, train)
     task = AudioVideoTask(config)
@@ -54,10 +65,10 @@ def training_setup(config: AudioVideoConfig, *, fresh: bool) -> TrainingSetup:
 
 
 def score(run: evaluate.Run, options: ScoreOptions) -> dict[str, Any]:
-    """Score a run on its test clips, under every availability in any case.
+    """Score a run on its test clips, with every missing modality in any case.
 
     Raises:
-        ConfigError: options of other kinds.
+        ConfigError: options of other tasks.
     """
     if options.flip or options.scales != (1.0,) or options.inception:
         raise ConfigError("clips are scored as they are; leave out --scales, --flip and --inception")
@@ -65,10 +76,10 @@ def score(run: evaluate.Run, options: ScoreOptions) -> dict[str, Any]:
 
 
 def infer(run: evaluate.Run, arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:
-    """Return the logits [N, C] of raw `video` [N, T, H, W, 3], 0..255, and `audio` [N, S], -1..1; one may be absent.
+    """Return the logits [N, C] of raw `video` [N, T, H, W, 3], 0..255, and `audio` [N, S], -1..1; one may be missing.
 
     Raises:
-        TensorError: an array is unknown or misshapen, or all are absent.
+        TensorError: an array is unknown or misshapen, or all are missing.
     """
     network = run.network
     names = network.modalities

@@ -1,15 +1,17 @@
-"""The configuration of one retrieval run: frozen dataclasses of plain values, without PyTorch."""
+"""What a retrieval run is configured with beside `crosswire.training.config.RunConfig`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from crosswire.training.config import ConfigError, RuntimeConfig, check_steps
+from crosswire.contract.fields import Choice, NonNegativeInt, PositiveFloat, PositiveInt, Range
+from crosswire.training.config import ConfigError, RunConfig, Section
 from crosswire.training.tasks.audio_video.config import FusionConfig, OptimiserConfig
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
+class NetworkConfig(Section):
     """Which network.
 
     Attributes:
@@ -20,23 +22,23 @@ class NetworkConfig:
         fusion: GMF and its parameters.
     """
 
+    section = "network"
+
     name: str = "retrieval"
-    video: int = 4096
-    image: int = 128
-    common: int = 0
+    video: PositiveInt = 4096
+    image: PositiveInt = 128
+    common: NonNegativeInt = 0
     fusion: FusionConfig = field(default_factory=FusionConfig)
 
     def __post_init__(self) -> None:
         """Refuse values that could only fail later."""
+        super().__post_init__()
         if self.fusion.name != "gmf":
             raise ConfigError(f"network.fusion.name is {self.fusion.name!r}; retrieval needs invariant parts of gmf")
-        for name, least in (("video", 1), ("image", 1), ("common", 0)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"network.{name} is {getattr(self, name)}; allowed is {least} or more")
 
 
 @dataclass(frozen=True)
-class FeatureDataConfig:
+class FeatureDataConfig(Section):
     """Which features.
 
     Attributes:
@@ -45,54 +47,36 @@ class FeatureDataConfig:
         batch: pairs of a video and one of its images per step, over all processes of the training.
     """
 
-    name: str = "activitynet"
+    section = "data"
+
+    name: Annotated[str, Choice(("activitynet",))] = "activitynet"
     path: str = ""
-    batch: int = 64
-
-    def __post_init__(self) -> None:
-        """Refuse values that could only fail later."""
-        if self.name != "activitynet":
-            raise ConfigError(f"data set {self.name!r} is unknown; allowed is activitynet")
-        if self.batch < 2:
-            raise ConfigError(f"data.batch is {self.batch}; allowed is 2 or more, for a pair is told from others")
+    batch: Annotated[int, Range(least=2)] = 64  # a pair is told from others
 
 
-@dataclass(frozen=True)
-class RetrievalConfig:
-    """One run.
+@dataclass(frozen=True, kw_only=True)
+class RetrievalConfig(RunConfig):
+    """One run; `crosswire.training.config.RunConfig` has what every task shares.
 
     Attributes:
         kind: `retrieval`.
-        preset: the name it started from.
         network: which network.
         data: which features.
         optimiser: how it is trained.
         temperature: of the contrast between pairs; the paper gives no loss of the task.
-        steps: optimiser steps.
-        val_every: steps between two validations.
         seed: of weights and order.
         runtime: how the machine computes it; `compile` and `channels_last` change nothing here, and features are read
             without `workers`.
     """
 
-    kind: str = "retrieval"
-    preset: str = "custom"
+    kind: Annotated[str, Choice(("retrieval",))] = "retrieval"
     network: NetworkConfig = field(default_factory=NetworkConfig)
     data: FeatureDataConfig = field(default_factory=FeatureDataConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
-    temperature: float = 0.07
-    steps: int = 1000
-    val_every: int = 100
-    seed: int = 1
-    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    temperature: PositiveFloat = 0.07
+    seed: NonNegativeInt = 1
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the modalities."""
         return ("video", "image")
-
-    def __post_init__(self) -> None:
-        """Refuse values that could only fail later."""
-        if not 0 < self.temperature < float("inf"):
-            raise ConfigError(f"temperature is {self.temperature}; allowed is more than 0")
-        check_steps(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,24 +13,32 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.arrays import TensorError
-from crosswire.training.engine.run_folder import RunOf, write_metrics
 from crosswire.training.engine.training_setup import TrainingSetup
-from crosswire.training.tasks.registry import ScoreOptions
 from crosswire.training.tasks.retrieval.config import NetworkConfig, RetrievalConfig
 from crosswire.training.tasks.retrieval.data import PairDataset, features
-from crosswire.training.tasks.retrieval.module import RetrievalTask, score_retrieval
-from crosswire.training.tasks.retrieval.network import RetrievalNetwork
+from crosswire.training.tasks.retrieval.evaluate import Run, format_scores, score
+from crosswire.training.tasks.retrieval.module import RetrievalTask
 from crosswire.training.tasks.retrieval.network import RetrievalNetwork as build
 from crosswire.training.tasks.segmentation.data import StepSampler
 
-__all__ = ["NETWORKS", "build", "infer", "next_step", "report", "sample", "score", "shapes", "table", "training_setup"]
+__all__ = [
+    "NETWORKS",
+    "build",
+    "format_scores",
+    "infer",
+    "next_step",
+    "report",
+    "sample",
+    "score",
+    "shapes",
+    "training_setup",
+]
 
 NETWORKS = ("retrieval",)
-Run: TypeAlias = RunOf[RetrievalConfig, RetrievalNetwork]
 
 
 def training_setup(config: RetrievalConfig, *, fresh: bool) -> TrainingSetup:
-    """Return a retrieval network and its features; see `crosswire.training.tasks.registry.Kind`."""
+    """Return a retrieval network and its features; see `crosswire.training.tasks.registry.Task`."""
     train, val = features(config, "train"), features(config, "val")
     task = RetrievalTask(config, val)
 
@@ -44,30 +52,6 @@ def training_setup(config: RetrievalConfig, *, fresh: bool) -> TrainingSetup:
         return batches, DataLoader(TensorDataset(torch.zeros(1, 0)))
 
     return TrainingSetup(task=task, loaders=loaders, prepared={}, monitor="val_map", clip=config.optimiser.clip)
-
-
-def score(run: Run, options: ScoreOptions) -> dict[str, Any]:
-    """Score a run on its test features.
-
-    Raises:
-        ConfigError: options of other kinds.
-    """
-    if options.flip or options.scales != (1.0,) or options.missing_modality or options.inception:
-        raise ConfigError("retrieval has one score; leave out --scales, --flip, --missing-modality and --inception")
-    source = features(run.config, "test")
-    metrics = {
-        "videos": len(source),
-        "images": sum(len(images) for images in source.images),
-        "scores": score_retrieval(run.network, source),
-    }
-    write_metrics(run.folder, metrics)
-    return metrics
-
-
-def table(metrics: dict[str, Any]) -> str:
-    """Return the scores as text."""
-    rows = [f"{name:8} {value:6.3f}" for name, value in metrics["scores"].items()]
-    return "\n".join([*rows, f"{metrics['videos']} videos found by {metrics['images']} images"])
 
 
 def infer(run: Run, arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:

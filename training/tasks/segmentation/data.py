@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from crosswire.training.config import ConfigError, DataConfig, TrainConfig
+from crosswire.training.config import ConfigError
 from crosswire.training.datasets.frames import IGNORE, Frame, FrameSource
 from crosswire.training.datasets.layouts import LAYOUTS
 from crosswire.training.datasets.no_frames import NoFrames
 from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.modalities import Modality, modalities
+from crosswire.training.tasks.segmentation.config import DataConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.transforms import eval_transform, train_transform, unknown
 
 DATASETS = ("rooms", "none", *LAYOUTS)
@@ -173,7 +174,7 @@ class StepSampler(Sampler[list[Draw]]):
 
 
 def train_loader(
-    config: TrainConfig, source: FrameSource, step: Callable[[], int], *, rank: int = 0, ranks: int = 1
+    config: SegmentationConfig, source: FrameSource, step: Callable[[], int], *, rank: int = 0, ranks: int = 1
 ) -> Loader:
     """Return augmented batches from the present step to the next validation.
 
@@ -192,7 +193,7 @@ def train_loader(
     return DataLoader(dataset, batch_sampler=sampler, collate_fn=dataset.collate, num_workers=config.runtime.workers)
 
 
-def eval_loader(config: TrainConfig, source: FrameSource, *, rank: int = 0, ranks: int = 1) -> Loader:
+def eval_loader(config: SegmentationConfig, source: FrameSource, *, rank: int = 0, ranks: int = 1) -> Loader:
     """Return batches of all frames in order, at the size of `data.eval_size`; of several processes each its share.
 
     Args:

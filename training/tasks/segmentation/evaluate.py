@@ -27,9 +27,9 @@ def evaluate(
 
     Args:
         run: the trained network.
-        scales: of the views that a decision is made from, see `crosswire.training.tasks.segmentation.tta`.
-        flip: also from mirrored views.
-        progress: show a bar.
+        scales: of test-time augmentation, see `crosswire.training.tasks.segmentation.tta`.
+        flip: also mirrored.
+        progress: show how far it is.
 
     Returns:
         Scores of `ensemble` and, where there are several streams, of every stream.
@@ -99,9 +99,9 @@ def score(
     return report(run, scores, missing_modality=available, scales=scales, flip=flip)
 
 
-def table(metrics: dict[str, Any]) -> str:
+def format_scores(metrics: dict[str, Any]) -> str:
     """Return the scores and the exchanged share per layer as text."""
-    lines = _rows(metrics["scores"], f"on {metrics['scenes']} fresh scenes{_views(metrics)}")
+    lines = _rows(metrics["scores"], f"on {metrics['scenes']} fresh scenes{_tta(metrics)}")
     if "availability" in metrics:
         lines += ["", *_rows(metrics["availability"], "by what is available, on one view each")]
     if metrics["exchange"]:
@@ -122,8 +122,8 @@ def _rows(scores: dict[str, Any], title: str) -> list[str]:
     return lines
 
 
-def _views(metrics: dict[str, Any]) -> str:
-    """Say from which views the decisions were made, where it is not the picture alone."""
+def _tta(metrics: dict[str, Any]) -> str:
+    """Say what test-time augmentation the decisions were made with, where there was some."""
     if metrics["scales"] == [1.0] and not metrics["flip"]:
         return ""
     scales = ", ".join(f"{scale:g}" for scale in metrics["scales"])

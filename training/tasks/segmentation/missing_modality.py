@@ -1,4 +1,4 @@
-"""What a network of several streams still decides when one of them is absent or has holes."""
+"""What a network of several streams still decides when one of them is missing or has holes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CELL = 8
 
 
 def score_missing_modality(run: Run, *, progress: bool = True) -> dict[str, Scores]:
-    """Score the ensemble's decision of a run on its test frames under every availability of its streams.
+    """Score the ensemble's decision of a run on its test frames with every combination of modalities of its streams.
 
     Returns:
         scores by availability: all streams (`both` where there are two), each `X only` (that stream alone, without
@@ -46,7 +46,7 @@ def score_missing_modality(run: Run, *, progress: bool = True) -> dict[str, Scor
 def missing_modality_cases(
     network: SegmentationNetwork, streams: Sequence[Modality]
 ) -> dict[str, Callable[[list[Tensor]], Decisions]]:
-    """Return how a network decides under every availability, by its name.
+    """Return how a network decides with every combination of modalities, by its name.
 
     Args:
         network: in evaluation mode, with several streams.

@@ -12,15 +12,16 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from crosswire.training.config import TrainConfig
 from crosswire.training.engine.schedule import forgets_momentum, rate
 from crosswire.training.engine.seeds import derive_seed
 from crosswire.training.engine.training_setup import RunTask
-from crosswire.training.models import SegmentationNetwork, build_network, exchanged_share, single_stream, sparse_norms
+from crosswire.training.models import SegmentationNetwork, exchanged_share, single_stream, sparse_norms
 from crosswire.training.models.onednn import keep_narrow_strides_plain
+from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import Batch
 from crosswire.training.tasks.segmentation.losses import sparsity_loss, task_loss
 from crosswire.training.tasks.segmentation.metrics import SegmentationMetrics
+from crosswire.training.tasks.segmentation.network import build_network
 
 
 class SegmentationTask(RunTask):
@@ -33,10 +34,10 @@ class SegmentationTask(RunTask):
         config: the whole run.
     """
 
-    config: TrainConfig
+    config: SegmentationConfig
     network: SegmentationNetwork
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: SegmentationConfig) -> None:
         super().__init__()
         self.config = config
         self.network = build_network(config.network).train()  # which freezes the statistics that are to be frozen
@@ -95,9 +96,9 @@ class SegmentationTask(RunTask):
     def batch_loss(self, batch: Batch) -> Tensor:
         """Return the loss on the labels, now and then of a single stream."""
         settings = self.config.optimiser
-        lone = single_stream_name(self.config, self.step)
-        if lone is not None:
-            return task_loss(self._single(lone)(batch.inputs[lone]), batch.labels)
+        single = single_stream_name(self.config, self.step)
+        if single is not None:
+            return task_loss(self._single(single)(batch.inputs[single]), batch.labels)
         decisions = self.network(*batch.inputs)
         if settings.detach_ensemble:
             decisions = decisions._replace(ensemble=self.network.ensemble(decisions.streams.detach()))
@@ -105,21 +106,21 @@ class SegmentationTask(RunTask):
         return loss if decisions.auxiliary is None else loss + settings.alignment * decisions.auxiliary
 
     def _single(self, stream: int) -> SegmentationNetwork:
-        """Return the network of one stream alone; made at its first use, when parameters are where they train."""
+        """Return the network of one stream asingle; made at its first use, when parameters are where they train."""
         if stream not in self._singles:
             self._singles[stream] = single_stream(self.network, stream)
         return self._singles[stream]
 
 
-def single_stream_name(config: TrainConfig, step: int) -> int | None:
-    """Return the stream that a step trains alone under modality dropout, or None where all are there."""
+def single_stream_name(config: SegmentationConfig, step: int) -> int | None:
+    """Return the stream that a step trains asingle under modality dropout, or None where all are there."""
     random = np.random.default_rng(derive_seed(config.seed, "modality dropout", step))
     if random.random() >= config.modality_dropout:
         return None
     return int(random.integers(len(config.network.streams)))
 
 
-def parameter_groups(network: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
+def parameter_groups(network: nn.Module, config: SegmentationConfig) -> list[dict[str, Any]]:
     """Split a network's parameters into encoder, decoder with ensemble, and the γ that can be exchanged."""
     settings = config.optimiser
     gammas = [gamma for norm in sparse_norms(network).values() for gamma in norm.gammas]

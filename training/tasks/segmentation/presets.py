@@ -1,4 +1,7 @@
-"""Runs on the procedural rooms, which need no download.
+"""Segmentation runs: on the procedural rooms, which need no download, and the experiments of the papers.
+
+Source of the latter: the CEN paper, Tables 1 to 3, and the CEN supplement for schedules and baselines. They begin
+from ImageNet weights (`network.imagenet=FILE`) and need the data set (`data.path=DIR`).
 
 `rooms-cen` is the network that `model_repository/rooms_cen` serves; `rooms-quick` trains in minutes for a first look.
 """
@@ -6,11 +9,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
-from crosswire.training.config import DataConfig, NetworkConfig, OptimiserConfig, TrainConfig
+from crosswire.training.tasks.options import WHERE
+from crosswire.training.tasks.segmentation.config import DataConfig, NetworkConfig, OptimiserConfig, SegmentationConfig
 
 _QUICK_STEPS = 600
-_ROOMS_QUICK = TrainConfig(
+_ROOMS_QUICK = SegmentationConfig(
     preset="rooms-quick",
     network=NetworkConfig(name="cen-lite-s", classes=12, gamma_low=0.0),
     data=DataConfig(train_scenes=1000),
@@ -43,7 +48,7 @@ _ROOMS_CEN = dataclasses.replace(
 )
 
 
-def _alone(config: TrainConfig, stream: str) -> TrainConfig:
+def _alone(config: SegmentationConfig, stream: str) -> SegmentationConfig:
     """Return the same run for one stream alone."""
     network = dataclasses.replace(config.network, streams=(stream,))
     return dataclasses.replace(config, preset=f"{config.preset}-{stream}", network=network)
@@ -54,4 +59,98 @@ ROOMS = (
     _alone(_ROOMS_QUICK, "rgb"),
     _alone(_ROOMS_QUICK, "depth"),
     _ROOMS_CEN,
+)
+
+_BATCH = 6
+#: Per data set: training frames, classes, and the epochs by the backbone's depth.
+_DATA = {
+    "nyuv2": (795, 40, {101: 300, 152: 450}),
+    "sunrgbd": (5285, 37, {101: 60, 152: 60}),
+}
+_VALIDATIONS = 30
+
+
+def _experiment(data: str, decoder: str, depth: int) -> SegmentationConfig:
+    """Return one row of Table 3: a data set, a decoder and a backbone."""
+    frames, classes, epochs = _DATA[data]
+    steps = epochs[depth] * (frames // _BATCH)
+    return SegmentationConfig(
+        preset=f"{data}-{decoder}{depth}",
+        network=NetworkConfig(name=f"{decoder}{depth}", classes=classes),
+        data=DataConfig(
+            name=data,
+            height=500,
+            width=500,
+            scale_min=0.5,
+            scale_max=2.0,
+            shorter_side=350,
+            eval_batch=1,
+            batch=_BATCH,
+        ),
+        optimiser=OptimiserConfig(schedule="halve"),
+        steps=steps,
+        val_every=steps // _VALIDATIONS,
+        seed=42,
+    )
+
+
+def _variant(base: SegmentationConfig, suffix: str, **network: Any) -> SegmentationConfig:
+    """Return an experiment whose network is another one."""
+    changed = dataclasses.replace(base.network, **network)
+    return dataclasses.replace(base, preset=f"{base.preset}-{suffix}", network=changed)
+
+
+def _official(base: SegmentationConfig) -> SegmentationConfig:
+    """Return an experiment as the official code runs it, where that differs from the papers."""
+    changed = _variant(
+        base, "official", restrict=False, penalise="half", frozen_statistics=True, depth_mean=0.0, depth_std=1.0
+    )
+    # λ is 2e-4 and added once for each of the three outputs; the ensemble's own loss reaches α alone.
+    optimiser = dataclasses.replace(
+        base.optimiser, sparsity=6e-4, schedule="official", stream_loss=1.0, detach_ensemble=True
+    )
+    return dataclasses.replace(changed, optimiser=optimiser)
+
+
+_NYU101, _SUN101 = _experiment("nyuv2", "refinenet", 101), _experiment("sunrgbd", "refinenet", 101)
+
+#: Table 1 and the additional studies of section 4.1 on NYUv2: convolutions and norms shared (s) or not (u).
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "uu": {"fusion": "none", "share_convs": False},
+    "ss": {"fusion": "none", "share_norms": True},
+    "su": {"fusion": "none"},
+    "su-fixed": {"fusion": "fixed"},
+    "su-random": {"fusion": "random"},
+    "su-strided": {"fusion": "fixed", "points": "strided", "penalise": "half"},
+    "uu-half": {"fusion": "none", "share_convs": False, "penalise": "half"},
+    "uu-half-exchange": {"share_convs": False},
+    "su-half": {"fusion": "none", "penalise": "half"},
+    "uu-all": {"fusion": "none", "share_convs": False, "penalise": "all"},
+    "uu-all-exchange": {"share_convs": False, "penalise": "all", "restrict": False},
+    "su-all": {"fusion": "none", "penalise": "all"},
+    "su-all-exchange": {"penalise": "all", "restrict": False},
+    "discard": {"fusion": "discard"},
+    "sum": {"fusion": "sum"},
+    "gate": {"fusion": "gate"},
+    "uu-cbn": {"fusion": "cbn", "share_convs": False},
+    "su-cbn": {"fusion": "cbn"},
+    "concat-ensemble": {"ensemble": "concat"},
+    "rgb": {"streams": ("rgb",)},
+    "depth": {"streams": ("depth",)},
+}
+
+PAPERS = (
+    *(
+        _experiment(data, decoder, depth)
+        for data in _DATA
+        for decoder, depth in (("refinenet", 101), ("refinenet", 152), ("pspnet", 152))
+    ),
+    *(_official(base) for base in (_NYU101, _experiment("nyuv2", "refinenet", 152), _SUN101)),
+    *(_variant(_NYU101, suffix, **network) for suffix, network in ABLATIONS.items()),
+    *(
+        _variant(_NYU101, f"{fusion}-{where}{suffix}", fusion=fusion, where=where, setting=setting)
+        for fusion in ("concat", "average", "align", "attention")
+        for where in WHERE
+        for setting, suffix in (("same", ""), ("common", "-common"))
+    ),
 )

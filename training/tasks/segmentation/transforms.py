@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from crosswire.media.resize import nearest
-from crosswire.training.config import DataConfig
 from crosswire.training.datasets.frames import IGNORE, Frame
 from crosswire.training.modalities import MODALITIES
+from crosswire.training.tasks.segmentation.config import DataConfig
 
 Array = NDArray[np.generic]
 
@@ -62,7 +62,7 @@ class EvalTransform:
     """Leave a frame as it is, resize it, or take its centre.
 
     Attributes:
-        size: one of `crosswire.training.config.EVAL_SIZES`.
+        size: one of `crosswire.training.tasks.options.EVAL_SIZES`.
         height: rows of the result, unless it is left as it is.
         width: columns of the result, unless it is left as it is.
     """

@@ -1,4 +1,4 @@
-"""Deciding from several views of a picture: at other scales, and mirrored.
+"""Test-time augmentation: deciding from several versions of an image, at other scales and mirrored.
 
 The papers test on several scales without naming them; the official code has one (see `evaluate --scales`).
 """
@@ -24,7 +24,7 @@ def decide(
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
 ) -> Decisions:
-    """Return a network's decisions from one or several views of the same pictures.
+    """Return a network's decisions from one or several versions of the same images.
 
     Args:
         network: in evaluation mode.
@@ -34,8 +34,8 @@ def decide(
         flip: also from left to right, at every scale.
 
     Returns:
-        the network's own logits where there is one view; else log-probabilities at [H, W], the logarithm of the mean
-        over all views of the soft-max.
+        the network's own logits where there is one version; else log-probabilities at [H, W], the logarithm of the mean
+        over all versions of the soft-max.
     """
     if tuple(scales) == (1.0,) and not flip:
         decisions: Decisions = network(*inputs)
@@ -49,8 +49,8 @@ def decide(
             for index, logits in enumerate(network(*seen)[:2]):
                 probabilities = upsample(logits, size).softmax(1)
                 totals[index] = totals[index] + (probabilities.flip(3) if mirrored else probabilities)
-    views = len(scales) * (2 if flip else 1)
-    ensemble, streams = ((total / views).clamp_min(1e-12).log() for total in totals)
+    versions = len(scales) * (2 if flip else 1)
+    ensemble, streams = ((total / versions).clamp_min(1e-12).log() for total in totals)
     return Decisions(ensemble, streams)
 
 

@@ -1,22 +1,35 @@
-"""The configuration of a translation run: fused inputs, several outputs, or both."""
+"""What a translation run is configured with beside `RunConfig`: fused inputs, several outputs, or both."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from crosswire.training.config import (
-    PENALISED,
-    RULES,
-    SETTINGS,
-    STAGE_FUSIONS,
-    WHERE,
-    ConfigError,
-    RuntimeConfig,
-    check_steps,
+from crosswire.contract.fields import (
+    Choice,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Probability,
+    Range,
+    ShareBelowOne,
 )
-from crosswire.training.tasks.translation.settings import AdversarialConfig, ImagesConfig
+from crosswire.training.config import ConfigError, RunConfig, Section
+from crosswire.training.tasks.options import (
+    RULES,
+    STAGE_FUSIONS,
+    EvalSize,
+    FusionName,
+    Penalised,
+    Portion,
+    Setting,
+    Where,
+)
 
 NETWORKS = ("unet256",)
+DATASETS = ("rooms", "taskonomy", "none")
+SCHEDULES = ("constant", "cosine")
 PLACES = ("auto", "encoder", "decoder", "both")
 MIXES = ("auto", "pictures", "features")
 NORMS = ("instance", "batch")
@@ -40,23 +53,9 @@ USUAL_INPUTS = ("shade", "texture", "depth", "normal")
 #: Class indices, which can only go out.
 LABELS = "labels"
 
-_CHOICES = {
-    "name": NETWORKS,
-    "place": PLACES,
-    "mix": MIXES,
-    "norm": NORMS,
-    "statistics": STATISTICS,
-    "normed": NORMED,
-    "decoder_norms": DECODER_NORMS,
-    "fusion": (*RULES, *STAGE_FUSIONS),
-    "where": WHERE,
-    "setting": SETTINGS,
-    "penalise": PENALISED,
-}
-
 
 @dataclass(frozen=True)
-class TranslatorConfig:
+class TranslatorConfig(Section):
     """Which generator; the CEN journal paper, sections 3.2 to 3.5.
 
     Every pair of a task (one output) and an input is a flow through the encoder, with norms of its own. One task fuses
@@ -81,9 +80,9 @@ class TranslatorConfig:
         place: where the rule works, one of `PLACES`: among the inputs of a task in the `encoder`, among the tasks in
             the `decoder`, or `both`; `auto` is wherever there are several.
         where: behind which levels a stage fusion stands, one of `WHERE`: the first, the middle, the last, or all.
-        setting: of a stage fusion, as in `crosswire.training.config.NetworkConfig`.
+        setting: of a stage fusion, as in `crosswire.training.tasks.segmentation.config.NetworkConfig`.
         portion: share of a flow's channels that the rules `fixed` and `random` replace.
-        penalise: which γ the L1 term reaches, as in `crosswire.training.config.NetworkConfig`.
+        penalise: which γ the L1 term reaches, as in `crosswire.training.tasks.segmentation.config.NetworkConfig`.
         threshold: θ; 1e-2 in the papers.
         gamma_low: scaling factors that can be exchanged begin uniformly in [gamma_low, 1].
         restrict: exchange only inside a flow's own sub-part (the papers), or anywhere (the official code).
@@ -102,51 +101,45 @@ class TranslatorConfig:
         depth_top: see `depth_gain`.
     """
 
-    name: str = "unet256"
+    section = "network"
+
+    name: Annotated[str, Choice(NETWORKS)] = "unet256"
     inputs: tuple[str, ...] = ("shade", "texture")
     outputs: tuple[str, ...] = ("rgb",)
     classes: int = 0
     cycle: bool = False
-    levels: int = 8
-    width: int = 64
+    levels: Annotated[int, Range(least=2, most=10)] = 8
+    width: PositiveInt = 64
     encoders: tuple[int, ...] = ()
     decoders: tuple[int, ...] = ()
     share_convs: bool = True
-    mix: str = "auto"
-    fusion: str = "exchange"
-    place: str = "auto"
-    where: str = "all"
-    setting: str = "same"
-    portion: float = 0.3
-    penalise: str = "auto"
-    threshold: float = 1e-2
+    mix: Annotated[str, Choice(MIXES)] = "auto"
+    fusion: FusionName = "exchange"
+    place: Annotated[str, Choice(PLACES)] = "auto"
+    where: Where = "all"
+    setting: Setting = "same"
+    portion: Portion = 0.3
+    penalise: Penalised = "auto"
+    threshold: NonNegativeFloat = 1e-2
     gamma_low: float = 1.0
     restrict: bool = True
-    norm: str = "instance"
-    normed: str = "inner"
-    statistics: str = "fixed"
-    decoder_norms: str = "private"
-    dropout: float = 0.5
+    norm: Annotated[str, Choice(NORMS)] = "instance"
+    normed: Annotated[str, Choice(NORMED)] = "inner"
+    statistics: Annotated[str, Choice(STATISTICS)] = "fixed"
+    decoder_norms: Annotated[str, Choice(DECODER_NORMS)] = "private"
+    dropout: ShareBelowOne = 0.5
     unused_norms: bool = False
-    depth_gain: float = 512.0
-    depth_top: float = 11.1
+    depth_gain: PositiveFloat = 512.0
+    depth_top: PositiveFloat = 11.1
 
     def __post_init__(self) -> None:
         """Refuse values that could only fail later."""
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ConfigError(f"network.{name} is {getattr(self, name)!r}; allowed are {', '.join(allowed)}")
+        super().__post_init__()
         self._check_domains()
         self._check_owners()
         self._check_fusion()
-        if not 2 <= self.levels <= 10 or self.width < 1:
-            raise ConfigError(f"network.levels is {self.levels} (2 to 10), network.width {self.width} (1 or more)")
         if self.statistics == "instance" and self.norm != "instance":
             raise ConfigError("network.statistics=instance belongs to instance norms; set network.norm=instance")
-        if not 0 < self.portion <= 1 or not 0 <= self.dropout < 1 or not 0 <= self.threshold < float("inf"):
-            raise ConfigError("network.portion is in (0, 1], network.dropout in [0, 1), network.threshold not below 0")
-        if not (0 < self.depth_gain < float("inf") and 0 < self.depth_top < float("inf")):
-            raise ConfigError("network.depth_gain and network.depth_top are more than 0")
 
     def _check_domains(self) -> None:
         """Refuse inputs and outputs that name no network."""
@@ -237,30 +230,113 @@ class TranslatorConfig:
 
 
 @dataclass(frozen=True)
-class TranslationConfig:
-    """One run.
+class ImagesConfig(Section):
+    """Which pictures.
 
     Attributes:
-        preset: the name it started from.
+        name: data set, one of `DATASETS`.
+        path: folder of a data set that lies on disk.
+        splits: folder of its list files where they do not lie beside it.
+        height: rows of a training picture; 256 in the papers.
+        width: columns of a training picture; 256 in the papers.
+        resize: side that a training picture has before the crop, as a multiple of the crop's; 286 / 256 in the papers.
+        flip: probability that a training picture is mirrored; 0.5 in the papers.
+        eval_size: as in `crosswire.training.tasks.segmentation.config.DataConfig`.
+        train_scenes: procedural pictures to train on.
+        val_scenes: procedural pictures to watch the training with.
+        test_scenes: fresh procedural pictures that `evaluate` scores.
+        seed: of the procedural data; validation and test use the two seeds after it.
+        batch: pictures per step, over all processes of the training.
+    """
+
+    section = "data"
+
+    name: Annotated[str, Choice(DATASETS)] = "rooms"
+    path: str = ""
+    splits: str = ""
+    height: PositiveInt = 128
+    width: PositiveInt = 160
+    resize: Annotated[float, Range(least=1, below=4)] = 1.0
+    flip: Probability = 0.5
+    eval_size: EvalSize = "resize"
+    train_scenes: PositiveInt = 1000
+    val_scenes: PositiveInt = 32
+    test_scenes: PositiveInt = 64
+    seed: NonNegativeInt = 1
+    batch: PositiveInt = 4
+
+
+@dataclass(frozen=True)
+class AdversarialConfig(Section):
+    """Adam for generator and discriminator, and the weights of the losses; the defaults are the papers'.
+
+    Attributes:
+        lr: learning rate of the generator.
+        gamma_lr: of the scaling factors that can be exchanged.
+        discriminator_lr: learning rate of the discriminator.
+        betas: of Adam.
+        schedule: one of `SCHEDULES`.
+        adversarial: weight of the generator's loss against the discriminator; 0 trains without one.
+        l1: weight of the mean absolute error.
+        cross_entropy: weight of the cross-entropy of labels.
+        sparsity: λ.
+        stream_loss: weight of the L1 of every flow's own picture beside that of the mix; 1 in the official code, 0 in
+            Eq. 5. Without effect where features are mixed.
+        detach_ensemble: let the loss of the mixed picture reach α alone (the official code); needs a stream loss.
+        alignment: weight of the discrepancy of aligned streams (fusion `align`).
+        discriminator_width: channels of the discriminator's first layer; 64 in the papers.
+        consistency: weight of cross-task consistency: the first output, sent through a trained network, against the
+            second one. 0 for none.
+        consistency_run: run folder of that network, trained from the first output's domain to the second's.
+        random_task: train the generator on one task, drawn anew, in every step instead of all (the papers' CEN-random);
+            the discriminators learn from the pictures of all tasks in every step.
+        clip: largest norm of the generator's gradient; 0 for none.
+    """
+
+    section = "optimiser"
+
+    lr: float = 2e-4
+    gamma_lr: float = 2e-4
+    discriminator_lr: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    schedule: Annotated[str, Choice(SCHEDULES)] = "constant"
+    adversarial: NonNegativeFloat = 1.0
+    l1: NonNegativeFloat = 100.0
+    cross_entropy: NonNegativeFloat = 10.0
+    sparsity: NonNegativeFloat = 1e-3
+    stream_loss: NonNegativeFloat = 1.0
+    detach_ensemble: bool = False
+    alignment: float = 0.1
+    discriminator_width: int = 64
+    consistency: NonNegativeFloat = 0.0
+    consistency_run: str = ""
+    random_task: bool = False
+    clip: NonNegativeFloat = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse values that could only fail later."""
+        super().__post_init__()
+        if self.detach_ensemble and not self.stream_loss:
+            raise ConfigError("optimiser.detach_ensemble needs a stream loss; set optimiser.stream_loss=1")
+        if bool(self.consistency) != bool(self.consistency_run):
+            raise ConfigError("optimiser.consistency and optimiser.consistency_run go together")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslationConfig(RunConfig):
+    """One run; `crosswire.training.config.RunConfig` has what every task shares.
+
+    Attributes:
         kind: "translation".
         network: which generator.
         data: which pictures.
         optimiser: how it is trained.
-        steps: training steps; 0 for a network that was trained elsewhere.
-        val_every: steps between two validations; a checkpoint is kept after each.
-        seed: of weights, order, augmentation and dropout.
-        runtime: how the machine computes it.
     """
 
-    preset: str = "custom"
-    kind: str = "translation"
+    kind: Annotated[str, Choice(("translation",))] = "translation"
     network: TranslatorConfig = field(default_factory=TranslatorConfig)
     data: ImagesConfig = field(default_factory=ImagesConfig)
     optimiser: AdversarialConfig = field(default_factory=AdversarialConfig)
-    steps: int = 1000
-    val_every: int = 100
-    seed: int = 0
-    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -269,9 +345,7 @@ class TranslationConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that could only fail later."""
-        if self.kind != "translation":
-            raise ConfigError(f"kind is {self.kind!r}; allowed is translation")
-        check_steps(self)
+        super().__post_init__()
         check_size(self.network, (self.data.height, self.data.width))
         if self.optimiser.consistency and len(self.network.outputs) != 2:
             raise ConfigError("optimiser.consistency ties two outputs together; network.outputs has another number")

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from crosswire.training.config import EVAL_SIZES
 from crosswire.training.datasets.frames import Frame
+from crosswire.training.tasks.options import EVAL_SIZES
 from crosswire.training.tasks.segmentation.data import Draw, StepSampler
 from crosswire.training.tasks.segmentation.transforms import centre_crop, crop, flip, resize
-from crosswire.training.tasks.translation.config import TranslationConfig
+from crosswire.training.tasks.translation.config import ImagesConfig, TranslationConfig
 from crosswire.training.tasks.translation.domains import Codec, codecs
 from crosswire.training.tasks.translation.images import TRUE, TRUE_LABELS, ImageSource, Raw
-from crosswire.training.tasks.translation.settings import ImagesConfig
 
 NORMAL = "normal"
 

@@ -12,11 +12,11 @@ from crosswire.training.config import ConfigError
 from crosswire.training.engine.device import accelerated
 from crosswire.training.engine.run_folder import RunOf, exchange_to_plain, write_metrics
 from crosswire.training.models import exchanged_share
-from crosswire.training.models.translation import TranslationNetwork
 from crosswire.training.tasks.translation.config import LABELS, TranslationConfig
 from crosswire.training.tasks.translation.data import ImageBatch, eval_loader
 from crosswire.training.tasks.translation.images import images
 from crosswire.training.tasks.translation.metrics import FeatureDistances, ImageMetrics
+from crosswire.training.tasks.translation.network import TranslationNetwork
 
 _COLUMNS = ("mae", "mse", "rmse", "fid", "kid", "mean_iou", "mean_accuracy", "pixel_accuracy")
 TranslationRun = RunOf[TranslationConfig, TranslationNetwork]
@@ -91,7 +91,7 @@ def _constant(loader: Any, colours: torch.Tensor) -> list[float]:
     return [float(value) for value in total / count]
 
 
-def table(metrics: dict[str, Any]) -> str:
+def format_scores(metrics: dict[str, Any]) -> str:
     """Return errors and the exchanged share per layer as text."""
     scores = metrics["scores"]
     wide = max(10, *map(len, scores))

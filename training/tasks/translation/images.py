@@ -12,8 +12,7 @@ from crosswire.training.datasets.classes import spread_palette
 from crosswire.training.datasets.rooms import CLASSES, PALETTE, render
 from crosswire.training.datasets.rooms import DOMAINS as ROOM_DOMAINS
 from crosswire.training.tasks.segmentation.data import SPLITS
-from crosswire.training.tasks.translation.config import LABELS, TranslatorConfig
-from crosswire.training.tasks.translation.settings import ImagesConfig
+from crosswire.training.tasks.translation.config import LABELS, ImagesConfig, TranslatorConfig
 
 Raw = NDArray[np.generic]
 #: Tells an output from an input of the same domain: the first is the truth, the second what a sensor takes.

@@ -15,10 +15,10 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from crosswire.training.datasets.frames import IGNORE
-from crosswire.training.models.translation import ImageMix
 from crosswire.training.tasks.segmentation.metrics import scores
 from crosswire.training.tasks.translation.config import LABELS, TranslatorConfig
 from crosswire.training.tasks.translation.domains import Codec, codecs
+from crosswire.training.tasks.translation.network import ImageMix
 
 _SUBSETS = 50
 _SUBSET = 1000

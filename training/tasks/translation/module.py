@@ -16,13 +16,14 @@ from crosswire.training.engine.run_folder import read_run
 from crosswire.training.engine.seeds import derive_seed
 from crosswire.training.engine.training_setup import RunTask
 from crosswire.training.models import exchanged_share, sparse_norms
-from crosswire.training.models.translation import ImageMix, PatchDiscriminator, TranslationNetwork, build_translator
+from crosswire.training.models.translation import PatchDiscriminator
 from crosswire.training.tasks.segmentation.losses import sparsity_loss
 from crosswire.training.tasks.translation.config import TranslationConfig, TranslatorConfig
 from crosswire.training.tasks.translation.data import ImageBatch
 from crosswire.training.tasks.translation.domains import codecs, domain
 from crosswire.training.tasks.translation.losses import believed, per_flow, task_error, verdicts
 from crosswire.training.tasks.translation.metrics import ImageMetrics, error_of
+from crosswire.training.tasks.translation.network import ImageMix, TranslationNetwork, build_translator
 
 MONITOR = "val_mae"
 
@@ -214,7 +215,7 @@ def _consistency_network(config: TranslationConfig) -> nn.Module:
     """Return the trained network that ties the first output to the second.
 
     Raises:
-        ConfigError: it is of another kind, translates something else, or codes depth in another way.
+        ConfigError: it is of another task, translates something else, or codes depth in another way.
     """
     run = read_run(Path(config.optimiser.consistency_run))
     first, second = config.network.outputs

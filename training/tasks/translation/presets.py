@@ -10,10 +10,15 @@ import dataclasses
 import math
 from typing import Any
 
-from crosswire.training.config import STAGE_FUSIONS, WHERE
 from crosswire.training.datasets.rooms import CLASSES
-from crosswire.training.tasks.translation.config import LABELS, TranslationConfig, TranslatorConfig
-from crosswire.training.tasks.translation.settings import AdversarialConfig, ImagesConfig
+from crosswire.training.tasks.options import STAGE_FUSIONS, WHERE
+from crosswire.training.tasks.translation.config import (
+    LABELS,
+    AdversarialConfig,
+    ImagesConfig,
+    TranslationConfig,
+    TranslatorConfig,
+)
 
 _EPOCHS, _PICTURES = 300, 1000
 _TASKONOMY = ImagesConfig(

@@ -15,7 +15,6 @@ from crosswire.training.config import ConfigError
 from crosswire.training.engine.arrays import TensorError, check_arrays
 from crosswire.training.engine.training_setup import TrainingSetup
 from crosswire.training.models.inception import load_inception
-from crosswire.training.models.translation import build_translator as build
 from crosswire.training.report.translation import write_report as report
 from crosswire.training.tasks.registry import ScoreOptions
 from crosswire.training.tasks.translation import evaluate
@@ -31,14 +30,26 @@ from crosswire.training.tasks.translation.domains import codecs, domain
 from crosswire.training.tasks.translation.evaluate import TranslationRun
 from crosswire.training.tasks.translation.images import RoomImages, images
 from crosswire.training.tasks.translation.module import MONITOR, TranslationTask
+from crosswire.training.tasks.translation.network import build_translator as build
 
-__all__ = ["NETWORKS", "build", "infer", "next_step", "report", "sample", "score", "shapes", "table", "training_setup"]
+__all__ = [
+    "NETWORKS",
+    "build",
+    "format_scores",
+    "infer",
+    "next_step",
+    "report",
+    "sample",
+    "score",
+    "shapes",
+    "training_setup",
+]
 
-table = evaluate.table
+format_scores = evaluate.format_scores
 
 
 def training_setup(config: TranslationConfig, *, fresh: bool) -> TrainingSetup:
-    """Return a generator and its pictures; see `crosswire.training.tasks.registry.Kind`."""
+    """Return a generator and its pictures; see `crosswire.training.tasks.registry.Task`."""
     train, val = (images(config.data, config.network, split) for split in ("train", "val"))
     task = TranslationTask(config)
 

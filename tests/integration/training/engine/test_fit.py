@@ -11,18 +11,21 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from crosswire.contract.plain import from_plain, to_plain
 from crosswire.training.__main__ import main
-from crosswire.training.config import ConfigError, NetworkConfig, OptimiserConfig, TrainConfig, from_plain, to_plain
+from crosswire.training.config import ConfigError
 from crosswire.training.engine.checkpoints import LAST
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import Run, RunError, read_config, read_metrics, read_run, write_config
 from crosswire.training.engine.schedule import forgets_momentum, rate
-from crosswire.training.models import build_network, exchanged_share
+from crosswire.training.models import exchanged_share
 from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import preset
+from crosswire.training.tasks.segmentation.config import NetworkConfig, OptimiserConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.data import Batch, eval_loader, frames
-from crosswire.training.tasks.segmentation.evaluate import evaluate, score, table
+from crosswire.training.tasks.segmentation.evaluate import evaluate, format_scores, score
 from crosswire.training.tasks.segmentation.module import SegmentationTask, parameter_groups
+from crosswire.training.tasks.segmentation.network import build_network
 
 Curve = list[float]
 
@@ -34,7 +37,7 @@ def curves(folder: Path) -> dict[str, Curve]:
 
 
 @pytest.fixture(scope="module")
-def learning(tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, dict[str, Curve]]:
+def learning(tiny: SegmentationConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, dict[str, Curve]]:
     """Return a run that is long enough to learn, under an L1 term and a γ rate that exchange channels, and its curves.
 
     Its rates are so high at the beginning that validations get better and worse again.
@@ -97,13 +100,15 @@ def test_metrics_json_holds_what_was_scored(tiny_run: Run) -> None:
     for layer in written["exchange"]:
         assert sum(layer["penalised"]) == layer["channels"]
         assert all(0 <= e <= p for e, p in zip(layer["exchanged"], layer["penalised"], strict=True))
-    assert "depth" in table(written) and "encoder.layer1.0.bn2" in table(written)
+    assert "depth" in format_scores(written) and "encoder.layer1.0.bn2" in format_scores(written)
 
 
 @pytest.mark.parametrize("streams", [("rgb",), ("rgb", "depth")])
 @pytest.mark.parametrize("fusion", ["exchange", "none"])
 def test_parameter_groups_are_disjoint_and_complete(streams: tuple[str, ...], fusion: str) -> None:
-    config = TrainConfig(network=NetworkConfig(name="refinenet14", streams=streams, width=4, features=8, fusion=fusion))
+    config = SegmentationConfig(
+        network=NetworkConfig(name="refinenet14", streams=streams, width=4, features=8, fusion=fusion)
+    )
     network = build_network(config.network)
     groups = parameter_groups(network, config)
     grouped = [id(parameter) for group in groups for parameter in group["params"]]
@@ -137,7 +142,7 @@ def test_the_cosine_rises_to_the_peak_and_falls_to_nothing() -> None:
 
 @pytest.mark.parametrize(("schedule", "forgotten"), [("official", True), ("halve", False)])
 def test_a_stage_of_the_official_code_begins_without_momentum(
-    tiny: TrainConfig, tmp_path: Path, schedule: str, forgotten: bool
+    tiny: SegmentationConfig, tmp_path: Path, schedule: str, forgotten: bool
 ) -> None:
     ends = []
     for momentum in (0.9, 0.0):
@@ -149,7 +154,7 @@ def test_a_stage_of_the_official_code_begins_without_momentum(
     assert same == forgotten
 
 
-def gradients(config: TrainConfig, batch: Batch) -> dict[str, torch.Tensor]:
+def gradients(config: SegmentationConfig, batch: Batch) -> dict[str, torch.Tensor]:
     """Return the gradients of one training step, of parameters that have one."""
     torch.manual_seed(0)
     task = SegmentationTask(config)
@@ -157,7 +162,7 @@ def gradients(config: TrainConfig, batch: Batch) -> dict[str, torch.Tensor]:
     return {name: p.grad for name, p in task.network.named_parameters() if p.grad is not None}
 
 
-def test_the_official_ensemble_trains_its_scores_alone(tiny: TrainConfig) -> None:
+def test_the_official_ensemble_trains_its_scores_alone(tiny: SegmentationConfig) -> None:
     network = dataclasses.replace(tiny.network, dropout=0.0)
     batch = next(iter(eval_loader(tiny, frames(tiny.data, "val"))))
 
@@ -177,7 +182,7 @@ def test_the_official_ensemble_trains_its_scores_alone(tiny: TrainConfig) -> Non
 
 
 def test_frozen_statistics_stay_where_they_are_while_the_scaling_factors_train(
-    tiny: TrainConfig, tmp_path: Path
+    tiny: SegmentationConfig, tmp_path: Path
 ) -> None:
     config = override(tiny, ["network.frozen_statistics=true", "steps=3", "modality_dropout=0.5"])
     fit(config, tmp_path, progress=False)
@@ -196,16 +201,17 @@ CONFIG_ERRORS = {
     "network=3": "names no setting",
     "network.width.x=3": "names no setting",
     "steps=many": "steps",
-    "steps=1.5": "steps",
+    "steps=1.5": "steps is 1.5; allowed is a whole number, 0 or more",
+    "steps=true": "steps is True; allowed is a whole number, 0 or more",
     "network.streams=3": "several are meant: network.streams=rgb,depth",
     "steps=-5": "steps is -5; allowed is",
     "val_every=7": "which val_every = 7 does not divide; use steps=",
     "data.batch=0": "data.batch is 0; allowed is 1 or more",
-    "network.threshold=-1": "network.threshold is -1.0; allowed is 0 <= threshold < inf",
+    "network.threshold=-1": "network.threshold is -1.0; allowed is 0 or more",
     "seed=-1": "allowed is 0 or more",
     "modality_dropout=2": "modality_dropout is 2.0; allowed is a probability",
     "optimiser.schedule=linear": "allowed are cosine, halve, official",
-    "optimiser.warmup=1": "allowed is a share of the steps",
+    "optimiser.warmup=1": "allowed is a share, 0 or more, less than 1",
     "optimiser.detach_ensemble=true": "set optimiser.stream_loss=1",
     "runtime.precision=fp8": "allowed are fp32, bf16, fp16",
     "runtime.workers=-1": "allowed is 0 or more",
@@ -227,13 +233,13 @@ def test_settings_keep_the_type_of_what_they_replace() -> None:
     assert changed.optimiser.clip == 1.0 and isinstance(changed.optimiser.clip, float)
     assert changed.network.streams == ("depth", "rgb") and changed.network.units == (2, 2)
     assert changed.runtime.compile is True and changed.steps == 100
-    assert override(changed, []) == changed == from_plain(to_plain(changed), TrainConfig)
+    assert override(changed, []) == changed == from_plain(SegmentationConfig, to_plain(changed))
     assert preset("rooms-quick") != changed
 
 
 def test_modality_dropout_needs_two_streams() -> None:
     with pytest.raises(ConfigError, match="needs two streams"):
-        TrainConfig(network=NetworkConfig(streams=("rgb",)), modality_dropout=0.5)
+        SegmentationConfig(network=NetworkConfig(streams=("rgb",)), modality_dropout=0.5)
 
 
 def arguments(words: str, folder: Path) -> list[str]:
@@ -279,13 +285,13 @@ def test_a_run_is_not_resumed_with_other_settings_but_its_data_may_have_moved(
     assert main([*resume, "--set", "data.path=", "--set", "runtime.channels_last=true"]) == 0
 
 
-def test_a_run_without_weights_is_refused(tmp_path: Path, tiny: TrainConfig) -> None:
+def test_a_run_without_weights_is_refused(tmp_path: Path, tiny: SegmentationConfig) -> None:
     (tmp_path / "config.json").write_text(json.dumps(to_plain(tiny)), encoding="utf-8")
     with pytest.raises(RunError, match="finish the run with: crosswire train --resume"):
         read_run(tmp_path)
 
 
-def test_half_precision_without_a_gpu_is_refused(tiny: TrainConfig, tmp_path: Path) -> None:
+def test_half_precision_without_a_gpu_is_refused(tiny: SegmentationConfig, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     with pytest.raises(ConfigError, match=r"use runtime\.precision=bf16 or fp32"):
@@ -293,7 +299,7 @@ def test_half_precision_without_a_gpu_is_refused(tiny: TrainConfig, tmp_path: Pa
 
 
 @pytest.mark.parametrize("setting", ["precision=bf16", "channels_last=false", "workers=1"])
-def test_another_runtime_comes_to_about_the_same_loss(tiny: TrainConfig, tmp_path: Path, setting: str) -> None:
+def test_another_runtime_comes_to_about_the_same_loss(tiny: SegmentationConfig, tmp_path: Path, setting: str) -> None:
     losses: list[Any] = []
     for runtime in ("precision=fp32", setting):
         config = override(tiny, [f"runtime.{runtime}", "steps=3"])
@@ -308,7 +314,7 @@ def test_another_runtime_comes_to_about_the_same_loss(tiny: TrainConfig, tmp_pat
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_pictures_lie_in_memory_as_the_runtime_says(tiny: TrainConfig, last: bool) -> None:
+def test_pictures_lie_in_memory_as_the_runtime_says(tiny: SegmentationConfig, last: bool) -> None:
     task = SegmentationTask(override(tiny, [f"runtime.channels_last={str(last).lower()}"]))
     weight = task.network.encoder.layer1[0].conv2.weight
     batch = next(iter(eval_loader(tiny, frames(tiny.data, "val"))))
@@ -318,7 +324,7 @@ def test_pictures_lie_in_memory_as_the_runtime_says(tiny: TrainConfig, last: boo
 
 @pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")  # of the compiler, at its import
 def test_a_compiled_run_has_the_checkpoints_of_any_other_and_lone_streams_too(
-    tiny: TrainConfig, tmp_path: Path
+    tiny: SegmentationConfig, tmp_path: Path
 ) -> None:
     plain = override(tiny, ["steps=3", "modality_dropout=0.5"])
     fit(plain, tmp_path / "plain", progress=False)
@@ -335,7 +341,7 @@ def test_the_presets_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) 
     names = ("rooms-quick", "nyuv2-refinenet101", "nyuv2-pspnet152", "sunrgbd-refinenet152", "concat-early-common")
     assert all(name in listed for name in names)
     assert main(["presets", "nyuv2-refinenet101-official"]) == 0
-    printed = from_plain(json.loads(capsys.readouterr().out), TrainConfig)
+    printed = from_plain(SegmentationConfig, json.loads(capsys.readouterr().out))
     assert printed.optimiser == dataclasses.replace(
         OptimiserConfig(), sparsity=6e-4, schedule="official", stream_loss=1.0, detach_ensemble=True
     )
@@ -343,7 +349,7 @@ def test_the_presets_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_run_folder_without_a_kind_is_of_segmentation_and_an_unknown_kind_is_refused(
-    tiny: TrainConfig, tmp_path: Path
+    tiny: SegmentationConfig, tmp_path: Path
 ) -> None:
     write_config(tmp_path, tiny)
     assert "kind" not in json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
@@ -351,3 +357,13 @@ def test_a_run_folder_without_a_kind_is_of_segmentation_and_an_unknown_kind_is_r
     (tmp_path / "config.json").write_text(json.dumps({"kind": "poetry"}), encoding="utf-8")
     with pytest.raises(RunError, match="kind 'poetry' is unknown; allowed are segmentation"):
         read_config(tmp_path)
+
+
+@pytest.mark.parametrize("folder", sorted((Path(__file__).parent / "runs").iterdir()), ids=lambda folder: folder.name)
+def test_the_configuration_of_a_stored_run_is_read_with_every_value_that_was_written(folder: Path) -> None:
+    def kept(written: Any, read: Any) -> bool:
+        if isinstance(written, dict):
+            return all(name in read and kept(value, read[name]) for name, value in written.items())
+        return bool(written == read and type(written) is type(read))
+
+    assert kept(json.loads((folder / "config.json").read_text(encoding="utf-8")), to_plain(read_config(folder)))

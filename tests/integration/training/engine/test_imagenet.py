@@ -12,11 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from crosswire.training.config import ConfigError, NetworkConfig, TrainConfig
+from crosswire.training.config import ConfigError
 from crosswire.training.engine.fit import fit
-from crosswire.training.importers.imagenet import load_imagenet
-from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, StreamConv2d, build_network
+from crosswire.training.importers.torchvision import load_imagenet
+from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, StreamConv2d
 from crosswire.training.models.resnet import Exchange, ResNet
+from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
+from crosswire.training.tasks.segmentation.network import build_network
 
 CONFIG = NetworkConfig(name="refinenet14", classes=5, width=8, features=8, units=(1, 1), pooling=1)
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
@@ -139,7 +141,7 @@ def test_a_network_without_a_resnet_is_refused(tmp_path: Path) -> None:
         load_imagenet(light, saved(torchvision_state(), tmp_path))
 
 
-def test_a_run_begins_from_the_file_that_its_configuration_names(tiny: TrainConfig, tmp_path: Path) -> None:
+def test_a_run_begins_from_the_file_that_its_configuration_names(tiny: SegmentationConfig, tmp_path: Path) -> None:
     network = dataclasses.replace(tiny.network, imagenet=str(tmp_path / "absent.pth"))
     with pytest.raises(ConfigError, match=r"absent\.pth does not exist"):
         fit(dataclasses.replace(tiny, network=network), tmp_path / "run", progress=False)

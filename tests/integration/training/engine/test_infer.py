@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from crosswire.training.__main__ import main
-from crosswire.training.config import TrainConfig
 from crosswire.training.engine.arrays import TensorError, infer, read_arrays, write_arrays
 from crosswire.training.engine.run_folder import Run, read_run, write_config, write_weights
-from crosswire.training.models import build_network
+from crosswire.training.tasks.segmentation.config import SegmentationConfig
+from crosswire.training.tasks.segmentation.network import build_network
 
 
 @pytest.fixture(scope="module")
-def run(tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(tiny: SegmentationConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a run with random weights."""
     folder = tmp_path_factory.mktemp("runs") / "random"
     torch.manual_seed(0)
@@ -59,7 +59,7 @@ def test_the_order_of_the_arrays_does_not_matter(run: Run) -> None:
     np.testing.assert_array_equal(infer(run, given)["ensemble"], infer(run, turned)["ensemble"])
 
 
-def test_a_network_of_one_stream_answers_for_it(tiny: TrainConfig, tmp_path: Path) -> None:
+def test_a_network_of_one_stream_answers_for_it(tiny: SegmentationConfig, tmp_path: Path) -> None:
     config = dataclasses.replace(tiny, network=dataclasses.replace(tiny.network, streams=("depth",)))
     write_config(tmp_path, config)
     write_weights(tmp_path, build_network(config.network).state_dict())

@@ -8,11 +8,11 @@ import sys
 import torch
 from torch import nn
 
-from crosswire.training.config import NetworkConfig, TrainConfig
-from crosswire.training.models import build_network
 from crosswire.training.overrides import override
+from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.data import eval_loader, frames
 from crosswire.training.tasks.segmentation.module import SegmentationTask
+from crosswire.training.tasks.segmentation.network import build_network
 from tests.support.paths import ROOT
 
 
@@ -38,7 +38,7 @@ def test_a_network_by_itself_learns_with_plain_strides_and_computes_its_graph_as
     assert "aten.copy_" not in str(program.graph)
 
 
-def test_a_narrow_network_trains_with_plain_strides_and_the_rest_as_the_runtime_says(tiny: TrainConfig) -> None:
+def test_a_narrow_network_trains_with_plain_strides_and_the_rest_as_the_runtime_says(tiny: SegmentationConfig) -> None:
     task = SegmentationTask(override(tiny, ["network.name=cen-lite-s", "runtime.channels_last=true"]))
     layouts: dict[str, bool] = {}
     for name, conv in task.network.named_modules():

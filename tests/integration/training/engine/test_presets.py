@@ -7,20 +7,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from crosswire.training.config import TrainConfig
 from crosswire.training.datasets.layouts import LAYOUTS
 from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.datasets.write import split_evenly
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run
-from crosswire.training.models import SegmentationNetwork, build_network
+from crosswire.training.models import SegmentationNetwork
 from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import PRESETS as ALL
+from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import eval_loader, frames
 from crosswire.training.tasks.segmentation.losses import task_loss
+from crosswire.training.tasks.segmentation.network import build_network
 
 FRAMES = 10
-PRESETS = {name: config for name, config in ALL.items() if isinstance(config, TrainConfig)}
+PRESETS = {name: config for name, config in ALL.items() if isinstance(config, SegmentationConfig)}
 #: The shallowest network with the same parts.
 SHALLOW = {"refinenet": "refinenet14", "pspnet": "pspnet14", "cen-lite": "cen-lite-s"}
 
@@ -43,7 +44,7 @@ def layouts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return folders
 
 
-def shrunk(config: TrainConfig, path: Path | None) -> TrainConfig:
+def shrunk(config: SegmentationConfig, path: Path | None) -> SegmentationConfig:
     """Return a preset at a tiny size that reads its data from a folder."""
     network = next(small for family, small in SHALLOW.items() if config.network.name.startswith(family))
     crop = {"height": 32, "width": 48} if path else {"height": 48, "width": 64}
@@ -67,7 +68,7 @@ def shrunk(config: TrainConfig, path: Path | None) -> TrainConfig:
     return override(config, [f"{key}={value}" for key, value in settings.items()])
 
 
-def loss(config: TrainConfig, network: SegmentationNetwork) -> float:
+def loss(config: SegmentationConfig, network: SegmentationNetwork) -> float:
     """Return what a network has still to learn about the whole frames that it trains on."""
     batch = next(iter(eval_loader(override(config, ["data.eval_batch=6"]), frames(config.data, "train"))))
     with torch.no_grad():

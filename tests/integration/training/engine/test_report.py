@@ -13,18 +13,19 @@ import torch
 from PIL import Image
 
 from crosswire.training.__main__ import main
-from crosswire.training.config import NetworkConfig, TrainConfig
 from crosswire.training.engine.checkpoints import RunCheckpoints
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.gamma_log import GAMMAS, read_gammas
 from crosswire.training.engine.run_folder import Run, RunError, read_run, write_config, write_weights
 from crosswire.training.modalities import MODALITIES
-from crosswire.training.models import build_network, exchanging_norms
+from crosswire.training.models import exchanging_norms
 from crosswire.training.report.build import write_report
 from crosswire.training.report.decisions import paint, show
 from crosswire.training.report.factors import proportions, short_names
 from crosswire.training.report.features import channel_classes, normed_maps
+from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.evaluate import score
+from crosswire.training.tasks.segmentation.network import build_network
 from tests.unit.training.models.test_networks import tiny_network
 
 PICTURES = {
@@ -75,7 +76,7 @@ def read_page(page: Path) -> Reader:
 
 
 @pytest.fixture(scope="module")
-def reported(tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def reported(tiny: SegmentationConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a short run in which channels go under, scored and reported."""
     folder = tmp_path_factory.mktemp("runs") / "shown"
     config = dataclasses.replace(
@@ -179,7 +180,7 @@ def test_a_run_that_was_stopped_and_resumed_has_the_record_of_one_that_was_not(
 
 
 def test_a_run_without_scores_and_record_is_scored_and_says_what_it_leaves_out(
-    tiny: TrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: SegmentationConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     network = dataclasses.replace(tiny.network, streams=("rgb", "depth", "depth"))
     config = dataclasses.replace(tiny, network=network, data=dataclasses.replace(tiny.data, test_scenes=1))
@@ -193,7 +194,7 @@ def test_a_run_without_scores_and_record_is_scored_and_says_what_it_leaves_out(
     assert "pixel accuracy" in page.text
 
 
-def test_a_network_of_one_stream_is_reported_without_exchange(tiny: TrainConfig, tmp_path: Path) -> None:
+def test_a_network_of_one_stream_is_reported_without_exchange(tiny: SegmentationConfig, tmp_path: Path) -> None:
     network = dataclasses.replace(tiny.network, streams=("depth",))
     config = dataclasses.replace(tiny, network=network, data=dataclasses.replace(tiny.data, test_scenes=1))
     write_config(tmp_path, config)
@@ -203,7 +204,7 @@ def test_a_network_of_one_stream_is_reported_without_exchange(tiny: TrainConfig,
     assert "exchanges no channel" in page.text
 
 
-def test_a_run_without_test_frames_shows_its_factors_alone(tiny: TrainConfig, tmp_path: Path) -> None:
+def test_a_run_without_test_frames_shows_its_factors_alone(tiny: SegmentationConfig, tmp_path: Path) -> None:
     data = dataclasses.replace(tiny.data, name="none", classes=tuple("abcdefghijkl"))
     write_config(tmp_path, dataclasses.replace(tiny, data=data))
     write_weights(tmp_path, build_network(tiny.network).state_dict())

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from crosswire.training.config import TrainConfig
 from crosswire.training.engine.checkpoints import LAST
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import RunError, read_run, write_config
+from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from tests.support.fork_server import ForkServer
 
 VAL_EVERY = 6
@@ -98,7 +98,7 @@ def test_a_run_killed_moved_killed_again_and_resumed_ends_in_the_same_weights(
     assert_same_end(straight, moved)
 
 
-def test_a_run_killed_before_its_first_checkpoint_begins_anew(tiny: TrainConfig, tmp_path: Path) -> None:
+def test_a_run_killed_before_its_first_checkpoint_begins_anew(tiny: SegmentationConfig, tmp_path: Path) -> None:
     short = dataclasses.replace(tiny, steps=2, val_every=2)
     fit(short, tmp_path / "straight", progress=False)
     write_config(tmp_path / "killed", short)
@@ -107,7 +107,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_anew(tiny: TrainConfig,
     assert all(torch.equal(tensor, other[key]) for key, tensor in one.items())
 
 
-def test_resuming_a_finished_run_changes_nothing(tiny: TrainConfig, tmp_path: Path) -> None:
+def test_resuming_a_finished_run_changes_nothing(tiny: SegmentationConfig, tmp_path: Path) -> None:
     short = dataclasses.replace(tiny, steps=2, val_every=1)
     fit(short, tmp_path, progress=False)
     before = {name: (tmp_path / name).read_bytes() for name in ("weights.pt", LAST)}
@@ -115,7 +115,7 @@ def test_resuming_a_finished_run_changes_nothing(tiny: TrainConfig, tmp_path: Pa
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
 
 
-def test_a_run_is_not_overwritten_by_a_new_one(tiny: TrainConfig, tmp_path: Path) -> None:
+def test_a_run_is_not_overwritten_by_a_new_one(tiny: SegmentationConfig, tmp_path: Path) -> None:
     short = dataclasses.replace(tiny, steps=1, val_every=1)
     fit(short, tmp_path, progress=False)
     with pytest.raises(RunError, match="already holds a run; go on with --resume"):
@@ -123,7 +123,7 @@ def test_a_run_is_not_overwritten_by_a_new_one(tiny: TrainConfig, tmp_path: Path
 
 
 def test_a_run_of_another_configuration_is_not_continued_but_another_runtime_may_go_on(
-    tiny: TrainConfig, tmp_path: Path
+    tiny: SegmentationConfig, tmp_path: Path
 ) -> None:
     short = dataclasses.replace(tiny, steps=1, val_every=1)
     fit(short, tmp_path, progress=False)
@@ -134,7 +134,7 @@ def test_a_run_of_another_configuration_is_not_continued_but_another_runtime_may
     assert read_run(tmp_path).config.runtime == plain
 
 
-def test_a_damaged_checkpoint_is_refused_with_what_to_do(tiny: TrainConfig, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_refused_with_what_to_do(tiny: SegmentationConfig, tmp_path: Path) -> None:
     short = dataclasses.replace(tiny, steps=1, val_every=1)
     fit(short, tmp_path, progress=False)
     (tmp_path / LAST).write_bytes(b"not a checkpoint")

@@ -9,14 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from crosswire.training.config import ConfigError, NetworkConfig
+from crosswire.training.config import ConfigError
 from crosswire.training.datasets.frames import IGNORE
 from crosswire.training.engine.seeds import derive_seed
 from crosswire.training.modalities import MODALITIES, modalities
-from crosswire.training.models import Decisions, PrivateNorm2d, build_network, single_stream
+from crosswire.training.models import Decisions, PrivateNorm2d, single_stream
+from crosswire.training.tasks.segmentation.config import NetworkConfig
 from crosswire.training.tasks.segmentation.losses import task_loss
 from crosswire.training.tasks.segmentation.metrics import Scores, SegmentationMetrics
 from crosswire.training.tasks.segmentation.missing_modality import missing_modality_cases, punch_holes
+from crosswire.training.tasks.segmentation.network import build_network
 from crosswire.training.tasks.segmentation.tta import decide
 
 LABELS = torch.tensor([[[0, 0, 1, 1], [0, 0, 1, 2]]])

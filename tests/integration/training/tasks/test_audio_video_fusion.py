@@ -195,8 +195,8 @@ def test_gmf_can_learn_to_rebuild_its_features() -> None:
 @pytest.mark.parametrize(
     ("settings", "dims", "message"),
     [
-        ({"name": "swap"}, (8, 8), "fusion 'swap' is unknown; allowed are concat, gmf"),
-        ({"boundary": 1.0}, (8, 8), "0 < boundary < 1"),
+        ({"name": "swap"}, (8, 8), "network.fusion.name is 'swap'; allowed are concat, gmf"),
+        ({"boundary": 1.0}, (8, 8), "network.fusion.boundary is 1.0; allowed is more than 0, less than 1"),
         ({"boundary": 0.01}, (8, 8), "leaves both sides"),
         ({"expansion": 0}, (8, 8), "expansion is 0"),
         ({"detach": "all"}, (8, 8), "allowed are none, target, features"),

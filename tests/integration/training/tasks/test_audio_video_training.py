@@ -257,7 +257,7 @@ def test_presets_are_named_after_their_data_and_their_fusion() -> None:
 
 def _plain(config: AudioVideoConfig) -> dict[str, object]:
     """Return a configuration as JSON types."""
-    from crosswire.training.config import to_plain
+    from crosswire.contract.plain import to_plain
 
     return to_plain(config)
 

@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from crosswire.training.config import ConfigError, DataConfig, OptimiserConfig, RuntimeConfig, TrainConfig
+from crosswire.training.config import ConfigError, RuntimeConfig
 from crosswire.training.datasets.frames import IGNORE, Frame
 from crosswire.training.datasets.layouts import LAYOUTS
 from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.datasets.write import split_evenly
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run
-from crosswire.training.models import build_network
+from crosswire.training.tasks.segmentation.config import DataConfig, OptimiserConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.data import Batch, StepSampler, eval_loader, frames, train_loader
 from crosswire.training.tasks.segmentation.losses import task_loss
+from crosswire.training.tasks.segmentation.network import build_network
 from crosswire.training.tasks.segmentation.transforms import flip
 
 
@@ -44,7 +45,7 @@ def numbers(sampler: StepSampler) -> list[tuple[int, int]]:
     return [tuple(draw) for batch in sampler for draw in batch]
 
 
-def batches(config: TrainConfig, step: int = 0, **place: int) -> list[Batch]:
+def batches(config: SegmentationConfig, step: int = 0, **place: int) -> list[Batch]:
     """Return training batches from a step on."""
     return list(train_loader(config, frames(config.data, "train"), lambda: step, **place))
 
@@ -58,7 +59,7 @@ def same(one: list[Batch], other: list[Batch]) -> bool:
 
 
 @pytest.fixture
-def config(tiny: TrainConfig) -> TrainConfig:
+def config(tiny: SegmentationConfig) -> SegmentationConfig:
     """Return six steps of four rooms each, augmented."""
     data = DataConfig(height=32, width=40, train_scenes=7, scale_min=0.5, scale_max=2.0, batch=4)
     return dataclasses.replace(tiny, data=data, steps=6, val_every=6, seed=5)
@@ -120,7 +121,7 @@ def test_nothing_to_train_on_is_refused() -> None:
         StepSampler(0, 4, seed=2, steps=5, step=lambda: 0)
 
 
-def test_batches_are_a_function_of_seed_and_step_whatever_loads_them(config: TrainConfig) -> None:
+def test_batches_are_a_function_of_seed_and_step_whatever_loads_them(config: SegmentationConfig) -> None:
     whole = batches(config)
     assert same(whole, batches(config)) and same(whole[4:], batches(config, step=4))
     assert not same(whole, batches(dataclasses.replace(config, seed=6)))
@@ -130,7 +131,7 @@ def test_batches_are_a_function_of_seed_and_step_whatever_loads_them(config: Tra
     assert torch.equal(torch.cat([first[3].labels, second[3].labels]), whole[3].labels)
 
 
-def test_rooms_are_mirrored_and_otherwise_left_alone_unless_more_is_asked_for(tiny: TrainConfig) -> None:
+def test_rooms_are_mirrored_and_otherwise_left_alone_unless_more_is_asked_for(tiny: SegmentationConfig) -> None:
     config = dataclasses.replace(tiny, data=dataclasses.replace(tiny.data, train_scenes=4, batch=4))
     source = frames(config.data, "train")
     left = [source[i].labels for i in range(4)]
@@ -140,7 +141,7 @@ def test_rooms_are_mirrored_and_otherwise_left_alone_unless_more_is_asked_for(ti
     assert {any(np.array_equal(x, y) for y in left) for x in shown} == {True, False}
 
 
-def test_scoring_shows_every_frame_once_in_order_shared_among_processes(config: TrainConfig) -> None:
+def test_scoring_shows_every_frame_once_in_order_shared_among_processes(config: SegmentationConfig) -> None:
     source = frames(config.data, "train")
     one = torch.cat([batch.labels for batch in eval_loader(config, source)])
     np.testing.assert_array_equal(one.numpy(), np.stack([source[i].labels for i in range(7)]))
@@ -149,7 +150,7 @@ def test_scoring_shows_every_frame_once_in_order_shared_among_processes(config: 
     assert all(torch.equal(shares[i % 3][i // 3], one[i]) for i in range(7))
 
 
-def test_frames_of_different_sizes_share_a_batch_padded_with_unknown(config: TrainConfig) -> None:
+def test_frames_of_different_sizes_share_a_batch_padded_with_unknown(config: SegmentationConfig) -> None:
     (batch,) = eval_loader(config, Mixed())
     assert batch.inputs[0].shape == (2, 3, 6, 8) and batch.inputs[1].shape == (2, 1, 6, 8)
     assert (batch.labels[0, :6, :4] == 0).all() and (batch.labels[0, :, 4:] == IGNORE).all()
@@ -161,7 +162,7 @@ def test_frames_of_different_sizes_share_a_batch_padded_with_unknown(config: Tra
     assert [tuple(b.labels.shape) for b in eval_loader(alone, Mixed())] == [(1, 6, 4), (1, 5, 8)]
 
 
-def test_depth_is_normalised_as_the_network_says(config: TrainConfig) -> None:
+def test_depth_is_normalised_as_the_network_says(config: SegmentationConfig) -> None:
     metres = frames(config.data, "test")[0].pictures["depth"]
     for mean, std in ((0.0, 1.0), (2.0, 4.0)):
         network = dataclasses.replace(config.network, depth_mean=mean, depth_std=std)
@@ -171,7 +172,7 @@ def test_depth_is_normalised_as_the_network_says(config: TrainConfig) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_ten_steps_on_a_data_set_in_its_own_layout_lower_the_loss(
-    tiny: TrainConfig, tmp_path: Path, layout: str
+    tiny: SegmentationConfig, tmp_path: Path, layout: str
 ) -> None:
     LAYOUTS[layout].write(RoomsFrames(4, 10, 48, 64), tmp_path / "data", split_evenly(10))
     data = DataConfig(layout, path=str(tmp_path / "data"), height=48, width=48, scale_min=0.75, scale_max=1.5, batch=4)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from crosswire.training.__main__ import main
-from crosswire.training.config import ConfigError, NetworkConfig, TrainConfig
+from crosswire.training.config import ConfigError
 from crosswire.training.datasets.taskonomy.images import STORED
 from crosswire.training.datasets.taskonomy.write import write_taskonomy
 from crosswire.training.engine.checkpoints import LAST
@@ -20,23 +20,23 @@ from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run, write_config, write_weights
 from crosswire.training.models import sparse_norms
 from crosswire.training.models.inception import Inception
-from crosswire.training.models.translation import ImageMix, build_translator
 from crosswire.training.overrides import override
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig
 from crosswire.training.tasks.audio_video.config import ExtractorConfig as Extractor
 from crosswire.training.tasks.audio_video.config import NetworkConfig as AudioVideoNetwork
 from crosswire.training.tasks.presets import PRESETS, preset
 from crosswire.training.tasks.registry import task_of
+from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.losses import sparsity_loss
 from crosswire.training.tasks.translation.config import DOMAINS as ALL_DOMAINS
-from crosswire.training.tasks.translation.config import TranslationConfig, TranslatorConfig
+from crosswire.training.tasks.translation.config import ImagesConfig, TranslationConfig, TranslatorConfig
 from crosswire.training.tasks.translation.data import ImageBatch, ViewDataset, eval_loader, train_transform
 from crosswire.training.tasks.translation.domains import codec, codecs
 from crosswire.training.tasks.translation.images import RoomImages, images
 from crosswire.training.tasks.translation.losses import believed, per_flow, task_error
 from crosswire.training.tasks.translation.metrics import FeatureDistances, ImageMetrics
 from crosswire.training.tasks.translation.module import TranslationTask
-from crosswire.training.tasks.translation.settings import ImagesConfig
+from crosswire.training.tasks.translation.network import ImageMix, build_translator
 from tests.integration.training.engine.test_resume import VAL_EVERY, die, finish, resume
 from tests.support.fork_server import ForkServer
 from tests.unit.training.models.test_networks import tiny_config
@@ -216,7 +216,7 @@ def test_cross_task_consistency_reaches_the_first_task_through_a_trained_network
     ):
         TranslationTask(override(config, ["network.depth_gain=512.0"]))
     for other in (tiny_config("refinenet14"), AudioVideoNetwork(video=Extractor(width=2), audio=Extractor(width=2))):
-        run = TrainConfig(network=other) if isinstance(other, NetworkConfig) else AudioVideoConfig(network=other)
+        run = SegmentationConfig(network=other) if isinstance(other, NetworkConfig) else AudioVideoConfig(network=other)
         write_config(tmp_path / "tie", run)
         write_weights(tmp_path / "tie", task_of(run).build(other).state_dict())
         with pytest.raises(ConfigError, match="is no translation of depth to normal"):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from crosswire.training.config import ConfigError, DataConfig
+from crosswire.training.config import ConfigError
 from crosswire.training.datasets.classes import NYUV2_CLASSES, NYUV2_PALETTE, SUNRGBD_CLASSES
 from crosswire.training.datasets.files.frames import FileFrames
 from crosswire.training.datasets.frames import IGNORE
@@ -20,6 +20,7 @@ from crosswire.training.datasets.layouts import LAYOUTS
 from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.datasets.sunrgbd import rotated_depth
 from crosswire.training.datasets.write import JPEG_QUALITY, relabel, split_evenly
+from crosswire.training.tasks.segmentation.config import DataConfig
 from crosswire.training.tasks.segmentation.data import SPLITS, frames
 
 COUNT = 6

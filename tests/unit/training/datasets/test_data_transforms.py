@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crosswire.training.config import ConfigError, DataConfig
+from crosswire.training.config import ConfigError
 from crosswire.training.datasets.frames import IGNORE, Frame
+from crosswire.training.tasks.segmentation.config import DataConfig
 from crosswire.training.tasks.segmentation.transforms import (
     EvalTransform,
     TrainTransform,

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from crosswire.training.config import ConfigError
-from crosswire.training.models.extractors import EXTRACTORS, Extractor, build_extractor, load_weights
+from crosswire.training.importers.torchvision import load_weights
+from crosswire.training.models.extractors import EXTRACTORS, Extractor, build_extractor
 from crosswire.training.tasks.audio_video.config import SpectrogramConfig
 from crosswire.training.tasks.audio_video.spectrogram import Spectrogram
 from tests.reference.spectrograms import MELS, PADDINGS, RATE, kept, short, sound

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from crosswire.training.config import RULES, STAGE_FUSIONS, ConfigError, NetworkConfig, TrainConfig
+from crosswire.training.config import ConfigError
 from crosswire.training.engine.run_folder import read_run, write_config, write_weights
-from crosswire.training.importers.imagenet import load_imagenet
-from crosswire.training.models import Decisions, PrivateNorm2d, SegmentationNetwork, build_network
+from crosswire.training.importers.torchvision import load_imagenet
+from crosswire.training.models import Decisions, PrivateNorm2d, SegmentationNetwork
 from crosswire.training.models.count import count_parameters, with_streams
 from crosswire.training.models.fusion.aggregate import Average, Concatenation, SelfAttention
 from crosswire.training.models.fusion.align import AlignStreams, multi_kernel_mmd
@@ -21,7 +21,10 @@ from crosswire.training.models.fusion.conditional import ConditionalNorm
 from crosswire.training.models.fusion.decide import ConcatDecision
 from crosswire.training.models.fusion.stages import added_keys
 from crosswire.training.models.single import single_stream
+from crosswire.training.tasks.options import RULES, STAGE_FUSIONS
+from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.losses import sparsity_loss
+from crosswire.training.tasks.segmentation.network import build_network
 from tests.support.training.fusion_variants import BETWEEN_STAGES, VARIANTS, variant
 
 TINY = NetworkConfig(name="refinenet14", classes=5, width=4, features=8, units=(1, 1), pooling=2, dropout=0.0)
@@ -120,7 +123,7 @@ def test_every_variant_decides_and_every_parameter_learns(name: str, streams: in
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_variant_answers_the_same_from_its_run_folder(name: str, tmp_path: Path) -> None:
     network = tiny_network(name).eval()
-    write_config(tmp_path, TrainConfig(network=variant(TINY, name)))
+    write_config(tmp_path, SegmentationConfig(network=variant(TINY, name)))
     write_weights(tmp_path, network.state_dict())
     torch.manual_seed(99)  # what is drawn when the network is rebuilt must not matter
     with torch.inference_mode():
@@ -357,7 +360,7 @@ def test_fusing_levels_that_a_decoder_does_not_read_is_refused() -> None:
 
 def test_modality_dropout_is_refused_for_streams_that_cannot_decide_alone() -> None:
     with pytest.raises(ConfigError, match="modality_dropout=0"):
-        TrainConfig(network=variant(TINY, "concat-late-same"), modality_dropout=0.5)
+        SegmentationConfig(network=variant(TINY, "concat-late-same"), modality_dropout=0.5)
 
 
 @pytest.mark.parametrize("fusion", [*RULES, *STAGE_FUSIONS])

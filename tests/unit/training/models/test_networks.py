@@ -11,17 +11,12 @@ import torch
 from torch import nn
 
 from crosswire.export.freeze import freeze
-from crosswire.training.config import ConfigError, NetworkConfig
+from crosswire.training.config import ConfigError
 from crosswire.training.modalities import MODALITIES
-from crosswire.training.models import (
-    NETWORKS,
-    PrivateNorm2d,
-    SegmentationNetwork,
-    StreamConv2d,
-    build_network,
-    exchanged_share,
-)
+from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, StreamConv2d, exchanged_share
 from crosswire.training.models.count import count_macs, count_parameters, with_streams
+from crosswire.training.tasks.segmentation.config import NetworkConfig
+from crosswire.training.tasks.segmentation.network import NETWORKS, build_network
 
 #: The shallowest network of every kind; the others differ in the number of blocks and in width.
 KINDS = ("refinenet14", "pspnet14", "cen-lite-s")

@@ -12,9 +12,10 @@ from crosswire.export.freeze import freeze
 from crosswire.training.config import ConfigError
 from crosswire.training.models import PrivateNorm2d, exchanged_share, exchanging_norms
 from crosswire.training.models.count import count_parameters
-from crosswire.training.models.translation import InstanceNorm, PatchDiscriminator, TranslationNetwork, build_translator
+from crosswire.training.models.translation import InstanceNorm, PatchDiscriminator
 from crosswire.training.tasks.translation.config import TranslatorConfig
 from crosswire.training.tasks.translation.domains import domain
+from crosswire.training.tasks.translation.network import TranslationNetwork, build_translator
 
 INPUTS = ("rgb", "shade", "texture", "depth")
 SIZE = (32, 48)

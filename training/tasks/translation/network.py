@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from crosswire.training.config import STAGE_FUSIONS
 from crosswire.training.models.exchange import sparse_norms
 from crosswire.training.models.fusion.align import take_auxiliary
 from crosswire.training.models.fusion.rules import penalty, rule_maker
@@ -16,6 +15,7 @@ from crosswire.training.models.translation.flows import StackFlows, TaskMix
 from crosswire.training.models.translation.fuse import fuse_levels
 from crosswire.training.models.translation.norms import InstanceNorm, NormMaker, Norms, OwnedNorms
 from crosswire.training.models.translation.unet import UNetDecoder, UNetEncoder, initialise, widths
+from crosswire.training.tasks.options import STAGE_FUSIONS
 from crosswire.training.tasks.translation.config import TranslatorConfig
 from crosswire.training.tasks.translation.domains import domain
 

@@ -1,0 +1,272 @@
+"""What a segmentation run is configured with beside `crosswire.training.config.RunConfig`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from crosswire.contract.fields import (
+    Choice,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Probability,
+    ShareBelowOne,
+)
+from crosswire.training.config import ConfigError, RunConfig, Section
+from crosswire.training.tasks.options import (
+    RULES,
+    STAGE_FUSIONS,
+    EvalSize,
+    FusionName,
+    Penalised,
+    Portion,
+    Setting,
+    Where,
+)
+
+POINTS = ("all", "strided")
+ENSEMBLES = ("alpha", "concat")
+SCHEDULES = ("cosine", "halve", "official")
+DEPTH_FOLDERS = ("depth_bfx", "depth")
+
+
+@dataclass(frozen=True)
+class NetworkConfig(Section):
+    """Which network.
+
+    Attributes:
+        name: registry entry, see `crosswire.training.tasks.segmentation.network.NETWORKS`.
+        streams: modalities in order, see `crosswire.training.modalities.MODALITIES`.
+        classes: channels of the logits.
+        width: channels of the stem; None for the network's own (64 in the papers).
+        features: channels of the decoder; None for the network's own (RefineNet 256, PSPNet 512 in the papers).
+        units: RefineNet only, residual units of the decoder before and after fusion; (2, 3) in the papers.
+        pooling: RefineNet only, stages of chained residual pooling; 4 in the papers.
+        dropout: probability in the decoder; None for the network's own (0.5 in the papers).
+        fusion: how the streams meet; one of `RULES`, at the exchange points behind 3x3 convolutions, or one of
+            `STAGE_FUSIONS`, between stages of the encoder. Without effect on a single stream.
+        where: behind which stages a stage fusion stands, one of `WHERE`; the second, third, fourth, or all.
+        setting: of a stage fusion, one of `SETTINGS`: the streams share convolutions and all go on (`same`), or each
+            has an encoder of its own and one stream goes on (`common`; `align` keeps them apart to the end).
+        points: which 3x3 convolutions are exchange points, one of `POINTS`: all, or those with a stride.
+        portion: share of a stream's channels that the rules `fixed` and `random` replace.
+        penalise: which γ at the exchange points the L1 term reaches, one of `PENALISED`: those of a stream's own
+            sub-part, all, none; `auto` is `half` where γ decides (`exchange`, `discard`) and `none` elsewhere.
+        ensemble: how decisions become one, one of `ENSEMBLES`: weighed by α, or concatenated and convolved.
+        threshold: θ of Eq. 6.
+        gamma_low: scaling factors that can be exchanged begin uniformly in [gamma_low, 1]; 1 begins all at 1. Networks
+            that train from nothing in few steps need a spread, which pretrained ones bring along.
+        restrict: exchange only inside a stream's own sub-part (the paper), or anywhere.
+        depth_mean: depth in metres that becomes 0 for the network; the official code has 0.
+        depth_std: difference in metres that becomes 1 for the network; the official code has 1.
+        share_convs: one set of convolutions for all streams (S-, the paper), or one per stream in encoder and decoder
+            (U-), which start from the same weights.
+        share_norms: one norm for all streams (-S), or private ones (-U, the paper); a shared one cannot exchange.
+        frozen_statistics: normalise with the encoder's running statistics in training too, so that only γ and β
+            learn; meant for networks that begin from `imagenet`.
+        imagenet: path of a torchvision ResNet weight file to begin from; empty for random weights.
+    """
+
+    section = "network"
+
+    name: str = "refinenet101"
+    streams: tuple[str, ...] = ("rgb", "depth")
+    classes: PositiveInt = 40
+    width: PositiveInt | None = None
+    features: PositiveInt | None = None
+    units: tuple[int, int] = (2, 3)
+    pooling: int = 4
+    dropout: ShareBelowOne | None = None
+    fusion: FusionName = "exchange"
+    where: Where = "all"
+    setting: Setting = "same"
+    points: Annotated[str, Choice(POINTS)] = "all"
+    portion: Portion = 0.3
+    penalise: Penalised = "auto"
+    ensemble: Annotated[str, Choice(ENSEMBLES)] = "alpha"
+    threshold: NonNegativeFloat = 2e-2
+    gamma_low: float = 1.0
+    restrict: bool = True
+    depth_mean: float = 2.5
+    depth_std: PositiveFloat = 1.5
+    share_convs: bool = True
+    share_norms: bool = False
+    frozen_statistics: bool = False
+    imagenet: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse values that could only fail later."""
+        super().__post_init__()
+        if self.share_norms and self.fusion in RULES[1:] and len(self.streams) > 1:
+            raise ConfigError("network.share_norms leaves nothing to exchange; set network.fusion=none with it")
+        if self.setting == "common":
+            self._check_common()
+
+    def _check_common(self) -> None:
+        """Refuse what contradicts encoders of the streams' own."""
+        if self.fusion not in STAGE_FUSIONS:
+            raise ConfigError(
+                f"network.setting=common belongs to {', '.join(STAGE_FUSIONS)}, not to fusion {self.fusion!r}; "
+                "set network.setting=same"
+            )
+        if self.share_norms or not self.share_convs:
+            raise ConfigError(
+                "network.setting=common says itself what is shared; leave share_convs=true, share_norms=false"
+            )
+        if self.merges and self.ensemble != "alpha":
+            raise ConfigError("network.setting=common leaves one decision and no ensemble; set network.ensemble=alpha")
+
+    @property
+    def merges(self) -> bool:
+        """Whether the streams become one in the encoder."""
+        return self.setting == "common" and self.fusion != "align" and len(self.streams) > 1
+
+    @property
+    def deciding(self) -> tuple[str, ...]:
+        """The streams that decide on their own beside the network as a whole: all, or none where they merge."""
+        return () if self.merges else self.streams
+
+
+@dataclass(frozen=True)
+class DataConfig(Section):
+    """Which pictures, how they are cut for training and how they are shown for scoring.
+
+    Attributes:
+        name: data set, see `crosswire.training.tasks.segmentation.data.DATASETS`.
+        classes: `none` only, the names of its classes.
+        path: folder of a data set that lies on disk; of `nyuv2-mat` also its .mat file.
+        splits: what says which frame is in which split, where it does not lie beside the data: the folder of the list
+            files (`nyuv2`) or `splits.mat` (`nyuv2-mat`).
+        mapping: `nyuv2-mat` only, `classMapping40.mat` where it does not lie beside the data.
+        depth_folder: `sunrgbd` only, `depth_bfx` (holes filled by the data set's authors) or `depth` (as measured).
+        height: rows of a training picture; 500 in the papers.
+        width: columns of a training picture; 500 in the papers.
+        scale_min: smallest random scale of a training picture; 0.5 in the papers.
+        scale_max: largest random scale of a training picture; 2 in the papers.
+        shorter_side: a scale that would leave the shorter side with fewer pixels is raised to this many; 350 in the
+            papers' code, 0 for no limit.
+        eval_size: one of `EVAL_SIZES`: validation and test pictures as they are (`full`, the papers), resized to height
+            and width (`resize`), or their centre of height and width (`crop`).
+        eval_batch: validation and test pictures per step, 0 for as many as `batch`. Pictures of different sizes are
+            padded to the largest of their batch; 1 keeps them as they are (the papers).
+        train_scenes: procedural pictures to train on.
+        val_scenes: procedural pictures to watch the training with.
+        test_scenes: fresh procedural pictures that `evaluate` scores.
+        seed: of the procedural data; validation and test use the two seeds after it.
+        batch: pictures per step, over all processes of the training.
+    """
+
+    section = "data"
+
+    name: str = "rooms"
+    classes: tuple[str, ...] = ()
+    path: str = ""
+    splits: str = ""
+    mapping: str = ""
+    depth_folder: Annotated[str, Choice(DEPTH_FOLDERS)] = "depth_bfx"
+    height: PositiveInt = 128
+    width: PositiveInt = 160
+    scale_min: PositiveFloat = 1.0
+    scale_max: PositiveFloat = 1.0
+    shorter_side: NonNegativeInt = 0
+    eval_size: EvalSize = "full"
+    eval_batch: NonNegativeInt = 0
+    train_scenes: PositiveInt = 1200
+    val_scenes: PositiveInt = 32
+    test_scenes: PositiveInt = 64
+    seed: NonNegativeInt = 1
+    batch: PositiveInt = 8
+
+    def __post_init__(self) -> None:
+        """Refuse values that could only fail later."""
+        super().__post_init__()
+        if self.scale_min > self.scale_max:
+            raise ConfigError(
+                f"data.scale_min is {self.scale_min}, data.scale_max is {self.scale_max}; allowed is 0 < min <= max"
+            )
+
+
+@dataclass(frozen=True)
+class OptimiserConfig(Section):
+    """SGD with momentum in three groups: encoder, decoder with the ensemble, and the exchanging norms' γ.
+
+    The defaults are those of the CEN supplement; its γ belong to the encoder and share its rate and decay.
+
+    Attributes:
+        encoder_lr: peak learning rate of the encoder.
+        decoder_lr: peak learning rate of decoder and ensemble.
+        gamma_lr: peak learning rate of the scaling factors that can be exchanged.
+        momentum: of all groups.
+        nesterov: look ahead along the momentum.
+        weight_decay: of encoder and decoder.
+        gamma_weight_decay: of the scaling factors that can be exchanged, beside the pressure of λ.
+        sparsity: λ of Eq. 4.
+        stream_loss: weight of every stream's own loss beside the ensemble's; 0 in Eq. 4.
+        alignment: weight of the network's auxiliary loss, the discrepancy of streams that are aligned (fusion `align`);
+            the papers give none.
+        detach_ensemble: let the ensemble's loss reach the decision scores α alone; needs a stream loss.
+        clip: largest norm of the whole gradient; 0 for none.
+        schedule: one of `SCHEDULES`, see `crosswire.training.engine.schedule`: how the rates fall.
+        warmup: share of the steps in which the learning rate rises linearly.
+    """
+
+    section = "optimiser"
+
+    encoder_lr: float = 5e-4
+    decoder_lr: float = 3e-3
+    gamma_lr: float = 5e-4
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 1e-5
+    gamma_weight_decay: float = 1e-5
+    sparsity: float = 5e-3
+    stream_loss: float = 0.0
+    alignment: float = 0.1
+    detach_ensemble: bool = False
+    clip: float = 0.0
+    schedule: Annotated[str, Choice(SCHEDULES)] = "halve"
+    warmup: ShareBelowOne = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse values that could only fail later."""
+        super().__post_init__()
+        if self.detach_ensemble and not self.stream_loss:
+            raise ConfigError(
+                "optimiser.detach_ensemble without a stream loss trains nothing but the decision scores; "
+                "set optimiser.stream_loss=1"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationConfig(RunConfig):
+    """One run; `crosswire.training.config.RunConfig` has what every task shares.
+
+    Attributes:
+        network: which network.
+        data: which images.
+        optimiser: how it is trained.
+        modality_dropout: probability of a step in which all streams but one are absent.
+    """
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    modality_dropout: Probability = 0.0
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the streams."""
+        return self.network.streams
+
+    def __post_init__(self) -> None:
+        """Refuse values that could only fail later."""
+        super().__post_init__()
+        if self.modality_dropout and self.network.fusion in STAGE_FUSIONS and self.network.fusion != "align":
+            raise ConfigError(
+                f"modality_dropout needs streams that can decide alone; fusion {self.network.fusion!r} mixes them, "
+                "set modality_dropout=0"
+            )
+        if self.modality_dropout and len(self.network.streams) < 2:
+            raise ConfigError("modality_dropout needs two streams or more; set modality_dropout=0")
