@@ -1,4 +1,4 @@
-"""Clients: pictures in, answers out.
+"""Clients: images or clips in, typed results out.
 
 Example:
     >>> from crosswire.clients import Predictor
@@ -27,10 +27,11 @@ from crosswire.clients.errors import (
     ServerUnreachable,
 )
 from crosswire.clients.score import mean_iou
+from crosswire.clients.session import Request, Timings
 from crosswire.clients.sync_client import Predictor
 from crosswire.clients.tasks.classification import Classification, clip_request, tensors_request
-from crosswire.clients.tasks.request import Request, segmentation_request
-from crosswire.clients.tasks.segmentation import Segmentation, Timings
+from crosswire.clients.tasks.result import Result
+from crosswire.clients.tasks.segmentation import Segmentation, segmentation_request
 from crosswire.clients.tasks.translation import Translation, translation_request
 from crosswire.contract import PipelineDescription, TensorSpec
 
@@ -49,6 +50,7 @@ __all__ = [
     "Predictor",
     "Request",
     "RequestRejectedError",
+    "Result",
     "Retries",
     "Segmentation",
     "ServerError",

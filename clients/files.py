@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 from crosswire.clients.errors import OutputError
 from crosswire.contract.atomic_write import temporary_name, write_bytes
@@ -39,6 +41,11 @@ def write_whole(path: Path, data: bytes) -> Path:
     except (OSError, ValueError) as error:
         raise OutputError(f"cannot write {path} ({_reason(error)}); name a place that you may write to") from error
     return path
+
+
+def write_json(path: Path, content: Any) -> Path:
+    """Write plain JSON types as a file that people read too; see `write_whole`."""
+    return write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def _reason(error: Exception) -> object:

@@ -25,7 +25,7 @@ from crosswire.clients import (
 )
 from crosswire.clients.__main__ import main
 from crosswire.clients.address import Address
-from crosswire.clients.tasks.segmentation_answer import SEGMENTATION_OUTPUTS
+from crosswire.clients.tasks.segmentation import SEGMENTATION_OUTPUTS
 from crosswire.clients.transport import open_transport
 from crosswire.contract.wire_names import CONFIDENCE_PNG, OVERLAY_PNG
 from crosswire.serving.processes.embedded import EmbeddedServer

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.clients.errors import InputError
-from crosswire.clients.inputs.images import PICTURE_ENDINGS
+from crosswire.clients.inputs.images import IMAGE_ENDINGS
 from crosswire.clients.inputs.recordings import LONGEST_GAP_S, UNITS_PER_METRE, is_recording, read_recording
 from crosswire.contract import PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import CLIP, DEPTH_IMAGE, IMAGE_SUFFIX, RGB_IMAGE
@@ -147,7 +147,7 @@ def _folders(source: Path, inputs: Sequence[TensorSpec]) -> list[Item]:
     double: dict[str, str] = {}
     for tensor in inputs:
         folder = source / domain(tensor)
-        for path in _files(folder, PICTURE_ENDINGS):
+        for path in _files(folder, IMAGE_ENDINGS):
             stem = stem_of(path, domain(tensor))
             if tensor.name in files.setdefault(stem, {}):
                 double[stem] = f"{folder} holds several files named {stem}; keep one of them"
@@ -159,7 +159,7 @@ def _lacking(stem: str, found: Mapping[str, Path], inputs: Sequence[TensorSpec])
     """Say which input an item lacks."""
     for tensor in inputs:
         if tensor.name not in found:
-            endings = (".png",) if tensor.name == DEPTH_IMAGE else PICTURE_ENDINGS
+            endings = (".png",) if tensor.name == DEPTH_IMAGE else IMAGE_ENDINGS
             return f"no file {domain(tensor)}/{stem} with the ending {', '.join(endings)}; add it"
     return ""
 

@@ -17,7 +17,7 @@ from crosswire.clients.batch.items import Item, find_items
 from crosswire.clients.batch.progress import Progress
 from crosswire.clients.batch.progress_log import ProgressLog
 from crosswire.clients.batch.waiting import Waiting
-from crosswire.clients.batch.work import item_request, keep, wanted_outputs
+from crosswire.clients.batch.work import item_request, wanted_outputs
 from crosswire.clients.errors import (
     CrosswireError,
     DeadlineExceeded,
@@ -206,17 +206,18 @@ class _Crew:
         """Do one item; say whether it has an answer."""
         self._journal.begin(item.stem)
         try:
-            question = item_request(item, self._pipeline, self._outputs, self._units)
+            request = item_request(item, self._pipeline, self._outputs, self._units)
             with self._waiting.asking():
-                answer = self._predictor.ask(question)
-            said = keep(item, answer, self._folder)
+                result = self._predictor.ask(request)
+            files = result.save(self._folder, item.stem)
         except (ServerUnreachable, OutputError):
             raise
         except (InputError, ServerError) as error:
             final = not isinstance(error, (*SAFE, DeadlineExceeded))
             self._journal.fail(item.stem, _reason(item, error), final=final, files=item.state())
             return False
-        self._journal.end(item.stem, said)
+        names = {kind: path.relative_to(self._folder).as_posix() for kind, path in files.items()}
+        self._journal.end(item.stem, {"stem": item.stem, "files": names, **result.figures()})
         return True
 
 

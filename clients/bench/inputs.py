@@ -15,7 +15,7 @@ from crosswire.clients.batch.items import domain
 from crosswire.clients.errors import InputError
 from crosswire.clients.inputs.images import encode_png, read_source
 from crosswire.clients.inputs.tensors import bytes_tensor
-from crosswire.clients.tasks.request import check_inputs
+from crosswire.clients.session import check_inputs
 from crosswire.contract import PipelineDescription
 from crosswire.contract.wire_names import DEPTH, IMAGE_SUFFIX
 

@@ -11,7 +11,7 @@ from crosswire.clients.access import VARIABLE
 from crosswire.clients.balance import Retries
 from crosswire.clients.errors import InputError
 from crosswire.clients.own_server import REPOSITORY, own_server
-from crosswire.clients.sync_client import DEADLINE_S, Predictor
+from crosswire.clients.sync_client import TIMEOUT_S, Predictor
 from crosswire.contract.command_line import add_renamed
 
 DEFAULT_URL = "grpc://127.0.0.1:8001"
@@ -48,7 +48,7 @@ def add_timeout_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout",
         type=float,
-        default=DEADLINE_S,
+        default=TIMEOUT_S,
         metavar="SECONDS",
         help="longest time for one request, all attempts together (default: %(default)g)",
     )

@@ -1,9 +1,10 @@
-"""What both protocols promise, and the errors that they share."""
+"""What can be asked of a server, what both protocols promise, and the errors that they share."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,42 @@ PROBE_S: Final = 2.0
 """Longest wait for an answer to "are you there?"."""
 
 
+@dataclass(frozen=True, eq=False)
+class Infer:
+    """Running a model; see `Transport.infer`."""
+
+    model: str
+    inputs: Tensors
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FetchConfig:
+    """Asking for a model's configuration; see `Transport.config`."""
+
+    model: str
+
+
+@dataclass(frozen=True)
+class ListModels:
+    """Asking for the names of all ready models; see `Transport.models`."""
+
+
+@dataclass(frozen=True)
+class FetchStatistics:
+    """Asking for the statistics of all models; see `Transport.statistics`."""
+
+
+@dataclass(frozen=True)
+class IsReady:
+    """Asking whether a server is ready; see `Transport.ready`."""
+
+
+Operation: TypeAlias = "Infer | FetchConfig | ListModels | FetchStatistics | IsReady"
+
+
 class Transport(Protocol):
-    """Carries tensors to a server that speaks KServe v2 and brings answers back.
+    """Carries tensors to a server that speaks KServe v2 and brings those of its response back.
 
     Every method but `ready` and `close` raises a subclass of `crosswire.clients.errors.ServerError`, never an error of
     the library below, and may be called from several threads.
