@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from crosswire.clients.async_client import AsyncPredictor
 from crosswire.clients.balance import Retries
+from crosswire.clients.batch.folder import predict_folder
+from crosswire.clients.batch.run import BatchOutcome
 from crosswire.clients.display.contact_sheet import ContactSheetRow, contact_sheet
 from crosswire.clients.display.overlays import blend_labels
 from crosswire.clients.errors import (
@@ -28,6 +30,9 @@ from crosswire.clients.errors import (
 )
 from crosswire.clients.score import mean_iou
 from crosswire.clients.session import Request, Timings
+from crosswire.clients.streaming.frames import Frame
+from crosswire.clients.streaming.play import StreamOutcome, stream
+from crosswire.clients.streaming.run import FrameOutcome
 from crosswire.clients.sync_client import Predictor
 from crosswire.clients.tasks.classification import Classification, clip_request, tensors_request
 from crosswire.clients.tasks.result import Result
@@ -38,10 +43,13 @@ from crosswire.contract import PipelineDescription, TensorSpec
 __all__ = [
     "AddressError",
     "AsyncPredictor",
+    "BatchOutcome",
     "Classification",
     "ContactSheetRow",
     "CrosswireError",
     "DeadlineExceeded",
+    "Frame",
+    "FrameOutcome",
     "InputError",
     "InternalServerError",
     "OutputError",
@@ -56,6 +64,7 @@ __all__ = [
     "ServerError",
     "ServerOverloaded",
     "ServerUnreachable",
+    "StreamOutcome",
     "TensorSpec",
     "Timings",
     "Translation",
@@ -63,7 +72,9 @@ __all__ = [
     "clip_request",
     "contact_sheet",
     "mean_iou",
+    "predict_folder",
     "segmentation_request",
+    "stream",
     "tensors_request",
     "translation_request",
 ]

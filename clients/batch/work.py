@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from crosswire.clients.batch.items import Item
 from crosswire.clients.errors import InputError, InternalServerError
-from crosswire.clients.files import prepare_folder, write_whole
+from crosswire.clients.files import write_whole
 from crosswire.clients.inputs.depth import depth_image
 from crosswire.clients.inputs.images import check_registered, colour_image, read_header, read_source
 from crosswire.clients.inputs.tensors import bytes_tensor, units_tensor
@@ -63,7 +63,7 @@ class ItemResult:
     def save(self, folder: str | os.PathLike[str], stem: str) -> dict[str, Path]:
         """Write `<kind>/<stem>.png` per image, each whole or not at all; see `Result.save`."""
         return {
-            kind: write_whole(prepare_folder(Path(folder) / kind) / f"{stem}.png", data)
+            kind: write_whole(Path(folder) / kind / f"{stem}.png", data, make_folder=True)
             for kind, data in self.images.items()
         }
 
