@@ -3,7 +3,8 @@
 A flow is a generator that yields one step at a time: a `Call` to a server, a `Pause`, or `Work` for a processor. Its
 driver carries the step out, sends the outcome in (or throws the error in), and gets the next step; what the generator
 returns is the result. `Predictor` blocks its thread in every step, `AsyncPredictor` awaits it, a test holds the clock:
-which server is asked, how long, and when again is decided here alone.
+which server is asked, how long, and when again is decided here alone. Why not an event loop in a thread:
+`docs/architecture.md`.
 """
 
 from __future__ import annotations
