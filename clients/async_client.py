@@ -146,14 +146,14 @@ class AsyncPredictor:
             step = next(flow)
             while True:
                 try:
-                    result = await self._take(step)
+                    outcome = await self._take(step)
                 except BaseException as error:
                     step = flow.throw(error)
                 else:
-                    step = flow.send(result)
+                    step = flow.send(outcome)
         except StopIteration as end:
-            answer: ResultT = end.value
-            return answer
+            result: ResultT = end.value
+            return result
 
     async def _take(self, step: SessionStep) -> Any:
         """Carry out one step; returns its outcome."""

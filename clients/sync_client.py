@@ -230,14 +230,14 @@ class Predictor:
             step = next(flow)
             while True:
                 try:
-                    result = self._take(step)
+                    outcome = self._take(step)
                 except BaseException as error:
                     step = flow.throw(error)
                 else:
-                    step = flow.send(result)
+                    step = flow.send(outcome)
         except StopIteration as end:
-            answer: ResultT = end.value
-            return answer
+            result: ResultT = end.value
+            return result
 
     def _take(self, step: SessionStep) -> Any:
         """Carry out one step; returns its outcome."""

@@ -316,7 +316,7 @@ def test_a_line_that_the_disk_took_in_part_is_cut_off_so_that_the_next_stands_al
 def test_a_file_that_is_no_journal_is_refused_and_left_alone(text: str, tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").write_text(text)
     for _ in range(2):
-        with pytest.raises(InputError, match="is no journal of a batch; name another folder, or remove the file"):
+        with pytest.raises(InputError, match="is no progress log of a batch; name another folder, or remove the file"):
             ProgressLog(tmp_path, {"pipeline": "p"})
     assert (tmp_path / "journal.jsonl").read_text() == text
 

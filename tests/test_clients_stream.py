@@ -146,7 +146,7 @@ def test_a_wrong_unit_is_told_and_pictures_without_partners_make_no_stream(
     assert "send a number above 0" in capsys.readouterr().err
     (tmp_path / "depth" / "f.png").rename(tmp_path / "depth" / "g.png")
     assert main(arguments) == 2
-    assert "holds no pair of pictures" in capsys.readouterr().err
+    assert "holds no pair of images" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])

@@ -44,7 +44,7 @@ def test_a_request_whose_pipeline_is_found_too_late_is_not_sent() -> None:
     flow = Session(ADDRESS, 60.0, None, clock).ask(clip_request(b"clip"), timeout=0.5)
     assert isinstance(next(flow), Call)
     clock.now = 0.5
-    with pytest.raises(DeadlineExceeded, match=r"no answer within 0\.5 s"):
+    with pytest.raises(DeadlineExceeded, match=r"no response within 0\.5 s"):
         flow.send(OUTCOMES[ListModels])
 
 
@@ -91,8 +91,8 @@ def test_a_last_attempt_that_runs_out_of_time_names_the_seconds_of_all() -> None
     assert flow.throw(ServerOverloaded("full")) == Pause(4.0)
     clock.now = 4.0
     assert flow.send(None) == Call(0, FetchStatistics(), 6.0)
-    with pytest.raises(DeadlineExceeded, match="no answer within 10 s"):
-        flow.throw(DeadlineExceeded("no answer within 6 s"))
+    with pytest.raises(DeadlineExceeded, match="no response within 10 s"):
+        flow.throw(DeadlineExceeded("no response within 6 s"))
 
 
 def test_a_second_server_is_asked_at_once_while_the_first_one_rests() -> None:

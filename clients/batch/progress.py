@@ -1,4 +1,4 @@
-"""A progress bar with rate and time to go, which says so when answers fail to come."""
+"""A progress bar with rate and time to go, which says so when responses fail to come."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def run_batch(
     progress log. Killed at any time, the next run goes on and asks again at most what was in flight.
 
     Args:
-        predictor: the way to the server; its retries should be as patient as its deadline.
+        predictor: the way to the server; its retries should be as patient as its timeout.
         pipeline: whom to ask.
         source: a folder or a list file, see `crosswire.clients.batch.items`.
         folder: where to write.

@@ -46,8 +46,8 @@ def add_to(commands: Any) -> None:
         metavar=("A", "B"),
         help="measure two in turns; each is a pipeline, a URL, or URL/PIPELINE",
     )
-    add_named_files(parser, "NAME=FILE", "what to send (default: made-up pictures)")
-    parser.add_argument("--size", default="x".join(map(str, SIZE)), metavar="WxH", help="of made-up pictures (640x480)")
+    add_named_files(parser, "NAME=FILE", "what to send (default: made-up images)")
+    parser.add_argument("--size", default="x".join(map(str, SIZE)), metavar="WxH", help="of made-up images (640x480)")
     parser.add_argument("--outputs", metavar="A,B", help="tensors to ask for (default: all)")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of one turn (default: 10)")
     parser.add_argument("--turns", type=int, default=FEWEST_TURNS, help="repetitions of every load (default: 5)")

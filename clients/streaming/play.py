@@ -16,7 +16,7 @@ from crosswire.clients.async_client import AsyncPredictor
 from crosswire.clients.files import prepare_folder, write_json_lines
 from crosswire.clients.inputs.recordings import LONGEST_GAP_S
 from crosswire.clients.own_server import REPOSITORY, server_at
-from crosswire.clients.streaming.frames import Frame, read_sequence
+from crosswire.clients.streaming.frames import Frame, Recording, read_sequence
 from crosswire.clients.streaming.run import Deliver, FrameOutcome, Mode, StreamOptions, run_stream
 from crosswire.clients.streaming.video import VideoWriter, check_video
 from crosswire.clients.sync_client import TIMEOUT_S, Predictor
@@ -150,31 +150,50 @@ def stream(
         ServerError: the server cannot be asked, or nobody answers any more.
     """
     options = StreamOptions(Mode.of(mode), speed, window, queue, depth_units_per_metre)
-    if video is not None:
-        check_video(Path(video))
-    with server_at(url, repository) as place, contextlib.ExitStack() as stack:
-        access: dict[str, Any] = {"timeout": timeout, "api_key": api_key, "ca": ca}
+    sinks = _Sinks(deliver, _path(video), _path(report), at_end)
+    if sinks.video is not None:
+        check_video(sinks.video)
+    access: dict[str, Any] = {"timeout": timeout, "api_key": api_key, "ca": ca}
+    with server_at(url, repository) as place:
         with Predictor(place, **access) as once:
-            name = once.named_pipeline(pipeline)
-        recording = read_sequence(Path(source), name, longest_gap_s)
+            description = once.named_pipeline(pipeline)
+        recording = read_sequence(Path(source), description, longest_gap_s)
         if options.units is None:
             options = replace(options, units=recording.units_per_metre)
-        if report is not None:
-            prepare_folder(Path(report).parent)
-        receivers = [] if deliver is None else [deliver]
-        if video is not None:
-            prepare_folder(Path(video).parent)
-            receivers.append(_to_video(stack.enter_context(VideoWriter(Path(video), recording.rate))))
-        frames = [FrameOutcome(frame) for frame in recording.frames]
+        return _played(recording, place, description.name, options, sinks, access)
+
+
+@dataclass(frozen=True)
+class _Sinks:
+    """Where the results of a stream go; see `stream`."""
+
+    deliver: Deliver | None
+    video: Path | None
+    report: Path | None
+    at_end: Callable[[StreamOutcome], None] | None
+
+
+def _played(
+    recording: Recording, url: str, pipeline: str, options: StreamOptions, sinks: _Sinks, access: dict[str, Any]
+) -> StreamOutcome:
+    """Play a recording; what came is told, and written, before time, too."""
+    receivers = [] if sinks.deliver is None else [sinks.deliver]
+    frames = [FrameOutcome(frame) for frame in recording.frames]
+    with contextlib.ExitStack() as stack:
+        for path in (sinks.report, sinks.video):
+            if path is not None:
+                prepare_folder(path.parent)
+        if sinks.video is not None:
+            receivers.append(_to_video(stack.enter_context(VideoWriter(sinks.video, recording.rate))))
         try:
-            asyncio.run(_play(place, access, name.name, frames, options, receivers))
+            asyncio.run(_play(url, access, pipeline, frames, options, receivers))
         finally:
             came = tuple(one for one in frames if one.arrived or one.dropped)
             outcome = StreamOutcome(options.mode, came, recording.unmatched)
-            if at_end is not None:
-                at_end(outcome)
-            if report is not None:
-                outcome.save(report)
+            if sinks.at_end is not None:
+                sinks.at_end(outcome)
+            if sinks.report is not None:
+                outcome.save(sinks.report)
     return outcome
 
 
@@ -195,6 +214,10 @@ async def _play(
     async with AsyncPredictor(url, **access) as predictor:
         await predictor.pipeline(pipeline)
         await run_stream(predictor, pipeline, frames, options, deliver)
+
+
+def _path(path: str | os.PathLike[str] | None) -> Path | None:
+    return None if path is None else Path(path)
 
 
 def _to_video(video: VideoWriter) -> Deliver:

@@ -15,7 +15,7 @@ from crosswire.clients.errors import DeadlineExceeded, InternalServerError, Serv
 Tensors = Mapping[str, NDArray[Any]]
 Send = Callable[[], Awaitable[object]]
 PROBE_S: Final = 2.0
-"""Longest wait for an answer to "are you there?"."""
+"""Longest wait for an answer to whether a server is ready."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class Transport(Protocol):
             model: name of the model.
             inputs: arrays by tensor name, batch axis included; dtype `object` holding `bytes` travels as BYTES.
             outputs: the tensors wanted.
-            timeout: seconds until the answer must be here.
+            timeout: seconds until the response must be here.
         """
         ...
 
@@ -106,7 +106,7 @@ class AsyncTransport(Protocol):
     def repeated(self, model: str, inputs: Tensors, outputs: Sequence[str], timeout: float) -> Send:
         """Return a function that runs a model on the same inputs at every call, for measurements.
 
-        The request is packed once, and an answer is received whole but not unpacked: what the client does to either
+        The request is packed once, and a response is received whole but not unpacked: what the client does to either
         would take from a server on the same cores. It raises like `infer`.
         """
         ...
@@ -156,9 +156,9 @@ def unreachable(address: Address, reason: object) -> ServerUnreachable:
 
 
 def late(address: Address, timeout: float) -> DeadlineExceeded:
-    """Return the error for an answer that did not come in time."""
+    """Return the error for a response that did not come in time."""
     return DeadlineExceeded(
-        f"the server at {address} gave no answer within {timeout:.3g} s; allow more time or look at its load"
+        f"the server at {address} gave no response within {timeout:.3g} s; allow more time or look at its load"
     )
 
 
@@ -171,13 +171,13 @@ def collect(result: Any, outputs: Sequence[str], address: Address) -> dict[str, 
     """Take the wanted tensors from a result of either library.
 
     Raises:
-        ServerFailed: one of them is missing.
+        InternalServerError: one of them is missing.
     """
     arrays: dict[str, NDArray[Any]] = {}
     for name in outputs:
         array = result.as_numpy(name)
         if array is None:
-            raise failed(address, f"the answer lacks the tensor {name!r}")
+            raise failed(address, f"the response lacks the tensor {name!r}")
         arrays[name] = np.asarray(array)
     return arrays
 
