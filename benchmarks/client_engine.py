@@ -35,13 +35,14 @@ import numpy as np
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 from aiohttp import web
+from google.protobuf.json_format import MessageToDict
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
 from benchmarks._record import keep, processor
 from crosswire.clients import AsyncPredictor, Predictor, Request, Timings
 from crosswire.clients.session import ResultT
 from crosswire.contract import PipelineDescription, TensorSpec
-from crosswire.contract.pipeline_description import PARAMETER
+from crosswire.serving.repository.published import describe
 
 PIPELINE, IN, OUT = "echo_image", "x", "y"
 SENT = np.zeros((1, 64), np.float32)
@@ -52,11 +53,13 @@ Round = dict[str, dict[str, float]]
 CallOf = Callable[[], contextlib.AbstractContextManager[Call]]
 
 
-def description() -> PipelineDescription:
-    """Return what the server says of its pipeline."""
+def pipeline_config() -> Any:
+    """Return the configuration by which the server describes its pipeline, a protobuf message."""
     x = TensorSpec(IN, "FP32", (64,), ("item",), "number")
     y = TensorSpec(OUT, "FP32", (1,), ("item",), "number")
-    return PipelineDescription(PIPELINE, "echo", "echo", (), (), (x,), (y,))
+    config = model_config_pb2.ModelConfig(name=PIPELINE, platform="ensemble")
+    describe(config, PipelineDescription(PIPELINE, "echo", "echo", (), (), (x,), (y,)))
+    return config
 
 
 def echo_request() -> Request[Timings]:
@@ -75,9 +78,7 @@ class Echo(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
 
     async def ModelConfig(self, request: Any, _: Any) -> Any:
         """Describe the pipeline."""
-        config = model_config_pb2.ModelConfig(name=PIPELINE, platform="ensemble")
-        config.parameters[PARAMETER].string_value = description().to_json()
-        return service_pb2.ModelConfigResponse(config=config)
+        return service_pb2.ModelConfigResponse(config=pipeline_config())
 
     async def ModelStatistics(self, request: Any, _: Any) -> Any:
         """Name the pipeline."""
@@ -87,10 +88,9 @@ class Echo(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
 def http_half() -> web.Application:
     """Return the HTTP half of the server."""
     output = {"name": OUT, "datatype": "FP32", "shape": [1, 1], "data": [0.0]}
-    parameters = {PARAMETER: {"string_value": description().to_json()}}
     answers = {
         "infer": {"model_name": PIPELINE, "outputs": [output]},
-        "config": {"name": PIPELINE, "platform": "ensemble", "parameters": parameters},
+        "config": MessageToDict(pipeline_config(), preserving_proto_field_name=True),
         "stats": {"model_stats": [{"name": PIPELINE}]},
     }
 
