@@ -1,4 +1,4 @@
-"""Clients: pictures in, answers out.
+"""Clients: images or clips in, typed results out.
 
 Example:
     >>> from crosswire.clients import Predictor
@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from crosswire.clients.async_client import AsyncPredictor
 from crosswire.clients.balance import Retries
+from crosswire.clients.batch.folder import predict_folder
+from crosswire.clients.batch.run import BatchOutcome
 from crosswire.clients.display.contact_sheet import ContactSheetRow, contact_sheet
 from crosswire.clients.display.overlays import blend_labels
 from crosswire.clients.errors import (
@@ -27,20 +29,27 @@ from crosswire.clients.errors import (
     ServerUnreachable,
 )
 from crosswire.clients.score import mean_iou
+from crosswire.clients.session import Request, Timings
+from crosswire.clients.streaming.frames import Frame
+from crosswire.clients.streaming.play import StreamOutcome, stream
+from crosswire.clients.streaming.run import FrameOutcome
 from crosswire.clients.sync_client import Predictor
 from crosswire.clients.tasks.classification import Classification, clip_request, tensors_request
-from crosswire.clients.tasks.request import Request, segmentation_request
-from crosswire.clients.tasks.segmentation import Segmentation, Timings
+from crosswire.clients.tasks.result import Result
+from crosswire.clients.tasks.segmentation import Segmentation, segmentation_request
 from crosswire.clients.tasks.translation import Translation, translation_request
 from crosswire.contract import PipelineDescription, TensorSpec
 
 __all__ = [
     "AddressError",
     "AsyncPredictor",
+    "BatchOutcome",
     "Classification",
     "ContactSheetRow",
     "CrosswireError",
     "DeadlineExceeded",
+    "Frame",
+    "FrameOutcome",
     "InputError",
     "InternalServerError",
     "OutputError",
@@ -49,11 +58,13 @@ __all__ = [
     "Predictor",
     "Request",
     "RequestRejectedError",
+    "Result",
     "Retries",
     "Segmentation",
     "ServerError",
     "ServerOverloaded",
     "ServerUnreachable",
+    "StreamOutcome",
     "TensorSpec",
     "Timings",
     "Translation",
@@ -61,7 +72,9 @@ __all__ = [
     "clip_request",
     "contact_sheet",
     "mean_iou",
+    "predict_folder",
     "segmentation_request",
+    "stream",
     "tensors_request",
     "translation_request",
 ]

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    parser = OneLineParser(prog="crosswire", description="Ask a Crosswire server about your pictures.")
+    parser = OneLineParser(prog="crosswire", description="Ask a Crosswire server about your images.")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add_to(commands)

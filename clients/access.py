@@ -1,4 +1,4 @@
-"""What a client shows to be let in, and whom it trusts."""
+"""API key and certificates of a client."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VARIABLE = "CROSSWIRE_API_KEY"
 
 @dataclass(frozen=True)
 class Access:
-    """How the door of a server opens.
+    """How a client identifies itself to a server, and whom it trusts.
 
     Attributes:
         api_key: sent with every request, or an empty text; it is shown nowhere.

@@ -11,7 +11,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,38 +20,36 @@ from crosswire.clients.access import Access
 from crosswire.clients.balance import Retries
 from crosswire.clients.errors import CrosswireError
 from crosswire.clients.inputs.images import Source
-from crosswire.clients.session import Call, Pause, Session, SessionFlow, SessionStep
-from crosswire.clients.sync_client import DEADLINE_S
+from crosswire.clients.session import Pause, Request, ResultT, Session, SessionFlow, SessionStep, Work
+from crosswire.clients.sync_client import TIMEOUT_S
 from crosswire.clients.tasks.classification import Classification, classification_request
-from crosswire.clients.tasks.request import Request, segmentation_request
-from crosswire.clients.tasks.segmentation import Segmentation
+from crosswire.clients.tasks.segmentation import Segmentation, segmentation_request
 from crosswire.clients.tasks.translation import Translation, translation_request
 from crosswire.clients.transport import AsyncTransport, open_async_transport
+from crosswire.clients.transport.base import FetchConfig, FetchStatistics, Infer, IsReady, ListModels
 from crosswire.contract import PipelineDescription
-
-Answer = TypeVar("Answer")
 
 
 class AsyncPredictor:
-    """`Predictor` for one event loop: the same arguments, answers and errors.
+    """`Predictor` for one event loop: the same arguments, results and errors.
 
-    Cancelling the task that waits for an answer cancels the request on its way. Pictures are encoded and answers
-    decoded in threads, so that the loop goes on meanwhile.
+    Cancelling the task that waits for a result cancels the request on its way. Images are encoded and results decoded
+    in threads, so that the loop goes on meanwhile.
     """
 
     def __init__(
         self,
         url: str | Sequence[str],
         *,
-        timeout: float = DEADLINE_S,
+        timeout: float = TIMEOUT_S,
         retries: Retries | None = None,
         api_key: str | None = None,
         ca: str | os.PathLike[str] | None = None,
     ) -> None:
         """Remember the servers; arguments and errors are those of `Predictor`."""
-        self._talks = Session(url, timeout, retries)
+        self._session = Session(url, timeout, retries)
         access = Access.of(api_key, ca)
-        addresses = self._talks.addresses
+        addresses = self._session.addresses
         self._transports: list[AsyncTransport] | None = [open_async_transport(address, access) for address in addresses]
 
     async def __aenter__(self) -> AsyncPredictor:
@@ -72,23 +70,23 @@ class AsyncPredictor:
 
     async def health(self) -> dict[str, bool]:
         """Return per address whether its server is ready; see `Predictor.health`."""
-        return await self._hold(self._talks.health())
+        return await self._drive(self._session.health())
 
     async def pipelines(self) -> tuple[PipelineDescription, ...]:
         """Return every pipeline that the server offers now; see `Predictor.pipelines`."""
-        return await self._hold(self._talks.pipelines())
+        return await self._drive(self._session.pipelines())
 
     async def pipeline(self, name: str | None = None, *, task: str = "segmentation") -> PipelineDescription:
         """Return one pipeline; see `Predictor.pipeline`."""
-        return await self._hold(self._talks.pipeline(name, task))
+        return await self._drive(self._session.pipeline(name, task))
 
     async def named_pipeline(self, name: str | None = None) -> PipelineDescription:
         """Return the pipeline with a name, or the only one; see `Predictor.named_pipeline`."""
-        return await self._hold(self._talks.named_pipeline(name))
+        return await self._drive(self._session.named_pipeline(name))
 
     async def statistics(self) -> list[dict[str, Any]]:
         """Return Triton's statistics; see `Predictor.statistics`."""
-        return await self._hold(self._talks.statistics())
+        return await self._drive(self._session.statistics())
 
     async def segment(
         self,
@@ -100,7 +98,7 @@ class AsyncPredictor:
         overlay: bool = True,
         confidence: bool = True,
     ) -> Segmentation:
-        """Label every pixel of one pair of pictures; see `Predictor.segment`."""
+        """Label every pixel of one pair of images; see `Predictor.segment`."""
         return await self._prepared(
             lambda: segmentation_request(
                 rgb,
@@ -115,7 +113,7 @@ class AsyncPredictor:
     async def translate(
         self, inputs: Mapping[str, Source], *, depth_units_per_metre: float | None = None, pipeline: str | None = None
     ) -> Translation:
-        """Make pictures of some domains into pictures of others; see `Predictor.translate`."""
+        """Make images of some domains into images of others; see `Predictor.translate`."""
         return await self._prepared(
             lambda: translation_request(inputs, depth_units_per_metre=depth_units_per_metre, pipeline=pipeline)
         )
@@ -134,34 +132,47 @@ class AsyncPredictor:
             lambda: classification_request(clip, frames, waveform, pipeline=pipeline, strip=strip)
         )
 
-    async def ask(self, question: Request[Answer], *, timeout: float | None = None) -> Answer:
-        """Ask a prepared question; see `Predictor.ask`."""
-        return await self._hold(self._talks.ask(question, timeout))
+    async def ask(self, request: Request[ResultT], *, timeout: float | None = None) -> ResultT:
+        """Send a prepared request; see `Predictor.ask`."""
+        return await self._drive(self._session.ask(request, timeout))
 
-    async def _prepared(self, prepare: Callable[[], Request[Answer]]) -> Answer:
-        """Prepare a question in a thread, then ask it."""
+    async def _prepared(self, prepare: Callable[[], Request[ResultT]]) -> ResultT:
+        """Prepare a request in a thread, then send it."""
         return await self.ask(await asyncio.to_thread(prepare))
 
-    async def _hold(self, talk: SessionFlow[Answer]) -> Answer:
-        """Take every step of a talk, one after the other."""
+    async def _drive(self, flow: SessionFlow[ResultT]) -> ResultT:
+        """Carry out every step of a flow, one after the other."""
         try:
-            step = next(talk)
+            step = next(flow)
             while True:
                 try:
-                    result = await self._take(step)
+                    outcome = await self._take(step)
                 except BaseException as error:
-                    step = talk.throw(error)
+                    step = flow.throw(error)
                 else:
-                    step = talk.send(result)
+                    step = flow.send(outcome)
         except StopIteration as end:
-            answer: Answer = end.value
-            return answer
+            result: ResultT = end.value
+            return result
 
     async def _take(self, step: SessionStep) -> Any:
-        if isinstance(step, Pause):
-            return await asyncio.sleep(step.seconds)
-        if not isinstance(step, Call):
-            return await asyncio.to_thread(step.do)
+        """Carry out one step; returns its outcome."""
+        match step:
+            case Pause(seconds):
+                return await asyncio.sleep(seconds)
+            case Work(do):
+                return await asyncio.to_thread(do)
         if self._transports is None:
             raise CrosswireError("this predictor was closed; make a new one")
-        return await getattr(self._transports[step.server], step.verb)(*step.arguments, step.timeout)
+        transport, operation, timeout = self._transports[step.server], step.operation, step.timeout
+        match operation:
+            case Infer():
+                return await transport.infer(operation.model, operation.inputs, operation.outputs, timeout)
+            case FetchConfig():
+                return await transport.config(operation.model, timeout)
+            case ListModels():
+                return await transport.models(timeout)
+            case FetchStatistics():
+                return await transport.statistics(timeout)
+            case IsReady():
+                return await transport.ready(timeout)

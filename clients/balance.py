@@ -29,7 +29,7 @@ class Retries:
         attempts: how often a request is sent at most; 1 never sends it again.
         first_pause_s: longest pause before the second attempt; it doubles with every further one.
         longest_pause_s: no pause is longer, and no server rests longer.
-        heard: is told of every attempt that was answered (None), or why one failed that may be made again; it is
+        heard: is told of every attempt that got a response (None), or why one failed that may be made again; it is
             called from the thread that asks, and must return at once.
     """
 
@@ -68,7 +68,7 @@ class Balance:
     Example:
         >>> balance = Balance(2)
         >>> with balance.request() as index:
-        ...     answer = servers[index].ask()
+        ...     response = servers[index].send()
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""Everything that can go wrong, as one tree.
+"""Errors of the clients, as one tree.
 
     CrosswireError
     ├── AddressError          the server's address cannot be understood
-    ├── InputError            a picture, an array or a number cannot be sent
+    ├── InputError            an image, an array or a number cannot be sent
     ├── OutputError           a result cannot be written
     └── ServerError           the server was asked and there is no result
         ├── ServerUnreachable     nothing answers at the address
@@ -10,9 +10,9 @@
         ├── DeadlineExceeded      it did not answer in time
         ├── PipelineNotFoundError it has no such pipeline, or one for another task
         ├── RequestRejectedError  it read the request and refuses it
-        └── InternalServerError   it broke on the request, or its answer makes no sense
+        └── InternalServerError   it broke on the request, or its response makes no sense
 
-Every message is one sentence or two: what came, what is allowed, what to do. Errors of the transport libraries are
+Every message is one sentence or two: what was got, what is expected, what to try. Errors of the transport libraries are
 translated once, in `crosswire.clients.transport`, and stay attached as `__cause__`.
 """
 
@@ -26,7 +26,7 @@ class AddressError(CrosswireError):
 
 
 class InputError(CrosswireError):
-    """A picture, an array or a number cannot be sent; raised before the server is asked."""
+    """An image, an array or a number cannot be sent; raised before the server is asked."""
 
 
 class OutputError(CrosswireError):
@@ -58,4 +58,4 @@ class RequestRejectedError(ServerError):
 
 
 class InternalServerError(ServerError):
-    """The server broke on the request, or its answer makes no sense."""
+    """The server broke on the request, or its response makes no sense."""

@@ -12,13 +12,27 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from crosswire.clients.errors import InputError, ServerUnreachable
 
 REPOSITORY = Path("model_repository")
 _STOP_SECONDS = 15.0
+
+
+def server_at(
+    url: str | Sequence[str] | None, repository: str | os.PathLike[str] = REPOSITORY
+) -> contextlib.AbstractContextManager[str]:
+    """Return given addresses as one text, or a server of one's own for as long as it is needed.
+
+    Args:
+        url: one address or several, or None to start a server.
+        repository: folder of exported networks that it serves.
+    """
+    if url is None:
+        return own_server(Path(repository))
+    return contextlib.nullcontext(url if isinstance(url, str) else ",".join(url))
 
 
 @contextlib.contextmanager

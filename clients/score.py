@@ -12,10 +12,10 @@ from crosswire.media.confusion import IGNORED, confusion_matrix
 
 
 def mean_iou(predicted: NDArray[Any], truth: NDArray[Any], classes: int) -> float:
-    """Return the mean intersection over union of one picture.
+    """Return the mean intersection over union of one image.
 
     Per class: pixels with the class in both, divided by pixels with the class in either. Classes absent from both
-    pictures are left out of the mean; pixels whose truth is 255 count for nothing.
+    images are left out of the mean; pixels whose truth is 255 count for nothing.
 
     Args:
         predicted: class index per pixel, integer [H, W].
@@ -26,7 +26,7 @@ def mean_iou(predicted: NDArray[Any], truth: NDArray[Any], classes: int) -> floa
         The mean, 0..1.
 
     Raises:
-        InputError: the pictures differ in size, hold an index without a class, or no pixel is labelled.
+        InputError: the images differ in size, hold an index without a class, or no pixel is labelled.
     """
     if predicted.shape != truth.shape:
         raise InputError(f"predicted is {list(predicted.shape)}, truth is {list(truth.shape)}; send equal sizes")

@@ -1,65 +1,78 @@
-"""What a predictor says to its servers, written once for the blocking and the asynchronous one.
+"""What a predictor says to its servers, sans-io: written once, without input or output, for threads and event loops.
 
-A talk is a generator: it yields a `Call`, a `Pause` or `Work`, gets the result sent in or the error thrown in, and
-returns the answer. Who drives it decides whether a step blocks a thread or is awaited.
+A flow is a generator that yields one step at a time: a `Call` to a server, a `Pause`, or `Work` for a processor. Its
+driver carries the step out, sends the outcome in (or throws the error in), and gets the next step; what the generator
+returns is the result. `Predictor` blocks its thread in every step, `AsyncPredictor` awaits it, a test holds the clock:
+which server is asked, how long, and when again is decided here alone. Why not an event loop in a thread:
+`docs/architecture.md`.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from crosswire.clients.address import Address
 from crosswire.clients.balance import SAFE, Balance, Retries
 from crosswire.clients.errors import AddressError, DeadlineExceeded, InputError, PipelineNotFoundError
 from crosswire.clients.pipelines import find_pipeline, read_pipeline
-from crosswire.clients.tasks.request import Request
-from crosswire.clients.tasks.segmentation import Timings
-from crosswire.clients.transport.base import late
+from crosswire.clients.transport.base import (
+    FetchConfig,
+    FetchStatistics,
+    Infer,
+    IsReady,
+    ListModels,
+    Operation,
+    Tensors,
+    late,
+)
 from crosswire.contract import PipelineDescription
+from crosswire.contract.wire_names import IMAGE_SUFFIX
 
-Result = TypeVar("Result")
-LONGEST_DEADLINE_S = 86_400
+ResultT = TypeVar("ResultT")
+LONGEST_TIMEOUT_S = 86_400
 Clock: TypeAlias = Callable[[], float]
 
 
 @dataclass(frozen=True)
 class Call:
-    """One question to one server.
+    """One operation on one server; the outcome sent in is what the transport returns.
 
     Attributes:
         server: index of the server.
-        verb: method of its transport.
-        arguments: for the method, without the deadline.
-        timeout: seconds that are left, passed as the last argument.
+        operation: what is asked.
+        timeout: seconds that are left.
     """
 
     server: int
-    verb: str
-    arguments: tuple[Any, ...]
+    operation: Operation
     timeout: float
 
 
 @dataclass(frozen=True)
 class Pause:
-    """Waiting for so many seconds."""
+    """Waiting for so many seconds; the outcome sent in is None."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Work:
-    """Something that keeps a processor busy for milliseconds."""
+    """Something that keeps a processor busy for milliseconds; the outcome sent in is what it returns."""
 
     do: Callable[[], Any]
 
 
+SessionStep: TypeAlias = "Call | Pause | Work"
+SessionFlow: TypeAlias = Generator[SessionStep, Any, ResultT]
+
+
 @dataclass(frozen=True)
 class Limit:
-    """How long one question may take.
+    """How long one request may take.
 
     Attributes:
         seconds: all attempts together.
@@ -82,18 +95,93 @@ class Limit:
         return self.end - self.clock()
 
 
-SessionStep: TypeAlias = "Call | Pause | Work"
-SessionFlow: TypeAlias = Generator[SessionStep, Any, Result]
+@dataclass(frozen=True)
+class Timings:
+    """Where the time went, in milliseconds, as the client saw it.
+
+    Attributes:
+        prepare_ms: reading, checking and encoding the inputs.
+        request_ms: from sending the request to having all that the server sent.
+        read_ms: decoding it.
+        total_ms: all of it, and asking the server about its pipelines if that was needed.
+        attempts: how often the request was sent; more than 1 if a server was full or gone.
+    """
+
+    prepare_ms: float
+    request_ms: float
+    read_ms: float
+    total_ms: float
+    attempts: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Request(Generic[ResultT]):
+    """A request to one pipeline: what to send, what to ask for, and how the result is read.
+
+    Attributes:
+        task: what the pipeline must do.
+        pipeline: its name, or None for the only one with this task.
+        inputs: arrays by tensor name, batch axis included.
+        needed: output tensors without which there is no result.
+        wished: output tensors that are asked for where the pipeline has them; None for every one that it has.
+        read: makes the result from the pipeline, the output tensors, and a function that returns the timings when
+            everything is read.
+        prepare_ms: how long the preparation took.
+        direct: whether the inputs are those of the network itself, past the pipeline's steps.
+    """
+
+    task: str
+    pipeline: str | None
+    inputs: Tensors
+    needed: tuple[str, ...]
+    wished: tuple[str, ...] | None
+    read: Callable[[PipelineDescription, Tensors, Callable[[], Timings]], ResultT]
+    prepare_ms: float
+    direct: bool = False
+
+    def outputs(self, pipeline: PipelineDescription) -> tuple[str, ...]:
+        """Return the tensors to ask a pipeline for.
+
+        Raises:
+            InputError: the pipeline has no such input, or cannot do without one that was not given.
+            PipelineNotFoundError: it lacks an output that is needed.
+        """
+        if not self.direct:
+            check_inputs(pipeline, self.inputs)
+        for tensor in () if self.direct else pipeline.inputs:
+            if not tensor.optional and tensor.name not in self.inputs:
+                name = tensor.name.removesuffix(IMAGE_SUFFIX)
+                raise InputError(
+                    f"{name}: pipeline {pipeline.name!r} cannot do without; send it, or name a pipeline whose network "
+                    "was trained with it missing"
+                )
+        offered = {tensor.name for tensor in pipeline.outputs}
+        if lacking := [name for name in self.needed if name not in offered]:
+            raise PipelineNotFoundError(
+                f"pipeline {pipeline.name!r} does not answer with {lacking[0]!r}; name another one"
+            )
+        wished = offered - set(self.needed) if self.wished is None else self.wished
+        return (*self.needed, *(name for name in sorted(wished) if name in offered))
+
+
+def check_inputs(pipeline: PipelineDescription, names: Iterable[str]) -> None:
+    """Raise `InputError` unless a pipeline has all of some inputs, named by tensor or domain: `rgb_image` or `rgb`."""
+    files = [tensor.name.removesuffix(IMAGE_SUFFIX) for tensor in pipeline.inputs if tensor.dtype == "BYTES"]
+    known = {tensor.name for tensor in pipeline.inputs}.union(files)
+    for name in names:
+        if name not in known:
+            given = name.removesuffix(IMAGE_SUFFIX)
+            raise InputError(f"pipeline {pipeline.name!r} has no input {given!r}; it has: {', '.join(files)}")
 
 
 def check_timeout(seconds: float) -> None:
-    """Raise `InputError` for a deadline that makes no sense: none, an endless one or one of more than a day."""
-    if not 0 < seconds <= LONGEST_DEADLINE_S:
-        raise InputError(f"deadline is {seconds} s; send a number of seconds above 0, at most {LONGEST_DEADLINE_S}")
+    """Raise `InputError` for a timeout that makes no sense: none, an endless one or one of more than a day."""
+    if not 0 < seconds <= LONGEST_TIMEOUT_S:
+        raise InputError(f"timeout is {seconds} s; send a number of seconds above 0, at most {LONGEST_TIMEOUT_S}")
 
 
 class Session:
-    """The talks of one predictor; may be shared between threads."""
+    """The flows of one predictor, and what it knows of its servers; may be shared between threads."""
 
     def __init__(
         self,
@@ -107,14 +195,14 @@ class Session:
 
         Args:
             url: one address, or several.
-            timeout: seconds that one question may take, all attempts together.
+            timeout: seconds that one request may take, all attempts together.
             retries: how patient to be; None takes the defaults.
             clock: seconds that only grow.
             chance: numbers drawn evenly from 0..1.
 
         Raises:
             AddressError: an address cannot be understood.
-            InputError: the deadline makes no sense, or no address came.
+            InputError: the timeout makes no sense, or no address came.
         """
         check_timeout(timeout)
         urls = [one.strip() for one in url.split(",")] if isinstance(url, str) else list(url)
@@ -136,21 +224,21 @@ class Session:
         """Ask every server whether it is ready."""
         found = {}
         for index, address in enumerate(self.addresses):
-            found[str(address)] = bool((yield Call(index, "ready", (), self._timeout)))
+            found[str(address)] = bool((yield Call(index, IsReady(), self._timeout)))
         return found
 
     def pipelines(self, limit: Limit | None = None) -> SessionFlow[tuple[PipelineDescription, ...]]:
-        """Ask for every pipeline, sorted by name, within a limit or the predictor's deadline."""
+        """Ask for every pipeline, sorted by name, within a limit or the predictor's timeout."""
         limit = limit or self._limit()
-        names, _ = yield from self._send("models", (), limit)
+        names, _ = yield from self._send(ListModels(), limit)
         configs = []
         for name in names:
-            config, _ = yield from self._send("config", (name,), limit)
+            config, _ = yield from self._send(FetchConfig(name), limit)
             configs.append(config)
         return tuple(found for config in configs if (found := find_pipeline(config)))
 
     def pipeline(self, name: str | None, task: str, limit: Limit | None = None) -> SessionFlow[PipelineDescription]:
-        """Ask for one pipeline, once, within a limit or the predictor's deadline."""
+        """Ask for one pipeline, once, within a limit or the predictor's timeout."""
         known = self._known.get((name, task))
         if known is None:
             known = yield from self._find(name, task, limit or self._limit())
@@ -173,50 +261,50 @@ class Session:
 
     def statistics(self) -> SessionFlow[list[dict[str, Any]]]:
         """Ask one server for Triton's statistics of all models."""
-        found, _ = yield from self._send("statistics", (), self._limit())
+        found, _ = yield from self._send(FetchStatistics(), self._limit())
         return list(found)
 
-    def ask(self, question: Request[Result], timeout: float | None = None) -> SessionFlow[Result]:
-        """Ask a question: find the pipeline, send, send again where that is safe, read the answer.
+    def ask(self, request: Request[ResultT], timeout: float | None = None) -> SessionFlow[ResultT]:
+        """Send a request: find the pipeline, send, send again where that is safe, read the result.
 
         Args:
-            question: what to ask.
+            request: what to send.
             timeout: seconds that all of it may take, or None for the predictor's.
         """
         started = time.perf_counter()
         limit = self._limit(timeout)
-        chosen = yield from self.pipeline(question.pipeline, question.task, limit)
-        asked = time.perf_counter()
-        outputs = question.outputs(chosen)
-        model = chosen.network if question.direct else chosen.name
-        tensors, attempts = yield from self._send("infer", (model, question.inputs, outputs), limit)
-        answered = time.perf_counter()
+        pipeline = yield from self.pipeline(request.pipeline, request.task, limit)
+        sent = time.perf_counter()
+        model = pipeline.network if request.direct else pipeline.name
+        infer = Infer(model, request.inputs, request.outputs(pipeline))
+        tensors, attempts = yield from self._send(infer, limit)
+        received = time.perf_counter()
 
         def timings() -> Timings:
             done = time.perf_counter()
             return Timings(
-                prepare_ms=question.prepare_ms,
-                request_ms=1e3 * (answered - asked),
-                read_ms=1e3 * (done - answered),
-                total_ms=question.prepare_ms + 1e3 * (done - started),
+                prepare_ms=request.prepare_ms,
+                request_ms=1e3 * (received - sent),
+                read_ms=1e3 * (done - received),
+                total_ms=request.prepare_ms + 1e3 * (done - started),
                 attempts=attempts,
             )
 
-        answer: Result = yield Work(lambda: question.read(chosen, tensors, timings))
-        return answer
+        result: ResultT = yield Work(lambda: request.read(pipeline, tensors, timings))
+        return result
 
     def _limit(self, timeout: float | None = None) -> Limit:
-        """Return the limit of a question that is asked now.
+        """Return the limit of a request that begins now.
 
         Raises:
-            InputError: the deadline makes no sense.
+            InputError: the timeout makes no sense.
         """
         if timeout is not None:
             check_timeout(timeout)
         return Limit.of(self._timeout if timeout is None else timeout, self._clock)
 
-    def _send(self, verb: str, arguments: tuple[Any, ...], limit: Limit) -> SessionFlow[tuple[Any, int]]:
-        """Ask one server after the other until one answers; returns the answer and how often was asked."""
+    def _send(self, operation: Operation, limit: Limit) -> SessionFlow[tuple[Any, int]]:
+        """Ask one server after the other until one answers; returns what it said and how often was asked."""
         attempt, server = 0, 0
         while True:
             attempt += 1
@@ -224,8 +312,8 @@ class Session:
                 if limit.left <= 0:
                     raise late(self.addresses[server], limit.seconds)
                 with self._balance.request() as server:
-                    answer = yield Call(server, verb, arguments, limit.left)
-                return answer, attempt
+                    outcome = yield Call(server, operation, limit.left)
+                return outcome, attempt
             except SAFE:
                 pause = self._balance.pause_s(attempt)
                 if pause is None or pause >= limit.left:
@@ -238,9 +326,9 @@ class Session:
     def _find(self, name: str | None, task: str, limit: Limit) -> SessionFlow[PipelineDescription]:
         """Ask for the named pipeline, or for the only one with a task."""
         if name is not None:
-            names, _ = yield from self._send("models", (), limit)
+            names, _ = yield from self._send(ListModels(), limit)
             if name in names:
-                config, _ = yield from self._send("config", (name,), limit)
+                config, _ = yield from self._send(FetchConfig(name), limit)
                 return read_pipeline(config)
         offered = yield from self.pipelines(limit)
         fitting = [pipeline for pipeline in offered if pipeline.task == task]

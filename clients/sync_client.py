@@ -1,4 +1,4 @@
-"""The predictor: pictures in, answers out.
+"""The blocking predictor: images or a clip in, typed results out.
 
 Example:
     >>> with Predictor("grpc://127.0.0.1:8001") as predictor:
@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +22,15 @@ from crosswire.clients.access import Access
 from crosswire.clients.balance import Retries
 from crosswire.clients.errors import CrosswireError
 from crosswire.clients.inputs.images import Source
-from crosswire.clients.session import Call, Pause, Session, SessionFlow, SessionStep
+from crosswire.clients.session import Pause, Request, ResultT, Session, SessionFlow, SessionStep, Work
 from crosswire.clients.tasks.classification import Classification, classification_request
-from crosswire.clients.tasks.request import Request, segmentation_request
-from crosswire.clients.tasks.segmentation import Segmentation
+from crosswire.clients.tasks.segmentation import Segmentation, segmentation_request
 from crosswire.clients.tasks.translation import Translation, translation_request
 from crosswire.clients.transport import Transport, open_transport
+from crosswire.clients.transport.base import FetchConfig, FetchStatistics, Infer, IsReady, ListModels
 from crosswire.contract import PipelineDescription
 
-DEADLINE_S = 60.0
-Answer = TypeVar("Answer")
+TIMEOUT_S = 60.0
 
 
 class Predictor:
@@ -45,12 +44,12 @@ class Predictor:
         self,
         url: str | Sequence[str],
         *,
-        timeout: float = DEADLINE_S,
+        timeout: float = TIMEOUT_S,
         retries: Retries | None = None,
         api_key: str | None = None,
         ca: str | os.PathLike[str] | None = None,
     ) -> None:
-        """Remember the servers; nothing is sent before the first question.
+        """Remember the servers; nothing is sent before the first request.
 
         Args:
             url: `grpc://host:port` or `http://host:port` (`grpcs://`, `https://` with TLS), or several that serve the
@@ -63,12 +62,12 @@ class Predictor:
 
         Raises:
             AddressError: an address cannot be understood.
-            InputError: the deadline is not above 0, no address came, or the key or certificates are of no use.
+            InputError: the timeout is not above 0, no address came, or the key or certificates are of no use.
         """
-        self._talks = Session(url, timeout, retries)
+        self._session = Session(url, timeout, retries)
         access = Access.of(api_key, ca)
         self._transports: list[Transport] | None = [
-            open_transport(address, access) for address in self._talks.addresses
+            open_transport(address, access) for address in self._session.addresses
         ]
 
     def __enter__(self) -> Predictor:
@@ -89,7 +88,7 @@ class Predictor:
 
     def health(self) -> dict[str, bool]:
         """Return per address whether its server is ready; never raises a `ServerError`."""
-        return self._hold(self._talks.health())
+        return self._drive(self._session.health())
 
     def pipelines(self) -> tuple[PipelineDescription, ...]:
         """Return every pipeline that the server offers now, sorted by name.
@@ -97,7 +96,7 @@ class Predictor:
         Raises:
             ServerError: the server cannot be asked.
         """
-        return self._hold(self._talks.pipelines())
+        return self._drive(self._session.pipelines())
 
     def pipeline(self, name: str | None = None, *, task: str = "segmentation") -> PipelineDescription:
         """Return one pipeline.
@@ -107,19 +106,19 @@ class Predictor:
             task: what it must do.
 
         Raises:
-            PipelineUnknown: there is none, it has another task, or there are several and no name.
+            PipelineNotFoundError: there is none, it has another task, or there are several and no name.
             ServerError: the server cannot be asked.
         """
-        return self._hold(self._talks.pipeline(name, task))
+        return self._drive(self._session.pipeline(name, task))
 
     def named_pipeline(self, name: str | None = None) -> PipelineDescription:
         """Return the pipeline with a name, or the only one of the server, whatever its task.
 
         Raises:
-            PipelineUnknown: there is none, or there are several and no name.
+            PipelineNotFoundError: there is none, or there are several and no name.
             ServerError: the server cannot be asked.
         """
-        return self._hold(self._talks.named_pipeline(name))
+        return self._drive(self._session.named_pipeline(name))
 
     def statistics(self) -> list[dict[str, Any]]:
         """Return Triton's statistics, one entry per model, numbers as `int`.
@@ -127,7 +126,7 @@ class Predictor:
         Raises:
             ServerError: the server cannot be asked.
         """
-        return self._hold(self._talks.statistics())
+        return self._drive(self._session.statistics())
 
     def segment(
         self,
@@ -139,25 +138,25 @@ class Predictor:
         overlay: bool = True,
         confidence: bool = True,
     ) -> Segmentation:
-        """Label every pixel of one pair of pictures.
+        """Label every pixel of one pair of images.
 
         Args:
             rgb: path or bytes of a JPEG or PNG, a Pillow image, or an array uint8 [H, W, 3].
             depth: path or bytes of a 16-bit PNG, a Pillow image (I;16, I or F), or an array uint16 [H, W] in units of
                 `depth_units_per_metre` or floating point [H, W] in metres; 0 is no reading. It must be registered to
-                the colour picture: same size, or the same scaled evenly. One of the two may be None where the network
-                was trained with it absent; `streams` of the result says what was used.
+                the colour image: same size, or the same scaled evenly. One of the two may be None where the network
+                was trained with it missing; `streams` of the result says what was used.
             depth_units_per_metre: what one metre counts in integer depth; None means 1000 (millimetres).
             pipeline: name of the pipeline, or None for the only segmentation pipeline of the server.
-            overlay: whether the server draws its overlay; without it the answer is smaller and comes sooner.
+            overlay: whether the server draws its overlay; without it the result is smaller and comes sooner.
             confidence: whether the certainty of every label travels too.
 
         Returns:
-            Labels at the size of the colour picture (without one, of the depth picture), with shares, summary and
+            Labels at the size of the colour image (without one, of the depth image), with shares, summary and
             overlay.
 
         Raises:
-            InputError: a picture cannot be sent; the server was not asked.
+            InputError: an image cannot be sent; the server was not asked.
             ServerError: the server was asked and there is no result.
         """
         return self.ask(
@@ -174,16 +173,16 @@ class Predictor:
     def translate(
         self, inputs: Mapping[str, Source], *, depth_units_per_metre: float | None = None, pipeline: str | None = None
     ) -> Translation:
-        """Make pictures of some domains into pictures of others.
+        """Make images of some domains into images of others.
 
         Args:
-            inputs: per input domain of the pipeline a picture as in `segment`, for example `{"texture": "t.png"}`;
+            inputs: per input domain of the pipeline an image as in `segment`, for example `{"texture": "t.png"}`;
                 grey ones may be arrays uint8 [H, W], `"depth"` is as in `segment`. All show the same view.
             depth_units_per_metre: what one metre counts in integer depth; None means 1000 (millimetres).
             pipeline: name of the pipeline, or None for the only translation pipeline of the server.
 
         Raises:
-            InputError: a picture cannot be sent; the server was not asked.
+            InputError: an image cannot be sent; the server was not asked.
             ServerError: the server was asked and there is no result.
         """
         return self.ask(translation_request(inputs, depth_units_per_metre=depth_units_per_metre, pipeline=pipeline))
@@ -200,8 +199,8 @@ class Predictor:
         """Say what happens in a clip.
 
         Args:
-            clip: path or bytes of an MP4, WebM, MKV or AVI file; its sound or its pictures may be missing.
-            frames: in the place of a clip, pictures of the network's own size and number, uint8 [T, H, W, 3].
+            clip: path or bytes of an MP4, WebM, MKV or AVI file; its sound or its frames may be missing.
+            frames: in the place of a clip, images of the network's own size and number, uint8 [T, H, W, 3].
             waveform: in the place of a clip, alone or beside frames, samples of the network's own number, mono, -1..1,
                 float32 [S].
             pipeline: name of the pipeline, or None for the only classification pipeline of the server.
@@ -213,38 +212,51 @@ class Predictor:
         """
         return self.ask(classification_request(clip, frames, waveform, pipeline=pipeline, strip=strip))
 
-    def ask(self, question: Request[Answer], *, timeout: float | None = None) -> Answer:
-        """Ask a prepared question.
+    def ask(self, request: Request[ResultT], *, timeout: float | None = None) -> ResultT:
+        """Send a prepared request.
 
         Args:
-            question: for example from `segmentation_request`.
-            timeout: seconds that this question may take; None takes the predictor's.
+            request: for example from `segmentation_request`.
+            timeout: seconds that this request may take; None takes the predictor's.
 
         Raises:
             ServerError: the server was asked and there is no result.
         """
-        return self._hold(self._talks.ask(question, timeout))
+        return self._drive(self._session.ask(request, timeout))
 
-    def _hold(self, talk: SessionFlow[Answer]) -> Answer:
-        """Take every step of a talk, one after the other."""
+    def _drive(self, flow: SessionFlow[ResultT]) -> ResultT:
+        """Carry out every step of a flow, one after the other."""
         try:
-            step = next(talk)
+            step = next(flow)
             while True:
                 try:
-                    result = self._take(step)
+                    outcome = self._take(step)
                 except BaseException as error:
-                    step = talk.throw(error)
+                    step = flow.throw(error)
                 else:
-                    step = talk.send(result)
+                    step = flow.send(outcome)
         except StopIteration as end:
-            answer: Answer = end.value
-            return answer
+            result: ResultT = end.value
+            return result
 
     def _take(self, step: SessionStep) -> Any:
-        if isinstance(step, Pause):
-            return time.sleep(step.seconds)
-        if not isinstance(step, Call):
-            return step.do()
+        """Carry out one step; returns its outcome."""
+        match step:
+            case Pause(seconds):
+                return time.sleep(seconds)
+            case Work(do):
+                return do()
         if self._transports is None:
             raise CrosswireError("this predictor was closed; make a new one")
-        return getattr(self._transports[step.server], step.verb)(*step.arguments, step.timeout)
+        transport, operation, timeout = self._transports[step.server], step.operation, step.timeout
+        match operation:
+            case Infer():
+                return transport.infer(operation.model, operation.inputs, operation.outputs, timeout)
+            case FetchConfig():
+                return transport.config(operation.model, timeout)
+            case ListModels():
+                return transport.models(timeout)
+            case FetchStatistics():
+                return transport.statistics(timeout)
+            case IsReady():
+                return transport.ready(timeout)

@@ -67,9 +67,9 @@ def _pictures(predictor: Predictor, pipeline: str, sent: dict[str, Path], truth:
     found: Translation = predictor.translate(sent, pipeline=pipeline)
     files = found.save(out, f"{ROOM.name}.{pipeline.removesuffix('_image')}")
     cells: list[tuple[str, Image.Image]] = [(f"{name}, sent", Image.open(path)) for name, path in sent.items()]
-    cells += [(f"{name}, predicted", _seen(found, name)) for name in found.pictures]
-    cells += [(f"{name}, true", Image.open(path)) for name, path in truth.items() if name in found.pictures]
-    made, from_what = ", ".join(found.pictures), " and ".join(found.streams)
+    cells += [(f"{name}, predicted", _seen(found, name)) for name in found.images]
+    cells += [(f"{name}, true", Image.open(path)) for name, path in truth.items() if name in found.images]
+    made, from_what = ", ".join(found.images), " and ".join(found.streams)
     facts = f"{made} from {from_what}; {found.timings.request_ms:.0f} ms"
     first = next(iter(sent.values()))
     return Panel(f"room 6: {pipeline}", tuple(cells[:4]), facts), {
@@ -80,7 +80,7 @@ def _pictures(predictor: Predictor, pipeline: str, sent: dict[str, Path], truth:
 
 def _seen(found: Translation, domain: str) -> Image.Image:
     """Return a predicted picture as people look at it."""
-    return colour_depth(found.metres()) if domain == "depth" else found.picture(domain)
+    return colour_depth(found.metres()) if domain == "depth" else found.image(domain)
 
 
 def _entry(pipeline: str, sent: Path, milliseconds: float, files: dict[str, Path]) -> dict[str, Any]:

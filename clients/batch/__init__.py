@@ -1,1 +1,1 @@
-"""Many inputs to many answers, in one run that may be killed and taken up again."""
+"""Many inputs to many results, in one run that may be killed and taken up again."""

@@ -7,8 +7,8 @@ Folder layouts, where DOMAIN is the name of a pipeline's input without its endin
     SRC/rgb.txt, depth.txt  a recording in TUM's layout, see `crosswire.clients.inputs.recordings`; the time stamps of
                             colour are the names
 
-An input that the pipeline can do without is absent for the whole batch where its folder is missing; where the folder is
-there, an item without its file in it is a mistake and is listed as a failure. Colour pictures of a recording without
+An input that the pipeline can do without is left out of the whole batch where its folder is missing; where the folder
+is there, an item without its file in it is a mistake and is listed as a failure. Colour images of a recording without
 depth close enough in time are no mistake; they are counted and left out.
 
 A list file has one item per line: the files in the order of the pipeline's inputs with tabs (or, without any tab,
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.clients.errors import InputError
-from crosswire.clients.inputs.images import PICTURE_ENDINGS
+from crosswire.clients.inputs.images import IMAGE_ENDINGS
 from crosswire.clients.inputs.recordings import LONGEST_GAP_S, UNITS_PER_METRE, is_recording, read_recording
 from crosswire.contract import PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import CLIP, DEPTH_IMAGE, IMAGE_SUFFIX, RGB_IMAGE
@@ -60,7 +60,7 @@ class Found:
 
     Attributes:
         items: sorted by stem, those of a recording by time.
-        unmatched: colour pictures of a recording that have no depth picture close enough in time.
+        unmatched: colour images of a recording that have no depth image close enough in time.
         units_per_metre: what one metre counts in its depth files, or None if the layout does not say.
     """
 
@@ -108,7 +108,7 @@ def stem_of(path: Path, name: str) -> str:
 
 
 def _files(folder: Path, endings: Sequence[str]) -> list[Path]:
-    """Return the files with some endings, but no hidden ones: some systems put one beside every picture."""
+    """Return the files with some endings, but no hidden ones: some systems put one beside every image."""
     found = sorted(folder.iterdir()) if folder.is_dir() else []
     return [path for path in found if path.suffix.lower() in endings and not path.name.startswith(".")]
 
@@ -147,7 +147,7 @@ def _folders(source: Path, inputs: Sequence[TensorSpec]) -> list[Item]:
     double: dict[str, str] = {}
     for tensor in inputs:
         folder = source / domain(tensor)
-        for path in _files(folder, PICTURE_ENDINGS):
+        for path in _files(folder, IMAGE_ENDINGS):
             stem = stem_of(path, domain(tensor))
             if tensor.name in files.setdefault(stem, {}):
                 double[stem] = f"{folder} holds several files named {stem}; keep one of them"
@@ -159,7 +159,7 @@ def _lacking(stem: str, found: Mapping[str, Path], inputs: Sequence[TensorSpec])
     """Say which input an item lacks."""
     for tensor in inputs:
         if tensor.name not in found:
-            endings = (".png",) if tensor.name == DEPTH_IMAGE else PICTURE_ENDINGS
+            endings = (".png",) if tensor.name == DEPTH_IMAGE else IMAGE_ENDINGS
             return f"no file {domain(tensor)}/{stem} with the ending {', '.join(endings)}; add it"
     return ""
 

@@ -1,4 +1,4 @@
-"""A progress bar with rate and time to go, which says so when answers fail to come."""
+"""A progress bar with rate and time to go, which says so when responses fail to come."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Progress:
         self,
         total: int,
         before: int,
-        stream: IO[str],
+        stream: IO[str] | None,
         news: Callable[[], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -33,13 +33,13 @@ class Progress:
         Args:
             total: how many items there are.
             before: how many of them an earlier run did.
-            stream: where to show them, usually standard error.
+            stream: where to show them, usually standard error; None shows nothing.
             news: returns what the user is to know now, or an empty text; asked once a second.
             clock: seconds that only grow.
         """
         self._total, self._stream, self._news, self._clock = total, stream, news, clock
         self._count, self._failed = before, 0
-        self._terminal = stream.isatty()
+        self._terminal = stream is not None and stream.isatty()
         self._began = self._shown = clock()
         self._marks = deque([(self._began, before)])
         self._lock, self._over = threading.Lock(), threading.Event()
@@ -99,6 +99,8 @@ class Progress:
             self.look()
 
     def _show(self, line: str, *, last: bool) -> None:
+        if self._stream is None:
+            return
         if self._terminal:
             print(f"\r\x1b[K{line}", end="\n" if last else "", file=self._stream, flush=True)
         else:

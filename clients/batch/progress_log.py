@@ -1,4 +1,4 @@
-"""The journal of a batch: what was begun and how it ended, one JSON line each, so that nothing is done again.
+"""The progress log of a batch: what was begun and how it ended, one JSON line each, so that nothing is done again.
 
 A line is one `write` to a file opened for appending: a process that is killed leaves whole lines. Where the disk filled
 up, a torn line is cut off again; one that could not be is passed over by the next run, which asks again about what it
@@ -23,23 +23,23 @@ _BEGINNING = b'{"batch": {'
 
 
 class ProgressLog:
-    """The journal in a folder, open for one process.
+    """The progress log in a folder, open for one process.
 
     Attributes:
-        done: what was said about every item that was answered, by stem.
+        done: what was said about every item that has a result, by stem.
         failed: what was said about every item that failed for good, by stem.
         files: the state of the files of those.
     """
 
     def __init__(self, folder: Path, batch: Mapping[str, Any]) -> None:
-        """Open a folder's journal, or begin one.
+        """Open a folder's progress log, or begin one.
 
         Args:
             folder: where the batch writes.
             batch: what makes this batch the same as an earlier one: source, pipeline, options.
 
         Raises:
-            InputError: the folder holds the journal of another batch, or a file of its name that is none, or another
+            InputError: the folder holds the log of another batch, or a file of its name that is none, or another
                 process is at work on this one.
             OutputError: it cannot be read or written.
         """
@@ -59,7 +59,7 @@ class ProgressLog:
             raise
 
     def __enter__(self) -> ProgressLog:
-        """Return the journal itself."""
+        """Return the log itself."""
         return self
 
     def __exit__(
@@ -74,12 +74,12 @@ class ProgressLog:
         self.failed.pop(stem, None)
 
     def end(self, stem: str, said: Mapping[str, Any]) -> None:
-        """Note an item's answer."""
+        """Note an item's result."""
         self._append({"done": stem, "said": said})
         self.done[stem] = dict(said)
 
     def fail(self, stem: str, said: Mapping[str, Any], *, final: bool, files: Any) -> None:
-        """Note why an item has no answer; what is not final is tried again by the next run.
+        """Note why an item has no result; what is not final is tried again by the next run.
 
         Args:
             stem: the item.
@@ -113,7 +113,7 @@ class ProgressLog:
             self._take(line)
 
     def _compare(self, line: bytes, batch: Mapping[str, Any]) -> None:
-        """Raise `InputError` unless the first line says that the journal is that of this batch."""
+        """Raise `InputError` unless the first line says that the log is that of this batch."""
         match _parsed(line):
             case {"batch": dict(found)}:
                 pass
@@ -148,7 +148,7 @@ class ProgressLog:
                 raise OutputError(f"cannot write {self._path} ({error}); make room and start again") from error
 
     def _foreign(self) -> InputError:
-        return InputError(f"{self._path} is no journal of a batch; name another folder, or remove the file")
+        return InputError(f"{self._path} is no progress log of a batch; name another folder, or remove the file")
 
     def _unusable(self, error: OSError) -> OutputError:
         return OutputError(f"cannot use {self._path} ({error}); name another folder, or remove the file")

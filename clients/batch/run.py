@@ -1,8 +1,7 @@
-"""A whole batch: a bounded number of requests in flight, every answer kept, every failure listed."""
+"""A whole batch: a bounded number of requests in flight, every result kept, every failure listed."""
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter
@@ -17,7 +16,7 @@ from crosswire.clients.batch.items import Item, find_items
 from crosswire.clients.batch.progress import Progress
 from crosswire.clients.batch.progress_log import ProgressLog
 from crosswire.clients.batch.waiting import Waiting
-from crosswire.clients.batch.work import item_request, keep, wanted_outputs
+from crosswire.clients.batch.work import item_request, wanted_outputs
 from crosswire.clients.errors import (
     CrosswireError,
     DeadlineExceeded,
@@ -26,7 +25,7 @@ from crosswire.clients.errors import (
     ServerError,
     ServerUnreachable,
 )
-from crosswire.clients.files import prepare_folder, write_whole
+from crosswire.clients.files import prepare_folder, write_json_lines
 from crosswire.clients.inputs.depth import check_units
 from crosswire.clients.inputs.recordings import LONGEST_GAP_S
 from crosswire.clients.sync_client import Predictor
@@ -44,7 +43,7 @@ class BatchOptions:
 
     Attributes:
         overlay: whether overlays are written too.
-        units: what one metre counts in depth pictures, or None for what the layout says, else the server's default.
+        units: what one metre counts in depth images, or None for what the layout says, else the server's default.
         window: most requests in flight.
         longest_gap_s: how far the time stamps of a recording's pair may lie apart.
         again: whether every item that failed is asked about again, even if its files are what they were.
@@ -68,24 +67,52 @@ class BatchOptions:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BatchOutcome:
     """How a batch ended.
 
     Attributes:
-        done: items with an answer, of this run and of earlier ones.
+        folder: where its files are: `<kind>/STEM.png`, and those of `results` and `failures`.
+        done: items with a result, of this run and of earlier ones.
         before: those of earlier runs.
         failed: items without one.
         seconds: how long this run took.
-        warnings: how many answers warn of what, by the name of the warning.
-        unmatched: colour pictures of a recording without a depth picture; they were left out.
+        warnings: how many results warn of what, by the name of the warning.
+        unmatched: colour images of a recording without a depth image; they were left out.
     """
 
+    folder: Path
     done: int
     before: int
     failed: int
     seconds: float
     warnings: Mapping[str, int]
     unmatched: int = 0
+
+    @property
+    def results(self) -> Path:
+        """File with a line of JSON per item that has a result, in the order of the items."""
+        return self.folder / RESULTS
+
+    @property
+    def failures(self) -> Path:
+        """File with a line of JSON per item that has none, and why."""
+        return self.folder / FAILURES
+
+    def as_text(self) -> str:
+        """Return how the batch ended, in one line, and what results warn of."""
+        new = self.done - self.before
+        earlier = f" ({self.before} of them by earlier runs)" if self.before else ""
+        rate = f"; {new} in {self.seconds:.1f} s, {new / self.seconds:.1f} a second" if new else ""
+        failed = ""
+        if self.failed:
+            how = "repair the files and give the same command again, or the same files with --again"
+            failed = f"; {self.failed} failed, see {self.failures}: {how}"
+        warned = [
+            f"\nwarning in {count} of {self.done} results: {name}, see {self.results}"
+            for name, count in sorted(self.warnings.items())
+        ]
+        alone = f"; {self.unmatched} colour images had no depth close enough in time" if self.unmatched else ""
+        return f"{self.done} answered{earlier}{failed}{rate}{alone}{''.join(warned)}"
 
 
 def run_batch(
@@ -95,21 +122,21 @@ def run_batch(
     folder: Path,
     options: BatchOptions,
     waiting: Waiting,
-    stream: IO[str],
-) -> Outcome:
-    """Ask about every item of a source that has no answer yet, and again about refused ones whose files changed.
+    stream: IO[str] | None,
+) -> BatchOutcome:
+    """Ask about every item of a source that has no result yet, and again about refused ones whose files changed.
 
-    Writes `<kind>/STEM.png` per picture, `results.jsonl` and `failures.jsonl` (both in the order of the items) and the
-    journal. Killed at any time, the next run goes on and asks again at most what was in flight.
+    Writes `<kind>/STEM.png` per image, `results.jsonl` and `failures.jsonl` (both in the order of the items) and the
+    progress log. Killed at any time, the next run goes on and asks again at most what was in flight.
 
     Args:
-        predictor: the way to the server; its retries should be as patient as its deadline.
+        predictor: the way to the server; its retries should be as patient as its timeout.
         pipeline: whom to ask.
         source: a folder or a list file, see `crosswire.clients.batch.items`.
         folder: where to write.
         options: what to do with every item.
         waiting: what the predictor's retries tell of its attempts.
-        stream: where progress is shown.
+        stream: where progress is shown; None shows none.
 
     Raises:
         InputError: the source holds nothing, or the folder another batch.
@@ -128,13 +155,13 @@ def run_batch(
         DEPTH_UNITS: units,
     }
     began = time.perf_counter()
-    with ProgressLog(folder, identity) as journal:
+    with ProgressLog(folder, identity) as log:
         for place in places:
             sweep(place)
-        before = sum(item.stem in journal.done for item in items)
-        kept = {item.stem for item in items if not options.again and _fails_again(item, journal)} | set(journal.done)
+        before = sum(item.stem in log.done for item in items)
+        kept = {item.stem for item in items if not options.again and _fails_again(item, log)} | set(log.done)
         left = [item for item in items if item.stem not in kept]
-        crew = _Crew(predictor, pipeline, folder, outputs, units, journal, waiting)
+        crew = _Crew(predictor, pipeline, folder, outputs, units, log, waiting)
         try:
             if left:
                 with Progress(len(items), len(items) - len(left), stream, waiting.news) as progress:
@@ -142,17 +169,17 @@ def run_batch(
         except ServerUnreachable as error:
             raise ServerUnreachable(f"{error}; what was answered is kept, the same command goes on") from error
         finally:
-            done = [journal.done[item.stem] for item in items if item.stem in journal.done]
-            _write_lines(folder / RESULTS, done)
-            failed = [journal.failed[item.stem] for item in items if item.stem in journal.failed]
-            _write_lines(folder / FAILURES, failed)
+            done = [log.done[item.stem] for item in items if item.stem in log.done]
+            write_json_lines(folder / RESULTS, done)
+            failed = [log.failed[item.stem] for item in items if item.stem in log.failed]
+            write_json_lines(folder / FAILURES, failed)
         seconds = time.perf_counter() - began
-        return Outcome(len(done), before, len(failed), seconds, Counter(_warned(done)), found.unmatched)
+        return BatchOutcome(folder, len(done), before, len(failed), seconds, Counter(_warned(done)), found.unmatched)
 
 
-def _fails_again(item: Item, journal: ProgressLog) -> bool:
+def _fails_again(item: Item, log: ProgressLog) -> bool:
     """Say whether an item was refused, and nothing about its files has changed."""
-    return item.stem in journal.failed and journal.files[item.stem] == item.state()
+    return item.stem in log.failed and log.files[item.stem] == item.state()
 
 
 def _warned(done: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -172,11 +199,11 @@ class _Crew:
         folder: Path,
         outputs: Sequence[str],
         units: float | None,
-        journal: ProgressLog,
+        log: ProgressLog,
         waiting: Waiting,
     ) -> None:
         self._predictor, self._pipeline, self._folder, self._waiting = predictor, pipeline, folder, waiting
-        self._outputs, self._units, self._journal = outputs, units, journal
+        self._outputs, self._units, self._log = outputs, units, log
         self._lock, self._stop = threading.Lock(), threading.Event()
 
     def work(self, items: Sequence[Item], window: int, progress: Progress) -> None:
@@ -203,20 +230,21 @@ class _Crew:
                 raise
 
     def _do(self, item: Item) -> bool:
-        """Do one item; say whether it has an answer."""
-        self._journal.begin(item.stem)
+        """Do one item; say whether it has a result."""
+        self._log.begin(item.stem)
         try:
-            question = item_request(item, self._pipeline, self._outputs, self._units)
+            request = item_request(item, self._pipeline, self._outputs, self._units)
             with self._waiting.asking():
-                answer = self._predictor.ask(question)
-            said = keep(item, answer, self._folder)
+                result = self._predictor.ask(request)
+            files = result.save(self._folder, item.stem)
         except (ServerUnreachable, OutputError):
             raise
         except (InputError, ServerError) as error:
             final = not isinstance(error, (*SAFE, DeadlineExceeded))
-            self._journal.fail(item.stem, _reason(item, error), final=final, files=item.state())
+            self._log.fail(item.stem, _reason(item, error), final=final, files=item.state())
             return False
-        self._journal.end(item.stem, said)
+        names = {kind: path.relative_to(self._folder).as_posix() for kind, path in files.items()}
+        self._log.end(item.stem, {"stem": item.stem, "files": names, **result.figures()})
         return True
 
 
@@ -224,7 +252,3 @@ def _reason(item: Item, error: CrosswireError) -> dict[str, Any]:
     """Return an item's line of `failures.jsonl`."""
     files = {name: str(path) for name, path in item.files.items()}
     return {"stem": item.stem, "error": type(error).__name__, "reason": " ".join(str(error).split()), "files": files}
-
-
-def _write_lines(path: Path, entries: Sequence[Any]) -> None:
-    write_whole(path, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries).encode())

@@ -1,4 +1,4 @@
-"""What a batch says while answers fail to come: who does not answer, until when it is asked, and when it is back."""
+"""What a batch says while responses fail to come: who does not answer, until when it is asked, and when it is back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST_GAP_S = 60.0
 
 
 class Waiting:
-    """Knows how long no answer came and why; safe to share between threads.
+    """Knows how long no response came and why; safe to share between threads.
 
     What it says is said once the silence has lasted a few seconds, then after twice as long and so on, but at least
     once a minute: a night without a server makes a log of some hundred lines, not of thousands.
@@ -32,7 +32,7 @@ class Waiting:
 
         Args:
             place: the servers, as errors name them.
-            timeout: how long one question is asked again and again.
+            timeout: how long one request is sent again and again.
             clock: seconds that only grow.
             time_of_day: seconds since 1970.
         """
@@ -46,7 +46,7 @@ class Waiting:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Know that this thread asks a question from now to the end of the block."""
+        """Know that this thread waits for a request from now to the end of the block."""
         with self._lock:
             if not self._begun and not self._said:
                 self._answered = self._clock()  # nobody waited before
@@ -56,14 +56,14 @@ class Waiting:
         except (*SAFE, DeadlineExceeded):
             raise
         except ServerError:
-            self.heard(None)  # it refuses the request: an answer, too
+            self.heard(None)  # it refuses the request: a response, too
             raise
         finally:
             with self._lock:
                 del self._begun[threading.get_ident()]
 
     def heard(self, error: ServerError | None) -> None:
-        """Take in that an attempt got an answer (None), or that it failed and may be made again."""
+        """Take in that an attempt got a response (None), or that it failed and may be made again."""
         with self._lock:
             self._trouble = error
             if error is None:
@@ -83,6 +83,6 @@ class Waiting:
             end = self._time_of_day() + min(self._begun.values()) + self._timeout - self._clock()
             until = time.strftime("%H:%M:%S", time.localtime(end))
             if self._trouble is None:
-                return f"no answer from {self._place} for {silence:.0f} s; waiting until {until}"
+                return f"no response from {self._place} for {silence:.0f} s; waiting until {until}"
             reason = str(self._trouble).partition("; ")[0]
-            return f"{reason}: asking again until {until}; the batch goes on by itself when an answer comes"
+            return f"{reason}: asking again until {until}; the batch goes on by itself when a response comes"

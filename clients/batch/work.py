@@ -1,10 +1,15 @@
-"""One item of a batch: files are read, the pipeline is asked, its answer is written."""
+"""One item of a batch: its files become a request, and the tensors that come back a result that can save itself.
+
+Whatever the task: a batch keeps every image that a pipeline gives as the PNG that it is, and the rest as JSON.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +22,71 @@ from crosswire.clients.files import write_whole
 from crosswire.clients.inputs.depth import depth_image
 from crosswire.clients.inputs.images import check_registered, colour_image, read_header, read_source
 from crosswire.clients.inputs.tensors import bytes_tensor, units_tensor
-from crosswire.clients.tasks.request import Arrays, Request
-from crosswire.clients.tasks.segmentation import Timings
+from crosswire.clients.session import Request, Timings
+from crosswire.clients.tasks.result import single_value
+from crosswire.clients.transport.base import Tensors
 from crosswire.contract import PipelineDescription
-from crosswire.contract.wire_names import CONFIDENCE_PNG, DEPTH, DEPTH_UNITS, IMAGE_SUFFIX, OVERLAY_PNG, PNG_SUFFIX, RGB
+from crosswire.contract.wire_names import (
+    CONFIDENCE_PNG,
+    DEPTH,
+    DEPTH_UNITS,
+    IMAGE_SUFFIX,
+    OVERLAY_PNG,
+    PNG_SUFFIX,
+    RGB,
+    SUMMARY,
+)
 
 FOR_PEOPLE = (OVERLAY_PNG, CONFIDENCE_PNG)
 
 
+@dataclass(frozen=True, eq=False)
+class ItemResult:
+    """What a pipeline of any task made of one item; see `crosswire.clients.tasks.result.Result`.
+
+    Attributes:
+        pipeline: name of the pipeline that answered.
+        images: PNG file by kind: `labels` for the tensor `labels_png`.
+        size: width and height of the images, pixels, or None where there is no image.
+        values: the other tensors as plain JSON types, by name.
+        warnings: what the server found odd about the item.
+        timings: where the time went.
+    """
+
+    pipeline: str
+    images: Mapping[str, bytes]
+    size: tuple[int, int] | None
+    values: Mapping[str, Any]
+    warnings: tuple[str, ...]
+    timings: Timings
+
+    def save(self, folder: str | os.PathLike[str], stem: str) -> dict[str, Path]:
+        """Write `<kind>/<stem>.png` per image, each whole or not at all; see `Result.save`."""
+        return {
+            kind: write_whole(Path(folder) / kind / f"{stem}.png", data, make_folder=True)
+            for kind, data in self.images.items()
+        }
+
+    def figures(self) -> dict[str, Any]:
+        """Return the size of the images and the other tensors as plain JSON types."""
+        size = {} if self.size is None else dict(zip(("width", "height"), self.size, strict=True))
+        return {**size, **self.values}
+
+    def as_lines(self) -> list[str]:
+        """Return the same, one value a line."""
+        return [f"{name}: {value}" for name, value in self.figures().items()]
+
+
 def item_request(
     item: Item, pipeline: PipelineDescription, outputs: Sequence[str], units: float | None
-) -> Request[Arrays]:
-    """Read an item's files and prepare the question; the answer is the bare tensors.
+) -> Request[ItemResult]:
+    """Read an item's files and prepare the request.
 
     Args:
         item: what to ask about.
         pipeline: whom to ask.
         outputs: the tensors wanted.
-        units: what one metre counts in depth pictures, or None for the server's default.
+        units: what one metre counts in depth images, or None for the server's default.
 
     Raises:
         InputError: a file cannot be sent.
@@ -45,16 +97,12 @@ def item_request(
     inputs: dict[str, NDArray[Any]] = {name: bytes_tensor(data) for name, data in _encoded(item.files).items()}
     if units is not None and any(tensor.name == DEPTH_UNITS for tensor in pipeline.inputs):
         inputs[DEPTH_UNITS] = units_tensor(units)
-
-    def read(_: PipelineDescription, tensors: Arrays, timings: Callable[[], Timings]) -> Arrays:
-        return tensors
-
     taken = 1e3 * (time.perf_counter() - started)
-    return Request(pipeline.task, pipeline.name, inputs, tuple(outputs), (), read, taken)
+    return Request(pipeline.task, pipeline.name, inputs, tuple(outputs), (), _read, taken)
 
 
 def wanted_outputs(pipeline: PipelineDescription, overlay: bool) -> tuple[str, ...]:
-    """Return the outputs that a batch keeps: pictures, the overlay on request, and texts and numbers of fixed size."""
+    """Return the outputs that a batch keeps: images, the overlay on request, and texts and numbers of fixed size."""
     left_out = FOR_PEOPLE if not overlay else (CONFIDENCE_PNG,)
     return tuple(
         tensor.name
@@ -63,43 +111,39 @@ def wanted_outputs(pipeline: PipelineDescription, overlay: bool) -> tuple[str, .
     )
 
 
-def keep(item: Item, tensors: Arrays, folder: Path) -> dict[str, Any]:
-    """Write an item's pictures, each whole or not at all, and return its line of `results.jsonl`.
+def _read(pipeline: PipelineDescription, tensors: Tensors, timings: Callable[[], Timings]) -> ItemResult:
+    """Read tensors of any pipeline.
 
     Raises:
-        OutputError: a file cannot be written.
-        ServerFailed: a picture is none.
+        InternalServerError: an image is none.
     """
-    said: dict[str, Any] = {"stem": item.stem, "files": {}}
-    for name, array in tensors.items():
-        if name.endswith(PNG_SUFFIX):
-            kind = name.removesuffix(PNG_SUFFIX)
-            data = bytes(array.reshape(-1)[0])
-            try:
-                header = read_header(data, f"the server's {name}", "ask another server")
-            except InputError as error:
-                raise InternalServerError(str(error)) from error
-            write_whole(folder / kind / f"{item.stem}.png", data)
-            said["files"][kind] = f"{kind}/{item.stem}.png"
-            said["width"], said["height"] = header.picture.width, header.picture.height
-        else:
-            said[name] = _plain(array)
-    return said
+    images, size = {}, None
+    for name in (name for name in tensors if name.endswith(PNG_SUFFIX)):
+        data = single_value(tensors[name], name)
+        try:
+            header = read_header(data, f"the server's {name}", "ask another server")
+        except InputError as error:
+            raise InternalServerError(str(error)) from error
+        images[name.removesuffix(PNG_SUFFIX)], size = data, (header.image.width, header.image.height)
+    values = {name: _plain(array) for name, array in tensors.items() if not name.endswith(PNG_SUFFIX)}
+    summary = values.get(SUMMARY)
+    warnings = tuple(map(str, (summary.get("warnings", ()) if isinstance(summary, dict) else ())))
+    return ItemResult(pipeline.name, images, size, values, warnings, timings())
 
 
 def _encoded(files: Mapping[str, Path]) -> dict[str, bytes]:
-    """Return the bytes of every file, after a look at the headers of pictures."""
-    pictures = {}
+    """Return the bytes of every file, after a look at the headers of images."""
+    images = {}
     sent = {}
     for name, path in files.items():
         what = name.removesuffix(IMAGE_SUFFIX)
         if what == name:
             sent[name] = read_source(path, name)[0]
             continue
-        pictures[what] = depth_image(path).picture if what == DEPTH else colour_image(path)
-        sent[name] = pictures[what].data
-    if RGB in pictures and DEPTH in pictures:
-        check_registered(pictures[RGB], pictures[DEPTH])
+        images[what] = depth_image(path).image if what == DEPTH else colour_image(path)
+        sent[name] = images[what].data
+    if RGB in images and DEPTH in images:
+        check_registered(images[RGB], images[DEPTH])
     return sent
 
 

@@ -1,4 +1,4 @@
-"""What the benchmark sends: the user's files, or pictures that compress like photographs."""
+"""What the benchmark sends: the user's files, or images that compress like photographs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crosswire.clients.batch.items import domain
 from crosswire.clients.errors import InputError
 from crosswire.clients.inputs.images import encode_png, read_source
 from crosswire.clients.inputs.tensors import bytes_tensor
-from crosswire.clients.tasks.request import check_inputs
+from crosswire.clients.session import check_inputs
 from crosswire.contract import PipelineDescription
 from crosswire.contract.wire_names import DEPTH, IMAGE_SUFFIX
 
@@ -30,11 +30,11 @@ def bench_inputs(
 
     Args:
         pipeline: whom it is for.
-        files: by input, `rgb` or `rgb_image`; for the others pictures are made.
-        size: width and height of pictures that are made.
+        files: by input, `rgb` or `rgb_image`; for the others images are made.
+        size: width and height of images that are made.
 
     Raises:
-        InputError: a file is for no input, cannot be read, or an input can be no picture.
+        InputError: a file is for no input, cannot be read, or an input can be no image.
     """
     check_inputs(pipeline, files)
     inputs: dict[str, NDArray[Any]] = {}
@@ -57,7 +57,7 @@ def bench_inputs(
 
 
 def made_image(kind: str, size: tuple[int, int]) -> bytes:
-    """Return an encoded picture of a room-like scene: smooth shades with edges and a little noise.
+    """Return an encoded image of a room-like scene: smooth shades with edges and a little noise.
 
     Args:
         kind: `depth` is a 16-bit PNG in millimetres, anything else an 8-bit JPEG, grey for maps of edges.
@@ -74,7 +74,7 @@ def made_image(kind: str, size: tuple[int, int]) -> bytes:
         millimetres[generator.uniform(0, 1, (height, width)) < 0.05] = 0
         return encode_png(Image.fromarray(millimetres.astype(np.uint16))).data
     noisy = np.clip(200 * blocks.transpose(1, 2, 0) + generator.normal(0, 6, (height, width, 1)), 0, 255)
-    picture = Image.fromarray(noisy.astype(np.uint8))
+    image = Image.fromarray(noisy.astype(np.uint8))
     file = io.BytesIO()
-    (picture.convert("L") if kind in _GREY else picture).save(file, "JPEG", quality=90)
+    (image.convert("L") if kind in _GREY else image).save(file, "JPEG", quality=90)
     return file.getvalue()

@@ -65,7 +65,7 @@ def run_perf_analyzer(program: Path, target: Target, clients: int, seconds: floa
 
     Raises:
         InputError: the wheel holds no such program, or the target is not behind gRPC.
-        ServerFailed: it ended without figures; holds what it said.
+        InternalServerError: it ended without figures; holds what it said.
     """
     scheme, _, place = target.url.partition("://")
     if scheme != "grpc" or "," in place:

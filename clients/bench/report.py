@@ -6,9 +6,11 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from crosswire.clients.bench.figures import BEYOND
+from crosswire.clients.files import write_whole
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #667; --rule: #d8dbe0; --page: #fff }
@@ -27,6 +29,15 @@ pre { overflow-x: auto; font-size: 12px; color: var(--soft) }
 _COLOURS = ("#2f6fde", "#d9622b", "#1f9e77", "#9a4fc4", "#b98a00", "#cf3a6c")
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 900, 340, 64, 16, 16, 44
 Point = tuple[float, float]
+
+
+def write_report(path: Path, found: Mapping[str, Any]) -> Path:
+    """Write the report of what `crosswire.clients.bench.session.measure` found, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    return write_whole(path, html_report(found).encode())
 
 
 def html_report(found: Mapping[str, Any]) -> str:

@@ -68,7 +68,7 @@ async def measure(targets: Sequence[Target], plan: Plan, tell: Tell) -> dict[str
         `compare` too.
 
     Raises:
-        ServerFailed: a target answered no request of its warm-up.
+        InternalServerError: a target answered no request of its warm-up.
     """
     cores = os.cpu_count() or 1
     tell(f"warm-up, {plan.warm_up_s:g} s")

@@ -1,20 +1,16 @@
-"""`batch`: a folder of inputs to a folder of answers; started again, it goes on where it was."""
+"""`batch`: a folder of inputs to a folder of results; started again, it goes on where it was."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from crosswire.clients.balance import Retries
-from crosswire.clients.batch.run import FAILURES, RESULTS, WINDOW, BatchOptions, Outcome, run_batch
-from crosswire.clients.batch.waiting import Waiting
-from crosswire.clients.commands.connection import add_server_options, add_timeout_option, connect, server_of
+from crosswire.clients.batch.folder import predict_folder
+from crosswire.clients.batch.run import WINDOW
+from crosswire.clients.commands.connection import add_server_options, add_timeout_option, call_options
 from crosswire.clients.commands.recorded import add_recording_options
-
-_PATIENT = Retries(attempts=1_000_000, first_pause_s=0.2, longest_pause_s=2.0)  # until the deadline
 
 
 def add_to(commands: Any) -> None:
@@ -26,7 +22,7 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "batch",
         help="ask about every item of a folder; resumes after any kind of end",
-        description="Ask about every item of SRC and write DST/labels/STEM.png (one folder per picture that the "
+        description="Ask about every item of SRC and write DST/labels/STEM.png (one folder per image that the "
         "pipeline gives), DST/results.jsonl and DST/failures.jsonl. The same command again goes on where it was.",
     )
     parser.add_argument(
@@ -52,30 +48,18 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the batch; return 0, or 1 if an item failed."""
-    gap_s = options.longest_gap / 1e3
-    wanted = BatchOptions(options.overlay, options.depth_units_per_metre, options.window, gap_s, options.again)
-    with server_of(options) as url:
-        with connect(options, url) as asking:  # a server that never answered is not worth waiting for
-            pipeline = asking.named_pipeline(options.pipeline)
-        waiting = Waiting(url.replace(",", " or "), options.timeout)
-        with connect(options, url, replace(_PATIENT, heard=waiting.heard)) as predictor:
-            outcome = run_batch(predictor, pipeline, options.source, options.folder, wanted, waiting, sys.stderr)
-    print(as_text(outcome, options.folder))
+    outcome = predict_folder(
+        options.source,
+        options.folder,
+        options.url,
+        pipeline=options.pipeline,
+        overlay=options.overlay,
+        depth_units_per_metre=options.depth_units_per_metre,
+        window=options.window,
+        longest_gap_s=options.longest_gap / 1e3,
+        again=options.again,
+        progress=sys.stderr,
+        **call_options(options),
+    )
+    print(outcome.as_text())
     return 1 if outcome.failed else 0
-
-
-def as_text(outcome: Outcome, folder: Path) -> str:
-    """Return how the batch ended, in one line, and what answers warn of."""
-    new = outcome.done - outcome.before
-    earlier = f" ({outcome.before} of them by earlier runs)" if outcome.before else ""
-    rate = f"; {new} in {outcome.seconds:.1f} s, {new / outcome.seconds:.1f} a second" if new else ""
-    failed = ""
-    if outcome.failed:
-        how = "repair the files and give the same command again, or the same files with --again"
-        failed = f"; {outcome.failed} failed, see {folder / FAILURES}: {how}"
-    warned = [
-        f"\nwarning in {count} of {outcome.done} answers: {name}, see {folder / RESULTS}"
-        for name, count in sorted(outcome.warnings.items())
-    ]
-    alone = f"; {outcome.unmatched} colour pictures had no depth close enough in time" if outcome.unmatched else ""
-    return f"{outcome.done} answered{earlier}{failed}{rate}{alone}{''.join(warned)}"

@@ -17,13 +17,14 @@ from crosswire.clients.bench.figures import figures
 from crosswire.clients.bench.inputs import SIZE, bench_inputs
 from crosswire.clients.bench.load import Target, closed_loop, open_target_transport
 from crosswire.clients.bench.perf_analyzer import VARIABLE, find_perf_analyzer, run_perf_analyzer
-from crosswire.clients.bench.report import html_report, without_curves
+from crosswire.clients.bench.report import without_curves, write_report
 from crosswire.clients.bench.session import FEWEST_TURNS, Plan, measure
 from crosswire.clients.bench.table import as_text
-from crosswire.clients.commands.connection import access_of, add_server_options, add_timeout_option, connect, server_of
+from crosswire.clients.commands.connection import access_of, add_server_options, add_timeout_option, connect
 from crosswire.clients.commands.named_files import add_named_files
 from crosswire.clients.errors import InputError
-from crosswire.clients.files import prepare_folder, write_whole
+from crosswire.clients.files import prepare_folder
+from crosswire.clients.own_server import server_at
 
 
 def add_to(commands: Any) -> None:
@@ -45,8 +46,8 @@ def add_to(commands: Any) -> None:
         metavar=("A", "B"),
         help="measure two in turns; each is a pipeline, a URL, or URL/PIPELINE",
     )
-    add_named_files(parser, "NAME=FILE", "what to send (default: made-up pictures)")
-    parser.add_argument("--size", default="x".join(map(str, SIZE)), metavar="WxH", help="of made-up pictures (640x480)")
+    add_named_files(parser, "NAME=FILE", "what to send (default: made-up images)")
+    parser.add_argument("--size", default="x".join(map(str, SIZE)), metavar="WxH", help="of made-up images (640x480)")
     parser.add_argument("--outputs", metavar="A,B", help="tensors to ask for (default: all)")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of one turn (default: 10)")
     parser.add_argument("--turns", type=int, default=FEWEST_TURNS, help="repetitions of every load (default: 5)")
@@ -82,11 +83,11 @@ def run(options: argparse.Namespace) -> None:
         default = options.url
         if default is None and any(url is None for url, _ in named):
             _tell("no --url: starting a server")
-            default = stack.enter_context(server_of(options))
+            default = stack.enter_context(server_at(None, options.repository))
         found = asyncio.run(_measure([(url or default, pipeline) for url, pipeline in named], plan, program, options))
     print(as_text(found))
     if options.html:
-        write_whole(options.html, html_report(found).encode())
+        write_report(options.html, found)
         print(f"wrote {options.html}")
     print(json.dumps({"benchmark": "crosswire.clients.bench", **without_curves(found)}))
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from pathlib import Path
 from typing import Any
 
 from crosswire.clients.access import VARIABLE
 from crosswire.clients.balance import Retries
 from crosswire.clients.errors import InputError
-from crosswire.clients.own_server import REPOSITORY, own_server
-from crosswire.clients.sync_client import DEADLINE_S, Predictor
+from crosswire.clients.own_server import REPOSITORY
+from crosswire.clients.sync_client import TIMEOUT_S, Predictor
 from crosswire.contract.command_line import add_renamed
 
 DEFAULT_URL = "grpc://127.0.0.1:8001"
@@ -48,7 +47,7 @@ def add_timeout_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout",
         type=float,
-        default=DEADLINE_S,
+        default=TIMEOUT_S,
         metavar="SECONDS",
         help="longest time for one request, all attempts together (default: %(default)g)",
     )
@@ -75,6 +74,6 @@ def access_of(options: argparse.Namespace) -> dict[str, Any]:
     return {"api_key": key, "ca": options.ca}
 
 
-def server_of(options: argparse.Namespace) -> contextlib.AbstractContextManager[str]:
-    """Return the address that the options name, or a server of one's own for as long as it is needed."""
-    return contextlib.nullcontext(options.url) if options.url else own_server(options.repository)
+def call_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments by which functions like `predict_folder` find their server and ask it."""
+    return {"repository": options.repository, "timeout": options.timeout, **access_of(options)}

@@ -1,11 +1,11 @@
-"""`predict`: pictures or a clip to files with what the server made of them."""
+"""`predict`: images or a clip to files with what the server made of them."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,12 @@ from crosswire.clients.commands.connection import add_connection_options, connec
 from crosswire.clients.commands.named_files import add_named_files
 from crosswire.clients.errors import InputError
 from crosswire.clients.files import prepare_folder
-from crosswire.clients.inputs.images import PICTURE_ENDINGS
+from crosswire.clients.inputs.images import IMAGE_ENDINGS
+from crosswire.clients.session import check_inputs
 from crosswire.clients.sync_client import Predictor
-from crosswire.clients.tasks.classification import Classification
-from crosswire.clients.tasks.request import check_inputs
-from crosswire.clients.tasks.segmentation import Segmentation
-from crosswire.clients.tasks.translation import Translation
+from crosswire.clients.tasks.result import Result
+from crosswire.clients.tasks.segmentation import TASK
 from crosswire.contract.wire_names import DEPTH, RGB
-
-Result = Segmentation | Classification | Translation
 
 
 def add_to(commands: Any) -> None:
@@ -32,12 +29,12 @@ def add_to(commands: Any) -> None:
     """
     parser = commands.add_parser(
         "predict",
-        help="ask about two pictures, a clip, or pictures by domain",
-        description="RGB DEPTH: label the pixels of a pair. CLIP: say what happens in it. --input: pictures by domain.",
+        help="ask about two images, a clip, or images by domain",
+        description="RGB DEPTH: label the pixels of a pair. CLIP: say what happens in it. --input: images by domain.",
     )
     parser.add_argument("files", type=Path, nargs="*", metavar="FILE", help="RGB and DEPTH, or one CLIP")
     add_named_files(
-        parser, "DOMAIN=FILE", "picture of one input domain of the pipeline, for example texture=FILE; one for each"
+        parser, "DOMAIN=FILE", "image of one input domain of the pipeline, for example texture=FILE; one for each"
     )
     parser.add_argument("--pipeline", metavar="NAME", help="pipeline to ask (default: the only one for the task)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
@@ -45,7 +42,7 @@ def add_to(commands: Any) -> None:
         "--depth-units-per-metre",
         type=float,
         metavar="UNITS",
-        help="what one metre counts in the depth picture (default: 1000, millimetres)",
+        help="what one metre counts in the depth image (default: 1000, millimetres)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     add_connection_options(parser)
@@ -69,10 +66,10 @@ def run(options: argparse.Namespace) -> None:
 def check_files(files: list[Path], inputs: dict[str, Path]) -> None:
     """Raise `InputError` unless the files say what is asked."""
     if inputs and files:
-        raise InputError(f"{files[0]} came beside --input; name every picture by --input DOMAIN=FILE")
+        raise InputError(f"{files[0]} came beside --input; name every image by --input DOMAIN=FILE")
     if not inputs and not 1 <= len(files) <= 2:
         raise InputError(f"{len(files)} files came; name RGB and DEPTH, or one CLIP, or --input DOMAIN=FILE for each")
-    if len(files) == 1 and files[0].suffix.lower() in PICTURE_ENDINGS:
+    if len(files) == 1 and files[0].suffix.lower() in IMAGE_ENDINGS:
         raise InputError(f"{files[0]} came alone; name its DEPTH too, or say what it is: --input rgb={files[0]}")
 
 
@@ -87,7 +84,7 @@ def _ask(predictor: Predictor, options: argparse.Namespace) -> Result:
     if pair or pipeline is not None:
         found = predictor.named_pipeline(pipeline)
         check_inputs(found, inputs)
-        pair = pair and found.task == "segmentation"
+        pair = pair and found.task == TASK
     if pair:
         rgb, depth = inputs.get(RGB), inputs.get(DEPTH)
         return predictor.segment(rgb, depth, depth_units_per_metre=units, pipeline=pipeline)
@@ -100,59 +97,16 @@ def as_text(result: Result, files: Mapping[str, Path]) -> str:
     lines += [f"wrote {path}" for path in files.values()]
     times = result.timings
     lines.append(f"{result.pipeline} answered in {times.request_ms:.0f} ms, {times.total_ms:.0f} ms in all")
-    return "\n".join([*_found(result), *lines])
+    return "\n".join([*result.as_lines(), *lines])
 
 
 def as_json(result: Result, files: Mapping[str, Path]) -> str:
     """Return the same as one JSON object on one line."""
     said = {
         "pipeline": result.pipeline,
-        **_figures(result),
+        **result.figures(),
         "warnings": result.warnings,
         "files": {kind: str(path) for kind, path in files.items()},
         "timings": dataclasses.asdict(result.timings),
     }
     return json.dumps(said, ensure_ascii=False)
-
-
-def _figures(result: Result) -> dict[str, Any]:
-    """Return what only results of a kind have, for JSON."""
-    match result:
-        case Segmentation():
-            return {
-                "shares": result.shares,
-                "confidences": result.confidences,
-                "mean_confidence": result.mean_confidence,
-            }
-        case Classification():
-            probabilities = dict(result.top(len(result.class_names)))
-            return {"probabilities": probabilities, "modalities": result.modalities}
-        case Translation():
-            return {"streams": result.streams, "shares": result.shares}
-
-
-def _found(result: Result) -> list[str]:
-    """Return what only results of a kind have, in lines for people, the largest share first."""
-    match result:
-        case Segmentation():
-            return _classes(result)
-        case Classification():
-            return [*_shares(result.top()), f"used: {' and '.join(result.modalities)}"]
-        case Translation():
-            made = f"made {', '.join(result.pictures)} from {' and '.join(result.streams)}"
-            return [*_shares(result.shares.items()), made]
-
-
-def _classes(result: Segmentation) -> list[str]:
-    """Return a table of the classes that were found."""
-    found = sorted(((share, name) for name, share in result.shares.items() if share > 0), reverse=True)
-    width = max(len("class"), *(len(name) for _, name in found))
-    lines = [f"{'class':<{width}}   share  confidence"]
-    for share, name in found:
-        confidence = result.confidences.get(name)
-        lines.append(f"{name:<{width}}  {share:6.1%}  {'-' if confidence is None else format(confidence, '.2f'):>10}")
-    return lines
-
-
-def _shares(shares: Iterable[tuple[str, float]]) -> list[str]:
-    return [f"{name:<20} {share:6.1%}" for name, share in shares]

@@ -1,4 +1,4 @@
-"""The options of commands that play or label recorded pictures."""
+"""The options of commands that play or label recorded images."""
 
 from __future__ import annotations
 

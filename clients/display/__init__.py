@@ -1,1 +1,1 @@
-"""Pictures for people: class colours over an image, depth in colours, a contact sheet."""
+"""Images for people: class colours over an image, depth in colours, a contact sheet."""

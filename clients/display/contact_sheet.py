@@ -1,4 +1,4 @@
-"""A contact sheet: one row per scene, one column per picture, the classes below.
+"""A contact sheet: one row per scene, one column per image, the classes below.
 
 The sheet is laid out from top to bottom in three bands: column titles, rows, legend. All sizes are in pixels.
 """
@@ -35,10 +35,10 @@ class ContactSheetRow:
 
     Attributes:
         title: name of the scene.
-        rgb: the colour picture.
+        rgb: the colour image.
         depth: metres, [H, W]; 0 is a hole and comes out black.
-        overlay: the prediction over the picture.
-        truth: the true labels over the picture, if known.
+        overlay: the prediction over the image.
+        truth: the true labels over the image, if known.
         captions: short facts under the row, for example `("mIoU 0.71", "84 ms", "confidence 0.93")`.
         notice: a warning that stands out, for example `"out of the training domain"`.
     """
@@ -60,7 +60,7 @@ def contact_sheet(rows: Sequence[ContactSheetRow], legend: Sequence[tuple[str, C
         legend: class names with their RGB colours, 0..255, drawn below the rows.
 
     Returns:
-        RGB picture, white background.
+        RGB image, white background.
 
     Raises:
         InputError: there is no row.
@@ -90,17 +90,17 @@ def _heading(width: int, columns: int) -> Image.Image:
 
 
 def _row(row: ContactSheetRow, width: int, columns: int, *, last: bool) -> Image.Image:
-    pictures = [row.rgb, colour_depth(row.depth), row.overlay, row.truth][:columns]
+    images = [row.rgb, colour_depth(row.depth), row.overlay, row.truth][:columns]
     height = max(1, round(CELL_WIDTH * row.rgb.height / row.rgb.width))
     facts_top = height + 14
     bottom = facts_top + 34
     band = Image.new("RGB", (width, bottom + (8 if last else 30)), "white")
     draw = ImageDraw.Draw(band)
-    for column, picture in enumerate(pictures):
-        if picture is None:
+    for column, image in enumerate(images):
+        if image is None:
             _empty_cell(draw, _left(column), height)
         else:
-            band.paste(_scaled(picture, CELL_WIDTH, height), (_left(column), 0))
+            band.paste(_scaled(image, CELL_WIDTH, height), (_left(column), 0))
     left = float(MARGIN)
     draw.text((left, facts_top), row.title, font=_font(19), fill=_INK)
     left += _font(19).getlength(row.title) + 22
@@ -150,11 +150,11 @@ def _empty_cell(draw: ImageDraw.ImageDraw, left: int, height: int) -> None:
     draw.text((left + CELL_WIDTH / 2, height / 2), "no ground truth", font=_font(15), fill=_GREY, anchor="mm")
 
 
-def _scaled(picture: Image.Image, width: int, height: int) -> Image.Image:
-    """Scale a picture into a cell; small ones are enlarged without blur, so that single pixels stay visible."""
-    enlarge = picture.width < width
+def _scaled(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Scale an image into a cell; small ones are enlarged without blur, so that single pixels stay visible."""
+    enlarge = image.width < width
     filter_ = Image.Resampling.NEAREST if enlarge else Image.Resampling.LANCZOS
-    return picture.convert("RGB").resize((width, height), filter_)
+    return image.convert("RGB").resize((width, height), filter_)
 
 
 def _left(column: int) -> int:

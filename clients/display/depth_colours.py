@@ -17,7 +17,7 @@ _PERCENTILES: Final = (1.0, 99.0)
 
 
 def colour_depth(metres: NDArray[Any]) -> Image.Image:
-    """Return a depth map, [H, W] in metres, as an RGB picture of the same size; 0 and anything not finite is a hole."""
+    """Return a depth map, [H, W] in metres, as an RGB image of the same size; 0 and anything not finite is a hole."""
     readings = np.isfinite(metres) & (metres > 0)
     colours = np.zeros((*metres.shape, 3), dtype=np.uint8)
     if readings.any():
@@ -30,7 +30,7 @@ def colour_depth(metres: NDArray[Any]) -> Image.Image:
 
 
 def shade_depth(values: NDArray[Any]) -> Image.Image:
-    """Return a depth picture, [H, W] in any unit, as RGB shades of grey: near is light, holes (0) are black."""
+    """Return a depth image, [H, W] in any unit, as RGB shades of grey: near is light, holes (0) are black."""
     plain = values.astype(np.float32)
     readings = plain[plain > 0]
     near, far = np.percentile(readings, _PERCENTILES) if readings.size else (0.0, 1.0)

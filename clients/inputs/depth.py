@@ -26,19 +26,19 @@ _ALLOWED = "allowed are uint16 [height, width] in units of your own or a float a
 
 @dataclass(frozen=True)
 class DepthImage:
-    """A depth picture to send.
+    """A depth image to send.
 
     Attributes:
-        picture: 16-bit PNG with one channel; 0 is no reading.
+        image: 16-bit PNG with one channel; 0 is no reading.
         units_per_metre: what one metre counts in it, or None for the server's default of 1000.
     """
 
-    picture: EncodedImage
+    image: EncodedImage
     units_per_metre: float | None
 
 
 def check_units(units_per_metre: float | None) -> None:
-    """Raise `InputError` unless a scale of depth pictures makes sense; None is the server's default."""
+    """Raise `InputError` unless a scale of depth images makes sense; None is the server's default."""
     number = isinstance(units_per_metre, numbers.Real) and math.isfinite(units_per_metre) and units_per_metre > 0
     if units_per_metre is not None and not number:
         raise InputError(
@@ -47,12 +47,12 @@ def check_units(units_per_metre: float | None) -> None:
 
 
 def depth_image(source: Source, units_per_metre: float | None = None) -> DepthImage:
-    """Return the depth picture to send.
+    """Return the depth image to send.
 
     Args:
         source: path or bytes of a 16-bit PNG; a Pillow image of mode I;16, I or F; or an array, uint16 [H, W] in
             units of `units_per_metre`, or floating point [H, W] in metres, 0..65.535.
-        units_per_metre: what one metre counts in an integer picture; None means 1000. Must be None for floats.
+        units_per_metre: what one metre counts in an integer image; None means 1000. Must be None for floats.
 
     Raises:
         InputError: the source is none of these, a value does not fit, or the unit makes no sense.
@@ -119,4 +119,4 @@ def _checked_png(data: bytes, label: str) -> EncodedImage:
     if bits != 16 or colour_type != 0:
         channels = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGBA"}.get(colour_type, "unknown")
         raise InputError(f"{label} is a PNG of {bits} bits ({channels}); {_REMEDY}")
-    return header.picture
+    return header.image

@@ -1,4 +1,4 @@
-"""From whatever the user has to the two encoded pictures that travel.
+"""From whatever the user has to the encoded images that travel.
 
 Files and bytes are sent as they are; their header is read here, so that a wrong file is named before anything is sent.
 Pillow images and arrays are encoded as PNG, which loses nothing.
@@ -24,7 +24,7 @@ Source: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 """A path, the bytes of a file, a Pillow image or an array."""
 
 ASPECT_TOLERANCE = 0.01
-PICTURE_ENDINGS = (".jpg", ".jpeg", ".png")
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
 _FORMATS = ("JPEG", "PNG")
 _REMEDY = "send a JPEG or PNG file of 8 bits per channel"
 _COLOUR_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
@@ -32,7 +32,7 @@ _COLOUR_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbC
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """An encoded picture.
+    """An encoded image.
 
     Attributes:
         data: the bytes of a JPEG or PNG file.
@@ -51,21 +51,21 @@ class EncodedImage:
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of an encoded picture says.
+    """What the header of an encoded image says.
 
     Attributes:
-        picture: the picture with its size.
+        image: the image with its size.
         format: `"JPEG"` or `"PNG"`.
         mode: Pillow's name of the pixel format: `"RGB"`, `"I;16"`, ...
     """
 
-    picture: EncodedImage
+    image: EncodedImage
     format: str
     mode: str
 
 
 def colour_image(source: Source) -> EncodedImage:
-    """Return the colour picture to send; an EXIF orientation in it turns nothing, because depth has none to match.
+    """Return the colour image to send; an EXIF orientation in it turns nothing, because depth has none to match.
 
     Args:
         source: path or bytes of a JPEG or PNG; a Pillow image; or an array, uint8 [H, W, 3], RGB.
@@ -75,7 +75,7 @@ def colour_image(source: Source) -> EncodedImage:
     """
     if isinstance(source, Image.Image):
         if source.mode not in _COLOUR_MODES:
-            raise InputError(f"rgb: a Pillow image of mode {source.mode} is no colour picture; convert it to mode RGB")
+            raise InputError(f"rgb: a Pillow image of mode {source.mode} is no colour image; convert it to mode RGB")
         return encode_png(source.convert("RGB"))
     if isinstance(source, np.ndarray):
         if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or source.size == 0:
@@ -84,12 +84,12 @@ def colour_image(source: Source) -> EncodedImage:
     data, label = read_source(source, RGB)
     header = read_header(data, label, _REMEDY)
     if header.mode not in _COLOUR_MODES:
-        raise InputError(f"{label} is a {header.format} of mode {header.mode}, no colour picture; {_REMEDY}")
-    return header.picture
+        raise InputError(f"{label} is a {header.format} of mode {header.mode}, no colour image; {_REMEDY}")
+    return header.image
 
 
 def check_registered(rgb: EncodedImage, depth: EncodedImage) -> None:
-    """Refuse a depth picture that cannot lie on its colour picture.
+    """Refuse a depth image that cannot lie on its colour image.
 
     Raises:
         InputError: the aspect ratios differ by more than `ASPECT_TOLERANCE` and rounding to whole pixels explain.
@@ -99,7 +99,7 @@ def check_registered(rgb: EncodedImage, depth: EncodedImage) -> None:
     if abs(math.log(ratio)) > max(ASPECT_TOLERANCE, rounding):
         raise InputError(
             f"depth of {depth} has another aspect ratio than rgb of {rgb}; depth must be registered to the colour "
-            "picture: send both at the same size, or depth scaled evenly"
+            "image: send both at the same size, or depth scaled evenly"
         )
 
 
@@ -110,7 +110,7 @@ def read_source(source: object, what: str) -> tuple[bytes, str]:
         InputError: the file cannot be read, or the source is of a kind that cannot be sent.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return bytes(source), f"{what}: the picture"
+        return bytes(source), f"{what}: the image"
     if not isinstance(source, (str, os.PathLike)):
         raise InputError(
             f"{what}: came {type(source).__name__}; allowed are a path, bytes, a Pillow image or a numpy array"
@@ -123,7 +123,7 @@ def read_source(source: object, what: str) -> tuple[bytes, str]:
 
 
 def read_header(data: bytes, label: str, remedy: str) -> Header:
-    """Read the header of an encoded picture; the pixels are not decoded.
+    """Read the header of an encoded image; the pixels are not decoded.
 
     Args:
         data: the bytes of a file.
@@ -139,7 +139,7 @@ def read_header(data: bytes, label: str, remedy: str) -> Header:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             return Header(EncodedImage(data, image.width, image.height), str(image.format), image.mode)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"{label} has too many pixels ({error}); send a smaller picture") from error
+        raise InputError(f"{label} has too many pixels ({error}); send a smaller image") from error
     except (OSError, SyntaxError, LookupError, TypeError, ValueError, ArithmeticError) as error:
         raise InputError(f"{label} is neither JPEG nor PNG; {remedy}") from error
 

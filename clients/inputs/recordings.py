@@ -1,7 +1,7 @@
 """Recordings of two sensors in TUM's layout.
 
 A recording is a folder with `rgb.txt` and `depth.txt`, whose lines are `TIMESTAMP FILE`, seconds and a path
-(https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats). Camera and depth sensor tick on their own, so pictures
+(https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats). Camera and depth sensor tick on their own, so images
 are associated by time stamp; depth counts 5000 units per metre.
 """
 
@@ -21,7 +21,7 @@ _LISTS = ("rgb.txt", "depth.txt")
 
 @dataclass(frozen=True)
 class Stamped:
-    """One picture of one sensor.
+    """One image of one sensor.
 
     Attributes:
         time_s: when it was taken, seconds.
@@ -47,7 +47,7 @@ def read_recording(folder: Path, longest_gap_s: float = LONGEST_GAP_S) -> tuple[
         longest_gap_s: how far the time stamps of a pair may lie apart.
 
     Returns:
-        Colour and depth picture of every pair in the order of time, and how many colour pictures have no partner.
+        Colour and depth image of every pair in the order of time, and how many colour images have no partner.
 
     Raises:
         InputError: a list cannot be read, or there is no pair.
@@ -56,7 +56,7 @@ def read_recording(folder: Path, longest_gap_s: float = LONGEST_GAP_S) -> tuple[
     near = associate([one.time_s for one in colours], [one.time_s for one in depths], longest_gap_s)
     if not near:
         raise InputError(
-            f"{folder}: no two of {len(colours)} colour and {len(depths)} depth pictures lie within "
+            f"{folder}: no two of {len(colours)} colour and {len(depths)} depth images lie within "
             f"{1e3 * longest_gap_s:g} ms; allow more with --longest-gap"
         )
     return [(colours[one], depths[other]) for one, other in near], len(colours) - len(near)
@@ -94,7 +94,7 @@ def associate(first: Sequence[float], second: Sequence[float], longest_gap_s: fl
 
 
 def _read_list(path: Path) -> list[Stamped]:
-    """Return the pictures that a list names."""
+    """Return the images that a list names."""
     found = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -17,13 +17,13 @@ def bytes_tensor(data: bytes) -> NDArray[np.object_]:
 
 
 def units_tensor(units_per_metre: float) -> NDArray[np.float32]:
-    """Return what one metre counts in a depth picture, float32 [1, 1]."""
+    """Return what one metre counts in a depth image, float32 [1, 1]."""
     return np.array([[units_per_metre]], dtype=np.float32)
 
 
 def depth_tensors(depth: DepthImage) -> dict[str, NDArray[Any]]:
-    """Return a depth picture by tensor name, and its unit unless that is the server's default."""
-    tensors: dict[str, NDArray[Any]] = {DEPTH_IMAGE: bytes_tensor(depth.picture.data)}
+    """Return a depth image by tensor name, and its unit unless that is the server's default."""
+    tensors: dict[str, NDArray[Any]] = {DEPTH_IMAGE: bytes_tensor(depth.image.data)}
     if depth.units_per_metre is not None:
         tensors[DEPTH_UNITS] = units_tensor(depth.units_per_metre)
     return tensors

@@ -1,1 +1,1 @@
-"""One file per task: what is sent to a pipeline, and what its answer means."""
+"""One file per task: its request and its result; `result` is what all results have in common."""

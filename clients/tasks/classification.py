@@ -1,9 +1,8 @@
-"""A clip in, probabilities out: the question, and what a pipeline answered."""
+"""Classification: a clip in, probabilities of classes out; the request, and its result."""
 
 from __future__ import annotations
 
 import io
-import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -16,11 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from crosswire.clients.errors import InputError, InternalServerError
-from crosswire.clients.files import prepare_folder, write_whole
 from crosswire.clients.inputs.tensors import bytes_tensor
-from crosswire.clients.tasks.request import Arrays, Request
-from crosswire.clients.tasks.segmentation import Timings
-from crosswire.clients.tasks.segmentation_answer import only, read_summary
+from crosswire.clients.session import Request, Timings
+from crosswire.clients.tasks.result import read_summary, save_files, share_lines, single_value
+from crosswire.clients.transport.base import Tensors
 from crosswire.contract import PipelineDescription
 from crosswire.contract.wire_names import CLIP, FRAMES, MODALITIES, PROBABILITIES, STRIP_PNG, SUMMARY, WAVEFORM
 
@@ -57,33 +55,31 @@ class Classification:
         return [(self.class_names[index], float(self.probabilities[index])) for index in order]
 
     def strip(self) -> Image.Image:
-        """Return the picture of what was seen and heard.
+        """Return the image of what was seen and heard.
 
         Raises:
             InputError: it was not asked for.
         """
         if self.strip_png is None:
-            raise InputError("there is no picture of bare tensors, or of a clip that was sent with strip=False")
+            raise InputError("there is no image of bare tensors, or of a clip that was sent with strip=False")
         return Image.open(io.BytesIO(self.strip_png))
 
     def save(self, folder: str | os.PathLike[str], stem: str) -> dict[str, Path]:
-        """Write `<stem>.json`, and `<stem>.strip.png` where there is one; returns them as `answer` and `strip`.
-
-        Raises:
-            OutputError: the folder cannot be made or written to.
-        """
-        place = prepare_folder(folder)
-        said = {
-            "pipeline": self.pipeline,
-            "probabilities": dict(self.top(len(self.class_names))),
-            "modalities": self.modalities,
-            **self.summary,
+        """Write `<stem>.json` as `answer`, and `<stem>.strip.png` as `strip` where there is one; see `Result.save`."""
+        files: dict[str, tuple[str, Any]] = {
+            "answer": ("json", {"pipeline": self.pipeline, **self.figures(), **self.summary})
         }
-        text = json.dumps(said, indent=1, ensure_ascii=False) + "\n"
-        files = {"answer": write_whole(place / f"{stem}.json", text.encode())}
         if self.strip_png is not None:
-            files["strip"] = write_whole(place / f"{stem}.strip.png", self.strip_png)
-        return files
+            files["strip"] = ("strip.png", self.strip_png)
+        return save_files(folder, stem, files)
+
+    def figures(self) -> dict[str, Any]:
+        """Return all probabilities, the largest first, and what was used, as plain JSON types."""
+        return {"probabilities": dict(self.top(len(self.class_names))), "modalities": self.modalities}
+
+    def as_lines(self) -> list[str]:
+        """Return the likeliest classes, and what was used."""
+        return [*share_lines(self.top()), f"used: {' and '.join(self.modalities)}"]
 
 
 def classification_request(
@@ -150,21 +146,21 @@ def tensors_request(
     return Request(TASK, pipeline, inputs, (PROBABILITIES, MODALITIES), (), _read, 0.0, direct=True)
 
 
-def _read(chosen: PipelineDescription, answers: Arrays, timings: Callable[[], Timings]) -> Classification:
-    """Read an answer."""
-    probabilities = answers[PROBABILITIES]
-    if probabilities.shape != (1, len(chosen.classes)):
+def _read(pipeline: PipelineDescription, tensors: Tensors, timings: Callable[[], Timings]) -> Classification:
+    """Read the result of a classification pipeline, or of its network."""
+    probabilities = tensors[PROBABILITIES]
+    if probabilities.shape != (1, len(pipeline.classes)):
         raise InternalServerError(
-            f"the server's probabilities are {list(probabilities.shape)}, but there are {len(chosen.classes)} classes"
+            f"the server's probabilities are {list(probabilities.shape)}, but there are {len(pipeline.classes)} classes"
         )
-    said = read_summary(only(answers[SUMMARY], SUMMARY)) if SUMMARY in answers else {}
+    summary = read_summary(single_value(tensors[SUMMARY], SUMMARY)) if SUMMARY in tensors else {}
     return Classification(
-        pipeline=chosen.name,
-        class_names=chosen.classes,
+        pipeline=pipeline.name,
+        class_names=pipeline.classes,
         probabilities=probabilities[0].astype(np.float32),
-        modalities=tuple(only(answers[MODALITIES], MODALITIES).decode().split("+")),
-        warnings=tuple(map(str, said.get("warnings", ()))),
-        summary=said,
+        modalities=tuple(single_value(tensors[MODALITIES], MODALITIES).decode().split("+")),
+        warnings=tuple(map(str, summary.get("warnings", ()))),
+        summary=summary,
         timings=timings(),
-        strip_png=only(answers[STRIP_PNG], STRIP_PNG) if STRIP_PNG in answers else None,
+        strip_png=single_value(tensors[STRIP_PNG], STRIP_PNG) if STRIP_PNG in tensors else None,
     )

@@ -1,9 +1,10 @@
-"""What both protocols promise, and the errors that they share."""
+"""What can be asked of a server, what both protocols promise, and the errors that they share."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,45 @@ from crosswire.clients.errors import DeadlineExceeded, InternalServerError, Serv
 Tensors = Mapping[str, NDArray[Any]]
 Send = Callable[[], Awaitable[object]]
 PROBE_S: Final = 2.0
-"""Longest wait for an answer to "are you there?"."""
+"""Longest wait for an answer to whether a server is ready."""
+
+
+@dataclass(frozen=True, eq=False)
+class Infer:
+    """Running a model; see `Transport.infer`."""
+
+    model: str
+    inputs: Tensors
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FetchConfig:
+    """Asking for a model's configuration; see `Transport.config`."""
+
+    model: str
+
+
+@dataclass(frozen=True)
+class ListModels:
+    """Asking for the names of all ready models; see `Transport.models`."""
+
+
+@dataclass(frozen=True)
+class FetchStatistics:
+    """Asking for the statistics of all models; see `Transport.statistics`."""
+
+
+@dataclass(frozen=True)
+class IsReady:
+    """Asking whether a server is ready; see `Transport.ready`."""
+
+
+Operation: TypeAlias = "Infer | FetchConfig | ListModels | FetchStatistics | IsReady"
 
 
 class Transport(Protocol):
-    """Carries tensors to a server that speaks KServe v2 and brings answers back.
+    """Carries tensors to a server that speaks KServe v2 and brings those of its response back.
 
     Every method but `ready` and `close` raises a subclass of `crosswire.clients.errors.ServerError`, never an error of
     the library below, and may be called from several threads.
@@ -31,7 +66,7 @@ class Transport(Protocol):
             model: name of the model.
             inputs: arrays by tensor name, batch axis included; dtype `object` holding `bytes` travels as BYTES.
             outputs: the tensors wanted.
-            timeout: seconds until the answer must be here.
+            timeout: seconds until the response must be here.
         """
         ...
 
@@ -71,7 +106,7 @@ class AsyncTransport(Protocol):
     def repeated(self, model: str, inputs: Tensors, outputs: Sequence[str], timeout: float) -> Send:
         """Return a function that runs a model on the same inputs at every call, for measurements.
 
-        The request is packed once, and an answer is received whole but not unpacked: what the client does to either
+        The request is packed once, and a response is received whole but not unpacked: what the client does to either
         would take from a server on the same cores. It raises like `infer`.
         """
         ...
@@ -121,9 +156,9 @@ def unreachable(address: Address, reason: object) -> ServerUnreachable:
 
 
 def late(address: Address, timeout: float) -> DeadlineExceeded:
-    """Return the error for an answer that did not come in time."""
+    """Return the error for a response that did not come in time."""
     return DeadlineExceeded(
-        f"the server at {address} gave no answer within {timeout:.3g} s; allow more time or look at its load"
+        f"the server at {address} gave no response within {timeout:.3g} s; allow more time or look at its load"
     )
 
 
@@ -136,13 +171,13 @@ def collect(result: Any, outputs: Sequence[str], address: Address) -> dict[str, 
     """Take the wanted tensors from a result of either library.
 
     Raises:
-        ServerFailed: one of them is missing.
+        InternalServerError: one of them is missing.
     """
     arrays: dict[str, NDArray[Any]] = {}
     for name in outputs:
         array = result.as_numpy(name)
         if array is None:
-            raise failed(address, f"the answer lacks the tensor {name!r}")
+            raise failed(address, f"the response lacks the tensor {name!r}")
         arrays[name] = np.asarray(array)
     return arrays
 

@@ -28,7 +28,7 @@ from crosswire.clients.transport.base import (
 )
 
 _CHANNEL: Final = (
-    ("grpc.max_send_message_length", triton.MAX_GRPC_MESSAGE_SIZE),  # pictures are larger than gRPC's 4 MB
+    ("grpc.max_send_message_length", triton.MAX_GRPC_MESSAGE_SIZE),  # images are larger than gRPC's 4 MB
     ("grpc.max_receive_message_length", triton.MAX_GRPC_MESSAGE_SIZE),
     ("grpc.initial_reconnect_backoff_ms", 100),  # a restarted server is found again soon
     ("grpc.max_reconnect_backoff_ms", 500),
@@ -53,8 +53,8 @@ class GrpcTransport:
 
     def config(self, model: str, timeout: float) -> dict[str, Any]:
         """Return a model's configuration; see `Transport.config`."""
-        answer = self._call(self._client.get_model_config, timeout, model_name=model, as_json=True)
-        config: dict[str, Any] = answer["config"]
+        response = self._call(self._client.get_model_config, timeout, model_name=model, as_json=True)
+        config: dict[str, Any] = response["config"]
         return config
 
     def models(self, timeout: float) -> tuple[str, ...]:
@@ -63,8 +63,8 @@ class GrpcTransport:
 
     def statistics(self, timeout: float, model: str = "") -> list[dict[str, Any]]:
         """Return Triton's statistics; see `Transport.statistics`."""
-        answer = self._call(self._client.get_inference_statistics, timeout, model_name=model, as_json=True)
-        return list(with_numbers(answer.get("model_stats", [])))
+        response = self._call(self._client.get_inference_statistics, timeout, model_name=model, as_json=True)
+        return list(with_numbers(response.get("model_stats", [])))
 
     def ready(self, timeout: float) -> bool:
         """Say whether the server is ready; see `Transport.ready`."""
@@ -116,8 +116,8 @@ class AsyncGrpcTransport:
 
     async def config(self, model: str, timeout: float) -> dict[str, Any]:
         """Return a model's configuration; see `Transport.config`."""
-        answer = await self._call(self._client.get_model_config, timeout, model_name=model, as_json=True)
-        config: dict[str, Any] = answer["config"]
+        response = await self._call(self._client.get_model_config, timeout, model_name=model, as_json=True)
+        config: dict[str, Any] = response["config"]
         return config
 
     async def models(self, timeout: float) -> tuple[str, ...]:
@@ -126,8 +126,8 @@ class AsyncGrpcTransport:
 
     async def statistics(self, timeout: float, model: str = "") -> list[dict[str, Any]]:
         """Return Triton's statistics; see `Transport.statistics`."""
-        answer = await self._call(self._client.get_inference_statistics, timeout, model_name=model, as_json=True)
-        return list(with_numbers(answer.get("model_stats", [])))
+        response = await self._call(self._client.get_inference_statistics, timeout, model_name=model, as_json=True)
+        return list(with_numbers(response.get("model_stats", [])))
 
     async def ready(self, timeout: float) -> bool:
         """Say whether the server is ready; see `Transport.ready`."""

@@ -42,7 +42,7 @@ from crosswire.clients.transport.base import (
 _KEEP_ALIVE_S: Final = 30.0  # shorter than the server's 75 s, so that it never closes a connection just being used
 _HEADER_LENGTH: Final = "Inference-Header-Content-Length"
 _LONGEST_REASON: Final = 500
-Answer = TypeVar("Answer")
+ResultT = TypeVar("ResultT")
 _Reply = tuple[bytes, Mapping[str, str]]
 
 
@@ -64,7 +64,7 @@ class AsyncHttpTransport:
             result = triton.InferenceServerClient.parse_response_body(data, header_length=length)
             return collect(result, outputs, self._address)
         except (InferenceServerException, ValueError, KeyError, TypeError) as error:
-            raise failed(self._address, f"its answer cannot be read ({error})") from error
+            raise failed(self._address, f"its response cannot be read ({error})") from error
 
     def repeated(
         self, model: str, inputs: Tensors, outputs: Sequence[str], timeout: float
@@ -130,26 +130,26 @@ class AsyncHttpTransport:
     async def _call(
         self, method: str, path: str, timeout: float, body: bytes | None = None, headers: Mapping[str, str] = {}
     ) -> _Reply:
-        """Ask and read the whole answer before the deadline; returns body and headers."""
+        """Send a request and read the whole response before the timeout; returns body and headers."""
         limit = aiohttp.ClientTimeout(total=timeout)
         url = f"{self._address}{path}"
         sent = None if body is None else io.BytesIO(body)  # sent in pieces, so that the loop goes on meanwhile
         try:
-            async with self._session.request(method, url, data=sent, headers=headers, timeout=limit) as answer:
-                data = await answer.read()
-                answer.raise_for_status()
-                return data, answer.headers
+            async with self._session.request(method, url, data=sent, headers=headers, timeout=limit) as response:
+                data = await response.read()
+                response.raise_for_status()
+                return data, response.headers
         except asyncio.TimeoutError as error:
             raise late(self._address, timeout) from error
         except aiohttp.ClientResponseError as error:
             if error.history or error.headers is None:  # not even a status line
-                raise unreachable(self._address, "its answer is no HTTP") from error
+                raise unreachable(self._address, "its response is no HTTP") from error
             raise _translated(error.status, data, self._address, timeout) from error
         except (aiohttp.ClientError, OSError) as error:
             raise unreachable(self._address, _reason(error)) from error
 
     def _unreadable(self, reason: object) -> ServerError:
-        error = failed(self._address, f"its answer cannot be read ({reason})")
+        error = failed(self._address, f"its response cannot be read ({reason})")
         error.__cause__ = ValueError(str(reason))
         return error
 
@@ -194,7 +194,7 @@ class HttpTransport:
             thread.join()
             loop.close()
 
-    def _run(self, call: Coroutine[Any, Any, Answer]) -> Answer:
+    def _run(self, call: Coroutine[Any, Any, ResultT]) -> ResultT:
         """Run a call in the loop and wait; an interrupt cancels it."""
         with self._lock:  # so that `close` comes before it or finds it
             future = asyncio.run_coroutine_threadsafe(call, self._running())

@@ -73,7 +73,7 @@ def test_clips_and_translations_are_answered_as_to_the_blocking_predictor(small:
                 await predictor.classify()
         with Predictor(small.grpc_url) as blocking:
             assert dict(blocking.classify(bell).top()) == pytest.approx(dict(heard.top()))
-            assert set(blocking.translate(pictures).pictures) == set(seen.pictures)
+            assert set(blocking.translate(pictures).images) == set(seen.images)
 
     asyncio.run(ask())
 

@@ -21,7 +21,7 @@ from crosswire.clients.__main__ import main
 from crosswire.clients.batch.items import find_items
 from crosswire.clients.batch.progress_log import ProgressLog
 from crosswire.clients.errors import InputError, OutputError
-from crosswire.clients.stream.frames import read_sequence
+from crosswire.clients.streaming.frames import read_sequence
 from crosswire.contract import PipelineDescription
 from tests.integration.clients.test_stream import LONELY, files_of_at_most, write_tum
 from tests.support.servers.pipelines import described
@@ -128,7 +128,7 @@ def test_a_refused_item_is_asked_about_again_once_its_files_are_repaired(
     assert main(["batch", *arguments]) == 1
     said = capsys.readouterr().out
     assert said.startswith("3 answered; 1 failed") and "repair the files and give the same command again" in said
-    assert "warning in 3 of 3 answers: depth_unit_suspect" in said
+    assert "warning in 3 of 3 results: depth_unit_suspect" in said
     for more, times in (([], 1), (["--again"], 2)):
         assert main(["batch", *arguments, *more]) == 1
         begun = [line["begin"] for line in lines(folder / "journal.jsonl") if "begin" in line]
@@ -238,7 +238,7 @@ def test_a_recording_is_a_batch_too_with_its_own_unit(
 ) -> None:
     write_tum(tmp_path / "desk", 5)
     assert main(["batch", str(tmp_path / "desk"), str(tmp_path / "out"), "--url", server.grpc_url]) == 0
-    assert f"; {LONELY} colour pictures had no depth close enough in time" in capsys.readouterr().out
+    assert f"; {LONELY} colour images had no depth close enough in time" in capsys.readouterr().out
     recording = read_sequence(tmp_path / "desk", pipeline("rgb_image", "depth_image"))
     results = lines(tmp_path / "out" / "results.jsonl")
     assert [line["stem"] for line in results] == [frame.name for frame in recording.frames]
@@ -316,7 +316,7 @@ def test_a_line_that_the_disk_took_in_part_is_cut_off_so_that_the_next_stands_al
 def test_a_file_that_is_no_journal_is_refused_and_left_alone(text: str, tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").write_text(text)
     for _ in range(2):
-        with pytest.raises(InputError, match="is no journal of a batch; name another folder, or remove the file"):
+        with pytest.raises(InputError, match="is no progress log of a batch; name another folder, or remove the file"):
             ProgressLog(tmp_path, {"pipeline": "p"})
     assert (tmp_path / "journal.jsonl").read_text() == text
 

@@ -15,7 +15,7 @@ from crosswire import ROOT
 from crosswire.clients.__main__ import main
 from crosswire.clients.errors import InputError
 from crosswire.clients.sync_client import Predictor
-from crosswire.clients.tasks.request import segmentation_request
+from crosswire.clients.tasks.segmentation import segmentation_request
 from crosswire.training.datasets.rooms import render
 from tests.support.servers.real import depth_png, jpeg
 
@@ -69,14 +69,14 @@ def complaint_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> st
         (["predict", "missing.mp4", "--out", "{out}"], "cannot read missing.mp4"),
         (["predict", "{rgb}", "{depth}"], "the following arguments are required: --out"),
         (["predict", "{rgb}", "{depth}", "--out", "{out}", "--timeout", "soon"], "invalid float value: 'soon'"),
-        (["predict", "{rgb}", "{depth}", "--out", "{out}", "--timeout", "0"], "deadline is 0.0 s"),
+        (["predict", "{rgb}", "{depth}", "--out", "{out}", "--timeout", "0"], "timeout is 0.0 s"),
         (
             ["predict", "{rgb}", "{depth}", "--out", "{out}", "--url", "host:1"],
             "does not start with grpc:// or http://",
         ),
         (["predict", "{rgb}.gone", "{depth}", "--out", "{out}"], "rgb: {rgb}.gone cannot be read"),
         (["predict", "{rgb}", "{out}", "--out", "{out}"], "depth: {out} cannot be read (Is a directory)"),
-        (["predict", "{depth}", "{depth}", "--out", "{out}"], "no colour picture; send a JPEG or PNG file of 8 bits"),
+        (["predict", "{depth}", "{depth}", "--out", "{out}"], "no colour image; send a JPEG or PNG file of 8 bits"),
         (
             ["predict", "{rgb}", "{rgb}", "--out", "{out}"],
             "is a PNG of 8 bits (RGB); send a PNG with one channel of 16",
@@ -129,14 +129,14 @@ def test_help_is_on_stdout_with_code_0(command: list[str], capsys: pytest.Captur
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "86401", "1e300"])
 @pytest.mark.parametrize("command", ["predict a.jpg b.png --out out", "batch . out", "stream .", "list", "bench"])
-def test_a_deadline_that_makes_no_sense_is_refused_by_every_command(
+def test_a_timeout_that_makes_no_sense_is_refused_by_every_command(
     command: str, seconds: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*command.split(), "--url", "grpc://127.0.0.1:1", f"--timeout={seconds}"]) == 2
-    assert f"deadline is {float(seconds)} s; send a number of seconds above 0, at most 86400" in capsys.readouterr().err
+    assert f"timeout is {float(seconds)} s; send a number of seconds above 0, at most 86400" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf"), 86401.0])
-def test_a_deadline_of_one_question_that_makes_no_sense_is_refused(seconds: float) -> None:
-    with Predictor("grpc://127.0.0.1:1") as predictor, pytest.raises(InputError, match="deadline is"):
+def test_a_timeout_of_one_request_that_makes_no_sense_is_refused(seconds: float) -> None:
+    with Predictor("grpc://127.0.0.1:1") as predictor, pytest.raises(InputError, match="timeout is"):
         predictor.ask(segmentation_request(jpeg(), depth_png()), timeout=seconds)

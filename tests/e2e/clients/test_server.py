@@ -25,7 +25,7 @@ from crosswire.clients import (
 )
 from crosswire.clients.__main__ import main
 from crosswire.clients.address import Address
-from crosswire.clients.tasks.segmentation_answer import SEGMENTATION_OUTPUTS
+from crosswire.clients.tasks.segmentation import SEGMENTATION_OUTPUTS
 from crosswire.clients.transport import open_transport
 from crosswire.contract.wire_names import CONFIDENCE_PNG, OVERLAY_PNG
 from crosswire.serving.processes.embedded import EmbeddedServer
@@ -194,7 +194,7 @@ def test_an_answer_that_comes_too_late_leaves_the_connection_usable(url: str) ->
     tensors = {name: np.array([[data]], np.object_) for name, data in inputs.items()}
     line = open_transport(Address.parse(url))
     model = next(name for name in line.models(60) if name.endswith("_image"))
-    with pytest.raises(DeadlineExceeded, match=r"no answer within 0\.01 s"):
+    with pytest.raises(DeadlineExceeded, match=r"no response within 0\.01 s"):
         line.infer(model, tensors, SEGMENTATION_OUTPUTS, 0.01)
     assert set(line.infer(model, tensors, ["summary"], 60)) == {"summary"}
     line.close()

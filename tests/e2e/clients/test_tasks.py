@@ -62,7 +62,7 @@ def test_pictures_are_translated_by_domain(url: str, tmp_path: Path) -> None:
     metres = np.full((HEIGHT, WIDTH), 1.5, np.float32)
     with Predictor(url) as predictor:
         found = predictor.translate({"texture": grey, "shade": grey, "depth": metres})
-        with pytest.raises(InputError, match="no picture came"):
+        with pytest.raises(InputError, match="no image came"):
             predictor.translate({})
         with pytest.raises(InputError, match=r"has no input 'textur'; it has: texture, shade, depth$"):
             predictor.translate({"textur": grey, "shade": grey, "depth": metres})
@@ -71,11 +71,11 @@ def test_pictures_are_translated_by_domain(url: str, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="shade: pipeline 'rooms_small_image' cannot do without; send it"):
             predictor.translate({"texture": grey})
     assert found.streams == ("texture", "shade", "depth") and found.warnings == ()
-    assert sorted(found.pictures) == ["depth", "edge", "labels", "rgb"]
+    assert sorted(found.images) == ["depth", "edge", "labels", "rgb"]
     np.testing.assert_allclose(found.metres(), 3.0, atol=1e-3)
-    np.testing.assert_array_equal(np.asarray(found.picture("edge")), grey)
+    np.testing.assert_array_equal(np.asarray(found.image("edge")), grey)
     with pytest.raises(InputError, match="there is no output 'normal'"):
-        found.picture("normal")
+        found.image("normal")
     files = found.save(tmp_path, "room")
     assert files["rgb"] == tmp_path / "room.rgb.png" and json.loads(files["summary"].read_text())["width"] == WIDTH
 

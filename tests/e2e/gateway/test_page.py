@@ -281,7 +281,7 @@ def test_a_translation_shows_what_was_sent_and_every_domain_that_came(
         drawn = [one["output"] for one in offered if one["tensor"].endswith("_png")]
         assert titles == ["texture", "shade", "depth", *drawn]
         files = {f"{name}.png": data for name, data in pictures.items()}
-        assert sorted(run_snippet(page, tmp_path, files, monkeypatch).pictures) == sorted(drawn)
+        assert sorted(run_snippet(page, tmp_path, files, monkeypatch).images) == sorted(drawn)
 
 
 @in_chromium

@@ -144,7 +144,7 @@ def test_a_client_gets_the_labels_of_pytorch_with_their_names(
     with Predictor(served.grpc_url) as predictor:
         found = predictor.translate({"rgb": raw[0][0].numpy()})
         assert predictor.named_pipeline("tiny_image").classes == CLASSES
-    labels = found.picture("labels")
+    labels = found.image("labels")
     assert labels.mode == "P" and labels.getpalette()[: 3 * len(PALETTE)] == [x for rgb in PALETTE for x in rgb]
     assert (np.asarray(labels) == wanted[0]).mean() > 0.99
     most = CLASSES[int(np.bincount(wanted.ravel()).argmax())]

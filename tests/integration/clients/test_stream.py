@@ -19,9 +19,9 @@ from PIL import Image
 from crosswire.clients import AsyncPredictor, InputError, OutputError, Segmentation
 from crosswire.clients.__main__ import main
 from crosswire.clients.inputs.recordings import associate
-from crosswire.clients.stream.frames import read_sequence
-from crosswire.clients.stream.run import Mode, StreamOptions
-from crosswire.clients.stream.video import VideoWriter
+from crosswire.clients.streaming.frames import read_sequence
+from crosswire.clients.streaming.run import Mode, StreamOptions
+from crosswire.clients.streaming.video import VideoWriter
 from crosswire.serving.processes.embedded import EmbeddedServer
 from tests.support.servers.pipelines import described
 from tests.support.servers.real import NETWORK, REPOSITORY, depth_png, jpeg
@@ -127,7 +127,7 @@ def test_a_folder_of_pairs_is_a_stream_too_and_a_broken_frame_is_only_counted(
     (tmp_path / "depth" / "f5.png").unlink()
     assert main(["stream", str(tmp_path), "--url", server.http_url, "--speed", "0"]) == 1
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == "5 frames: 4 answered, 0 dropped, 1 failed; 1 pictures had no partner"
+    assert printed[0] == "5 frames: 4 answered, 0 dropped, 1 failed; 1 images had no partner"
     assert "f2: depth: " in printed[2]
 
 
@@ -140,13 +140,13 @@ def test_a_wrong_unit_is_told_and_pictures_without_partners_make_no_stream(
     report = tmp_path / "report.jsonl"
     arguments = ["stream", str(tmp_path), "--url", server.http_url, "--speed", "0"]
     assert main([*arguments, "--depth-units-per-metre", "1", "--report", str(report)]) == 0
-    assert "warning in 1 of 1 answers: depth_unit_suspect" in capsys.readouterr().out
+    assert "warning in 1 of 1 results: depth_unit_suspect" in capsys.readouterr().out
     assert lines(report)[0]["warnings"][0].startswith("depth_unit_suspect")
     assert main([*arguments, "--depth-units-per-metre", "0"]) == 2
     assert "send a number above 0" in capsys.readouterr().err
     (tmp_path / "depth" / "f.png").rename(tmp_path / "depth" / "g.png")
     assert main(arguments) == 2
-    assert "holds no pair of pictures" in capsys.readouterr().err
+    assert "holds no pair of images" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
@@ -156,7 +156,7 @@ def test_a_video_keeps_every_time_stamp(
 ) -> None:
     if codec not in av.codecs_available:
         pytest.skip(f"this PyAV lacks {codec}")
-    monkeypatch.setattr("crosswire.clients.stream.video._CODECS", (codec,))
+    monkeypatch.setattr("crosswire.clients.streaming.video._CODECS", (codec,))
     times = [0.0, 0.033, 0.07, 0.1, 0.5]
     with VideoWriter(tmp_path / f"video{ending}", 30.0) as video:
         for time_s in times:
@@ -180,7 +180,7 @@ def test_a_video_that_cannot_be_written_is_one_error(tmp_path: Path, monkeypatch
     with pytest.raises(OutputError, match="name a place"), VideoWriter(tmp_path / "gone" / "a.mp4", 30.0) as video:
         video.add(frame, 0.0)
     with monkeypatch.context() as patch:
-        patch.setattr("crosswire.clients.stream.video._CODECS", ("gif",))
+        patch.setattr("crosswire.clients.streaming.video._CODECS", ("gif",))
         with pytest.raises(OutputError, match="gif"), VideoWriter(tmp_path / "b.mp4", 30.0) as video:
             video.add(frame, 0.0)
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)

@@ -169,4 +169,4 @@ def test_a_peer_that_accepts_and_stays_silent_runs_into_the_deadline(scheme: str
     with socket.create_server(("127.0.0.1", 0)) as peer:
         error = failure_at(f"{scheme}://127.0.0.1:{peer.getsockname()[1]}", timeout=1.0)
     assert type(error) is DeadlineExceeded
-    assert "no answer within 1 s" in str(error)
+    assert "no response within 1 s" in str(error)

@@ -1,4 +1,4 @@
-"""Answers: decoding what a server sends, and saving it."""
+"""Results: decoding what a server sends, and saving it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from PIL import Image
 
 from crosswire.clients import InputError, InternalServerError, OutputError, Segmentation, Timings
 from crosswire.clients.inputs.images import colour_image
-from crosswire.clients.tasks.segmentation import area_shares
-from crosswire.clients.tasks.segmentation_answer import read_segmentation
+from crosswire.clients.tasks.segmentation import read_segmentation
 from crosswire.training.datasets.rooms import CLASSES, PALETTE, render
+from tests.support.servers.pipelines import described
 
 ROOM = render(11, 0)
 RGB = colour_image(ROOM.rgb)
@@ -44,28 +44,22 @@ def tensors(**changed: bytes) -> dict[str, NDArray[Any]]:
     return {name: np.array([[value]], np.object_) for name, value in values.items()}
 
 
+PIPELINE = described("rooms", "rooms_network", "segmentation", (), classes=CLASSES, palette=PALETTE)
+TIMINGS = Timings(1.0, 2.0, 3.0, 6.0)
+
+
+def read(values: dict[str, NDArray[Any]]) -> Segmentation:
+    return read_segmentation(PIPELINE, values, lambda: TIMINGS, rgb=RGB, depth=None)
+
+
 @pytest.fixture
 def result() -> Segmentation:
-    answer = read_segmentation(tensors(), len(CLASSES), RGB)
-    return Segmentation(
-        pipeline="rooms",
-        labels=answer.labels,
-        class_names=CLASSES,
-        palette=np.array(PALETTE, np.uint8),
-        shares=area_shares(answer.labels, CLASSES),
-        confidences=answer.confidences,
-        mean_confidence=answer.mean_confidence,
-        warnings=answer.warnings,
-        summary=answer.summary,
-        timings=Timings(1.0, 2.0, 3.0, 6.0),
-        rgb=RGB.data,
-        labels_png=answer.labels_png,
-        overlay_png=answer.overlay_png,
-    )
+    return read(tensors())
 
 
 def test_an_answer_is_labels_confidences_and_warnings() -> None:
-    answer = read_segmentation(tensors(), len(CLASSES), RGB)
+    answer = read(tensors())
+    assert (answer.pipeline, answer.timings, answer.streams, answer.rgb) == ("rooms", TIMINGS, ("rgb",), RGB.data)
     assert np.array_equal(answer.labels, ROOM.labels)
     assert answer.labels.dtype == np.uint8
     assert answer.mean_confidence == 0.5
@@ -74,7 +68,7 @@ def test_an_answer_is_labels_confidences_and_warnings() -> None:
 
 
 def test_a_summary_may_be_empty() -> None:
-    answer = read_segmentation(tensors(summary=b"{}"), len(CLASSES), RGB)
+    answer = read(tensors(summary=b"{}"))
     assert (answer.mean_confidence, answer.confidences, answer.warnings) == (None, {}, ())
 
 
@@ -83,9 +77,9 @@ def test_a_summary_may_be_empty() -> None:
     [
         ({"labels_png": b"no picture"}, "labels are no readable PNG"),
         ({"labels_png": palette_png(ROOM.labels)[:200]}, "labels are no readable PNG"),
-        ({"labels_png": RGB.data}, "labels are a PNG of mode RGB, not a palette picture"),
+        ({"labels_png": RGB.data}, "labels are a PNG of mode RGB, not a palette image"),
         ({"labels_png": palette_png(np.full_like(ROOM.labels, 12))}, "hold index 12, but there are 12 classes"),
-        ({"labels_png": palette_png(ROOM.labels[:64])}, "labels are 160 x 64, the picture is 160 x 128"),
+        ({"labels_png": palette_png(ROOM.labels[:64])}, "labels are 160 x 64, the image is 160 x 128"),
         ({"summary": b"{"}, "summary is no JSON"),
         ({"summary": b"\xff"}, "summary is no JSON"),
         ({"summary": b"[1]"}, "summary is a JSON list, not an object"),
@@ -96,13 +90,13 @@ def test_a_summary_may_be_empty() -> None:
 )
 def test_an_answer_that_makes_no_sense_is_named(changed: dict[str, bytes], complaint: str) -> None:
     with pytest.raises(InternalServerError, match=complaint):
-        read_segmentation(tensors(**changed), len(CLASSES), RGB)
+        read(tensors(**changed))
 
 
 def test_an_answer_of_several_values_is_refused() -> None:
     several = tensors() | {"summary": np.array([[b"{}"], [b"{}"]], np.object_)}
     with pytest.raises(InternalServerError, match=r"summary is object \[2, 1\], not one BYTES value"):
-        read_segmentation(several, len(CLASSES), RGB)
+        read(several)
 
 
 def test_shares_are_counted_in_label_order_and_sum_to_one(result: Segmentation) -> None:

@@ -47,7 +47,7 @@ def test_every_integer_kind_keeps_its_values_and_its_unit(tmp_path: Path) -> Non
         for unit in (None, 5000.0):
             depth = depth_image(source, unit)
             assert depth.units_per_metre == unit
-            assert np.array_equal(decoded(depth.picture), values)
+            assert np.array_equal(decoded(depth.image), values)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -55,14 +55,14 @@ def test_floats_are_metres_and_travel_as_the_nearest_millimetre(dtype: type[np.f
     metres = render(3, 1).depth.astype(dtype)
     depth = depth_image(metres)
     assert depth.units_per_metre == 1000
-    assert np.abs(decoded(depth.picture) / 1000 - metres.astype(np.float64)).max() <= 0.000501
-    assert np.array_equal(decoded(depth.picture) == 0, metres < 0.0005)
+    assert np.abs(decoded(depth.image) / 1000 - metres.astype(np.float64)).max() <= 0.000501
+    assert np.array_equal(decoded(depth.image) == 0, metres < 0.0005)
 
 
 def test_a_pillow_image_of_floats_is_metres() -> None:
     metres = np.array([[0.0, 1.5], [2.25, 65.535]], np.float32)
     depth = depth_image(Image.fromarray(metres))
-    assert decoded(depth.picture).tolist() == [[0, 1500], [2250, 65535]]
+    assert decoded(depth.image).tolist() == [[0, 1500], [2250, 65535]]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_metres_that_do_not_fit_are_refused(value: float, complaint: str) -> Non
     ("source", "complaint"),
     [
         ("missing.png", r"depth: missing\.png cannot be read"),
-        (b"", "depth: the picture is empty"),
+        (b"", "depth: the image is empty"),
         (b"no picture", "is neither JPEG nor PNG; send a PNG with one channel of 16 bits"),
         (encoded(np.zeros((4, 4, 3), np.uint8), "JPEG"), "is a JPEG; depth does not survive lossy compression"),
         (encoded(np.zeros((4, 4), np.uint8)), r"is a PNG of 8 bits \(grey\)"),

@@ -52,7 +52,7 @@ def test_a_pillow_image_of_another_colour_mode_becomes_rgb(pixels: NDArray[np.ui
         ("missing.png", r"rgb: missing\.png cannot be read \(No such file or directory\)"),
         (".", r"rgb: \. cannot be read \(Is a directory\)"),
         ("nul\0.png", "cannot be read"),
-        (b"", "rgb: the picture is empty"),
+        (b"", "rgb: the image is empty"),
         (b"GIF89a" + bytes(40), "is neither JPEG nor PNG"),
         (b"\x89PNG\r\n\x1a\n" + bytes(8), "is neither JPEG nor PNG"),
         (None, "rgb: came NoneType; allowed are a path, bytes, a Pillow image or a numpy array"),
@@ -60,7 +60,7 @@ def test_a_pillow_image_of_another_colour_mode_becomes_rgb(pixels: NDArray[np.ui
         (np.zeros((4, 4), np.uint8), r"rgb: came uint8 \[4, 4\]"),
         (np.zeros((4, 4, 4), np.uint8), r"rgb: came uint8 \[4, 4, 4\]"),
         (np.zeros((0, 4, 3), np.uint8), r"rgb: came uint8 \[0, 4, 3\]"),
-        (Image.new("F", (4, 4)), "Pillow image of mode F is no colour picture"),
+        (Image.new("F", (4, 4)), "Pillow image of mode F is no colour image"),
     ],
 )
 def test_what_is_no_colour_picture_is_named(source: Any, complaint: str) -> None:
@@ -71,7 +71,7 @@ def test_what_is_no_colour_picture_is_named(source: Any, complaint: str) -> None
 def test_a_depth_file_in_the_place_of_the_colour_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "depth.png"
     Image.fromarray(np.ones((4, 4), np.uint16)).save(file)
-    with pytest.raises(InputError, match="no colour picture; send a JPEG or PNG file of 8 bits"):
+    with pytest.raises(InputError, match="no colour image; send a JPEG or PNG file of 8 bits"):
         colour_image(file)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from crosswire.clients import AsyncPredictor, Segmentation
-from crosswire.clients.stream.frames import Frame
-from crosswire.clients.stream.run import Mode, Seen, StreamOptions, run_stream
+from crosswire.clients.streaming.frames import Frame
+from crosswire.clients.streaming.run import FrameOutcome, Mode, StreamOptions, run_stream
 from tests.support.servers.real import depth_png, jpeg
 from tests.support.servers.scripted_server import PIPELINE, SIZE, ScriptedServer
 from tests.support.virtual_time import run_virtually, virtual_loop
@@ -32,7 +32,7 @@ class Played:
         self, frames: list[Frame], server: ScriptedServer, options: StreamOptions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("crosswire.clients.async_client.open_async_transport", lambda *_: server)
-        self.seen = [Seen(frame) for frame in frames]
+        self.seen = [FrameOutcome(frame) for frame in frames]
         self.delivered: list[int] = []
         self.ended = run_virtually(self._play(options))
 

@@ -66,7 +66,7 @@ def test_a_batch_that_loses_its_server_says_so_and_until_when_it_asks_again(kind
         end = clock_of(100.0 + 3600)
         wanted = (
             f"no server answers at grpc://here:1 (refused): asking again until {end}; the batch goes on by itself when "
-            "an answer comes"
+            "a response comes"
         )
         assert shown.getvalue().count(wanted) == 1
         silent.wait(3500)
@@ -97,7 +97,7 @@ def test_a_server_that_takes_a_question_and_keeps_silent_is_named_too() -> None:
         silent.wait(1)
     said = [line for line in shown.getvalue().splitlines() if not line.startswith("[")]
     assert said == [
-        f"no answer from grpc://here:1 for 3 s; waiting until {end}", "grpc://here:1 answers again after 5 s"
+        f"no response from grpc://here:1 for 3 s; waiting until {end}", "grpc://here:1 answers again after 5 s"
     ]  # fmt: skip
 
 

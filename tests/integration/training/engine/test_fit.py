@@ -26,6 +26,7 @@ from crosswire.training.tasks.segmentation.data import Batch, eval_loader, frame
 from crosswire.training.tasks.segmentation.evaluate import evaluate, format_scores, score
 from crosswire.training.tasks.segmentation.module import SegmentationTask, parameter_groups
 from crosswire.training.tasks.segmentation.network import build_network
+from tests.support.paths import RUNS
 
 Curve = list[float]
 
@@ -359,7 +360,7 @@ def test_a_run_folder_without_a_kind_is_of_segmentation_and_an_unknown_kind_is_r
         read_config(tmp_path)
 
 
-@pytest.mark.parametrize("folder", sorted((Path(__file__).parent / "runs").iterdir()), ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", sorted(RUNS.iterdir()), ids=lambda folder: folder.name)
 def test_the_configuration_of_a_stored_run_is_read_with_every_value_that_was_written(folder: Path) -> None:
     def kept(written: Any, read: Any) -> bool:
         if isinstance(written, dict):

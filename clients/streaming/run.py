@@ -1,7 +1,7 @@
-"""Frames arrive at their own pace, a few are on their way, answers leave in order.
+"""Frames arrive at their own pace, a few are on their way, results leave in order.
 
-Two ways to deal with frames that come faster than answers: `queue` keeps them all and lets the source wait when the
-queue is full; `drop` lets only the newest frame wait, so that an answer is never older than two requests take.
+Two ways to deal with frames that come faster than results: `queue` keeps them all and lets the source wait when the
+queue is full; `drop` lets only the newest frame wait, so that a result is never older than two requests take.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from crosswire.clients.async_client import AsyncPredictor
 from crosswire.clients.errors import InputError, ServerError, ServerUnreachable
 from crosswire.clients.inputs.depth import check_units
-from crosswire.clients.stream.frames import Frame
+from crosswire.clients.streaming.frames import Frame
 from crosswire.clients.tasks.segmentation import Segmentation
 
 
@@ -24,6 +25,18 @@ class Mode(str, Enum):
 
     QUEUE = "queue"
     DROP = "drop"
+
+    @classmethod
+    def of(cls, name: Mode | str) -> Mode:
+        """Return the mode with a name.
+
+        Raises:
+            InputError: there is none.
+        """
+        try:
+            return cls(name)
+        except ValueError as error:
+            raise InputError(f"got mode {name!r}, expected {' or '.join(one.value for one in cls)}") from error
 
 
 @dataclass(frozen=True)
@@ -58,17 +71,17 @@ class StreamOptions:
 
 
 @dataclass
-class Seen:
+class FrameOutcome:
     """What became of one frame.
 
     Attributes:
         frame: the frame.
         arrived: when it came, seconds on the event loop's clock.
-        latency_ms: from its arrival to its answer, or None without one.
+        latency_ms: from its arrival to its result, or None without one.
         dropped: whether a newer frame took its place.
-        reason: why it has no answer, or an empty text.
-        warnings: what its answer warns of.
-        result: its answer, until it was delivered.
+        reason: why it has no result, or an empty text.
+        warnings: what its result warns of.
+        result: its result, until it was delivered.
     """
 
     frame: Frame
@@ -79,12 +92,26 @@ class Seen:
     warnings: tuple[str, ...] = ()
     result: Segmentation | None = field(default=None, repr=False)
 
+    def figures(self) -> dict[str, Any]:
+        """Return the same as plain JSON types: a line of the report."""
+        return {
+            "index": self.frame.index,
+            "name": self.frame.name,
+            "time_s": round(self.frame.time_s, 6),
+            "rgb": str(self.frame.rgb),
+            "depth": str(self.frame.depth),
+            "latency_ms": None if self.latency_ms is None else round(self.latency_ms, 2),
+            "dropped": self.dropped,
+            "reason": self.reason,
+            "warnings": list(self.warnings),
+        }
+
 
 Deliver = Callable[[Frame, Segmentation], None]
 
 
 async def run_stream(
-    predictor: AsyncPredictor, pipeline: str, seen: Sequence[Seen], options: StreamOptions, deliver: Deliver
+    predictor: AsyncPredictor, pipeline: str, seen: Sequence[FrameOutcome], options: StreamOptions, deliver: Deliver
 ) -> None:
     """Play a sequence.
 
@@ -93,7 +120,7 @@ async def run_stream(
         pipeline: whom to ask.
         seen: a record for every frame, in the order of time, which says what became of it as soon as that is known.
         options: how.
-        deliver: gets every answer, in the order of frames, one at a time, in a thread.
+        deliver: gets every result, in the order of frames, one at a time, in a thread.
 
     Raises:
         ServerUnreachable: nobody answers any more.
@@ -117,13 +144,13 @@ class _Play:
         self,
         predictor: AsyncPredictor,
         pipeline: str,
-        seen: Sequence[Seen],
+        seen: Sequence[FrameOutcome],
         options: StreamOptions,
         deliver: Deliver,
     ) -> None:
         self._seen = seen
         self._predictor, self._pipeline, self._options, self._deliver = predictor, pipeline, options, deliver
-        self._waiting: deque[Seen] = deque()
+        self._waiting: deque[FrameOutcome] = deque()
         self._done = [asyncio.Event() for _ in seen]
         self._changed = asyncio.Condition()
         self._over = False
@@ -175,13 +202,13 @@ class _Play:
             self._done[one.frame.index].set()
 
     async def hand_out(self) -> None:
-        """Deliver answers in order."""
+        """Deliver results in order."""
         for one, done in zip(self._seen, self._done, strict=True):
             await done.wait()
             if one.result is not None:
                 await asyncio.to_thread(self._deliver, one.frame, one.result)
                 one.result = None
 
-    def _drop(self, one: Seen) -> None:
+    def _drop(self, one: FrameOutcome) -> None:
         one.dropped = True
         self._done[one.frame.index].set()

@@ -30,15 +30,15 @@ def check_video(path: Path) -> None:
 
 
 class VideoWriter:
-    """Writes pictures to a video file; a context manager.
+    """Writes images to a video file; a context manager.
 
     Example:
         >>> with VideoWriter(Path("overlay.mp4"), 30.0) as video:
-        ...     video.add(picture, 0.0)
+        ...     video.add(image, 0.0)
     """
 
     def __init__(self, path: Path, rate: float) -> None:
-        """Prepare; the file is made with the first picture.
+        """Prepare; the file is made with the first image.
 
         Args:
             path: file to write; its ending chooses the container.
@@ -77,33 +77,33 @@ class VideoWriter:
                 container, self._container = self._container, None
                 container.close()
 
-    def add(self, picture: Image.Image, time_s: float) -> None:
-        """Add a picture, scaled to the size of the first.
+    def add(self, image: Image.Image, time_s: float) -> None:
+        """Add an image, scaled to the size of the first.
 
         Args:
-            picture: any mode and size.
+            image: any mode and size.
             time_s: when it is shown, seconds, later than the one before.
 
         Raises:
             OutputError: the file cannot be written.
         """
         if self._container is None:
-            self._open(picture)
+            self._open(image)
         size = (self._stream.width, self._stream.height)
-        frame = self._av.VideoFrame.from_image(picture.convert("RGB").resize(size))
+        frame = self._av.VideoFrame.from_image(image.convert("RGB").resize(size))
         self._last = max(self._last + 1, round(time_s * _TICKS))
         frame.pts, frame.time_base = self._last, Fraction(1, _TICKS)
         with self._told():
             self._mux(frame)
 
-    def _open(self, picture: Image.Image) -> None:
+    def _open(self, image: Image.Image) -> None:
         """Make the file and its one stream; nothing is left open where that fails."""
         codec = next((name for name in _CODECS if name in self._av.codecs_available), _CODECS[-1])
         with self._told(), contextlib.ExitStack() as unless_ready:
             container = self._av.open(str(self._path), "w")
             unless_ready.callback(container.close)
             stream = container.add_stream(codec, rate=self._rate)
-            stream.width, stream.height = (side + side % 2 for side in picture.size)
+            stream.width, stream.height = (side + side % 2 for side in image.size)
             stream.pix_fmt = "yuv420p"
             stream.codec_context.time_base = Fraction(1, _TICKS)
             unless_ready.pop_all()

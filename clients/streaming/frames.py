@@ -18,7 +18,7 @@ _PAIR = (RGB_IMAGE, DEPTH_IMAGE)
 
 @dataclass(frozen=True)
 class Frame:
-    """One pair of pictures.
+    """One pair of images.
 
     Attributes:
         index: its place in the sequence, from 0.
@@ -41,7 +41,7 @@ class Recording:
 
     Attributes:
         frames: in the order of time.
-        unmatched: pictures without a partner: of the same name, or close enough in time to a colour picture.
+        unmatched: images without a partner: of the same name, or close enough in time to a colour image.
         units_per_metre: what one metre counts in its depth files, or None if the layout does not say.
     """
 
@@ -72,7 +72,7 @@ def read_sequence(folder: Path, pipeline: PipelineDescription, longest_gap_s: fl
     whole = [item for item in found.items if not item.problem and set(_PAIR) <= set(item.files)]
     if not whole:
         raise InputError(
-            f"{folder} holds no pair of pictures with equal names in rgb/ and depth/; a stream needs both, "
+            f"{folder} holds no pair of images with equal names in rgb/ and depth/; a stream needs both, "
             "`batch` asks about one alone where the pipeline can do without the other"
         )
     times = [index / FOLDER_RATE if item.time_s is None else item.time_s for index, item in enumerate(whole)]

@@ -1,0 +1,237 @@
+"""`stream`: a recorded RGB-D sequence as if it came from a camera, with an overlay video and every frame's latency."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import statistics
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from crosswire.clients.async_client import AsyncPredictor
+from crosswire.clients.files import prepare_folder, write_json_lines
+from crosswire.clients.inputs.recordings import LONGEST_GAP_S
+from crosswire.clients.own_server import REPOSITORY, server_at
+from crosswire.clients.streaming.frames import Frame, Recording, read_sequence
+from crosswire.clients.streaming.run import Deliver, FrameOutcome, Mode, StreamOptions, run_stream
+from crosswire.clients.streaming.video import VideoWriter, check_video
+from crosswire.clients.sync_client import TIMEOUT_S, Predictor
+from crosswire.clients.tasks.segmentation import Segmentation
+
+_FEWEST_FOR_P95 = 20
+
+
+@dataclass(frozen=True)
+class StreamOutcome:
+    """What became of a stream, as far as it was played.
+
+    Attributes:
+        mode: what happened to frames that came too fast.
+        frames: those that came, in the order of time.
+        unmatched: images of the recording without a partner; they were left out.
+    """
+
+    mode: Mode
+    frames: tuple[FrameOutcome, ...]
+    unmatched: int
+
+    @property
+    def failed(self) -> int:
+        """How many frames have no result because they were refused or the server broke on them."""
+        return sum(bool(one.reason) for one in self.frames)
+
+    @property
+    def warnings(self) -> dict[str, int]:
+        """How many results warn of what, by the name of the warning."""
+        return dict(Counter(text.partition(":")[0] for one in self.frames for text in one.warnings))
+
+    def figures(self) -> dict[str, Any]:
+        """Return counts and latencies as plain JSON types."""
+        times = sorted(one.latency_ms for one in self.frames if one.latency_ms is not None)
+        ends = [one.arrived + one.latency_ms / 1e3 for one in self.frames if one.latency_ms is not None]
+        seconds = max(ends) - min(one.arrived for one in self.frames if one.arrived) if ends else 0.0
+        return {
+            "stream": self.mode.value,
+            "frames": len(self.frames),
+            "answered": len(times),
+            "dropped": sum(one.dropped for one in self.frames),
+            "failed": self.failed,
+            "unmatched": self.unmatched,
+            "warnings": self.warnings,
+            "per_second": round(len(times) / seconds, 2) if seconds else 0.0,
+            "latency_ms": _latencies(times) if times else None,
+        }
+
+    def as_text(self) -> str:
+        """Return the figures in words, and the first reasons of failures."""
+        figures = self.figures()
+        times = figures["latency_ms"]
+        lines = [
+            f"{figures['frames']} frames: {figures['answered']} answered, {figures['dropped']} dropped, "
+            f"{figures['failed']} failed; {figures['unmatched']} images had no partner"
+        ]
+        if times:
+            p95 = "" if times["p95"] is None else f", 95 % within {times['p95']:.0f} ms"
+            lines.append(
+                f"latency: median {times['median']:.0f} ms{p95}, longest {times['max']:.0f} ms; "
+                f"{figures['per_second']:.1f} frames a second"
+            )
+        first = {text.partition(":")[0]: text for one in reversed(self.frames) for text in one.warnings}
+        for name, count in self.warnings.items():
+            lines.append(f"warning in {count} of {figures['answered']} results: {first[name]}")
+        lines += [f"{one.frame.name}: {one.reason}" for one in self.frames if one.reason][:10]
+        return "\n".join(lines)
+
+    def save(self, path: str | os.PathLike[str]) -> dict[str, Path]:
+        """Write one line of JSON per frame, whole or not at all; returns the file as `report`.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        return {"report": write_json_lines(Path(path), (one.figures() for one in self.frames))}
+
+
+def stream(
+    source: str | os.PathLike[str],
+    url: str | Sequence[str] | None = None,
+    *,
+    pipeline: str | None = None,
+    deliver: Callable[[Frame, Segmentation], None] | None = None,
+    video: str | os.PathLike[str] | None = None,
+    report: str | os.PathLike[str] | None = None,
+    mode: Mode | str = Mode.QUEUE,
+    speed: float = 1.0,
+    window: int = 2,
+    queue: int = 8,
+    depth_units_per_metre: float | None = None,
+    longest_gap_s: float = LONGEST_GAP_S,
+    at_end: Callable[[StreamOutcome], None] | None = None,
+    timeout: float = TIMEOUT_S,
+    api_key: str | None = None,
+    ca: str | os.PathLike[str] | None = None,
+    repository: str | os.PathLike[str] = REPOSITORY,
+) -> StreamOutcome:
+    """Play a recorded sequence through a segmentation pipeline at its own pace; the command `crosswire stream`.
+
+    It blocks until the end; an event loop calls it as `asyncio.to_thread(stream, ...)`, or uses
+    `crosswire.clients.streaming.run.run_stream`.
+
+    Example:
+        >>> outcome = stream("desk", "grpc://127.0.0.1:8001", deliver=lambda frame, result: print(result.shares))
+        >>> outcome.figures()["latency_ms"]["median"]
+        41.7
+
+    Args:
+        source: folder in TUM's layout, or with `rgb/` and `depth/`; see `crosswire.clients.batch.items`.
+        url: one address or several, see `Predictor`; None starts a server for this call.
+        pipeline: whom to ask, or None for the only one of the server.
+        deliver: gets every result, in the order of frames, one at a time, in a thread.
+        video: file to write the overlays to: `.mp4`, `.mkv`, `.mov` or `.m4v`; needs the extra `video`.
+        report: file to write one line of JSON per frame to.
+        mode: what happens to frames that come too fast: `"queue"` lets all wait, `"drop"` only the newest.
+        speed: times the recorded pace; 0 is as fast as frames are taken, with `"queue"` alone.
+        window: most requests in flight.
+        queue: most frames that wait.
+        depth_units_per_metre: what one metre counts in depth images; None means what the layout says, else 1000.
+        longest_gap_s: how far the time stamps of a pair may lie apart, seconds.
+        at_end: is told what became of the frames so far when the stream ends, before time, too.
+        timeout: seconds that one frame may take, all attempts together.
+        api_key: see `Predictor`.
+        ca: see `Predictor`.
+        repository: without `url`, the exported networks to serve.
+
+    Raises:
+        InputError: the source holds no pairs, a number makes no sense, or the video cannot be written.
+        OutputError: video or report cannot be written.
+        ServerError: the server cannot be asked, or nobody answers any more.
+    """
+    options = StreamOptions(Mode.of(mode), speed, window, queue, depth_units_per_metre)
+    sinks = _Sinks(deliver, _path(video), _path(report), at_end)
+    if sinks.video is not None:
+        check_video(sinks.video)
+    access: dict[str, Any] = {"timeout": timeout, "api_key": api_key, "ca": ca}
+    with server_at(url, repository) as place:
+        with Predictor(place, **access) as once:
+            description = once.named_pipeline(pipeline)
+        recording = read_sequence(Path(source), description, longest_gap_s)
+        if options.units is None:
+            options = replace(options, units=recording.units_per_metre)
+        return _played(recording, place, description.name, options, sinks, access)
+
+
+@dataclass(frozen=True)
+class _Sinks:
+    """Where the results of a stream go; see `stream`."""
+
+    deliver: Deliver | None
+    video: Path | None
+    report: Path | None
+    at_end: Callable[[StreamOutcome], None] | None
+
+
+def _played(
+    recording: Recording, url: str, pipeline: str, options: StreamOptions, sinks: _Sinks, access: dict[str, Any]
+) -> StreamOutcome:
+    """Play a recording; what came is told, and written, before time, too."""
+    receivers = [] if sinks.deliver is None else [sinks.deliver]
+    frames = [FrameOutcome(frame) for frame in recording.frames]
+    with contextlib.ExitStack() as stack:
+        for path in (sinks.report, sinks.video):
+            if path is not None:
+                prepare_folder(path.parent)
+        if sinks.video is not None:
+            receivers.append(_to_video(stack.enter_context(VideoWriter(sinks.video, recording.rate))))
+        try:
+            asyncio.run(_play(url, access, pipeline, frames, options, receivers))
+        finally:
+            came = tuple(one for one in frames if one.arrived or one.dropped)
+            outcome = StreamOutcome(options.mode, came, recording.unmatched)
+            if sinks.at_end is not None:
+                sinks.at_end(outcome)
+            if sinks.report is not None:
+                outcome.save(sinks.report)
+    return outcome
+
+
+async def _play(
+    url: str,
+    access: dict[str, Any],
+    pipeline: str,
+    frames: Sequence[FrameOutcome],
+    options: StreamOptions,
+    receivers: Sequence[Deliver],
+) -> None:
+    """Play frames, and hand every result to all receivers."""
+
+    def deliver(frame: Frame, result: Segmentation) -> None:
+        for receive in receivers:
+            receive(frame, result)
+
+    async with AsyncPredictor(url, **access) as predictor:
+        await predictor.pipeline(pipeline)
+        await run_stream(predictor, pipeline, frames, options, deliver)
+
+
+def _path(path: str | os.PathLike[str] | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def _to_video(video: VideoWriter) -> Deliver:
+    def deliver(frame: Frame, result: Segmentation) -> None:
+        video.add(result.overlay(), frame.time_s)
+
+    return deliver
+
+
+def _latencies(times: Sequence[float]) -> dict[str, float | None]:
+    """Return median, 95th percentile and largest of sorted milliseconds; a percentile needs enough of them."""
+    p95 = times[min(len(times) - 1, int(0.95 * len(times)))] if len(times) >= _FEWEST_FOR_P95 else None
+    return {
+        "median": round(statistics.median(times), 2),
+        "p95": None if p95 is None else round(p95, 2),
+        "max": round(times[-1], 2),
+    }
