@@ -155,9 +155,9 @@ def bare_work(folder: Path, rgb: bytes, depth: bytes) -> Work:
     limits = ImageLimits()
 
     def work() -> None:
-        pixels, metres = decode_some([0, 1], specs, [DEFAULT_UNITS_PER_METRE], rgb, depth)
+        pixels, sizes, metres, _ = decode_some([0, 1], specs, [DEFAULT_UNITS_PER_METRE], rgb, depth)
         labels, confidence = session.run(["labels", "confidence"], {"rgb": pixels, "depth": metres})
-        render(labels[0], confidence[0], ("rgb_image", rgb), metres[0], ("rgb", "depth"), look, limits)
+        render(labels[0], confidence[0], sizes[0], metres[0], ("rgb", "depth"), look)
         overlay(labels[0], visible(rgb, limits), look)
         png_bytes(Image.fromarray(confidence[0]))
 
