@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 import tritonclient.http
 
-from crosswire.serving.processes.child import is_running
 from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.processes.process_table import is_running
 from tests.load import DEPTH, RGB, Load
 from tests.servers import NETWORK, PIPELINE, REPOSITORY, STEPS, assert_answers, configured, resident_bytes, wait_until
 from tests.test_serving_kills import KILLS, kill_under_load
