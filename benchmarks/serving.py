@@ -18,8 +18,8 @@ JSON.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
-import os
 import queue
 import random
 import statistics
@@ -33,6 +33,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import psutil
 import tritonclient.grpc
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
@@ -42,6 +43,7 @@ from crosswire.contract import Contract, PipelineDescription, TensorSpec, sha256
 from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE
 from crosswire.serving.config.limits import ImageLimits
 from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.processes.process_table import descendants_of
 from crosswire.serving.processes.running import running_servers
 from crosswire.serving.steps.decode.decode_domains import decode_some
 from crosswire.serving.steps.media.png import png_bytes
@@ -155,9 +157,9 @@ def bare_work(folder: Path, rgb: bytes, depth: bytes) -> Work:
     limits = ImageLimits()
 
     def work() -> None:
-        pixels, metres = decode_some([0, 1], specs, [DEFAULT_UNITS_PER_METRE], rgb, depth)
+        pixels, sizes, metres, _ = decode_some([0, 1], specs, [DEFAULT_UNITS_PER_METRE], rgb, depth)
         labels, confidence = session.run(["labels", "confidence"], {"rgb": pixels, "depth": metres})
-        render(labels[0], confidence[0], ("rgb_image", rgb), metres[0], ("rgb", "depth"), look, limits)
+        render(labels[0], confidence[0], sizes[0], metres[0], ("rgb", "depth"), look)
         overlay(labels[0], visible(rgb, limits), look)
         png_bytes(Image.fromarray(confidence[0]))
 
@@ -220,13 +222,10 @@ def pace(work: Work, clients: int, seconds: float) -> tuple[float, list[float]]:
 def processes_of(server: EmbeddedServer) -> dict[int, float]:
     """Return the processor time so far of every process of a server."""
     found: dict[int, float] = {}
-    for entry in sorted(int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit()):
-        try:
-            fields = (Path("/proc") / str(entry) / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if entry == server.pid or int(fields[1]) in found:
-            found[entry] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    for pid in (server.pid, *descendants_of(server.pid)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = psutil.Process(pid).cpu_times()
+            found[pid] = times.user + times.system
     return found
 
 
@@ -237,7 +236,7 @@ def processor_seconds(server: EmbeddedServer) -> float:
 
 def stolen_seconds() -> float:
     """Return the processor time that other virtual machines took from this one so far, 0 where nobody says."""
-    return int(Path("/proc/stat").read_text().split()[8]) / os.sysconf("SC_CLK_TCK")
+    return float(getattr(psutil.cpu_times(), "steal", 0.0))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -289,9 +288,7 @@ def compare(
 
 def memory_mb(server: EmbeddedServer) -> float:
     """Return the memory of a server's processes; what several share counts once."""
-    pages = (Path("/proc") / str(pid) / "smaps_rollup" for pid in processes_of(server))
-    lines = (line for page in pages for line in page.read_text().splitlines() if line.startswith("Pss:"))
-    return round(sum(int(line.split()[1]) for line in lines) / 1024, 0)
+    return round(sum(psutil.Process(pid).memory_full_info().pss for pid in processes_of(server)) / (1 << 20), 0)
 
 
 def measure(repository: Path, network: str, rounds: int, seconds: float, layout: str) -> dict[str, Any]:

@@ -1,24 +1,23 @@
-"""A server of one's own, for a machine that has the `serve` extra: `crosswire serve` as a child process.
-
-Nothing of `serving` is imported: clients are installed without it.
-"""
+"""A server of one's own, for a machine that has the `serve` extra: nothing of `serving` is imported here."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
-import json
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from crosswire.clients.errors import InputError, ServerUnreachable
+from crosswire.contract.server_process import ServerProcess
 
 REPOSITORY = Path("model_repository")
-_STOP_SECONDS = 15.0
+
+
+class _OwnServer(ServerProcess):
+    """A server as a child of this process, whose start raises the errors of this room."""
+
+    start_error = ServerUnreachable
 
 
 def server_at(
@@ -48,25 +47,5 @@ def own_server(repository: Path) -> Iterator[str]:
     """
     if importlib.util.find_spec("crosswire.serving") is None:
         raise InputError("this installation has no server to start; name one with --url grpc://HOST:PORT")
-    command = [sys.executable, "-m", "crosswire.serving", "up", "--json", "--parent", str(os.getpid())]
-    command += ["--repository", str(repository), "--http-port", "0", "--grpc-port", "0"]
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
-        )
-        assert process.stdout is not None
-        with process.stdout:
-            try:
-                line = process.stdout.readline()
-                if not line:
-                    log.seek(0)
-                    said = log.read().decode(errors="replace").strip().removeprefix("error: ")
-                    raise ServerUnreachable(said or "the server ended while starting")
-                yield str(json.loads(line)["grpc_url"])
-            finally:
-                process.terminate()
-                try:
-                    process.wait(_STOP_SECONDS)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+    with _OwnServer(repository) as server:
+        yield server.grpc_url

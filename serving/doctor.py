@@ -21,9 +21,9 @@ from crosswire.serving.processes.ports import LOOPBACK, listen
 from crosswire.serving.processes.triton_wheel import installed_triton, stub_python, wheel_triton
 from crosswire.serving.repository import plans
 from crosswire.serving.repository.assemble import assemble
-from crosswire.serving.repository.graphs import ServedGraph, graphs_of
+from crosswire.serving.repository.graphs import ServedGraph
 from crosswire.serving.repository.model_config import Runtime
-from crosswire.serving.repository.networks import Network, find_networks
+from crosswire.serving.repository.networks import ServedNetwork, find_networks
 from crosswire.serving.repository.tuning import Tuning
 from crosswire.serving.steps.runtime.cores import granted_cores
 from crosswire.serving.steps.runtime.network import open_session
@@ -166,7 +166,7 @@ def _artefacts(wanted: Settings) -> Iterator[Finding]:
     in_container, stale = wanted.runtime is Runtime.CONTAINER, False
     for network in networks:
         yield _described(network) if in_container else _opens(network)
-        for finding in (_plan(network, graph) for graph in graphs_of(network) if graph.plan):
+        for finding in (_plan(network, graph) for graph in network.graphs if graph.plan):
             stale |= finding.verdict is Verdict.BROKEN
             yield finding
     if in_container and stale:
@@ -175,29 +175,29 @@ def _artefacts(wanted: Settings) -> Iterator[Finding]:
         yield _guarded("/dev/shm", partial(_room, networks, Path(folder) / "repository", wanted))
 
 
-def _opens(network: Network) -> Finding:
+def _opens(network: ServedNetwork) -> Finding:
     """Whether ONNX Runtime opens a network's graphs."""
     try:
-        for graph in graphs_of(network):
+        for graph in network.graphs:
             open_session(graph.source, graph.sha256, weights=graph.weights is not None)
     except Exception as error:  # ONNX Runtime has error types of its own for every reason
         cure = "export the run again, or install an ONNX Runtime that reads this operator set"
-        return Finding(network.contract.name, Verdict.BROKEN, f"its graph does not open: {error}", cure)
+        return Finding(network.name, Verdict.BROKEN, f"its graph does not open: {error}", cure)
     return _described(network)
 
 
-def _described(network: Network) -> Finding:
+def _described(network: ServedNetwork) -> Finding:
     """What a network's contract says of its graph; in the container Triton's own backends open it."""
     contract = network.contract
     parity = ", ".join(f"{one.output} {one.measure} {one.value:g}" for one in contract.parity if one.stage == "onnx")
     return Finding(contract.name, Verdict.FINE, f"opset {contract.graph.opset}, measured parity: {parity}")
 
 
-def _plan(network: Network, graph: ServedGraph) -> Finding:
+def _plan(network: ServedNetwork, graph: ServedGraph) -> Finding:
     """Whether the TensorRT plan beside a graph is for this graph and this machine."""
     subject, host = f"{graph.model} plan", plans.this_host()
     if found := plans.faults(graph.source, graph.sha256, host):
-        cure = f"build it anew on the machine that serves it: crosswire plan-script {network.contract.name}"
+        cure = f"build it anew on the machine that serves it: crosswire plan-script {network.name}"
         return Finding(subject, Verdict.BROKEN, "; ".join(found), cure)
     if host.tensorrt is None or host.compute_capability is None:
         text = "fits its graph; this machine has no GPU or no TensorRT, so it was not tried"
@@ -207,7 +207,7 @@ def _plan(network: Network, graph: ServedGraph) -> Finding:
     )
 
 
-def _room(networks: tuple[Network, ...], to: Path, wanted: Settings) -> Finding:
+def _room(networks: tuple[ServedNetwork, ...], to: Path, wanted: Settings) -> Finding:
     """Whether /dev/shm has room for one full batch of every model."""
     configs = assemble(networks, wanted.runtime, to, copy_graphs=False, tuning=Tuning.of(wanted)).configs
     shm.check_room(configs.values())

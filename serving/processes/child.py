@@ -8,9 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
+
+from crosswire.serving.processes.process_table import members_of
 
 _EXEC_CHILD = Path(__file__).with_name("exec_child.py")
 _STACK_BYTES = 1 << 30
@@ -72,9 +76,9 @@ class Child:
         """How it ended: exit code, or minus the signal; None while it runs."""
         return self._process.poll()
 
-    def members(self) -> tuple[int, ...]:
-        """Return the process ids of the group that still run."""
-        return tuple(pid for pid in all_processes() if _group(pid) == self.pid)
+    def members(self) -> tuple[psutil.Process, ...]:
+        """Return the processes of the group that still run."""
+        return members_of(self.pid)
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM to the program alone, so that it can end its own children in order."""
@@ -103,28 +107,9 @@ class Child:
     def _done(self) -> bool:
         """Say whether the program has ended or has nothing left to do."""
         ended = self.exit_status is not None
-        return ended or (self.program.ends_with_helpers and self.members() == (self.pid,))
+        return ended or (self.program.ends_with_helpers and [one.pid for one in self.members()] == [self.pid])
 
     def log_tail(self, lines: int = 15) -> str:
         """Return the last lines that the program wrote."""
         text = self.program.log.read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.splitlines()[-lines:])
-
-
-def all_processes() -> Iterator[int]:
-    """Yield the process ids of this machine."""
-    return (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-
-
-def is_running(pid: int) -> bool:
-    """Say whether a process runs and is no zombie."""
-    return _group(pid) is not None
-
-
-def _group(pid: int) -> int | None:
-    """Return the process group of a process that runs and is no zombie, or None."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else int(fields[2])

@@ -7,14 +7,12 @@ import errno
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from crosswire.serving.errors import ServingError
-from crosswire.serving.processes.child import all_processes
+from crosswire.serving.processes.process_table import command_of, listeners_on, parent_of
 
 LOOPBACK = "127.0.0.1"
 ANY_ADDRESS = "0.0.0.0"
-_LISTENING = "0A"
 
 
 @dataclass(frozen=True)
@@ -66,11 +64,10 @@ def reserve(host: str, port: int, option: str) -> socket.socket:
 
 def owner_of(port: int) -> Owner | None:
     """Return the outermost process that listens on a port, or None if it belongs to another user or nobody."""
-    inodes = _listening_inodes(port)
-    owners = {pid for pid in all_processes() if inodes & _socket_inodes(pid)}
+    owners = listeners_on(port)
     if not owners:
         return None
-    outermost = min(owners, key=lambda pid: (_parent(pid) in owners, pid))
+    outermost = min(owners, key=lambda pid: (parent_of(pid) in owners, pid))
     pid = _supervisor_above(outermost)
     return Owner(pid, _command(pid))
 
@@ -103,50 +100,15 @@ def _taken_message(port: int, option: str) -> str:
 
 def _supervisor_above(pid: int) -> int:
     """Return the `crosswire serve` process that started this one, else the process itself."""
-    parent = _parent(pid)
+    parent = parent_of(pid)
     words = [] if parent is None else _command(parent).split()
     is_ours = any("crosswire" in word for word in words[:3]) and ("serve" in words or "up" in words)
     return parent if parent is not None and is_ours else pid
 
 
-def _listening_inodes(port: int) -> set[str]:
-    """Return the socket inodes that listen on a port on loopback or on every address."""
-    inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with contextlib.suppress(OSError):
-            for line in Path(table).read_text().splitlines()[1:]:
-                fields = line.split()
-                if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
-                    inodes.add(fields[9])
-    return inodes
-
-
-def _socket_inodes(pid: int) -> set[str]:
-    """Return the inodes of a process's open sockets; none where they may not be read."""
-    inodes = set()
-    with contextlib.suppress(OSError):
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                target = str(descriptor.readlink())
-                if target.startswith("socket:["):
-                    inodes.add(target[8:-1])
-    return inodes
-
-
-def _parent(pid: int) -> int | None:
-    """Return a process's parent."""
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return None
-
-
 def _command(pid: int) -> str:
     """Return a process's command line, shortened."""
-    try:
-        line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    except OSError:
-        return "unknown"
+    line = " ".join(command_of(pid)).strip() or "unknown"
     return line if len(line) <= 120 else line[:119] + "…"
 
 

@@ -13,7 +13,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from crosswire import ROOT
 from crosswire.serving.errors import ServingError
 from crosswire.serving.repository import plans
-from crosswire.serving.repository.graphs import ServedGraph, graphs_of, has_facade
+from crosswire.serving.repository.graphs import ServedGraph
 from crosswire.serving.repository.model_config import (
     Runtime,
     ensemble_config,
@@ -23,8 +23,8 @@ from crosswire.serving.repository.model_config import (
     step_config,
     to_text,
 )
-from crosswire.serving.repository.networks import Network
-from crosswire.serving.repository.pipelines import PipelineSpec, pipeline_of
+from crosswire.serving.repository.networks import ServedNetwork
+from crosswire.serving.repository.pipelines import PipelineSpec
 from crosswire.serving.repository.published import GRAPH_FILE, NETWORK_CODE, PLAN_FILE
 from crosswire.serving.repository.tuning import Role, Tuning
 
@@ -53,18 +53,21 @@ class Assembled:
     Attributes:
         folder: the repository.
         configs: every model's configuration by name, a model before the ensembles that use it.
-        pipelines: its pipelines.
         networks: its networks.
     """
 
     folder: Path
     configs: dict[str, ModelConfig]
-    pipelines: tuple[PipelineSpec, ...]
-    networks: tuple[Network, ...]
+    networks: tuple[ServedNetwork, ...]
+
+    @property
+    def pipelines(self) -> tuple[PipelineSpec, ...]:
+        """Its pipelines, one per network."""
+        return tuple(network.pipeline for network in self.networks)
 
 
 def assemble(
-    networks: Sequence[Network], runtime: Runtime, to: Path, *, copy_graphs: bool, tuning: Tuning | None = None
+    networks: Sequence[ServedNetwork], runtime: Runtime, to: Path, *, copy_graphs: bool, tuning: Tuning | None = None
 ) -> Assembled:
     """Write configuration, steps and version folders of every network and pipeline.
 
@@ -81,21 +84,15 @@ def assemble(
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ServingError(f"--to {to} is not an empty folder; name a new one or empty it first")
     configs: dict[str, ModelConfig] = {}
-    pipelines: list[PipelineSpec] = []
     tuning = tuning or Tuning()
     add = partial(_add, configs, to, tuning)
     for network in networks:
-        pipeline = pipeline_of(network.contract)
-        pipelines.append(pipeline)
-        if tuning.fuses(runtime):
-            _add_fused(add, to, network, pipeline, tuning, copy_graphs)
-            continue
-        _add_network(add, to, network, runtime, copy_graphs)
-        for step in (pipeline.before, *pipeline.after):
-            add(step_config(pipeline, step), Role.STEP)
-            _write_shim(to / step.model / _VERSION, step.code)
-        add(ensemble_config(pipeline), Role.PIPELINE)
-    return Assembled(to, configs, tuple(pipelines), tuple(networks))
+        if tuning.in_process(runtime):
+            _add_in_process(add, to, network, tuning, copy_graphs)
+        else:
+            _add_network(add, to, network, runtime, copy_graphs)
+            _add_pipeline(add, to, network)
+    return Assembled(to, configs, tuple(networks))
 
 
 def replaced(whole: Assembled, part: Assembled) -> Assembled:
@@ -106,46 +103,33 @@ def replaced(whole: Assembled, part: Assembled) -> Assembled:
     """
     rest = whole
     for network in part.networks:
-        rest = without(rest, network.contract.name)
+        rest = without(rest, network.name)
     if double := sorted(set(rest.configs) & set(part.configs)):
         raise ServingError(f"two models would be named {double[0]!r}; rename one network and export it again")
-    return Assembled(
-        whole.folder,
-        {**rest.configs, **part.configs},
-        (*rest.pipelines, *part.pipelines),
-        (*rest.networks, *part.networks),
-    )
+    return Assembled(whole.folder, {**rest.configs, **part.configs}, (*rest.networks, *part.networks))
 
 
 def without(whole: Assembled, network: str) -> Assembled:
     """Return `whole` without one network, its steps and its pipelines."""
-    pipelines = tuple(one for one in whole.pipelines if one.contract.name != network)
-    gone = {network}
-    for held in whole.networks:
-        if held.contract.name == network:
-            gone |= {graph.model for graph in graphs_of(held)}
-    for one in whole.pipelines:
-        if one.contract.name == network:
-            gone |= {one.name, one.in_process, *one.steps}
+    gone = {model for one in whole.networks if one.name == network for model in one.models}
     configs = {name: config for name, config in whole.configs.items() if name not in gone}
-    networks = tuple(one for one in whole.networks if one.contract.name != network)
-    return Assembled(whole.folder, configs, pipelines, networks)
+    return Assembled(whole.folder, configs, tuple(one for one in whole.networks if one.name != network))
 
 
 def _add_network(
-    add: Callable[[ModelConfig, Role], None], to: Path, network: Network, runtime: Runtime, copy_graphs: bool
+    add: Callable[[ModelConfig, Role], None], to: Path, network: ServedNetwork, runtime: Runtime, copy_graphs: bool
 ) -> None:
     """Write a network's own model, and behind a façade those of its graphs."""
-    own = to / network.contract.name / _VERSION
-    if runtime is Runtime.CONTAINER and has_facade(network):
-        for graph in graphs_of(network):
+    own = to / network.name / _VERSION
+    if runtime is Runtime.CONTAINER and network.facade:
+        for graph in network.graphs:
             add(graph_config(network, graph), Role.NETWORK)
             _place_native(graph, to / graph.model / _VERSION, copy_graphs)
         add(network_config(network, runtime), Role.FACADE)
         _write_shim(own, _FACADE)
         return
     add(network_config(network, runtime), Role.NETWORK)
-    for graph in graphs_of(network):
+    for graph in network.graphs:
         if runtime is Runtime.CONTAINER:
             _place_native(graph, own, copy_graphs)
         else:
@@ -154,21 +138,24 @@ def _add_network(
         _write_shim(own, NETWORK_CODE)
 
 
-def _add_fused(
-    add: Callable[[ModelConfig, Role], None],
-    to: Path,
-    network: Network,
-    pipeline: PipelineSpec,
-    tuning: Tuning,
-    copy_graphs: bool,
+def _add_pipeline(add: Callable[[ModelConfig, Role], None], to: Path, network: ServedNetwork) -> None:
+    """Write the steps of a network's pipeline, each a model of its own, and the ensemble of them."""
+    for step in (network.pipeline.before, *network.pipeline.after):
+        add(step_config(network.contract, step), Role.STEP)
+        _write_shim(to / step.model / _VERSION, step.code)
+    add(ensemble_config(network), Role.PIPELINE)
+
+
+def _add_in_process(
+    add: Callable[[ModelConfig, Role], None], to: Path, network: ServedNetwork, tuning: Tuning, copy_graphs: bool
 ) -> None:
     """Write one model that does everything a pipeline does, and the names that clients know it by."""
     own = network_config(network, Runtime.EMBEDDED)
     tuning.apply(own, Role.NETWORK)
-    fused, tensors, whole = in_process_configs(pipeline, own)
-    add(fused, Role.IN_PROCESS)
-    version = to / fused.name / _VERSION
-    for graph in graphs_of(network):
+    all_steps, tensors, whole = in_process_configs(network, own)
+    add(all_steps, Role.IN_PROCESS)
+    version = to / all_steps.name / _VERSION
+    for graph in network.graphs:
         _place_graph(graph, version / graph.file, copy_graphs)
     _write_shim(version, _IN_PROCESS)
     add(tensors, Role.NETWORK)

@@ -6,8 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosswire.contract import Graph
-from crosswire.serving.repository.networks import Network
+from crosswire.contract import Contract, Graph
 from crosswire.serving.repository.plans import plan_of
 from crosswire.serving.repository.published import GRAPH_FILE
 
@@ -23,6 +22,7 @@ class ServedGraph:
         file: its name in the version folder of the embedded network.
         model: the model that runs it in the container.
         weights: the file with its weights where they do not fit into its own, or None.
+        plan: its TensorRT plan, or None where none was built.
     """
 
     inputs: tuple[str, ...]
@@ -31,44 +31,32 @@ class ServedGraph:
     file: str
     model: str
     weights: Path | None
-
-    @property
-    def plan(self) -> Path | None:
-        """Its TensorRT plan, or None where none was built."""
-        return plan_of(self.source)
+    plan: Path | None
 
 
-def graphs_of(network: Network) -> tuple[ServedGraph, ...]:
-    """Return the graph that takes every input, then those of the variants."""
-    contract = network.contract
+def graphs_of(contract: Contract, folder: Path, *, facade: bool) -> tuple[ServedGraph, ...]:
+    """Return the graph that takes every input, then those of the variants.
+
+    Args:
+        contract: the network's contract.
+        folder: the folder that holds it and its graphs.
+        facade: whether the network's own name belongs to a façade before the graphs.
+    """
+    model = f"{contract.name}_net" if facade else contract.name
     names = tuple(spec.name for spec in contract.inputs)
-    model = f"{contract.name}_net" if has_facade(network) else contract.name
-    whole = ServedGraph(
-        names, network.graph, contract.graph.sha256, GRAPH_FILE, model, _weights(network.graph, contract.graph)
-    )
+    whole = _served(contract.graph, folder, names, GRAPH_FILE, model)
     lesser = (
-        ServedGraph(
-            variant.inputs,
-            source,
-            variant.graph.sha256,
-            f"model.{'.'.join(variant.inputs)}.onnx",
-            f"{model}_{'_'.join(variant.inputs)}",
-            _weights(source, variant.graph),
-        )
-        for variant, source in zip(contract.variants, network.variants, strict=True)
+        _served(one.graph, folder, one.inputs, f"model.{'.'.join(one.inputs)}.onnx", f"{model}_{'_'.join(one.inputs)}")
+        for one in contract.variants
     )
     return (whole, *lesser)
 
 
-def _weights(source: Path, graph: Graph) -> Path | None:
-    """Return the file with a graph's weights, which lies beside it."""
-    return source.with_name(Path(graph.weights).name) if graph.weights else None
-
-
-def has_facade(network: Network) -> bool:
-    """Say whether the container needs a python model before the graphs: an input may be absent, or strings come out."""
-    contract = network.contract
-    return bool(contract.variants) or len(contract.computed_outputs) < len(contract.outputs)
+def _served(graph: Graph, folder: Path, inputs: tuple[str, ...], file: str, model: str) -> ServedGraph:
+    """Return one graph with what lies beside it."""
+    source = (folder / graph.file).resolve()
+    weights = source.with_name(Path(graph.weights).name) if graph.weights else None
+    return ServedGraph(inputs, source, graph.sha256, file, model, weights, plan_of(source))
 
 
 def as_parameter(graphs: tuple[ServedGraph, ...]) -> str:

@@ -19,9 +19,9 @@ from tritonclient.grpc.model_config_pb2 import (
 
 from crosswire.contract import Contract, PipelineDescription, TensorSpec
 from crosswire.serving.errors import ServingError
-from crosswire.serving.repository.graphs import ServedGraph, as_parameter, graphs_of, has_facade
-from crosswire.serving.repository.networks import Network
-from crosswire.serving.repository.pipelines import PipelineSpec, StepSpec, network_inputs
+from crosswire.serving.repository.graphs import ServedGraph, as_parameter
+from crosswire.serving.repository.networks import ServedNetwork
+from crosswire.serving.repository.pipelines import StepSpec
 from crosswire.serving.repository.published import (
     GRAPH_FILE,
     GRAPHS_PARAMETER,
@@ -48,21 +48,20 @@ class Runtime(str, Enum):
     CONTAINER = "container"
 
 
-def network_config(network: Network, runtime: Runtime) -> ModelConfig:
+def network_config(network: ServedNetwork, runtime: Runtime) -> ModelConfig:
     """Return the configuration of a network's own model."""
     contract = network.contract
-    inputs = network_inputs(contract)
-    config = _described(contract, published(contract, inputs, contract.outputs, contract.name))
-    if runtime is Runtime.CONTAINER and not has_facade(network):
-        _run_graph(config, *graphs_of(network))
+    config = _described(contract, published(contract, network.inputs, contract.outputs, contract.name))
+    if runtime is Runtime.CONTAINER and not network.facade:
+        _run_graph(config, *network.graphs)
     else:
         config.backend = "python"
-        config.parameters[GRAPHS_PARAMETER].string_value = as_parameter(graphs_of(network))
+        config.parameters[GRAPHS_PARAMETER].string_value = as_parameter(network.graphs)
         config.instance_group.append(_one_process())
     return config
 
 
-def graph_config(network: Network, graph: ServedGraph) -> ModelConfig:
+def graph_config(network: ServedNetwork, graph: ServedGraph) -> ModelConfig:
     """Return the configuration of one graph's own model behind a façade in the container."""
     contract = network.contract
     inputs = [dataclasses.replace(spec, optional=False) for spec in contract.inputs if spec.name in graph.inputs]
@@ -71,18 +70,17 @@ def graph_config(network: Network, graph: ServedGraph) -> ModelConfig:
     return config
 
 
-def step_config(pipeline: PipelineSpec, step: StepSpec) -> ModelConfig:
-    """Return the configuration of a python stage."""
-    contract = pipeline.contract
+def step_config(contract: Contract, step: StepSpec) -> ModelConfig:
+    """Return the configuration of a step before or after a network as a python model of its own."""
     config = _described(contract, published(contract, step.inputs, step.outputs, step.model))
     config.backend = "python"
     config.instance_group.append(_one_process())
     return config
 
 
-def ensemble_config(pipeline: PipelineSpec) -> ModelConfig:
+def ensemble_config(network: ServedNetwork) -> ModelConfig:
     """Return the configuration of a pipeline's ensemble."""
-    contract, before = pipeline.contract, pipeline.before
+    contract, pipeline, before = network.contract, network.pipeline, network.pipeline.before
     return _ensemble(
         contract,
         pipeline.name,
@@ -90,30 +88,30 @@ def ensemble_config(pipeline: PipelineSpec) -> ModelConfig:
         pipeline.outputs,
         pipeline.steps,
         _step(before.model, before.inputs, before.outputs),
-        _step(contract.name, network_inputs(contract), contract.outputs, pipeline.renamed),
+        _step(contract.name, network.inputs, contract.outputs, pipeline.renamed),
         *(_step(step.model, step.inputs, step.outputs) for step in pipeline.after),
     )
 
 
-def in_process_configs(pipeline: PipelineSpec, network: ModelConfig) -> tuple[ModelConfig, ModelConfig, ModelConfig]:
+def in_process_configs(network: ServedNetwork, own: ModelConfig) -> tuple[ModelConfig, ModelConfig, ModelConfig]:
     """Return the configurations of a pipeline and its network that run in one process.
 
     Args:
-        pipeline: what to do.
-        network: the configuration that the network would have as a model of its own.
+        network: what to serve.
+        own: the configuration that the network would have as a model of its own.
 
     Returns:
         the model that holds all steps, and the two names that clients know it by: the network's, which takes and gives
         tensors, and the pipeline's.
     """
-    contract, name = pipeline.contract, pipeline.in_process
-    tensors = network_inputs(contract)
+    contract, pipeline, tensors = network.contract, network.pipeline, network.inputs
+    name = pipeline.in_process
     inputs = {spec.name: dataclasses.replace(spec, optional=True) for spec in (*pipeline.inputs, *tensors)}
     outputs = {spec.name: spec for spec in (*pipeline.outputs, *contract.outputs)}
     inside = [
-        (pipeline.before.code, step_config(pipeline, pipeline.before), _AS_IT_IS),
-        (NETWORK_CODE, network, pipeline.renamed),
-        *((step.code, step_config(pipeline, step), _AS_IT_IS) for step in pipeline.after),
+        (pipeline.before.code, step_config(contract, pipeline.before), _AS_IT_IS),
+        (NETWORK_CODE, own, pipeline.renamed),
+        *((step.code, step_config(contract, step), _AS_IT_IS) for step in pipeline.after),
     ]
     described = [
         {"code": code, "config": MessageToDict(config, preserving_proto_field_name=True), "renamed": dict(renamed)}
@@ -123,7 +121,7 @@ def in_process_configs(pipeline: PipelineSpec, network: ModelConfig) -> tuple[Mo
     config.parameters[STEPS_PARAMETER].string_value = json.dumps(described, ensure_ascii=False)
     config.backend = "python"
     config.instance_group.append(_one_process())
-    config.model_warmup.extend(network.model_warmup)  # by its tensors
+    config.model_warmup.extend(own.model_warmup)  # by its tensors
     known = [
         _ensemble(contract, known_by, takes, gives, steps, _step(name, takes, gives))
         for known_by, takes, gives, steps in (

@@ -7,28 +7,59 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosswire.contract import FILE_NAME, Contract, ContractError
+from crosswire.contract import FILE_NAME, Contract, ContractError, TensorSpec
 from crosswire.serving.errors import ServingError
+from crosswire.serving.repository.graphs import ServedGraph, graphs_of
+from crosswire.serving.repository.pipelines import PipelineSpec, network_inputs, pipeline_of
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True)
-class Network:
-    """One exported network whose graphs match its contract.
+class ServedNetwork:
+    """One exported network whose graphs match its contract, and all that serving derives from it.
+
+    It is made once, when the source repository is read; whoever writes, probes or examines takes it from here.
 
     Attributes:
         contract: what the network promises.
-        graph: absolute path of the file of the graph that takes every input.
-        variants: absolute paths of the variants' graph files, in the contract's order.
+        inputs: the input tensors of its own model.
+        graphs: the graph that takes every input, then those of the variants, in the contract's order.
+        facade: whether the container needs a python model before the graphs: an input may be absent, or strings come
+            out.
+        pipeline: the pipeline that it is served through.
     """
 
     contract: Contract
-    graph: Path
-    variants: tuple[Path, ...] = ()
+    inputs: tuple[TensorSpec, ...]
+    graphs: tuple[ServedGraph, ...]
+    facade: bool
+    pipeline: PipelineSpec
+
+    @classmethod
+    def of(cls, contract: Contract, folder: Path) -> ServedNetwork:
+        """Derive it from a contract and the folder that holds it and its graphs.
+
+        Raises:
+            ServingError: the network's tensors do not fit the pipeline of its task.
+        """
+        facade = bool(contract.variants) or len(contract.computed_outputs) < len(contract.outputs)
+        graphs = graphs_of(contract, folder, facade=facade)
+        return cls(contract, network_inputs(contract), graphs, facade, pipeline_of(contract))
+
+    @property
+    def name(self) -> str:
+        """Its name, which is also that of its own model."""
+        return self.contract.name
+
+    @property
+    def models(self) -> frozenset[str]:
+        """Names of all Triton models that it may have, in whichever runtime."""
+        pipeline = self.pipeline
+        return frozenset((*pipeline.steps, pipeline.name, pipeline.in_process, *(graph.model for graph in self.graphs)))
 
 
-def find_networks(repository: Path, only: Sequence[str] = ()) -> tuple[Network, ...]:
+def find_networks(repository: Path, only: Sequence[str] = ()) -> tuple[ServedNetwork, ...]:
     """Return the verified networks of a source repository, ordered by name.
 
     Args:
@@ -36,7 +67,8 @@ def find_networks(repository: Path, only: Sequence[str] = ()) -> tuple[Network, 
         only: names to pick; all networks if empty.
 
     Raises:
-        ServingError: the folder is missing or holds no such network, or a graph is not what its contract says.
+        ServingError: the folder is missing or holds no such network, a graph is not what its contract says, or the
+            tensors of one do not fit its pipeline.
     """
     if not repository.is_dir():
         raise ServingError(f"--repository {repository} is not a folder; export a run first: crosswire export")
@@ -50,11 +82,11 @@ def find_networks(repository: Path, only: Sequence[str] = ()) -> tuple[Network, 
     return tuple(_load(repository / name) for name in only or names)
 
 
-def _load(folder: Path) -> Network:
+def _load(folder: Path) -> ServedNetwork:
     """Load and verify the network in one folder."""
     try:
         contract = Contract.load(folder)
-        graph = contract.verify(folder)
+        contract.verify(folder)
     except ContractError as error:
         raise ServingError(f"network {folder.name!r} is refused: {error}") from error
     except OSError as error:
@@ -67,5 +99,4 @@ def _load(folder: Path) -> Network:
         raise ServingError(
             f"network {contract.name!r} is refused: a name is a letter and then at most 63 letters, digits or _"
         )
-    variants = tuple((folder / variant.graph.file).resolve() for variant in contract.variants)
-    return Network(contract, graph.resolve(), variants)
+    return ServedNetwork.of(contract, folder)

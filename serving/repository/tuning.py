@@ -43,7 +43,7 @@ class Tuning:
         """Take it from the settings of a server."""
         return cls(settings.models, settings.queue, settings.images)
 
-    def fuses(self, runtime: Runtime) -> bool:
+    def in_process(self, runtime: Runtime) -> bool:
         """Say whether every network and its steps run in one process: on a processor, unless told otherwise.
 
         A GPU needs Triton's batcher before the network alone, and the container its native backends.

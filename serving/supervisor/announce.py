@@ -60,7 +60,7 @@ def _files(contract: Contract) -> str:
 
 def _networks(assembled: Assembled) -> list[str]:
     """Return the names of the networks."""
-    return [network.contract.name for network in assembled.networks]
+    return [network.name for network in assembled.networks]
 
 
 def _pipelines(assembled: Assembled) -> list[str]:

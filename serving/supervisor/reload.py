@@ -42,7 +42,7 @@ class Change:
         Raises:
             ServingError: it cannot be done; everything is as it was.
         """
-        served = [network.contract.name for network in self._whole.networks]
+        served = [network.name for network in self._whole.networks]
         if order.verb == "load" and order.network in served:
             raise ServingError(f"network {order.network!r} is served already; reload it")
         if order.verb in ("unload", "reload") and order.network not in served:

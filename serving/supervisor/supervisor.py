@@ -11,13 +11,16 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import psutil
+
 from crosswire.serving.config.settings import Settings
 from crosswire.serving.errors import ServingError
 from crosswire.serving.gateway.options import gateway_options, write_options
 from crosswire.serving.processes import shm
-from crosswire.serving.processes.child import Child, is_running
+from crosswire.serving.processes.child import Child
 from crosswire.serving.processes.environments import Environments
 from crosswire.serving.processes.ports import keep_free_port
+from crosswire.serving.processes.process_table import is_running
 from crosswire.serving.processes.programs import gateway_program, triton_program
 from crosswire.serving.processes.run_state import Health, RunState, ServerRun, write_health, write_run
 from crosswire.serving.processes.triton_wheel import installed_triton, wheel_triton
@@ -69,6 +72,7 @@ class Supervisor:
         self._gateway_due = 0.0
         self._pace = RestartPace()
         self._metrics: socket.socket | None = None  # keeps the port that replaced the first one
+        self._parent: psutil.Process | None = None
         self._restarts = {"triton": 0, "front_door": 0}
         self._published: Health | None = None
         self._unpublished = False
@@ -307,8 +311,18 @@ class Supervisor:
 
     def _asked_to_stop(self, seconds: float) -> bool:
         """Wait, unless somebody asks to stop or the parent has ended."""
-        parent = self._settings.parent
-        return self._stop.wait(seconds) or (parent is not None and not is_running(parent))
+        return self._stop.wait(seconds) or not self._parent_runs()
+
+    def _parent_runs(self) -> bool:
+        """Say whether the process that this one is to end with, if any, still runs."""
+        if self._settings.parent is None:
+            return True
+        if self._parent is None:  # from now on a later process with its id is another one
+            try:
+                self._parent = psutil.Process(self._settings.parent)
+            except psutil.NoSuchProcess:
+                return False
+        return is_running(self._parent)
 
     def _publish(self, ready: bool, reason: str) -> None:
         """Tell the gateway what has changed."""

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import psutil
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from crosswire.serving.config.settings import Pace
-from crosswire.serving.processes.child import Child, is_running
+from crosswire.serving.processes.child import Child
+from crosswire.serving.processes.process_table import command_of, is_running, name_of
 from crosswire.serving.supervisor.probe import Probe, ProbeInference
 
 _STUB_NAME = "triton_python_b"  # the kernel keeps 15 characters
@@ -90,7 +92,7 @@ class Watch:
         """Look once, which takes a second at most; updates `ready`, `reason` and `broken`."""
         if (status := self._triton.exit_status) is not None:
             self._give_up(f"Triton ended with status {status}")
-        elif dead := [label for pid, label in self._stubs.items() if not is_running(pid)]:
+        elif dead := [label for stub, label in self._stubs.items() if not is_running(stub)]:
             self._give_up(f"the python stub of {', '.join(dead)} died")
         elif self._probe is not None:
             if self._probe.done():
@@ -139,9 +141,9 @@ class Watch:
         self._failures = self._pace.failures
 
 
-def stubs_of(triton: Child) -> dict[int, str]:
-    """Return Triton's python stubs: the process id of each and the model that it runs."""
-    return {pid: stub_label(pid) for pid in triton.members() if _command_name(pid) == _STUB_NAME}
+def stubs_of(triton: Child) -> dict[psutil.Process, str]:
+    """Return Triton's python stubs: the process of each and the model that it runs."""
+    return {one: stub_label(one.pid) for one in triton.members() if name_of(one.pid).startswith(_STUB_NAME)}
 
 
 def stub_count(configs: Iterable[ModelConfig]) -> int:
@@ -151,16 +153,5 @@ def stub_count(configs: Iterable[ModelConfig]) -> int:
 
 def stub_label(pid: int) -> str:
     """Return the name of the model that a python stub runs; its command line holds `<model>/<version>/model.py`."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
-        return f"process {pid}"
+    words = command_of(pid)
     return next((Path(word).parents[1].name for word in words if word.endswith("/model.py")), f"process {pid}")
-
-
-def _command_name(pid: int) -> str:
-    """Return the kernel's short name of a process."""
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""

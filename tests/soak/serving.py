@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 import tritonclient.http
 
-from crosswire.serving.processes.child import is_running
 from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.processes.process_table import is_running
 from tests.e2e.supervisor.test_kills import KILLS, kill_under_load
 from tests.support.servers.load import DEPTH, RGB, Load
 from tests.support.servers.real import (

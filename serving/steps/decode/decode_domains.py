@@ -30,7 +30,8 @@ def decode_some(
         *pictures: per domain the N pictures of the samples.
 
     Returns:
-        per wanted domain uint8 [N, H, W, 3], [N, H, W, 1] or [N, H, W], or float32 [N, H, W] in metres.
+        per wanted domain first uint8 [N, H, W, 3], [N, H, W, 1] or [N, H, W], or float32 [N, H, W] in metres; then N
+        pairs of width and height, of the pictures as they came.
 
     Raises:
         PictureError: a picture is damaged, too large or of another kind, or those of a sample cannot be registered.
@@ -40,20 +41,23 @@ def decode_some(
         _sample([pictures[place * count + index] for place in range(len(specs))], specs, unit, limits, wanted)
         for index, unit in enumerate(units)
     ]
-    if count == 1:
-        return tuple(array[None] for array in samples[0])  # the ordinary request: no copy
-    return tuple(np.stack(column) for column in zip(*samples, strict=True))
+    found: list[Any] = []
+    for domain in zip(*samples, strict=True):
+        arrays, sizes = zip(*domain, strict=True)
+        found += [arrays[0][None] if count == 1 else np.stack(arrays), list(sizes)]  # the ordinary request: no copy
+    return tuple(found)
 
 
 def _sample(
     pictures: list[bytes], specs: list[dict[str, Any]], unit: float, limits: ImageLimits, wanted: list[int]
-) -> list[npt.NDArray[Any]]:
-    """Decode the pictures of one sample, one array per wanted domain."""
+) -> list[tuple[npt.NDArray[Any], tuple[int, int]]]:
+    """Decode the pictures of one sample: per wanted domain an array, and width and height as they came."""
     names = [f"{spec['name']}{IMAGE_SUFFIX}" for spec in specs]
     opened = [_open(data, spec, unit, limits) for data, spec in zip(pictures, specs, strict=True)]
-    for name, picture in zip(names[1:], opened[1:], strict=True):
-        check_registered(opened[0].size, picture.size, limits.aspect_tolerance, (names[0], name))
-    return [_decoded(opened[place], names[place], specs[place], unit) for place in wanted]
+    sizes = [picture.size for picture in opened]  # a JPEG that is decoded at a reduced scale changes its own
+    for name, size in zip(names[1:], sizes[1:], strict=True):
+        check_registered(sizes[0], size, limits.aspect_tolerance, (names[0], name))
+    return [(_decoded(opened[place], names[place], specs[place], unit), sizes[place]) for place in wanted]
 
 
 def _decoded(picture: Image.Image, name: str, spec: dict[str, Any], unit: float) -> npt.NDArray[Any]:
@@ -107,7 +111,9 @@ class DecodeDomains(Step):
         slim = [_slim(spec) for spec in there]
         pictures = [data for spec in there for data in came[spec.name][:, 0]]
         found = self._workers.spread(range(len(there)), slim, scales, *pictures)
-        arrays = dict(zip((spec.name for spec in there), found, strict=True))
+        arrays = {spec.name: array for spec, (array, _) in zip(there, found, strict=True)}
+        for spec, (_, sizes) in zip(there, found, strict=True):
+            question.sizes[f"{spec.name}{IMAGE_SUFFIX}"] = [(width, height) for width, height in sizes]
         if self._tells:
             arrays[PRESENT] = np.full((count, 1), "+".join(arrays).encode(), np.object_)
         for spec in self._specs:

@@ -94,11 +94,12 @@ class Workers:
         """Share items among the workers that have nothing to do just now, and one at least; raises like `call`.
 
         Args:
-            items: what JSON holds; the function is called with a list of some, and must return one value for each.
+            items: what JSON holds; the function is called with a list of some, and must return the values of each,
+                one item after the other, as many for every one.
             *values: further arguments.
 
         Returns:
-            one value per item.
+            per item its values.
         """
         with ExitStack() as stack:
             workers = [stack.enter_context(self._borrowed(self._idle.get()))]
@@ -109,9 +110,11 @@ class Workers:
                 stack.enter_context(worker.calling(list(items[first::count]), *values))
                 for first, worker in enumerate(workers)
             ]
-            found: list[Any] = [None] * len(items)
+            found: list[list[Any]] = [[] for _ in items]
             for first, result in enumerate(results):
-                found[first::count] = result()
+                returned, share = result(), found[first::count]
+                each = len(returned) // len(share)
+                found[first::count] = [returned[at : at + each] for at in range(0, len(returned), each)]
         return found
 
     def close(self) -> None:

@@ -87,7 +87,7 @@ def overlays(
     """
     limits = MediaLimits.chosen().images
     sent = [(name, picture) for picture in pictures]
-    found = {one: _decoded.get(one) or visible(one[1], limits, name) for one in sent}
+    found = {one: _decoded.get(one) or visible(one[1], limits, name) for one in dict.fromkeys(sent)}
     _decoded.clear()
     if labels is None:
         _decoded.update(found)

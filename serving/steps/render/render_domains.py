@@ -15,7 +15,7 @@ from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, IMAGE_SUFFIX,
 from crosswire.serving.config.limits import MediaLimits
 from crosswire.serving.repository.pipelines.translation import domain_of
 from crosswire.serving.steps.media.depth_warnings import depth_warnings
-from crosswire.serving.steps.media.images import COLOUR_FORMATS, nearest, open_image
+from crosswire.serving.steps.media.images import nearest, sizes_in_headers
 from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.render.label_spec import LabelSpec, classes_in, labels_at, palette_image
 from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, column
@@ -79,8 +79,8 @@ class RenderDomains(Step):
         first = next(iter(sent))
         drawn: dict[str, list[bytes]] = {spec.name: [] for spec in self._outputs}
         texts = []
-        for index, data in enumerate(sent[first][:, 0]):
-            size = open_image(data, first, self._limits, COLOUR_FORMATS).size
+        sizes = question.sizes.get(first) or sizes_in_headers(sent[first][:, 0], first, self._limits)
+        for index, size in enumerate(sizes):
             for spec in self._outputs:
                 picture = domain_image(arrays[spec.name][index], spec, self._look, size)
                 drawn[spec.name].append(png_bytes(picture))

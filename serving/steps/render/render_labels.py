@@ -24,10 +24,10 @@ from crosswire.contract.wire_names import (
     RGB_IMAGE,
     SUMMARY,
 )
-from crosswire.serving.config.limits import ImageLimits, MediaLimits
+from crosswire.serving.config.limits import MediaLimits
 from crosswire.serving.steps.decode.sandbox import Worker, Workers
 from crosswire.serving.steps.media.depth_warnings import depth_warnings
-from crosswire.serving.steps.media.images import COLOUR_FORMATS, ImageError, open_image
+from crosswire.serving.steps.media.images import ImageError, sizes_in_headers
 from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.render.label_spec import LabelSpec, classes_in, labels_at, palette_image
 from crosswire.serving.steps.render.overlay_labels import overlays
@@ -77,28 +77,25 @@ def summarise(
 def render(
     labels: npt.NDArray[np.uint8],
     confidence: npt.NDArray[np.uint8],
-    sent: tuple[str, bytes],
+    size: tuple[int, int],
     depth: npt.NDArray[np.float32],
     streams: Sequence[str],
     look: LabelSpec,
-    limits: ImageLimits,
 ) -> tuple[bytes, bytes]:
     """Render one sample at the size of the picture sent.
 
     Args:
         labels: uint8 [H, W], class indices.
         confidence: uint8 [H, W].
-        sent: tensor name and bytes of an encoded picture that was sent; its header alone is read.
+        size: width and height of the picture sent.
         depth: float32 [H, W], metres.
         streams: names of the inputs that the network used.
         look: what the labels mean.
-        limits: what is allowed.
 
     Returns:
         labels_png and summary (UTF-8 JSON).
     """
-    name, picture = sent
-    full = labels_at(labels, open_image(picture, name, limits, COLOUR_FORMATS).size)
+    full = labels_at(labels, size)
     summary = summarise(full, labels, confidence, depth, streams, look)
     return png_bytes(palette_image(full, look)), json.dumps(summary, ensure_ascii=False).encode()
 
@@ -146,10 +143,10 @@ class RenderLabels(Step):
     ) -> Arrays:
         """Return everything but the overlays."""
         confidence, depths, used = map(question.array, (CONFIDENCE, DEPTH, MODALITIES))
+        sizes = question.sizes.get(name) or sizes_in_headers(pictures, name, self._limits)
         streams = [[RGB, DEPTH]] * len(labels) if used is None else [one.decode().split("+") for one in used[:, 0]]
         rendered = [
-            render(*sample, self._look, self._limits)
-            for sample in zip(labels, confidence, [(name, one) for one in pictures], depths, streams, strict=True)
+            render(*sample, self._look) for sample in zip(labels, confidence, sizes, depths, streams, strict=True)
         ]
         pngs, summaries = zip(*rendered, strict=True)
         certainty = [png_bytes(Image.fromarray(one)) for one in confidence]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from crosswire.clients.tasks.segmentation_answer import SEGMENTATION_OUTPUTS
 from PIL import Image
 
 from crosswire.clients import (
@@ -25,10 +26,11 @@ from crosswire.clients import (
 )
 from crosswire.clients.__main__ import main
 from crosswire.clients.address import Address
-from crosswire.clients.tasks.segmentation import SEGMENTATION_OUTPUTS
+from crosswire.clients.own_server import own_server
 from crosswire.clients.transport import open_transport
 from crosswire.contract.wire_names import CONFIDENCE_PNG, OVERLAY_PNG
 from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.processes.running import running_servers
 from crosswire.training.datasets.rooms import render
 from tests.support.servers.real import NETWORK, REPOSITORY, wait_until
 
@@ -273,3 +275,19 @@ def test_list_shows_every_pipeline_with_its_tensors(url: str, capsys: pytest.Cap
     printed = capsys.readouterr().out
     for part in ("_image\n", "segmentation", "rgb_image BYTES [1]", "FP32 [1] (optional)", "labels_png", "summary"):
         assert part in printed
+
+
+def test_a_server_of_ones_own_answers_while_it_is_needed_and_is_gone_afterwards(
+    tmp_path: Path, small_repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with own_server(small_repository) as url, Predictor(url) as predictor:
+        assert "rooms_small_image" in {one.name for one in predictor.pipelines()}
+        assert [one.run.grpc_url for one in running_servers()] == [url]
+    assert running_servers() == ()
+
+
+def test_a_server_of_ones_own_that_does_not_start_says_why(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    with pytest.raises(ServerUnreachable, match=rf"^--repository {nowhere} is not a folder"), own_server(nowhere):
+        pass

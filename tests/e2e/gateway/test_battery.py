@@ -15,6 +15,7 @@ from tritonclient.grpc.service_pb2 import ModelInferRequest
 from tritonclient.utils import InferenceServerException
 
 from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.processes.process_table import descendants_of
 from crosswire.serving.steps.runtime.step import most_at_once
 from crosswire.serving.wire import RawTensor, infer_request, pack_bytes
 from tests.e2e.gateway.test_malformed_http import BINARIES, BODIES
@@ -26,7 +27,6 @@ from tests.support.servers.real import (
     call,
     decoders_of,
     depth_png,
-    descendants,
     infer_pictures,
     jpeg,
     network_inputs,
@@ -288,7 +288,7 @@ def test_hundreds_of_malformed_requests_are_refused_in_words_and_leave_nothing_b
     assert len(cases) >= 300
     infer_pictures(server, [png(4000, 3000)], [depth_png(4000, 3000)])
     start_every_decoder(server)
-    processes = descendants(server.pid)
+    processes = descendants_of(server.pid)
     for case in cases[::10]:
         case.send(server)
     before = resident_bytes(server)
@@ -304,5 +304,5 @@ def test_hundreds_of_malformed_requests_are_refused_in_words_and_leave_nothing_b
             assert_answers(server)
     assert wrong == {}
     assert resident_bytes(server) - before < 64 << 20
-    assert descendants(server.pid) == processes, "no process was replaced"
+    assert descendants_of(server.pid) == processes, "no process was replaced"
     assert_answers(server)

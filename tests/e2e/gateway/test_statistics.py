@@ -20,11 +20,10 @@ from tests.support.servers.real import (
     PATIENCE_SECONDS,
     bytes_input,
     call,
-    command_of,
     configured,
     depth_png,
-    descendants,
     jpeg,
+    processes_with,
     wait_until,
 )
 from tests.support.training import small_networks
@@ -119,9 +118,8 @@ def test_every_request_is_counted_once(layout: tuple[EmbeddedServer, str, str]) 
     server, kind, name = layout
     ask(server, name)
     if kind != "fused":
-        stubs = [command_of(pid) for pid in descendants(server.pid)]
         for step in ("decode", "render"):
-            assert sum(f"/{name}_{step}/1/model.py".encode() in command for command in stubs) == 2, "step_instances"
+            assert len(processes_with(server, f"/{name}_{step}/1/model.py")) == 2, "step_instances"
     answered, samples = GOOD + 1, GOOD - 1 + BATCH + 1  # one probe asked the whole, one the network
     warm = 0 if kind == "container" else 2  # Triton warms a step up for a batch of 2 by two requests of 1
     whole = Told(answered, BAD, samples, answered)

@@ -15,20 +15,11 @@ import numpy as np
 import pytest
 
 from crosswire.serving.config.limits import WorkerLimits
-from crosswire.serving.processes.child import is_running
 from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.processes.process_table import command_of, descendants_of, is_running
 from crosswire.serving.steps.decode.sandbox import MediaError, WorkerError, Workers
 from crosswire.serving.steps.decode.shm_message import MessageError, pack, unpack
-from tests.support.servers.real import (
-    assert_answers,
-    call,
-    depth_png,
-    descendants,
-    infer_pictures,
-    jpeg,
-    stub_of,
-    wait_until,
-)
+from tests.support.servers.real import assert_answers, call, depth_png, infer_pictures, jpeg, stub_of, wait_until
 
 LIMITS = WorkerLimits(cpu_seconds=1, wall_seconds=60.0, memory_bytes=256 << 20, arena_bytes=32 << 20)
 PLACE = "tests.support.servers.sandbox_functions"
@@ -158,15 +149,15 @@ def test_a_header_that_points_outside_of_the_shared_memory_is_refused() -> None:
 
 def test_a_decoder_that_is_killed_takes_neither_its_stub_nor_a_later_request_along(server: EmbeddedServer) -> None:
     stub = stub_of(server)
-    workers = descendants(stub)
+    workers = descendants_of(stub)
     for worker in workers:
-        assert b"sandbox_main" in Path(f"/proc/{worker}/cmdline").read_bytes()
+        assert "crosswire.serving.steps.decode.sandbox_main" in command_of(worker)
         os.kill(worker, signal.SIGKILL)
     wait_until(lambda: not any(map(is_running, workers)))
     answer = infer_pictures(server, [jpeg()], [depth_png()])
     assert answer.as_numpy("labels_png").shape == (1, 1)
     assert stub_of(server) == stub
-    new = {worker for worker in descendants(stub) if is_running(worker)}
+    new = {worker for worker in descendants_of(stub) if is_running(worker)}
     assert new
     assert not new & set(workers)
     wait_until(lambda: call(server, "GET", "/v2/health/ready")[0] == 200)  # a probe may have lost its decoder, too

@@ -30,10 +30,9 @@ from tests.support.servers.real import (
     PIPELINE,
     REPOSITORY,
     assert_answers,
-    command_of,
     configured,
     contract,
-    descendants,
+    processes_with,
     server_alone,
     stub_of,
     wait_until,
@@ -185,7 +184,7 @@ def metrics_port(server: EmbeddedServer) -> int:
 
 def process_of(server: EmbeddedServer, word: str) -> int:
     """Return the process of a server whose command line holds a word, 0 if there is none."""
-    return next((pid for pid in descendants(server.pid) if word.encode() in command_of(pid)), 0)
+    return next(iter(processes_with(server, word)), 0)
 
 
 def wait_for_restart(server: EmbeddedServer) -> None:

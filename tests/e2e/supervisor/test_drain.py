@@ -21,8 +21,8 @@ import pytest
 import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
-from crosswire.serving.processes.child import is_running
 from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.processes.process_table import descendants_of, is_running
 from tests.support.servers.real import (
     CALM,
     NETWORK,
@@ -34,7 +34,6 @@ from tests.support.servers.real import (
     configured,
     decoders_of,
     depth_png,
-    descendants,
     infer_body,
     infer_pictures,
     jpeg,
@@ -177,7 +176,7 @@ def test_a_stop_does_not_wait_for_ever_for_a_request_that_hangs(runtime: Path) -
     with stopped_decoders(server):
         thread.start()
         wait_until(lambda: in_flight(server) == 1)
-        children = descendants(server.pid)
+        children = descendants_of(server.pid)
         os.kill(server.pid, signal.SIGTERM)
         assert server.wait(PATIENCE_SECONDS) == 0
     thread.join(PATIENCE_SECONDS)

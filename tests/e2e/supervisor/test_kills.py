@@ -7,14 +7,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
-from crosswire.serving.processes.child import is_running
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.serving.processes.environments import environment_of
+from crosswire.serving.processes.process_table import descendants_of, is_running, name_of
 from tests.support.servers.load import Load
 from tests.support.servers.real import (
     BRISK,
@@ -22,9 +21,8 @@ from tests.support.servers.real import (
     REPOSITORY,
     STEPS,
     assert_answers,
-    command_of,
     configured,
-    descendants,
+    processes_with,
     server_alone,
     stub_of,
     wait_until,
@@ -44,21 +42,14 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
 
 def triton_of(server: EmbeddedServer) -> int:
     """Return Triton's process."""
-    (pid,) = (one for one in descendants(server.pid) if comm(one) == "tritonserver")
+    (pid,) = (one for one in descendants_of(server.pid) if name_of(one) == "tritonserver")
     return pid
 
 
 def gateway_of(server: EmbeddedServer) -> int:
     """Return the gateway's process."""
-    (pid,) = (one for one in descendants(server.pid) if b"crosswire.serving.gateway" in command_of(one))
+    (pid,) = processes_with(server, "crosswire.serving.gateway")
     return pid
-
-
-def comm(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
 
 
 @pytest.fixture(scope="module")

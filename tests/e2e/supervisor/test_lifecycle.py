@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import pytest
 import tritonclient.grpc
 from tritonclient.grpc.service_pb2 import ServerReadyRequest
@@ -25,8 +26,8 @@ from tritonclient.utils import InferenceServerException
 from crosswire.contract import sha256_of
 from crosswire.serving.config.settings import Settings
 from crosswire.serving.errors import ServingError
-from crosswire.serving.processes.child import is_running
 from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.processes.process_table import descendants_of, is_running
 from crosswire.serving.processes.run_state import ServerRun, read_run
 from crosswire.serving.repository.assemble import assemble
 from crosswire.serving.repository.model_config import Runtime
@@ -44,10 +45,10 @@ from tests.support.servers.real import (
     configured,
     contract,
     depth_png,
-    descendants,
     infer_pictures,
     jpeg,
     leftovers,
+    processes_with,
     server_alone,
     stub_of,
     wait_until,
@@ -64,13 +65,8 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
 
 def listening_ports(pid: int) -> set[int]:
     """Return the TCP ports that a process listens on."""
-    sockets = set()
-    for one in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # it was closed just now
-            sockets.add(str(one.readlink()))
-    tables = (Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6"))
-    rows = [line.split() for table in tables for line in table]
-    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
+    sockets = psutil.Process(pid).net_connections("tcp")
+    return {one.laddr.port for one in sockets if one.status == psutil.CONN_LISTEN}
 
 
 def ready(server: EmbeddedServer) -> bool:
@@ -117,7 +113,7 @@ def test_up_says_where_it_is_and_stops_on_a_signal_leaving_nothing(number: int, 
     assert said[0].startswith(f"{NETWORK} ready after")
     assert "http://127.0.0.1:" in said[1] and "grpc://127.0.0.1:" in said[2]
     assert said[3].startswith("next: crosswire predict") and PIPELINE in said[3]
-    children = descendants(process.pid)
+    children = descendants_of(process.pid)
     decoders = 2 + (granted_cores() > 1)  # the two pictures of the probe were decoded side by side
     assert len(children) == 3 + decoders, "Triton, a python stub, decoders and the gateway"
     process.send_signal(number)
@@ -237,7 +233,7 @@ def test_a_stub_that_hangs_is_noticed_by_the_canary(own: EmbeddedServer) -> None
 
 
 def test_a_gateway_that_hangs_is_noticed_and_replaced(own: EmbeddedServer) -> None:
-    (before,) = (pid for pid in descendants(own.pid) if b"serving.gateway" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    (before,) = processes_with(own, "serving.gateway")
     os.kill(before, signal.SIGSTOP)
     wait_until(lambda: not is_running(before))
     wait_until(lambda: "starting it again" in own.said)
@@ -260,7 +256,7 @@ def assert_answers_soon(server: EmbeddedServer) -> None:
 
 def test_a_server_with_a_stopped_triton_still_stops(runtime: Path) -> None:
     server = EmbeddedServer(REPOSITORY, networks=[NETWORK]).start()
-    pids = descendants(server.pid)
+    pids = descendants_of(server.pid)
     os.kill(server.facts["triton_pid"], signal.SIGSTOP)
     os.kill(server.pid, signal.SIGTERM)
     assert server.wait(PATIENCE_SECONDS) == 0
@@ -270,7 +266,7 @@ def test_a_server_with_a_stopped_triton_still_stops(runtime: Path) -> None:
 
 def test_what_a_killed_supervisor_leaves_is_swept_by_the_next_start(runtime: Path) -> None:
     server = EmbeddedServer(REPOSITORY, networks=[NETWORK]).start()
-    children = descendants(server.pid)
+    children = descendants_of(server.pid)
     os.kill(server.pid, signal.SIGKILL)
     assert server.stop() == -signal.SIGKILL
     wait_until(lambda: not any(map(is_running, children)))

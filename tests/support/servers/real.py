@@ -18,8 +18,8 @@ import tritonclient.grpc
 from PIL import Image
 
 from crosswire.contract import Contract
-from crosswire.serving.processes.child import all_processes
 from crosswire.serving.processes.embedded import EmbeddedServer
+from crosswire.serving.processes.process_table import command_of, descendants_of
 from tests.support.paths import REPOSITORY
 
 NETWORK = "rooms_cen"
@@ -141,21 +141,6 @@ def leftovers(pid: int, runtime: Path) -> list[str]:
     return regions + [path.name for path in (runtime / "crosswire").glob("run-*")]
 
 
-def descendants(pid: int) -> list[int]:
-    """Return the processes below a process."""
-    parents = {}
-    for one in all_processes():
-        try:
-            parents[one] = int(Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    found, layer = [], [pid]
-    while layer:
-        layer = [one for one, parent in parents.items() if parent in layer]
-        found += layer
-    return found
-
-
 @contextmanager
 def server_alone(runtime: Path, repository: Path, **choices: Any) -> Iterator[EmbeddedServer]:
     """Run a server whose run state lies in a folder of its own; in the end it has left nothing behind."""
@@ -166,24 +151,20 @@ def server_alone(runtime: Path, repository: Path, **choices: Any) -> Iterator[Em
         assert leftovers(running.pid, runtime) == []
 
 
+def processes_with(server: EmbeddedServer, word: str) -> list[int]:
+    """Return the processes of a server that have a text in a word of their command line."""
+    return [pid for pid in descendants_of(server.pid) if any(word in one for one in command_of(pid))]
+
+
 def stub_of(server: EmbeddedServer, model: str = f"{NETWORK}_fused") -> int:
     """Return the process that runs a python model: by default the one that runs all steps of `PIPELINE`."""
-    wanted = f"/{model}/1/model.py".encode()
-    (pid,) = (one for one in descendants(server.pid) if wanted in command_of(one))
+    (pid,) = processes_with(server, f"/{model}/1/model.py")
     return pid
-
-
-def command_of(pid: int) -> bytes:
-    """Return the command line of a process, or nothing if there is none."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
 
 
 def decoders_of(server: EmbeddedServer) -> list[int]:
     """Return the processes that decode for a server's stubs."""
-    return [one for one in descendants(server.pid) if b"sandbox_main" in command_of(one)]
+    return processes_with(server, "sandbox_main")
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -195,9 +176,9 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def resident_bytes(server: EmbeddedServer) -> int:
-    """Return the memory of the server's processes."""
+    """Return the memory of the server's processes without mapped files, which psutil adds to shared memory."""
     total = 0
-    for pid in (server.pid, *descendants(server.pid)):
+    for pid in (server.pid, *descendants_of(server.pid)):
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         total += sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("RssAnon", "RssShmem")))
     return total

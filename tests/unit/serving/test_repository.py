@@ -21,7 +21,7 @@ from crosswire.serving.errors import ServingError
 from crosswire.serving.processes.shm import bytes_needed, check_room
 from crosswire.serving.repository.assemble import assemble
 from crosswire.serving.repository.model_config import Runtime, network_config
-from crosswire.serving.repository.networks import Network, find_networks
+from crosswire.serving.repository.networks import find_networks
 from crosswire.serving.repository.pipelines import pipeline_of
 from crosswire.serving.repository.tuning import Tuning
 from crosswire.serving.steps.runtime import network as network_stage
@@ -180,7 +180,7 @@ def test_tensors_that_fit_no_pipeline_are_refused() -> None:
 def test_a_batch_size_that_would_vanish_from_the_text_is_refused() -> None:
     (network,) = find_networks(REPOSITORY, [NETWORK])
     with pytest.raises(ServingError, match="max_batch_size 0"):
-        network_config(Network(replace(network.contract, max_batch_size=0), network.graph), Runtime.EMBEDDED)
+        network_config(replace(network, contract=replace(network.contract, max_batch_size=0)), Runtime.EMBEDDED)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_whether_there_is_a_gpu_is_asked_without_a_look_at_every_package(
 
 
 def test_more_processes_for_the_steps_give_every_step_one_of_its_own() -> None:
-    embedded = [Tuning(ModelSettings(step_instances=count)).fuses(Runtime.EMBEDDED) for count in (1, 2)]
+    embedded = [Tuning(ModelSettings(step_instances=count)).in_process(Runtime.EMBEDDED) for count in (1, 2)]
     assert embedded == [True, False]
     with pytest.raises(ServingError, match=r"models\.step_instances is 2"):
         choose(None, {"models": ModelSettings(step_instances=2, in_process=True)})

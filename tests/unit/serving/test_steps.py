@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf.json_format import MessageToDict
 from PIL import Image
 
 from crosswire.serving.config.limits import ImageLimits
+from crosswire.serving.repository.model_config import step_config
+from crosswire.serving.repository.networks import find_networks
 from crosswire.serving.steps.decode.decode_domains import decode_some
 from crosswire.serving.steps.media.depth_warnings import depth_warnings
 from crosswire.serving.steps.media.images import ImageError, nearest, open_image
@@ -19,9 +24,11 @@ from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.media.registered import check_registered
 from crosswire.serving.steps.render.label_spec import LabelSpec
 from crosswire.serving.steps.render.overlay_labels import overlay, overlays, visible
+from crosswire.serving.steps.render.render_domains import RenderDomains
 from crosswire.serving.steps.render.render_labels import render
 from crosswire.serving.steps.runtime.network import open_session, runner
 from crosswire.serving.steps.runtime.side_by_side import Cores
+from crosswire.serving.steps.runtime.step import StepRequest, column
 from tests.support.servers.real import NETWORK, REPOSITORY, contract, depth_png, jpeg, network_inputs, png
 
 LIMITS = ImageLimits()
@@ -38,7 +45,7 @@ def decode_pair(rgb: bytes, depth: bytes, units: float, height: int, width: int)
     """Decode one registered pair."""
     colour = {"name": "rgb", "dtype": "UINT8", "shape": [height, width, 3], "missing": None}
     metres = {"name": "depth", "dtype": "FP32", "shape": [height, width], "missing": 0.0}
-    pixels, readings = decode_some([0, 1], [colour, metres], [units], rgb, depth)
+    pixels, _, readings, _ = decode_some([0, 1], [colour, metres], [units], rgb, depth)
     return pixels[0], readings[0]
 
 
@@ -107,13 +114,38 @@ def test_nearest_takes_the_value_under_the_centre_of_a_pixel() -> None:
     np.testing.assert_array_equal(nearest(values, 1, 2), [[1, 3]])
 
 
+def test_the_size_that_was_sent_comes_with_what_was_decoded_of_it() -> None:
+    colour = {"name": "rgb", "dtype": "UINT8", "shape": [48, 64, 3], "missing": None}
+    metres = {"name": "depth", "dtype": "FP32", "shape": [48, 64], "missing": 0.0}
+    sent = (jpeg(1280, 960), jpeg(640, 480), depth_png(64, 48), depth_png(320, 240))
+    _, sizes, _, small = decode_some([0, 1], [colour, metres], [1000.0, 1000.0], *sent)
+    assert (sizes, small) == ([(1280, 960), (640, 480)], [(64, 48), (320, 240)])
+
+
+def test_a_header_that_a_decoder_has_read_is_not_read_again(small_repository: Path) -> None:
+    (network,) = find_networks(small_repository, ["rooms_small"])
+    (render_step,) = network.pipeline.after
+    config = MessageToDict(step_config(network.contract, render_step), preserving_proto_field_name=True)
+    arrays: dict[str, Any] = {
+        spec.name: np.zeros((1, *spec.shape), np.float32 if spec.dtype == "FP32" else np.uint8)
+        for spec in render_step.inputs
+        if spec.dtype != "BYTES"
+    }
+    first, *_ = (spec.name for spec in render_step.inputs if spec.name.endswith("_image"))
+    arrays[first] = column([b"no image at all"])
+    with ExitStack() as held:
+        request = StepRequest(arrays.get, frozenset(), held, sizes={first: [(20, 10)]})
+        answer = RenderDomains(config, small_repository).answer(request)
+        assert json.loads(answer["summary"][0, 0])["width"] == 20
+        with pytest.raises(ImageError, match=f"{first} is no JPEG or PNG file"):
+            RenderDomains(config, small_repository).answer(StepRequest(arrays.get, frozenset(), held))
+
+
 def test_rendered_labels_are_class_indices_at_the_size_of_the_picture_sent() -> None:
     labels = np.array([[0, 1], [2, 1]], np.uint8)
     confidence = np.full((2, 2), 255, np.uint8)
     depth = np.full((2, 2), 2, np.float32)
-    labels_png, summary = render(
-        labels, confidence, ("rgb_image", jpeg(640, 480)), depth, ("rgb", "depth"), LOOK, LIMITS
-    )
+    labels_png, summary = render(labels, confidence, (640, 480), depth, ("rgb", "depth"), LOOK)
     picture = Image.open(io.BytesIO(labels_png))
     assert (picture.mode, picture.size, labels_png[24]) == ("P", (640, 480), 8)
     np.testing.assert_array_equal(np.asarray(picture), np.repeat(np.repeat(labels, 240, 0), 320, 1))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -14,8 +12,9 @@ import pytest
 from tritonclient.grpc.service_pb2 import ModelInferRequest
 
 from crosswire.serving.config.settings import Pace
-from crosswire.serving.processes.child import Child, Program, is_running
+from crosswire.serving.processes.child import Child, Program
 from crosswire.serving.processes.ports import LOOPBACK, keep_free_port
+from crosswire.serving.processes.process_table import is_running
 from crosswire.serving.processes.run_state import ServerRun
 from crosswire.serving.supervisor.gateway_watch import GatewayWatch
 from crosswire.serving.supervisor.probe import Probe, ProbeInference
@@ -212,7 +211,7 @@ def test_a_dead_stub_and_a_dead_triton_are_noticed_at_once(process: Child, link:
     watch.look()
     assert watch.ready
     (stub,) = stubs_of(process)
-    os.kill(stub, signal.SIGKILL)
+    stub.kill()
     wait_until(lambda: not is_running(stub))
     watch.look()
     assert watch.broken and watch.reason == f"the python stub of {ONE} died"
