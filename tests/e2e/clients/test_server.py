@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from crosswire.clients.tasks.segmentation_answer import SEGMENTATION_OUTPUTS
 from PIL import Image
 
 from crosswire.clients import (
@@ -27,6 +26,7 @@ from crosswire.clients import (
 from crosswire.clients.__main__ import main
 from crosswire.clients.address import Address
 from crosswire.clients.own_server import own_server
+from crosswire.clients.tasks.segmentation import SEGMENTATION_OUTPUTS
 from crosswire.clients.transport import open_transport
 from crosswire.contract.wire_names import CONFIDENCE_PNG, OVERLAY_PNG
 from crosswire.serving.processes.embedded import EmbeddedServer
