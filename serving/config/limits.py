@@ -11,14 +11,14 @@ MEDIA_VARIABLE = "CROSSWIRE_MEDIA_LIMITS"
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """Limits on one encoded picture.
+    """Limits on one encoded image.
 
     Attributes:
         encoded_bytes: largest file.
         pixels: largest width x height, checked in the header before anything is decoded.
         side: largest width or height.
         aspect_tolerance: how far the aspect ratios of a registered pair may differ, relative.
-        units_per_metre: smallest and largest scale of a depth picture.
+        units_per_metre: smallest and largest scale of a depth image.
     """
 
     encoded_bytes: int = 64 << 20

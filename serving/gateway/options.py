@@ -72,9 +72,9 @@ def hash_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def write_options(folder: Path, door: GatewayOptions) -> None:
+def write_options(folder: Path, options: GatewayOptions) -> None:
     """Write the settings into the run-state folder, readable by this user alone."""
-    write_private(folder / _FILE, json.dumps(asdict(door)))
+    write_private(folder / _FILE, json.dumps(asdict(options)))
 
 
 def read_options(folder: Path) -> GatewayOptions:
