@@ -4,7 +4,7 @@
 #   docker build -t crosswire .
 #   docker run --rm --init --gpus all --shm-size=1g -p 8000:8000 -p 8001:8001 crosswire
 #
-# The python steps pass pictures through /dev/shm: Docker's 64 MiB are too few. Triton before 26.07 has known holes.
+# The python steps pass images through /dev/shm: Docker's 64 MiB are too few. Triton before 26.07 has known holes.
 FROM python:3.12-slim AS wheel
 WORKDIR /build
 COPY pyproject.toml README.md LICENSE ./
@@ -23,6 +23,7 @@ RUN python3 -m venv --system-site-packages /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir \
       "numpy>=1.26" "pillow>=11" "grpcio>=1.67" "tritonclient[grpc]>=2.51" \
       "av>=14" "isal>=1.7,<2" "starlette>=1,<2" "uvicorn>=0.48" "python-multipart>=0.0.20" "prometheus-client>=0.21" \
+      "psutil>=6,<8" \
       "opentelemetry-sdk>=1.27" "opentelemetry-exporter-otlp-proto-http>=1.27"
 # The python stubs take the first python3 on PATH.
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1

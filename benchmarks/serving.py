@@ -288,8 +288,8 @@ def compare(
 
 def memory_mb(server: EmbeddedServer) -> float:
     """Return the memory of a server's processes; what several share counts once."""
-    used: int = sum(psutil.Process(pid).memory_full_info().pss for pid in processes_of(server))
-    return round(used / (1 << 20), 0)
+    shares = (int(psutil.Process(pid).memory_full_info().pss) for pid in processes_of(server))
+    return round(sum(shares) / (1 << 20), 0)
 
 
 def measure(repository: Path, network: str, rounds: int, seconds: float, layout: str) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Serving: contracts become a Triton repository, and Triton answers pictures with pictures."""
+"""Serving: contracts become a Triton repository, and Triton answers images with images."""

@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_source(up)
     _add_runtime(up)
     _add_ports(up)
-    _add_door(up)
+    _add_gateway(up)
     up.add_argument("--triton", type=Path, help="an installed tritonserver binary (default: the embedded one)")
     up.add_argument("--parent", type=int, metavar="PID", help="stop when this process ends")
     up.add_argument("--json", action="store_true", help="announce the server as one line of JSON")
@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(function=_doctor)
     _add_source(doctor)
     _add_ports(doctor)
-    _add_door(doctor)
+    _add_gateway(doctor)
     status = commands.add_parser("status", help="show the running servers of this user")
     status.set_defaults(function=_status)
     status.add_argument("--http-port", type=_port, help="only the server on this HTTP port")
@@ -158,7 +158,7 @@ def _add_ports(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grpc-port", type=_port, help="gRPC port, 0 for a free one (default: 8001)")
 
 
-def _add_door(parser: argparse.ArgumentParser) -> None:
+def _add_gateway(parser: argparse.ArgumentParser) -> None:
     """Add where the gateway is and who may come in."""
     parser.add_argument("--host", help="address to bind to (default: 127.0.0.1; others are for containers)")
     parser.add_argument("--api-keys", type=Path, metavar="FILE", help="ask every request for one of the keys in FILE")

@@ -67,7 +67,7 @@ def examine(wanted: Settings) -> Iterator[Finding]:
         yield from _onnxruntime()
     for option, port in (("--http-port", wanted.http_port), ("--grpc-port", wanted.grpc_port)):
         yield _guarded(f"port {port}", partial(_port, wanted.host, port, option))
-    yield _guarded("gateway", partial(_door, wanted))
+    yield _guarded("gateway", partial(_gateway, wanted))
     yield from _artefacts(wanted)
 
 
@@ -144,12 +144,12 @@ def _port(host: str, port: int, option: str) -> Finding:
     return Finding(f"port {port}", Verdict.FINE, "free")
 
 
-def _door(wanted: Settings) -> Finding:
+def _gateway(wanted: Settings) -> Finding:
     """Whether keys, certificate and the address for traces can be used, and who may come in."""
-    door = gateway_options(wanted)
-    keys = f"{len(door.key_hashes)} API keys" if door.key_hashes else "no API keys"
-    text = f"{wanted.host}, {keys}, {'TLS' if door.tls_cert else 'no TLS'}"
-    if wanted.host != LOOPBACK and not door.key_hashes:
+    gateway = gateway_options(wanted)
+    keys = f"{len(gateway.key_hashes)} API keys" if gateway.key_hashes else "no API keys"
+    text = f"{wanted.host}, {keys}, {'TLS' if gateway.tls_cert else 'no TLS'}"
+    if wanted.host != LOOPBACK and not gateway.key_hashes:
         cure = "give it keys: --api-keys FILE, or let only a gateway reach it"
         return Finding("gateway", Verdict.NOTE, f"{text}: whoever reaches this address may ask", cure)
     return Finding("gateway", Verdict.FINE, text)

@@ -18,14 +18,14 @@ Seconds = Annotated[float, Range(above=0, most=86_400)]
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """Limits on one encoded picture.
+    """Limits on one encoded image.
 
     Attributes:
         encoded_bytes: largest file.
         pixels: largest width x height, checked in the header before anything is decoded.
         side: largest width or height.
         aspect_tolerance: how far the aspect ratios of a registered pair may differ, relative.
-        units_per_metre: smallest and largest scale of a depth picture.
+        units_per_metre: smallest and largest scale of a depth image.
     """
 
     encoded_bytes: PositiveInt = 64 << 20

@@ -59,7 +59,7 @@ class ModelSettings:
             the middle.
         warm_up: sizes of batches that every network answers once before it counts as loaded.
         in_process: whether all steps of a pipeline run in one process instead of one each. Left out: on a processor,
-            where handing pictures from process to process costs more than it brings, but not on a GPU, where requests
+            where handing images from process to process costs more than it brings, but not on a GPU, where requests
             share batches before the network alone, and not with `step_instances`.
     """
 
@@ -95,7 +95,7 @@ class Settings:
         traces: OTLP/HTTP address that gets a trace of every request, or None.
         start_seconds: longest time until every probe has passed.
         limits: on one request, and on all together.
-        images: on one encoded picture.
+        images: on one encoded image.
         clips: on one encoded clip.
         queue: on what waits in a batcher of Triton's.
         models: how Triton runs them.

@@ -62,12 +62,14 @@ def main() -> None:
 
 async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> None:
     """Serve until SIGTERM, then answer what was taken; SIGHUP tells that networks, keys or the certificate changed."""
-    run, door, meters = read_run(state), read_options(state), Metrics()
-    limits = door.limits
-    tracing = NoTracing() if door.traces is None else Tracing(door.traces)
-    journal, guard = AccessLog(meters, log, tracing), Guard(door.key_hashes)
-    certificate = None if door.tls_cert is None or door.tls_key is None else Certificate(door.tls_cert, door.tls_key)
-    parts = Parts(Upstream(run, tracing), state, limits, Admission(limits), meters, journal, guard)
+    run, options, metrics = read_run(state), read_options(state), Metrics()
+    limits = options.limits
+    tracing = NoTracing() if options.traces is None else Tracing(options.traces)
+    access_log, guard = AccessLog(metrics, log, tracing), Guard(options.key_hashes)
+    certificate = (
+        None if options.tls_cert is None or options.tls_key is None else Certificate(options.tls_cert, options.tls_key)
+    )
+    parts = Parts(Upstream(run, tracing), state, limits, Admission(limits), metrics, access_log, guard)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

@@ -1,4 +1,4 @@
-"""What is remembered of every request: an id that travels both ways, one line of JSON, and the meters."""
+"""What is remembered of every request: an id that travels both ways, one line of JSON, and the metrics."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ class AccessLogEntry:
 
 
 class AccessLog:
-    """Meters every request, traces it and writes one line of JSON about it, as far as that is asked for."""
+    """Counts every request, traces it and writes one line of JSON about it, as far as that is asked for."""
 
-    def __init__(self, meters: Metrics, log: IO[str] | None, tracing: NoTracing) -> None:
-        """Take the meters, where to write, and where traces go."""
-        self._meters, self._log, self._tracing = meters, log, tracing
+    def __init__(self, metrics: Metrics, log: IO[str] | None, tracing: NoTracing) -> None:
+        """Take the metrics, where to write, and where traces go."""
+        self._metrics, self._log, self._tracing = metrics, log, tracing
 
     def began(self, protocol: str, headers: Mapping[str, str]) -> AccessLogEntry:
         """Note that a request came, with these headers or this gRPC metadata."""
-        self._meters.began(protocol)
+        self._metrics.began(protocol)
         return AccessLogEntry(time.monotonic(), self._tracing.start(protocol, headers))
 
     def ended(self, protocol: str, route: str, status: str, entry: AccessLogEntry, **more: Any) -> None:
         """Note that it was answered; `more` goes into line and trace, without what is None."""
         seconds = time.monotonic() - entry.came
-        self._meters.ended(protocol, route, status, seconds)
+        self._metrics.ended(protocol, route, status, seconds)
         self._tracing.end(entry.traced, f"{more.get('method', protocol)} {route}", status, more)
         if self._log is not None:
             now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
@@ -75,11 +75,11 @@ def _nothing() -> None:
 
 
 class AccessLogged:
-    """ASGI middleware: gives every HTTP request its id, enters it in the journal and gives back the place it took."""
+    """ASGI middleware: gives every HTTP request its id, logs it and gives back the place it took."""
 
-    def __init__(self, app: ASGIApp, journal: AccessLog) -> None:
-        """Take the application and the journal."""
-        self._app, self._journal = app, journal
+    def __init__(self, app: ASGIApp, access_log: AccessLog) -> None:
+        """Take the application and the access log."""
+        self._app, self._access_log = app, access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -90,12 +90,12 @@ class AccessLogged:
         ident = request_id(headers.get(REQUEST_ID))
         scope.setdefault("state", {})["request_id"] = ident
         status, size, sent, over = 500, 0, False, False
-        began = self._journal.began("http", headers)
+        began = self._access_log.began("http", headers)
 
         def enter() -> None:
             nonlocal over
             over = True
-            self._journal.ended(
+            self._access_log.ended(
                 "http",
                 getattr(scope.get("route"), "path", "none"),
                 str(status),
@@ -118,7 +118,7 @@ class AccessLogged:
             else:
                 size += len(message.get("body", b""))
                 if not message.get("more_body", False):
-                    enter()  # before the client has its answer, so that who asks for the meters next finds it there
+                    enter()  # before the client has its answer, so that who asks for the metrics next finds it there
             await send(message)
 
         try:

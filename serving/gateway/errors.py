@@ -93,7 +93,7 @@ async def answer_any_error(request: Request, error: Exception) -> Response:
 
 
 def _noted(request: Request, status: int, message: str) -> JSONResponse:
-    """Return an error's answer and leave its message for the journal."""
+    """Return an error's answer and leave its message for the access log."""
     request.state.problem = message
     return error_response(status, message)
 

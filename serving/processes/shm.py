@@ -17,7 +17,7 @@ _START_BYTES = 1 << 20
 
 
 def bytes_needed(configs: Iterable[ModelConfig]) -> int:
-    """Return the shared memory that all python models need for one full batch each (encoded pictures not counted)."""
+    """Return the shared memory that all python models need for one full batch each (encoded images not counted)."""
     return sum(_batch_bytes(config) for config in configs if config.backend == "python")
 
 

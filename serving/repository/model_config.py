@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from typing import Any
 
 from google.protobuf import text_format  # type: ignore[import-untyped]
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
@@ -114,8 +115,7 @@ def in_process_configs(network: ServedNetwork, own: ModelConfig) -> tuple[ModelC
         *((step.code, step_config(contract, step), _AS_IT_IS) for step in pipeline.after),
     ]
     described = [
-        {"code": code, "config": MessageToDict(config, preserving_proto_field_name=True), "renamed": dict(renamed)}
-        for code, config, renamed in inside
+        {"code": code, "config": _as_json(config), "renamed": dict(renamed)} for code, config, renamed in inside
     ]
     config = _base(name, contract.max_batch_size, inputs.values(), outputs.values())
     config.parameters[STEPS_PARAMETER].string_value = json.dumps(described, ensure_ascii=False)
@@ -130,6 +130,15 @@ def in_process_configs(network: ServedNetwork, own: ModelConfig) -> tuple[ModelC
         )
     ]
     return config, *known
+
+
+def _as_json(config: ModelConfig) -> dict[str, Any]:
+    """Return a configuration as Triton gives it to a model, its parameters in the order of their names.
+
+    Protobuf orders a map by chance, anew in every process; the same networks must become the same files.
+    """
+    plain: dict[str, Any] = MessageToDict(config, preserving_proto_field_name=True)
+    return {**plain, "parameters": dict(sorted(plain["parameters"].items()))}
 
 
 def to_text(config: ModelConfig) -> str:

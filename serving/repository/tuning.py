@@ -19,9 +19,9 @@ class Role(Enum):
 
     NETWORK = "network"
     FACADE = "facade"
-    STEP = "stage"
+    STEP = "step"
     PIPELINE = "pipeline"
-    IN_PROCESS = "fused"
+    IN_PROCESS = "in_process"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Tuning:
     Attributes:
         models: instances, threads, batches, cache and priorities.
         queue: limits on what waits before one model.
-        images: limits on an encoded picture, which clients learn from the configuration.
+        images: limits on an encoded image, which clients learn from the configuration.
     """
 
     models: ModelSettings = field(default_factory=ModelSettings)
@@ -73,7 +73,7 @@ class Tuning:
             self._warm_up(config)
 
     def _publish_limits(self, config: ModelConfig) -> None:
-        """Tell clients what a picture may be."""
+        """Tell clients what an image may be."""
         if description := description_of(config):
             describe(config, replace(description, limits=asdict(self.images)))
 

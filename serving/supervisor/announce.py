@@ -12,12 +12,12 @@ from crosswire.serving.processes.run_state import ServerRun
 from crosswire.serving.repository.assemble import Assembled
 
 _PAIR = (Path("demo/real/tum_desk.rgb.png"), Path("demo/real/tum_desk.depth.png"))
-_UNITS_PER_METRE = 5000  # of that depth picture
+_UNITS_PER_METRE = 5000  # of that depth image
 _CLIP = Path("demo/real/stream_of_water.mp4")
 _DOMAINS = "demo/rooms/room_6.{}.*"
 
 
-def as_json(run: ServerRun, assembled: Assembled, seconds: float, triton_pid: int, front_door_pid: int) -> str:
+def as_json(run: ServerRun, assembled: Assembled, seconds: float, triton_pid: int, gateway_pid: int) -> str:
     """Return one line of JSON for the program that started the server."""
     return json.dumps(
         {
@@ -25,7 +25,7 @@ def as_json(run: ServerRun, assembled: Assembled, seconds: float, triton_pid: in
             "grpc_url": run.grpc_url,
             "pid": os.getpid(),
             "triton_pid": triton_pid,
-            "front_door_pid": front_door_pid,
+            "front_door_pid": gateway_pid,
             "networks": _networks(assembled),
             "pipelines": _pipelines(assembled),
             "seconds": round(seconds, 3),

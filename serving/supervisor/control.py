@@ -43,7 +43,7 @@ class ControlSocket:
         self._socket.listen(8)
         self._socket.setblocking(False)
 
-    def answer(self, obey: Callable[[Order], str]) -> None:
+    def handle(self, obey: Callable[[Order], str]) -> None:
         """Answer the next order, if there is one, with what `obey` returns or raises; no order ends the server."""
         try:
             connection, _ = self._socket.accept()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from crosswire.serving.config.settings import Pace
 from crosswire.serving.processes.run_state import ServerRun
-from crosswire.serving.supervisor.probe import answers_http
+from crosswire.serving.supervisor.probe import responds_over_http
 
 _MOST_PATIENCE_SECONDS = 4.0
 _FAILURES = 2
@@ -34,7 +34,7 @@ class GatewayWatch:
 
     @property
     def hung(self) -> bool:
-        """Whether it has left several questions in a row without an answer, or was never there to answer one."""
+        """Whether it has left several requests in a row without an answer, or was never there to answer one."""
         return self._failures >= _FAILURES if self._started else self._clock() > self._due
 
     def renew(self) -> None:
@@ -49,6 +49,6 @@ class GatewayWatch:
     def _ask(self) -> None:
         """Ask until `close`."""
         while not self._over.wait(self._pause):
-            alive = answers_http(self._run.http_target, self._run.tls, self._patience)
+            alive = responds_over_http(self._run.http_target, self._run.tls, self._patience)
             self._started = self._started or alive
             self._failures = 0 if alive or not self._started else self._failures + 1

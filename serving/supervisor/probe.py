@@ -135,7 +135,7 @@ class TritonLink:
         self._channel.close()
 
 
-def answers_http(target: str, tls: bool, seconds: float = 1.0) -> bool:
+def responds_over_http(target: str, tls: bool, seconds: float = 1.0) -> bool:
     """Say whether the gateway at `host:port` answers in time; whose certificate it shows is no matter here."""
     connection = (
         http.client.HTTPSConnection(target, timeout=seconds, context=_any_certificate())
@@ -152,7 +152,7 @@ def answers_http(target: str, tls: bool, seconds: float = 1.0) -> bool:
 
 
 def _salted(request: ModelInferRequest) -> ModelInferRequest:
-    """Return a request with random bytes behind the end of its PNG pictures, where no decoder looks.
+    """Return a request with random bytes behind the end of its PNG images, where no decoder looks.
 
     A response cache knows requests by their bytes: it must not answer for the models that a probe is there to try.
     """
@@ -195,9 +195,9 @@ def _sample(spec: TensorSpec) -> RawTensor:
 def _png(mode: str, value: Any) -> bytes:
     """Return a tiny one-colour PNG file."""
     if mode == "I;16":
-        picture = Image.frombytes(mode, _SIZE, struct.pack("<H", value) * (_SIZE[0] * _SIZE[1]))
+        image = Image.frombytes(mode, _SIZE, struct.pack("<H", value) * (_SIZE[0] * _SIZE[1]))
     else:
-        picture = Image.new(mode, _SIZE, value)
+        image = Image.new(mode, _SIZE, value)
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    image.save(file, "PNG")
     return file.getvalue()

@@ -28,7 +28,7 @@ def serve(settings: Settings) -> None:
         ServingError: the settings cannot be served, or the server does not start.
     """
     began = time.monotonic()
-    door = gateway_options(settings)
+    gateway = gateway_options(settings)
     networks = find_networks(settings.repository, settings.network)
     with (
         _set_by_signals() as stop,
@@ -40,7 +40,7 @@ def serve(settings: Settings) -> None:
         short_path(state.folder) as short,
     ):
         run = _choose_ports(settings, listener, reserved, metrics, short)
-        write_options(state.folder, door)
+        write_options(state.folder, gateway)
         assembled = assemble(
             networks, settings.runtime, state.triton_repository, copy_graphs=False, tuning=Tuning.of(settings)
         )

@@ -28,7 +28,7 @@ from crosswire.serving.repository.assemble import Assembled
 from crosswire.serving.supervisor.announce import as_json, as_prose
 from crosswire.serving.supervisor.control import RENEW, ControlSocket, Order
 from crosswire.serving.supervisor.gateway_watch import GatewayWatch
-from crosswire.serving.supervisor.probe import ProbeInference, TritonLink, answers_http, probe_inferences_of
+from crosswire.serving.supervisor.probe import ProbeInference, TritonLink, probe_inferences_of, responds_over_http
 from crosswire.serving.supervisor.reload import Change
 from crosswire.serving.supervisor.restart_pace import RestartPace
 from crosswire.serving.supervisor.watch import Watch, stub_count, stubs_of
@@ -68,7 +68,7 @@ class Supervisor:
         self._triton: Child | None = None
         self._gateway: Child | None = None
         self._watch: Watch | None = None
-        self._door_watch: GatewayWatch | None = None
+        self._gateway_watch: GatewayWatch | None = None
         self._gateway_due = 0.0
         self._pace = RestartPace()
         self._metrics: socket.socket | None = None  # keeps the port that replaced the first one
@@ -85,7 +85,7 @@ class Supervisor:
         self._gateway = Child(self._gateway_program)
         self._wait_for_triton()
         deadline = time.monotonic() + self._settings.start_seconds
-        while not answers_http(self._run.http_target, self._run.tls):
+        while not responds_over_http(self._run.http_target, self._run.tls):
             self._check_start(self._gateway, deadline)
             self._pause_briefly()
         self._publish(True, "")
@@ -102,11 +102,11 @@ class Supervisor:
     def watch(self) -> None:
         """Keep the server answering until somebody asks to stop."""
         self._pace.answers()
-        self._door_watch = GatewayWatch(self._run, self._settings.pace, self._settings.start_seconds)
+        self._gateway_watch = GatewayWatch(self._run, self._settings.pace, self._settings.start_seconds)
         while not self._asked_to_stop(_TICK_SECONDS):
             assert self._watch is not None
-            self._look_after_front_door()
-            self._control.answer(self._obey)
+            self._look_after_gateway()
+            self._control.handle(self._obey)
             self._watch.look()
             self._publish(self._watch.ready, self._watch.reason)
             if self._watch.broken:
@@ -114,11 +114,11 @@ class Supervisor:
                 _say(f"{self._watch.reason}; starting Triton again in {self._pace.pause:g} s; {self._last_words()}")
                 self._restart()
 
-    def _look_after_front_door(self) -> None:
+    def _look_after_gateway(self) -> None:
         """Start the gateway again if it has ended or hangs; not before it answered for the first time."""
-        if self._door_watch is None or self._gateway is None:
+        if self._gateway_watch is None or self._gateway is None:
             return
-        if self._door_watch.hung:
+        if self._gateway_watch.hung:
             _say("the gateway does not answer; ending it")
             self._gateway.kill()
         if self._gateway.exit_status is not None and time.monotonic() > self._gateway_due:
@@ -129,14 +129,14 @@ class Supervisor:
                 self._gateway = Child(self._gateway_program)
             except OSError as error:
                 _say(f"the gateway cannot be started: {error}; trying again in {_GATEWAY_PAUSE_SECONDS:g} s")
-            self._door_watch.renew()
+            self._gateway_watch.renew()
 
     def stop(self) -> None:
         """Let the gateway answer what it took, then stop everything within seconds, whatever state it is in."""
         self._publish(False, "the server is stopping")
         self._control.close()
-        if self._door_watch is not None:
-            self._door_watch.close()
+        if self._gateway_watch is not None:
+            self._gateway_watch.close()
         if self._gateway is not None:
             self._gateway.ask_to_stop()
             self._listener.close()  # who comes after the gateway has gone is refused, not kept waiting
@@ -180,9 +180,9 @@ class Supervisor:
             write_run(self._state.folder, self._run)
         except OSError as error:
             _say(f"the run state cannot be written: {error}")
-        self._tell_front_door()
+        self._tell_gateway()
 
-    def _tell_front_door(self) -> None:
+    def _tell_gateway(self) -> None:
         """Let the gateway read anew what it knows of Triton, keys and certificate."""
         if self._gateway is not None:
             self._gateway.send_signal(signal.SIGHUP)
@@ -191,8 +191,8 @@ class Supervisor:
         """Wait before Triton is started again; the gateway and orders do not wait."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            self._look_after_front_door()
-            self._control.answer(self._obey_without_triton)
+            self._look_after_gateway()
+            self._control.handle(self._obey_without_triton)
             if self._asked_to_stop(min(left, _TICK_SECONDS)):
                 raise Stop
 
@@ -202,7 +202,7 @@ class Supervisor:
             return self._renew()
         change = Change(self._link, self._assembled, self._settings, self._wait_for)
         self._assembled = change.carry_out(order, running=False)
-        self._tell_front_door()
+        self._tell_gateway()
         return f"{order.verb} {order.network}: done; Triton starts without it"
 
     def _obey(self, order: Order) -> str:
@@ -217,7 +217,7 @@ class Supervisor:
         try:
             self._assembled = change.carry_out(order)
         finally:
-            self._tell_front_door()
+            self._tell_gateway()
             self._wait_for_stubs()
             self._watch = before.renewed(self._watched())
         _say(f"{order.verb} {order.network}: done")
@@ -225,11 +225,11 @@ class Supervisor:
 
     def _renew(self) -> str:
         """Let the gateway take the keys and the certificate as they are now; what cannot be used changes nothing."""
-        door = gateway_options(self._settings)
-        if not door.key_hashes and door.tls_cert is None:
+        gateway = gateway_options(self._settings)
+        if not gateway.key_hashes and gateway.tls_cert is None:
             raise ServingError("this server was started without API keys and certificate; there is nothing to renew")
-        write_options(self._state.folder, door)
-        self._tell_front_door()
+        write_options(self._state.folder, gateway)
+        self._tell_gateway()
         _say("keys and certificate were read anew")
         return "keys and certificate were read anew; open connections keep their certificate"
 
@@ -305,7 +305,7 @@ class Supervisor:
 
     def _pause_briefly(self) -> None:
         """Wait a moment, or end the start when asked to stop."""
-        self._look_after_front_door()
+        self._look_after_gateway()
         if self._asked_to_stop(0.01):
             raise Stop
 
@@ -326,7 +326,7 @@ class Supervisor:
 
     def _publish(self, ready: bool, reason: str) -> None:
         """Tell the gateway what has changed."""
-        canaries = {} if self._watch is None else dict(self._watch.canaries)
+        canaries = {} if self._watch is None else dict(self._watch.probe_seconds)
         pipelines = [pipeline.name for pipeline in self._assembled.pipelines]
         health = Health(ready, reason, dict(self._restarts), canaries, pipelines)
         if health == self._published:

@@ -37,7 +37,7 @@ class Watch:
 
     Attributes:
         reason: why the server does not answer, or an empty string.
-        canaries: per pipeline the seconds of its last probe, or None if that failed.
+        probe_seconds: per pipeline the seconds of its last probe, or None if that failed.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Watch:
         self._failures = 0
         self._due = clock() + pace.seconds
         self.reason = ""
-        self.canaries: dict[str, float | None] = {}
+        self.probe_seconds: dict[str, float | None] = {}
 
     def renewed(self, inferences: Sequence[ProbeInference]) -> Watch:
         """Return a watch of the same Triton after its models have changed."""
@@ -112,7 +112,7 @@ class Watch:
         if error is None:
             self._failures = 0
             self.reason = ""
-            self.canaries[probe.probe_inference.model] = round(probe.seconds, 4)
+            self.probe_seconds[probe.probe_inference.model] = round(probe.seconds, 4)
             self._fastest = min(self._fastest, probe.seconds)
             wait = 0.0 if self._queue else max(self._pace.seconds, self._fastest / self._pace.share)
         else:
@@ -133,7 +133,7 @@ class Watch:
         """Note a failed round."""
         self._failures += 1
         self.reason = f"probe {probe.probe_inference.model}: {why}"
-        self.canaries[probe.probe_inference.model] = None
+        self.probe_seconds[probe.probe_inference.model] = None
 
     def _give_up(self, reason: str) -> None:
         """Note a failure that no further probe can take back."""

@@ -1,4 +1,4 @@
-"""Checking a gRPC inference request before Triton sees it, by the same rules as the HTTP door."""
+"""Checking a gRPC inference request before Triton sees it, by the same rules as HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gRPC door: KServe v2 over gRPC, checked and counted like HTTP, handed on to Triton on loopback."""
+"""The gateway's gRPC side: KServe v2 over gRPC, checked and counted like HTTP, handed on to Triton on loopback."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from crosswire.serving.processes.run_state import read_health
 from crosswire.serving.wire import SERVICE
 
 _QUICK_SECONDS = 5.0
-_QUESTIONS = ("ServerMetadata", "ModelMetadata", "ModelConfig", "RepositoryIndex")
+_MANAGEMENT_CALLS = ("ServerMetadata", "ModelMetadata", "ModelConfig", "RepositoryIndex")
 _READINESS = ("ServerReady", "ModelReady")
 _STREAM = "ModelStreamInfer"
 _HEALTH_CHECK = "/grpc.health.v1.Health/Check"
@@ -37,9 +37,9 @@ _NAMING = frozenset(
 _OPEN = (_HEALTH_CHECK, f"/{SERVICE}/ServerLive", f"/{SERVICE}/ServerReady")
 _NOT_SERVING = b"\x08\x02"  # HealthCheckResponse: status NOT_SERVING
 _NOT_READY = b""  # `ready` is left at false
-_CALLS_PER_SLOT = 4  # questions and streams beside inferences
-_QUESTION_BYTES = 64 << 10
-_UNKNOWN = "none"  # the route of a method that there is not, so that inventing names makes no new meters
+_CALLS_PER_SLOT = 4  # management calls and streams beside inferences
+_MANAGEMENT_BYTES = 64 << 10
+_UNKNOWN = "none"  # the route of a method that there is not, so that inventing names makes no new metrics
 Handler = Callable[[bytes, "_Call"], Awaitable[bytes]]
 
 
@@ -50,7 +50,7 @@ class _Call:
     Attributes:
         path: `/SERVICE/METHOD`.
         context: gRPC's own context.
-        said: what the journal is to know of it.
+        said: what the access log is to know of it.
     """
 
     path: str
@@ -64,7 +64,7 @@ class _Call:
 
 
 def make_grpc_server(parts: Parts) -> grpc.aio.Server:
-    """Return a server without a port; its limits are those of the HTTP door."""
+    """Return a server without a port; its limits are those of HTTP."""
     return grpc.aio.server(
         handlers=[_Service(parts)],
         maximum_concurrent_rpcs=_CALLS_PER_SLOT * parts.limits.concurrent,
@@ -90,7 +90,7 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Answers every method there is, by name."""
 
     def __init__(self, parts: Parts) -> None:
-        """Take what both doors share."""
+        """Take what HTTP and gRPC share."""
         self._parts = parts
         self._streams = 0
         self._handlers: dict[str, Handler] = {
@@ -98,7 +98,7 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
             "ServerLive": self._live,
             "ModelStatistics": self._statistics,
             **dict.fromkeys(_READINESS, self._ready),
-            **dict.fromkeys(_QUESTIONS, self._ask),
+            **dict.fromkeys(_MANAGEMENT_CALLS, self._ask),
         }
 
     def service(self, details: Any) -> Any:
@@ -118,13 +118,13 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
         return self._unary(details, self._handlers.get(method, self._refuse))
 
     def _unary(self, details: Any, handler: Handler) -> Any:
-        """Return a handler that journals the call and turns errors into statuses."""
+        """Return a handler that logs the call and turns errors into statuses."""
         metadata = _metadata(details)
         ident = request_id(metadata.get(REQUEST_ID.lower()))
 
         async def answer(data: bytes, context: Any) -> bytes:
             call = _Call(details.method, context, {"request_id": ident, **self._named(details.method, data)})
-            began = self._parts.journal.began("grpc", metadata)
+            began = self._parts.access_log.began("grpc", metadata)
             status, problem = "CANCELLED", None
             try:
                 reply = await handler(data, call)
@@ -133,7 +133,7 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
                 return reply
             except (WireError, grpc.RpcError) as error:
                 status, problem = _as_status(error)
-            finally:  # before the client has its answer, so that who asks for the meters next finds it there
+            finally:  # before the client has its answer, so that who asks for the metrics next finds it there
                 self._note(call, status, began, len(data), problem)
             await context.abort(grpc.StatusCode[status], problem, ((REQUEST_ID.lower(), ident),))
             raise AssertionError("abort always raises")
@@ -146,7 +146,7 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
         ident = request_id(metadata.get(REQUEST_ID.lower()))
 
         async def refuse(_: Any, context: Any) -> bytes:
-            began = self._parts.journal.began("grpc", metadata)
+            began = self._parts.access_log.began("grpc", metadata)
             status, problem = _as_status(error)
             self._note(_Call(details.method, context, {"request_id": ident}), status, began, 0, problem)
             await context.abort(grpc.StatusCode[status], problem, ((REQUEST_ID.lower(), ident),))
@@ -155,15 +155,15 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
         return grpc.stream_unary_rpc_method_handler(refuse)
 
     def _named(self, path: str, data: bytes) -> dict[str, Any]:
-        """Return the model that a message names, for the journal, whether the call is then answered or refused."""
+        """Return the model that a message names, for the access log, whether the call is then answered or refused."""
         named = path.rpartition("/")[2] in _NAMING and model_named(data, self._parts.limits.name_characters)
         return {"model": named} if named else {}
 
     def _note(self, call: _Call, status: str, began: AccessLogEntry, size: int, problem: str | None) -> None:
-        """Enter a call's end in the journal."""
+        """Enter a call's end in the access log."""
         more = {**call.said, "client": call.context.peer(), "bytes_in": size, "problem": problem}
         known = call.method in (*self._handlers, _STREAM) or call.path == _HEALTH_CHECK
-        self._parts.journal.ended("grpc", call.method if known else _UNKNOWN, status, began, **more)
+        self._parts.access_log.ended("grpc", call.method if known else _UNKNOWN, status, began, **more)
 
     async def _infer(self, data: bytes, call: _Call) -> bytes:
         """Check one inference and hand it on with the time that its client has left."""
@@ -213,14 +213,14 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
     async def _end_stream(
         self, details: Any, context: Any, status: grpc.StatusCode, problem: str, said: dict[str, Any] | None = None
     ) -> None:
-        """End a stream between two inferences, and enter that in the journal with what was `said` of the last one."""
-        began = self._parts.journal.began("grpc", _metadata(details))
+        """End a stream between two inferences, and log that with what was `said` of the last one."""
+        began = self._parts.access_log.began("grpc", _metadata(details))
         self._note(_Call(details.method, context, {**(said or {})}), status.name, began, 0, problem)
         await context.abort(status, problem)
 
     async def _reply(self, data: bytes, metadata: dict[str, str], call: _Call, place: ExitStack) -> bytes:
         """Answer one inference of a stream; its place is given back with `place`, when the answer is sent."""
-        began, status, problem = self._parts.journal.began("grpc", metadata), "OK", None
+        began, status, problem = self._parts.access_log.began("grpc", metadata), "OK", None
         reply = ModelStreamInferResponse()
         try:
             await self._pause_if_stopping()
@@ -244,13 +244,13 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
         return await self._ask(data, call)
 
     async def _ask(self, data: bytes, call: _Call) -> bytes:
-        """Hand a question on."""
-        _check_question(data)
+        """Hand a management call on."""
+        _check_management_call(data)
         return await self._parts.upstream.raw(call.path, data, _QUICK_SECONDS)
 
     async def _statistics(self, data: bytes, _: _Call) -> bytes:
         """The statistics of one model, or of all."""
-        request = parse(data, ModelStatisticsRequest, _QUESTION_BYTES)
+        request = parse(data, ModelStatisticsRequest, _MANAGEMENT_BYTES)
         return bytes((await self._parts.upstream.statistics(request.name, request.version)).SerializeToString())
 
     async def _refuse(self, _: bytes, call: _Call) -> bytes:
@@ -258,10 +258,10 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
         raise WireError(403, f"{call.method} is restricted: this server takes questions and inferences only")
 
 
-def _check_question(data: bytes) -> None:
-    """Raise `WireError` for a question that is longer than any honest one."""
-    if len(data) > _QUESTION_BYTES:
-        raise bad(f"the question has {len(data)} bytes; allowed are {_QUESTION_BYTES}")
+def _check_management_call(data: bytes) -> None:
+    """Raise `WireError` for a management call that is longer than any honest one."""
+    if len(data) > _MANAGEMENT_BYTES:
+        raise bad(f"the question has {len(data)} bytes; allowed are {_MANAGEMENT_BYTES}")
 
 
 def _metadata(details: Any) -> dict[str, str]:

@@ -35,15 +35,15 @@ _VERSION = f"{_MODEL}/versions/{{version}}"
 
 @dataclass(frozen=True)
 class Parts:
-    """What both doors share.
+    """What HTTP and gRPC share.
 
     Attributes:
         upstream: the connection to Triton.
         state: the run-state folder of the server behind it.
         limits: what a request may hold.
         admission: how many requests are held.
-        meters: what is counted.
-        journal: what is remembered of requests.
+        metrics: what is counted.
+        access_log: what is remembered of requests.
         guard: who may come in.
     """
 
@@ -51,8 +51,8 @@ class Parts:
     state: Path
     limits: RequestLimits
     admission: Admission
-    meters: Metrics
-    journal: AccessLog
+    metrics: Metrics
+    access_log: AccessLog
     guard: Guard
 
 
@@ -67,12 +67,12 @@ def make_app(parts: Parts) -> ASGIApp:
             Exception: answer_any_error,
         },
     )
-    return AccessLogged(Guarded(app, parts.guard), parts.journal)
+    return AccessLogged(Guarded(app, parts.guard), parts.access_log)
 
 
 def _routes(parts: Parts) -> list[Route]:
     """Return every path with its endpoint."""
-    describe = DescribeEndpoints(parts.upstream, parts.state, parts.meters, parts.guard)
+    describe = DescribeEndpoints(parts.upstream, parts.state, parts.metrics, parts.guard)
     infer = InferEndpoint(parts.upstream, parts.admission, parts.limits)
     rest = RestEndpoints(parts.upstream, parts.admission, parts.limits)
     page = StaticPage()

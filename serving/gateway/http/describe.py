@@ -25,11 +25,11 @@ _SMALL_BODY = RequestLimits(body_bytes=64 << 10, json_bytes=64 << 10, read_secon
 
 
 class DescribeEndpoints:
-    """Answers questions about the server and its models."""
+    """Endpoints that describe the server and its models."""
 
-    def __init__(self, upstream: Upstream, state: Path, meters: Metrics, guard: Guard) -> None:
-        """Take the connection to Triton, the run-state folder of the server, the meters and the guard."""
-        self._upstream, self._state, self._meters, self._guard = upstream, state, meters, guard
+    def __init__(self, upstream: Upstream, state: Path, metrics: Metrics, guard: Guard) -> None:
+        """Take the connection to Triton, the run-state folder of the server, the metrics and the guard."""
+        self._upstream, self._state, self._metrics, self._guard = upstream, state, metrics, guard
 
     async def live(self, _: Request) -> Response:
         """Whether this process answers."""
@@ -48,7 +48,7 @@ class DescribeEndpoints:
         return _readiness(reason)
 
     async def server(self, _: Request) -> Response:
-        """The server's name, version and the extensions that work through this door."""
+        """The server's name, version and the extensions that work through this gateway."""
         metadata = await self._upstream.server_metadata()
         extensions = [name for name in metadata.extensions if name.startswith(_EXTENSIONS)]
         return JSONResponse({"name": metadata.name, "version": metadata.version, "extensions": extensions})
@@ -78,7 +78,7 @@ class DescribeEndpoints:
     async def metrics(self, _: Request) -> Response:
         """Triton's metrics with what steps tell themselves, then ours; while Triton is down, ours alone."""
         tritons = await self._upstream.metrics()
-        return Response(tritons + self._meters.text(read_health(self._state)), media_type="text/plain; version=0.0.4")
+        return Response(tritons + self._metrics.text(read_health(self._state)), media_type="text/plain; version=0.0.4")
 
     async def openapi(self, _: Request) -> Response:
         """The OpenAPI document."""

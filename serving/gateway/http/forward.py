@@ -11,7 +11,7 @@ from crosswire.serving.gateway.admission import Slot
 from crosswire.serving.gateway.upstream import Upstream
 
 
-async def answer_unless_gone(
+async def infer_unless_gone(
     upstream: Upstream, request: Request, inference: ModelInferRequest, seconds: float, slot: Slot
 ) -> ModelInferResponse:
     """Return Triton's answer, or raise `ClientDisconnect` as soon as nobody waits for it any more.

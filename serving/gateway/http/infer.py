@@ -10,7 +10,7 @@ from crosswire.serving.config.limits import RequestLimits
 from crosswire.serving.gateway.admission import Admission
 from crosswire.serving.gateway.errors import CLIENT_GONE
 from crosswire.serving.gateway.http.bodies import admit, read_body
-from crosswire.serving.gateway.http.forward import answer_unless_gone
+from crosswire.serving.gateway.http.forward import infer_unless_gone
 from crosswire.serving.gateway.http.infer_request import HEADER_LENGTH, parse_inference
 from crosswire.serving.gateway.http.infer_response import infer_response
 from crosswire.serving.gateway.upstream import Upstream
@@ -34,7 +34,7 @@ class InferEndpoint:
                 parse_inference, body, request.headers.get(HEADER_LENGTH), wire, version, self._limits
             )
             del body
-            answer = await answer_unless_gone(
+            answer = await infer_unless_gone(
                 self._upstream, request, inference.request, self._limits.infer_seconds, slot
             )
         except ClientDisconnect:

@@ -12,9 +12,9 @@ export function make(name, properties = {}, ...children) {
 
 export const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 
-/** A picture in a frame with a title and a remark. */
-export function panel(title, remark, picture, ...more) {
-  return make("figure", { className: "panel card" }, picture,
+/** An image in a frame with a title and a remark. */
+export function panel(title, remark, image, ...more) {
+  return make("figure", { className: "panel card" }, image,
     make("figcaption", {}, make("b", {}, title), make("span", {}, remark)), ...more);
 }
 

@@ -33,7 +33,7 @@ export class Inputs {
     for (const [name, input] of this.numbers) input.value = values[name] ?? "";
   }
 
-  /** Give dropped files to the fields they are for: by name, else 16-bit pictures are depth and videos clips. */
+  /** Give dropped files to the fields they are for: by name, else 16-bit images are depth and videos clips. */
   async give(files) {
     const names = this.pipeline.inputs.filter(field => field.kind === "file").map(field => field.field);
     for (const file of files) {
@@ -97,17 +97,17 @@ export class Inputs {
     if (isClip(name)) return drawPlay(context, canvas);
     try {
       const png = name === "depth" ? await readPng(new Uint8Array(await file.arrayBuffer())) : null;
-      let picture;
+      let image;
       if (png) {
         const [near, far] = span(png.values);
-        picture = make("canvas");
-        drawMap(picture, png, DEPTH, value => value ? (value - near) / (far - near || 1) : null);
+        image = make("canvas");
+        drawMap(image, png, DEPTH, value => value ? (value - near) / (far - near || 1) : null);
       } else {
-        picture = await createImageBitmap(file);
+        image = await createImageBitmap(file);
       }
-      if (this.files.get(name) === file) context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+      if (this.files.get(name) === file) context.drawImage(image, 0, 0, canvas.width, canvas.height);
     } catch {
-      // no picture: the server will say so
+      // no image: the server will say so
     }
   }
 }

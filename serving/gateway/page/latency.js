@@ -13,7 +13,7 @@ export function showLatency(pipeline, total, own) {
   }
   const spent = own.reduce((sum, step) => sum + step.queue + step.work, 0);
   if (own.length && spent < total) {
-    rows.push({ name: "transfer and door", parts: [{ share: (total - spent) / total, kind: "rest" }], text: text(total - spent) });
+    rows.push({ name: "transfer and gateway", parts: [{ share: (total - spent) / total, kind: "rest" }], text: text(total - spent) });
   }
   const shared = own.some(step => step.count > 1) ? " Others asked meanwhile: the steps are means." : "";
   return make("section", { className: "card pad", id: "latency", ariaLabel: "Latency" }, make("h2", {}, "Latency"), bars(rows),

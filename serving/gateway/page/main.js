@@ -5,7 +5,7 @@ import { showClip } from "./clip.js";
 import { make } from "./dom.js";
 import { Inputs } from "./inputs.js";
 import { showLatency } from "./latency.js";
-import { showPictures } from "./pictures.js";
+import { showImages } from "./images.js";
 import { showSegmentation } from "./segmentation.js";
 import { showSnippets } from "./snippets.js";
 
@@ -72,7 +72,7 @@ async function run() {
   at("#run").disabled = true;
   try {
     const answer = await predict(pipeline, sent.form);
-    const view = VIEWS[pipeline.task] ?? showPictures;
+    const view = VIEWS[pipeline.task] ?? showImages;
     const parts = await view({ pipeline, said: answer.said, sent });
     if (mine !== state.running) return;
     answer.steps.then(steps => parts.at(-1).append(showLatency(pipeline, answer.total, steps)));

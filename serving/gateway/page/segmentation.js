@@ -1,4 +1,4 @@
-// The answer of a segmentation pipeline: colours over the picture, a legend, confidence and depth.
+// The answer of a segmentation pipeline: colours over the image, a legend, confidence and depth.
 
 import { bytesOf } from "./api.js";
 import { CONFIDENCE, DEPTH, drawMap, gradient, span } from "./colours.js";
@@ -57,7 +57,7 @@ function drawTint(canvas, labels, palette, chosen) {
   context.putImageData(image, 0, 0);
 }
 
-/** The pixel of a map under a place 0..1 of the picture. */
+/** The pixel of a map under a place 0..1 of the image. */
 function sample(map, x, y) {
   const column = Math.min(Math.floor(x * map.width), map.width - 1), row = Math.min(Math.floor(y * map.height), map.height - 1);
   return map.values[(row * map.width + column) * map.channels];

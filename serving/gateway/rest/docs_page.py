@@ -22,13 +22,13 @@ for (const form of document.forms) form.addEventListener("submit", async event =
   body.delete("?output");
   for (const field of form.querySelectorAll("[data-optional]")) if (!field.value) body.delete(field.name);
   out.textContent = "…";
-  const png = form.dataset.pictures.split(" ").includes(output);
+  const png = form.dataset.images.split(" ").includes(output);
   const answer = await fetch(form.action + "?output=" + output,
     { method: "POST", body, headers: { Accept: png ? "image/png" : "application/json" } });
   if (answer.ok && png) {
-    const picture = new Image();
-    picture.src = URL.createObjectURL(await answer.blob());
-    out.replaceChildren(picture);
+    const image = new Image();
+    image.src = URL.createObjectURL(await answer.blob());
+    out.replaceChildren(image);
   } else {
     const text = document.createElement("pre");
     text.textContent = JSON.stringify(await answer.json(), null, 2);
@@ -59,17 +59,17 @@ def docs_page(forms: Sequence[Form], base: str) -> str:
 def _section(form: Form, base: str) -> str:
     """Return one pipeline's part of the page."""
     name = escape(form.pipeline)
-    options = "".join(f"<option>{escape(output)}</option>" for output in (*form.pictures, *form.texts))
+    options = "".join(f"<option>{escape(output)}</option>" for output in (*form.images, *form.texts))
     classes = form.description.classes
     colours = zip(classes, form.description.palette or [_NEUTRAL] * len(classes), strict=True)
     files = form.example
     url = escape(f"{base}/v1/pipelines/{form.pipeline}")
     return (
         f"<h2>{name}</h2><p>{''.join(_swatch(*pair) for pair in colours)}</p>"
-        f'<form action="/v1/pipelines/{name}" data-pictures="{" ".join(map(escape, form.pictures))}">'
+        f'<form action="/v1/pipelines/{name}" data-images="{" ".join(map(escape, form.images))}">'
         f"{''.join(map(_entry, form.fields.values()))}"
         f'<label>answer <select name="?output">{options}</select></label><button>Send</button><output></output></form>'
-        f"<pre>curl {escape(files)} {url}\ncurl {escape(files)} -H 'Accept: image/png' -o {form.pictures[0]}.png {url}"
+        f"<pre>curl {escape(files)} {url}\ncurl {escape(files)} -H 'Accept: image/png' -o {form.images[0]}.png {url}"
         "</pre>"
     )
 

@@ -14,7 +14,7 @@ from crosswire.serving.config.limits import RequestLimits
 from crosswire.serving.gateway.admission import Admission
 from crosswire.serving.gateway.errors import CLIENT_GONE, WireError, bad
 from crosswire.serving.gateway.http.bodies import admit, read_body
-from crosswire.serving.gateway.http.forward import answer_unless_gone
+from crosswire.serving.gateway.http.forward import infer_unless_gone
 from crosswire.serving.gateway.rest.accept import PNG, wants_png
 from crosswire.serving.gateway.rest.forms import Field, Form
 from crosswire.serving.gateway.rest.multipart import form_tensors
@@ -38,7 +38,7 @@ class RestEndpoints:
         return JSONResponse((await self._form(request)).described())
 
     async def predict(self, request: Request) -> Response:
-        """Answer one form: JSON, or one picture if the client prefers `image/png`."""
+        """Answer one form: JSON, or one image if the client prefers `image/png`."""
         slot = await admit(self._admission, request)
         try:
             form = await self._form(request)
@@ -49,7 +49,7 @@ class RestEndpoints:
             del body
             names = [field.tensor for field in chosen]
             wire = infer_request(form.pipeline, tensors, names, request_id=request.state.request_id)
-            answer = await answer_unless_gone(self._upstream, request, wire, self._limits.infer_seconds, slot)
+            answer = await infer_unless_gone(self._upstream, request, wire, self._limits.infer_seconds, slot)
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
         content = _contents(answer)
@@ -77,18 +77,18 @@ def chosen_outputs(form: Form, asked: list[str], as_png: bool) -> list[Field]:
     Args:
         form: the pipeline.
         asked: values of the `output` parameter, each a name or several with commas between them.
-        as_png: whether the answer is one picture. It is the first picture of the pipeline if none is named; JSON
+        as_png: whether the answer is one image. It is the first image of the pipeline if none is named; JSON
             without a name holds the texts.
 
     Raises:
-        WireError: an unknown name, or not exactly one picture for a PNG answer.
+        WireError: an unknown name, or not exactly one image for a PNG answer.
     """
     names = [name for value in asked for name in value.split(",") if name]
     if unknown := [name for name in names if name not in form.outputs]:
         raise bad(f"{form.pipeline} has no output {unknown[0][:60]!r}; it has {', '.join(form.outputs)}")
-    names = list(dict.fromkeys(names)) or list(form.pictures[:1] if as_png else form.texts)
-    if as_png and (len(names) != 1 or names[0] not in form.pictures):
-        raise bad(f"a PNG answer holds one picture; ask for ?output={' or ?output='.join(form.pictures)}")
+    names = list(dict.fromkeys(names)) or list(form.images[:1] if as_png else form.texts)
+    if as_png and (len(names) != 1 or names[0] not in form.images):
+        raise bad(f"a PNG answer holds one picture; ask for ?output={' or ?output='.join(form.images)}")
     return [form.outputs[name] for name in names]
 
 
@@ -105,7 +105,7 @@ def _plain(field: Field, contents: list[bytes]) -> Any:
 
 
 def _value(field: Field, content: bytes) -> Any:
-    """Return one element as a JSON value: a picture as base64, JSON text as what it says, other text as it is."""
-    if field.is_picture:
+    """Return one element as a JSON value: an image as base64, JSON text as what it says, other text as it is."""
+    if field.is_image:
         return base64.b64encode(content).decode()
     return json.loads(content) if field.is_json else content.decode("utf-8", "replace")

@@ -42,7 +42,7 @@ class Field:
         return self.dtype == "BYTES"
 
     @property
-    def is_picture(self) -> bool:
+    def is_image(self) -> bool:
         """Whether an output is a PNG file rather than a text."""
         return self.tensor.endswith(PNG_SUFFIX)
 
@@ -74,7 +74,7 @@ class Form:
         if config.platform != "ensemble":
             return None
         found = description_of(config)
-        if found is None or found.is_network:  # an ensemble, too, where steps are fused
+        if found is None or found.is_network:  # an ensemble, too, where steps run in one process
             return None
         fields = [_field(spec, IMAGE_SUFFIX) for spec in found.inputs]
         encoded = (spec for spec in found.outputs if spec.dtype == "BYTES")  # people cannot use raw tensors
@@ -95,15 +95,15 @@ class Form:
         return tuple(field.name for field in self.fields.values() if field.is_file)
 
     @property
-    def pictures(self) -> tuple[str, ...]:
-        """The outputs that are pictures, the one that people look at first."""
-        names = [field.name for field in self.outputs.values() if field.is_picture]
+    def images(self) -> tuple[str, ...]:
+        """The outputs that are images, the one that people look at first."""
+        names = [field.name for field in self.outputs.values() if field.is_image]
         return tuple(sorted(names, key=lambda name: name != _DRAWN))
 
     @property
     def texts(self) -> tuple[str, ...]:
         """The outputs that are texts."""
-        return tuple(field.name for field in self.outputs.values() if not field.is_picture)
+        return tuple(field.name for field in self.outputs.values() if not field.is_image)
 
     def described(self) -> dict[str, Any]:
         """Return what `GET /v1/pipelines` says about it."""

@@ -30,13 +30,13 @@ def openapi(forms: Sequence[Form], version: str, *, keys: bool) -> dict[str, Any
         "and Prometheus at /metrics."
     )
     paths: dict[str, Any] = {
-        "/v1/pipelines": {"get": _question("Every pipeline: its inputs, outputs, classes and colours.")},
-        "/v2/health/live": {"get": {**_question("Whether the server runs."), "security": []}},
-        "/v2/health/ready": {"get": {**_question("Whether every pipeline answers."), "security": []}},
+        "/v1/pipelines": {"get": _operation("Every pipeline: its inputs, outputs, classes and colours.")},
+        "/v2/health/live": {"get": {**_operation("Whether the server runs."), "security": []}},
+        "/v2/health/ready": {"get": {**_operation("Whether every pipeline answers."), "security": []}},
     }
     for form in forms:
         paths[f"/v1/pipelines/{form.pipeline}"] = {
-            "get": _question(f"What {form.pipeline} takes and gives."),
+            "get": _operation(f"What {form.pipeline} takes and gives."),
             "post": _prediction(form),
         }
     return {
@@ -58,7 +58,7 @@ def _prediction(form: Form) -> dict[str, Any]:
             {
                 "name": "output",
                 "in": "query",
-                "description": f"What to answer. Default: {', '.join(form.texts)} as JSON, {form.pictures[0]} as PNG.",
+                "description": f"What to answer. Default: {', '.join(form.texts)} as JSON, {form.images[0]} as PNG.",
                 "explode": True,
                 "schema": {"type": "array", "items": {"type": "string", "enum": names}},
             },
@@ -106,13 +106,13 @@ def _answers(form: Form) -> dict[str, Any]:
 
 def _kind(field: Field) -> dict[str, Any]:
     """Describe the type of one JSON value of an answer."""
-    if field.is_picture:
+    if field.is_image:
         return {"type": "string", "format": "byte"}
     one = {"type": "object"} if field.is_json else {"type": "string"}
     return one if field.single else {"type": "array", "items": one}
 
 
-def _question(summary: str) -> dict[str, Any]:
+def _operation(summary: str) -> dict[str, Any]:
     """Describe a path that only answers."""
     return {"summary": summary, "responses": {"200": {"description": "the answer"}, "503": _problem(_ERRORS["503"])}}
 

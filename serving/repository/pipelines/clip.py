@@ -32,7 +32,7 @@ _RANK, _DRAW = "render.rank_labels:RankLabels", "render.draw_clip:DrawClip"
 
 
 def clip(contract: Contract) -> PipelineSpec:
-    """A clip in; probabilities, the likeliest labels, the modalities used, a summary and a picture out."""
+    """A clip in; probabilities, the likeliest labels, the modalities used, a summary and an image out."""
     found = {spec.name: spec for spec in (*contract.inputs, *contract.outputs)}
     if sorted(found) != sorted(_WANTED):
         raise ServingError(

@@ -14,7 +14,7 @@ DECODE_DOMAINS = "decode.decode_domains:DecodeDomains"
 
 @dataclass(frozen=True)
 class StepSpec:
-    """A step of a pipeline that stands before or after its network, which is a step, too, but no stage.
+    """A step of a pipeline that stands before or after its network.
 
     Attributes:
         model: its name, and that of its Triton model where it has a process of its own.
@@ -82,6 +82,6 @@ def item(name: str, dtype: str, unit: str, *, optional: bool = False) -> TensorS
 
 
 def depth_units() -> TensorSpec:
-    """Describe the scale of a depth picture."""
+    """Describe the scale of a depth image."""
     unit = f"depth picture values per metre; {DEFAULT_UNITS_PER_METRE:g} if left out"
     return item(DEPTH_UNITS, "FP32", unit, optional=True)

@@ -1,8 +1,8 @@
-"""Segmentation: `<network>_image` takes encoded pictures and gives encoded pictures.
+"""Segmentation: `<network>_image` takes encoded images and gives encoded images.
 
     <name>_decode (python) -> <name> (the network) -> <name>_render (python)
 
-Where the network has variants, one of the two pictures may be absent. The overlay is drawn only where somebody asked
+Where the network has variants, one of the two images may be absent. The overlay is drawn only where somebody asked
 for it.
 """
 
@@ -37,7 +37,7 @@ _WANTED = (RGB, DEPTH, LABELS, CONFIDENCE)
 
 
 def segmentation(contract: Contract) -> PipelineSpec:
-    """Colour and depth pictures in; a label picture, an overlay and a summary out."""
+    """Colour and depth images in; a label image, an overlay and a summary out."""
     found = {spec.name: spec for spec in (*contract.inputs, *contract.outputs)}
     wanted = (*_WANTED, MODALITIES) if contract.variants else _WANTED
     if sorted(found) != sorted(wanted):

@@ -1,4 +1,4 @@
-"""Translation, cycle fusion and multitask: `<network>_image` takes a picture per input domain and gives one per output.
+"""Translation, cycle fusion and multitask: `<network>_image` takes an image per input domain and gives one per output.
 
 <name>_decode (python) -> <name> (the network) -> <name>_render (python)
 """
@@ -18,18 +18,18 @@ from crosswire.serving.repository.pipelines.parts import (
 )
 
 _RENDER = "render.render_domains:RenderDomains"
-DEPTH_PICTURE = "16-bit greyscale PNG file of millimetres; 0 is no reading"
+DEPTH_IMAGE_UNIT = "16-bit greyscale PNG file of millimetres; 0 is no reading"
 
 
 def translation(contract: Contract) -> PipelineSpec:
-    """A picture per input domain in; a picture per output domain and a summary out."""
+    """An image per input domain in; an image per output domain and a summary out."""
     outputs = [spec for spec in contract.outputs if spec.computed]
     for spec in (*contract.inputs, *outputs):
         _check(contract.name, spec)
     if wrong := [spec.name for spec in outputs if not spec.name.startswith(PREDICTED)]:
         raise ServingError(f"network {contract.name!r} has the output {wrong[0]!r}; name it {PREDICTED}<domain>")
     name = contract.name
-    pictures = tuple(
+    images = tuple(
         item(f"{spec.name}{IMAGE_SUFFIX}", "BYTES", _sent(spec), optional=spec.optional) for spec in contract.inputs
     )
     scale = (depth_units(),) if any(_is_depth(spec) for spec in contract.inputs) else ()
@@ -37,11 +37,11 @@ def translation(contract: Contract) -> PipelineSpec:
     summary = item(SUMMARY, "BYTES", "JSON text")
     depths = tuple(spec for spec in contract.inputs if _is_depth(spec))
     used = tuple(spec for spec in contract.outputs if spec.name == MODALITIES)
-    decode = StepSpec(f"{name}_decode", DECODE_DOMAINS, (*pictures, *scale), network_inputs(contract))
+    decode = StepSpec(f"{name}_decode", DECODE_DOMAINS, (*images, *scale), network_inputs(contract))
     render = StepSpec(
         f"{name}_render",
         _RENDER,
-        (*outputs, *used, *pictures, *depths),
+        (*outputs, *used, *images, *depths),
         (*drawn, summary),
     )
     return PipelineSpec(f"{name}{IMAGE_SUFFIX}", contract, decode.inputs, render.outputs, decode, (render,))
@@ -53,7 +53,7 @@ def domain_of(output: str) -> str:
 
 
 def _check(network: str, spec: TensorSpec) -> None:
-    """Refuse a tensor that is no picture."""
+    """Refuse a tensor that is no image."""
     channels = spec.shape[2:] or (1,)
     if len(spec.shape) not in (2, 3) or channels[0] not in (1, 3) or (_is_depth(spec) and channels != (1,)):
         raise ServingError(
@@ -75,7 +75,7 @@ def _sent(spec: TensorSpec) -> str:
 def _drawn(spec: TensorSpec) -> str:
     """Say what a client gets for an output."""
     if _is_depth(spec):
-        return DEPTH_PICTURE
+        return DEPTH_IMAGE_UNIT
     if domain_of(spec.name) == LABELS:
         return "8-bit palette PNG file; a pixel is a class index"
     return "RGB PNG file" if spec.shape[2:] == (3,) else "8-bit greyscale PNG file"

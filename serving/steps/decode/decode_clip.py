@@ -32,7 +32,7 @@ def decode_clips(shape: dict[str, Any], optional: list[str], *clips: bytes) -> t
         per clip its `Facts` as a dict. What is not there is zeros, which no network sees.
 
     Raises:
-        PictureError: a clip cannot be used, or lacks what the network needs.
+        ImageError: a clip cannot be used, or lacks what the network needs.
     """
     wanted = ClipShape(**shape)
     frames = np.zeros((len(clips), wanted.frames, wanted.height, wanted.width, 3), np.uint8)
@@ -56,7 +56,7 @@ def modalities(clip: Clip, optional: list[str]) -> list[str]:
     Sound in which nothing can be heard is no sound, for a network that was trained to do without.
 
     Raises:
-        PictureError: the network needs one that the clip does not have.
+        ImageError: the network needs one that the clip does not have.
     """
     there = [name for name, array in ((FRAMES, clip.frames), (WAVEFORM, clip.waveform)) if array is not None]
     for name, word in ((FRAMES, "pictures"), (WAVEFORM, "sound")):
@@ -92,9 +92,9 @@ class DecodeClip(Step):
         self._tells = PRESENT in specs
         self._workers = decoder_workers(f"{__name__}:decode_clips", WorkerLimits(cpu_seconds=10, wall_seconds=30.0))
 
-    def answer(self, question: StepRequest) -> Arrays:
+    def run(self, request: StepRequest) -> Arrays:
         """Decode the samples of one request."""
-        clips = question.array(CLIP)[:, 0]
+        clips = request.array(CLIP)[:, 0]
         frames, waveform, present, facts = self._workers.call(self._shape, self._optional, *clips)
         texts = [json.dumps(one).encode() for one in facts]
         arrays = {FRAMES: frames, WAVEFORM: waveform, CLIP_FACTS: column(texts)}

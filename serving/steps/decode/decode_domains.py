@@ -1,4 +1,4 @@
-"""Step `<name>_decode`: one encoded picture per input domain becomes the network's tensors."""
+"""Step `<name>_decode`: one encoded image per input domain becomes the network's tensors."""
 
 from __future__ import annotations
 
@@ -18,27 +18,25 @@ from crosswire.serving.steps.runtime.graph_choice import PRESENT
 from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, decoder_workers
 
 
-def decode_some(
-    wanted: list[int], specs: list[dict[str, Any]], units: list[float], *pictures: bytes
-) -> tuple[Any, ...]:
+def decode_some(wanted: list[int], specs: list[dict[str, Any]], units: list[float], *images: bytes) -> tuple[Any, ...]:
     """Decode some domains of one request, after a look at the headers of all; a worker process runs this.
 
     Args:
         wanted: places of the domains to decode among `specs`.
         specs: the tensors to make, one per domain: `name`, `dtype`, `shape` and `missing`.
-        units: scale of every sample's depth picture.
-        *pictures: per domain the N pictures of the samples.
+        units: scale of every sample's depth image.
+        *images: per domain the N images of the samples.
 
     Returns:
         per wanted domain first uint8 [N, H, W, 3], [N, H, W, 1] or [N, H, W], or float32 [N, H, W] in metres; then N
-        pairs of width and height, of the pictures as they came.
+        pairs of width and height, of the images as they came.
 
     Raises:
-        PictureError: a picture is damaged, too large or of another kind, or those of a sample cannot be registered.
+        ImageError: an image is damaged, too large or of another kind, or those of a sample cannot be registered.
     """
     count, limits = len(units), MediaLimits.chosen().images
     samples = [
-        _sample([pictures[place * count + index] for place in range(len(specs))], specs, unit, limits, wanted)
+        _sample([images[place * count + index] for place in range(len(specs))], specs, unit, limits, wanted)
         for index, unit in enumerate(units)
     ]
     found: list[Any] = []
@@ -49,27 +47,25 @@ def decode_some(
 
 
 def _sample(
-    pictures: list[bytes], specs: list[dict[str, Any]], unit: float, limits: ImageLimits, wanted: list[int]
+    images: list[bytes], specs: list[dict[str, Any]], unit: float, limits: ImageLimits, wanted: list[int]
 ) -> list[tuple[npt.NDArray[Any], tuple[int, int]]]:
-    """Decode the pictures of one sample: per wanted domain an array, and width and height as they came."""
+    """Decode the images of one sample: per wanted domain an array, and width and height as they came."""
     names = [f"{spec['name']}{IMAGE_SUFFIX}" for spec in specs]
-    opened = [_open(data, spec, unit, limits) for data, spec in zip(pictures, specs, strict=True)]
-    sizes = [picture.size for picture in opened]  # a JPEG that is decoded at a reduced scale changes its own
+    opened = [_open(data, spec, unit, limits) for data, spec in zip(images, specs, strict=True)]
+    sizes = [image.size for image in opened]  # a JPEG that is decoded at a reduced scale changes its own
     for name, size in zip(names[1:], sizes[1:], strict=True):
         check_registered(sizes[0], size, limits.aspect_tolerance, (names[0], name))
     return [(_decoded(opened[place], names[place], specs[place], unit), sizes[place]) for place in wanted]
 
 
-def _decoded(picture: Image.Image, name: str, spec: dict[str, Any], unit: float) -> npt.NDArray[Any]:
-    """Decode one picture."""
+def _decoded(image: Image.Image, name: str, spec: dict[str, Any], unit: float) -> npt.NDArray[Any]:
+    """Decode one image."""
     shape = tuple(spec["shape"])
-    return (
-        metres_of(picture, name, unit, shape[:2], spec["missing"]) if _is_depth(spec) else _values(picture, name, shape)
-    )
+    return metres_of(image, name, unit, shape[:2], spec["missing"]) if _is_depth(spec) else _values(image, name, shape)
 
 
 def _open(data: bytes, spec: dict[str, Any], unit: float, limits: ImageLimits) -> Image.Image:
-    """Open the picture of one domain; nothing is decoded yet."""
+    """Open the image of one domain; nothing is decoded yet."""
     name = f"{spec['name']}{IMAGE_SUFFIX}"
     if not _is_depth(spec):
         return open_image(data, name, limits, COLOUR_FORMATS)
@@ -82,14 +78,14 @@ def _is_depth(spec: dict[str, Any]) -> bool:
     return bool(spec["dtype"] == "FP32")
 
 
-def _values(picture: Image.Image, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    """Return the pixels of an 8-bit picture as a network takes them, uint8 [H, W], [H, W, 1] or [H, W, 3]."""
-    colour = colour_pixels(picture, name, (shape[1], shape[0]))
+def _values(image: Image.Image, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Return the pixels of an 8-bit image as a network takes them, uint8 [H, W], [H, W, 1] or [H, W, 3]."""
+    colour = colour_pixels(image, name, (shape[1], shape[0]))
     return np.asarray(colour if shape[2:] == (3,) else colour.convert("L")).reshape(shape)
 
 
 class DecodeDomains(Step):
-    """Decodes the pictures of a request in worker processes."""
+    """Decodes the images of a request in worker processes."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read the tensors from the model's own parameters, and start a decoder."""
@@ -98,22 +94,22 @@ class DecodeDomains(Step):
         self._tells = len(self._specs) < len(outputs)
         self._workers = decoder_workers(f"{__name__}:decode_some")
 
-    def answer(self, question: StepRequest) -> Arrays:
+    def run(self, request: StepRequest) -> Arrays:
         """Decode the samples of one request, its domains side by side while decoders have nothing to do."""
-        came = {spec.name: question.array(f"{spec.name}{IMAGE_SUFFIX}") for spec in self._specs}
+        came = {spec.name: request.array(f"{spec.name}{IMAGE_SUFFIX}") for spec in self._specs}
         there = [spec for spec in self._specs if came[spec.name] is not None]
         if not there:
             wanted = ", ".join(f"{name}{IMAGE_SUFFIX}" for name in came)
             raise ImageError(f"the request holds no picture; send some of {wanted}")
         count = len(came[there[0].name])
-        units = question.array(DEPTH_UNITS)
+        units = request.array(DEPTH_UNITS)
         scales = [DEFAULT_UNITS_PER_METRE] * count if units is None else [float(unit) for unit in units[:, 0]]
         slim = [_slim(spec) for spec in there]
-        pictures = [data for spec in there for data in came[spec.name][:, 0]]
-        found = self._workers.spread(range(len(there)), slim, scales, *pictures)
+        images = [data for spec in there for data in came[spec.name][:, 0]]
+        found = self._workers.spread(range(len(there)), slim, scales, *images)
         arrays = {spec.name: array for spec, (array, _) in zip(there, found, strict=True)}
         for spec, (_, sizes) in zip(there, found, strict=True):
-            question.sizes[f"{spec.name}{IMAGE_SUFFIX}"] = [(width, height) for width, height in sizes]
+            request.sizes[f"{spec.name}{IMAGE_SUFFIX}"] = [(width, height) for width, height in sizes]
         if self._tells:
             arrays[PRESENT] = np.full((count, 1), "+".join(arrays).encode(), np.object_)
         for spec in self._specs:
@@ -132,5 +128,5 @@ def _slim(spec: TensorSpec) -> dict[str, Any]:
 
 
 def _nothing(spec: TensorSpec, count: int) -> npt.NDArray[Any]:
-    """Return zeros in the place of an absent picture; no network sees them."""
+    """Return zeros in the place of an absent image; no network sees them."""
     return np.zeros((count, *spec.shape), np.float32 if spec.dtype == "FP32" else np.uint8)

@@ -31,7 +31,7 @@ _START_SECONDS = 60.0
 _ENDING_SECONDS = 10.0  # for one that crashed to become a dead process, which says why
 _KEPT_BYTES = 8 << 20
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-# Memory that one picture gave back is kept for the next one: fetching it anew costs a quarter of the decoding.
+# Memory that one image gave back is kept for the next one: fetching it anew costs a quarter of the decoding.
 KEEP_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
 
 

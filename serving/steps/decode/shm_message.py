@@ -33,7 +33,7 @@ def pack(values: Sequence[Value], arena: memoryview, start: int = 0) -> tuple[by
         the header for `unpack`, and the first byte after what was written.
 
     Raises:
-        ParcelError: the values need more room than there is.
+        MessageError: the values need more room than there is.
     """
     items: list[Any] = []
     for value in values:
@@ -58,7 +58,7 @@ def unpack(header: bytes, arena: memoryview) -> list[Any]:
     """Return the values behind a header from `pack`; its arrays are views on the shared memory.
 
     Raises:
-        ParcelError: it is no such header.
+        MessageError: it is no such header.
     """
     try:
         return [_value(item, arena) for item in json.loads(header)]

@@ -34,7 +34,7 @@ def check_header(container: Any, facts: Facts, limits: ClipLimits) -> None:
     """Hold what the header claims against the limits, and note it.
 
     Raises:
-        PictureError: it claims too much, or has neither pictures nor sound.
+        ImageError: it claims too much, or has neither pictures nor sound.
     """
     import av
 

@@ -1,6 +1,6 @@
 """Reading clips within limits: the frames and the samples that a network sees of a file, with PyAV.
 
-The pictures are those of the first video stream: frame i is the latest one at or before i / rate seconds after the
+The frames are those of the first video stream: frame i is the latest one at or before i / rate seconds after the
 first. The sound is that of the first audio stream, from its own beginning, mixed to one channel and resampled.
 Everything that a header claims is held against the limits before the first frame is decoded.
 """
@@ -33,7 +33,7 @@ class ClipShape:
 
     Attributes:
         frames: T.
-        height: rows of a frame; the picture is stretched to them.
+        height: rows of a frame; frames of the clip are stretched to them.
         width: columns of a frame.
         rate: frames per second; None takes the first T frames as they come.
         samples: S.
@@ -66,7 +66,7 @@ def read_clip(data: bytes, shape: ClipShape, limits: ClipLimits) -> Clip:
     """Read a clip.
 
     Raises:
-        PictureError: it is empty, too large, of another kind, damaged, or holds neither pictures nor sound.
+        ImageError: it is empty, too large, of another kind, damaged, or holds neither pictures nor sound.
     """
     if len(data) > limits.encoded_bytes:
         raise ImageError(f"{CLIP} has {len(data)} bytes; allowed are {limits.encoded_bytes}: cut or compress it")
@@ -123,18 +123,18 @@ def _frames(container: Any, shape: ClipShape, facts: Facts, limits: ClipLimits) 
     last, past = None, 0.0
     for time, frame in _timed(container, limits):
         while last is not None and len(picked) < shape.frames and _due(len(picked), time, shape.rate):
-            picked.append(_picture(last, shape))
+            picked.append(_frame_pixels(last, shape))
             at.append(past)
         last, past = frame, time
         if shape.rate is None:
-            picked.append(_picture(frame, shape))
+            picked.append(_frame_pixels(frame, shape))
             at.append(time)
         if len(picked) >= shape.frames:
             break
     if last is None:
         return None
     if (lacking := shape.frames - len(picked)) > 0:
-        picked += [_picture(last, shape)] * lacking
+        picked += [_frame_pixels(last, shape)] * lacking
         if lacking > 1:
             facts.warnings.append(f"clip_shorter: the last picture stands for {lacking - 1} that are not there")
         at += [past] * lacking
@@ -166,11 +166,11 @@ def _timed(container: Any, limits: ClipLimits) -> Iterator[tuple[float, Any]]:
         yield time - first, frame
 
 
-def _picture(frame: Any, shape: ClipShape) -> npt.NDArray[np.uint8]:
+def _frame_pixels(frame: Any, shape: ClipShape) -> npt.NDArray[np.uint8]:
     """Return a frame as uint8 [H, W, 3], stretched by averaging."""
     small = frame.reformat(shape.width, shape.height, format="rgb24", interpolation="AREA", threads=1)
-    picture: npt.NDArray[np.uint8] = small.to_ndarray()
-    return picture
+    image: npt.NDArray[np.uint8] = small.to_ndarray()
+    return image
 
 
 def _waveform(container: Any, shape: ClipShape, facts: Facts, limits: ClipLimits) -> npt.NDArray[np.float32] | None:

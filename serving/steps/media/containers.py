@@ -17,7 +17,7 @@ _CUT = "is cut off: {there} bytes are there, it claims {claimed} at least; send 
 def container_of(data: bytes, name: str) -> str:
     """Return the demuxer that reads a clip, a key of `CONTAINERS`.
 
-    The demuxer is chosen here and forced later, so that nothing that looks like a playlist, a picture or a text is ever
+    The demuxer is chosen here and forced later, so that nothing that looks like a playlist, an image or a text is ever
     given to a reader that could follow what it names.
 
     Args:
@@ -25,7 +25,7 @@ def container_of(data: bytes, name: str) -> str:
         name: the tensor's name, for messages.
 
     Raises:
-        PictureError: it is empty, none of the listed containers, or cut off.
+        ImageError: it is empty, none of the listed containers, or cut off.
     """
     allowed = ", ".join(CONTAINERS.values())
     if not data:

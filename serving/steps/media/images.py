@@ -1,6 +1,6 @@
-"""Opening, resizing and writing pictures: Pillow and numpy only.
+"""Opening, resizing and writing images: Pillow and numpy only.
 
-EXIF orientation is ignored on purpose: a depth picture carries none, and turning only one of a registered pair would
+EXIF orientation is ignored on purpose: a depth image carries none, and turning only one of a registered pair would
 break the registration. Labels come back in the orientation of the stored pixels.
 """
 
@@ -37,11 +37,11 @@ _MODE_NAMES = {
 
 
 class ImageError(MediaError):
-    """A picture or its description cannot be used; the message names the tensor, what came and what is allowed."""
+    """An image or its description cannot be used; the message names the tensor, what came and what is allowed."""
 
 
 def open_image(data: bytes, name: str, limits: ImageLimits, formats: tuple[str, ...]) -> Image.Image:
-    """Open an encoded picture and check its header; nothing is decoded yet.
+    """Open an encoded image and check its header; nothing is decoded yet.
 
     Args:
         data: the encoded file.
@@ -50,7 +50,7 @@ def open_image(data: bytes, name: str, limits: ImageLimits, formats: tuple[str, 
         formats: Pillow's names of the formats that are tried.
 
     Raises:
-        PictureError: empty, too large, or of another format.
+        ImageError: empty, too large, or of another format.
     """
     allowed = " or ".join(formats)
     if not data:
@@ -58,7 +58,7 @@ def open_image(data: bytes, name: str, limits: ImageLimits, formats: tuple[str, 
     if len(data) > limits.encoded_bytes:
         raise ImageError(f"{name} has {len(data)} bytes; allowed are {limits.encoded_bytes}")
     try:
-        picture = Image.open(io.BytesIO(data), formats=formats)
+        image = Image.open(io.BytesIO(data), formats=formats)
     except UnidentifiedImageError:
         raise ImageError(
             f"{name} is no {allowed} file: {len(data)} bytes, starting with {data[:8]!r}; send the bytes of the file"
@@ -69,13 +69,13 @@ def open_image(data: bytes, name: str, limits: ImageLimits, formats: tuple[str, 
         ) from None
     except Exception as error:  # a decoder may raise anything on bytes made to break it
         raise ImageError(f"{name} has a damaged {allowed} header: {error}; send a whole file") from None
-    width, height = picture.size
+    width, height = image.size
     if width * height > limits.pixels or max(width, height) > limits.side:
         raise ImageError(
             f"{name} is {width} x {height} = {width * height} pixels; allowed are {limits.pixels} pixels "
             f"and {limits.side} a side: scale it down first"
         )
-    return picture
+    return image
 
 
 def sizes_in_headers(images: Sequence[bytes], name: str, limits: ImageLimits) -> list[tuple[int, int]]:
@@ -83,44 +83,44 @@ def sizes_in_headers(images: Sequence[bytes], name: str, limits: ImageLimits) ->
     return [open_image(data, name, limits, COLOUR_FORMATS).size for data in images]
 
 
-def load_pixels(picture: Image.Image, name: str) -> None:
-    """Decode an opened picture.
+def load_pixels(image: Image.Image, name: str) -> None:
+    """Decode an opened image.
 
     Raises:
-        PictureError: the file is truncated or damaged.
+        ImageError: the file is truncated or damaged.
     """
     try:
-        picture.load()
+        image.load()
     except Exception as error:  # a decoder may raise anything on bytes made to break it
         raise ImageError(f"{name} cannot be decoded: {error}; send a whole, undamaged file") from None
 
 
-def describe(picture: Image.Image) -> str:
-    """Say in words what kind of picture this is, for example `an RGB picture (PNG, mode RGB)`."""
-    return f"{_MODE_NAMES.get(picture.mode, 'a picture')} ({picture.format}, mode {picture.mode})"
+def describe(image: Image.Image) -> str:
+    """Say in words what kind of image this is, for example `an RGB image (PNG, mode RGB)`."""
+    return f"{_MODE_NAMES.get(image.mode, 'a picture')} ({image.format}, mode {image.mode})"
 
 
-def colour_pixels(picture: Image.Image, name: str, size: tuple[int, int] | None = None) -> Image.Image:
-    """Decode a colour picture and resize it.
+def colour_pixels(image: Image.Image, name: str, size: tuple[int, int] | None = None) -> Image.Image:
+    """Decode a colour image and resize it.
 
     Args:
-        picture: from `open_image`.
+        image: from `open_image`.
         name: the tensor's name, for messages.
         size: width and height to resize to, by Pillow's area-weighted bilinear filter; a large JPEG is decoded at a
-            reduced scale of at least twice that size. None keeps the picture's own size.
+            reduced scale of at least twice that size. None keeps the image's own size.
 
     Returns:
-        the pixels as a Pillow picture of mode RGB.
+        the pixels as a Pillow image of mode RGB.
 
     Raises:
-        PictureError: damaged, or not a colour or greyscale picture of 8 bits.
+        ImageError: damaged, or not a colour or greyscale image of 8 bits.
     """
-    if picture.mode not in COLOUR_MODES:
-        raise ImageError(f"{name} is {describe(picture)}; send an 8-bit colour or greyscale JPEG or PNG file")
-    if size is not None and picture.format == "JPEG":
-        picture.draft("RGB", (2 * size[0], 2 * size[1]))
-    load_pixels(picture, name)
-    colour = picture if picture.mode == "RGB" else picture.convert("RGB")
+    if image.mode not in COLOUR_MODES:
+        raise ImageError(f"{name} is {describe(image)}; send an 8-bit colour or greyscale JPEG or PNG file")
+    if size is not None and image.format == "JPEG":
+        image.draft("RGB", (2 * size[0], 2 * size[1]))
+    load_pixels(image, name)
+    colour = image if image.mode == "RGB" else image.convert("RGB")
     if size is None or colour.size == size:
         return colour
     return colour.resize(size, Image.Resampling.BILINEAR)

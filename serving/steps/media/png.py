@@ -16,21 +16,21 @@ _UP = 2  # the filter that stores the difference to the pixel above
 _LEVEL = 1
 
 
-def png_bytes(picture: Image.Image) -> bytes:
-    """Encode a picture as PNG, fast rather than small.
+def png_bytes(image: Image.Image) -> bytes:
+    """Encode an image as PNG, fast rather than small.
 
     Args:
-        picture: of mode L, P, RGB or I;16.
+        image: of mode L, P, RGB or I;16.
 
     Raises:
         KeyError: it has another mode.
     """
-    colour_type = _COLOUR_TYPES[picture.mode]
-    deep = picture.mode == "I;16"
-    header = struct.pack(">IIBBBBB", *picture.size, 16 if deep else 8, colour_type, 0, 0, 0)
-    pixels = np.asarray(picture)
-    rows = (pixels.astype(">u2").view(np.uint8) if deep else pixels).reshape(picture.height, -1)
-    palette = _chunk(b"PLTE", bytes(picture.getpalette() or ())) if picture.mode == "P" else b""
+    colour_type = _COLOUR_TYPES[image.mode]
+    deep = image.mode == "I;16"
+    header = struct.pack(">IIBBBBB", *image.size, 16 if deep else 8, colour_type, 0, 0, 0)
+    pixels = np.asarray(image)
+    rows = (pixels.astype(">u2").view(np.uint8) if deep else pixels).reshape(image.height, -1)
+    palette = _chunk(b"PLTE", bytes(image.getpalette() or ())) if image.mode == "P" else b""
     data = isal_zlib.compress(_filtered(rows).data, _LEVEL)
     return _SIGNATURE + _chunk(b"IHDR", header) + palette + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
 

@@ -1,4 +1,4 @@
-"""Pictures of one view that belong together pixel by pixel: depth in metres, and whether two sizes fit."""
+"""Images of one view that belong together pixel by pixel: depth in metres, and whether two sizes fit."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from crosswire.serving.steps.media.images import DEPTH_MODES, ImageError, descri
 
 
 def open_depth(data: bytes, name: str, limits: ImageLimits) -> Image.Image:
-    """Open a depth picture and check its header; nothing is decoded yet.
+    """Open a depth image and check its header; nothing is decoded yet.
 
     Raises:
-        PictureError: empty, too large, or no 16-bit greyscale PNG file.
+        ImageError: empty, too large, or no 16-bit greyscale PNG file.
     """
-    picture = open_image(data, name, limits, ("PNG",))
-    if picture.mode not in DEPTH_MODES:
-        raise ImageError(f"{name} is {describe(picture)}; send a 16-bit greyscale PNG file")
-    return picture
+    image = open_image(data, name, limits, ("PNG",))
+    if image.mode not in DEPTH_MODES:
+        raise ImageError(f"{name} is {describe(image)}; send a 16-bit greyscale PNG file")
+    return image
 
 
 def metres_of(
-    picture: Image.Image, name: str, units_per_metre: float, size: tuple[int, int], missing: float | None
+    image: Image.Image, name: str, units_per_metre: float, size: tuple[int, int], missing: float | None
 ) -> npt.NDArray[np.float32]:
-    """Decode a depth picture in the sender's unit.
+    """Decode a depth image in the sender's unit.
 
     Args:
-        picture: from `open_depth`; 0 is no reading.
+        image: from `open_depth`; 0 is no reading.
         name: the tensor's name, for messages.
-        units_per_metre: value of the picture at one metre, for example 1000 for millimetres.
+        units_per_metre: value of the image at one metre, for example 1000 for millimetres.
         size: height and width to resize to, by nearest neighbour: holes stay holes.
         missing: what the network takes for "no reading"; None if every value is one.
 
@@ -41,10 +41,10 @@ def metres_of(
         float32 [H, W] in metres.
 
     Raises:
-        PictureError: it is damaged.
+        ImageError: it is damaged.
     """
-    load_pixels(picture, name)
-    readings = nearest(np.asarray(picture), *size)
+    load_pixels(image, name)
+    readings = nearest(np.asarray(image), *size)
     metres = readings.astype(np.float32) / np.float32(units_per_metre)
     if missing:  # neither None nor 0, which a hole is already
         metres[readings == 0] = missing
@@ -52,7 +52,7 @@ def metres_of(
 
 
 def check_units(units_per_metre: float, limits: ImageLimits) -> None:
-    """Raise `ImageError` unless a scale of depth pictures makes sense."""
+    """Raise `ImageError` unless a scale of depth images makes sense."""
     smallest, largest = limits.units_per_metre
     if not (math.isfinite(units_per_metre) and smallest <= units_per_metre <= largest):
         raise ImageError(
@@ -70,7 +70,7 @@ def check_registered(
     """Raise `ImageError` unless two sizes (width, height) have one aspect ratio, up to rounding to whole pixels.
 
     Args:
-        first: of the picture that the other one must fit.
+        first: of the image that the other one must fit.
         second: of the other one.
         tolerance: how far the ratios may differ, relative.
         names: of both, for the message.

@@ -17,11 +17,11 @@ def spectrogram(waveform: npt.NDArray[np.float32], width: int, height: int) -> I
 
     Args:
         waveform: mono, -1..1, float32 [S].
-        width: of the picture.
-        height: of the picture.
+        width: of the image.
+        height: of the image.
 
     Returns:
-        an RGB picture; decibels below the loudest, down to -70.
+        an RGB image; decibels below the loudest, down to -70.
     """
     padded = np.pad(waveform, (0, max(0, _WINDOW - waveform.size)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP] * np.hanning(_WINDOW)

@@ -1,4 +1,4 @@
-"""Step `<name>_draw`: one picture of what a network saw and heard of a clip, and what it made of it."""
+"""Step `<name>_draw`: one image of what a network saw and heard of a clip, and what it made of it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def draw_clip(
         classes: class names by index.
 
     Returns:
-        an RGB picture `WIDTH` wide.
+        an RGB image `WIDTH` wide.
     """
     inner = WIDTH - 2 * _MARGIN
     shown = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _MOST_FRAMES)).round().astype(int))
@@ -56,8 +56,8 @@ def draw_clip(
     heard = _SOUND if WAVEFORM in used else _LINE
     seen = tall if FRAMES in used else _LINE
     height = 2 * _MARGIN + 2 * _LINE + seen + _GAP * 4 + heard + _BAR * len(bars)
-    picture = Image.new("RGB", (WIDTH, height), _PAPER)
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(15)
+    image = Image.new("RGB", (WIDTH, height), _PAPER)
+    pen, font = ImageDraw.Draw(image), ImageFont.load_default(15)
     top = _MARGIN
     pen.text((_MARGIN, top), _title(used, facts), _INK, font)
     top += _LINE
@@ -65,18 +65,18 @@ def draw_clip(
         at = (facts.pictures or {}).get("at", [])
         for place, index in enumerate(shown):
             left = _MARGIN + place * (cell + _GAP)
-            picture.paste(Image.fromarray(frames[index]).resize((cell, tall), Image.Resampling.BICUBIC), (left, top))
+            image.paste(Image.fromarray(frames[index]).resize((cell, tall), Image.Resampling.BICUBIC), (left, top))
             if index < len(at):
                 pen.text((left, top + tall), f"{at[index]:.2f} s", _FAINT, font)
     else:
         pen.text((_MARGIN, top), "no pictures were used", _FAINT, font)
     top += seen + _LINE + _GAP
     if WAVEFORM in used:
-        picture.paste(spectrogram(waveform, inner, _SOUND), (_MARGIN, top))
+        image.paste(spectrogram(waveform, inner, _SOUND), (_MARGIN, top))
     else:
         pen.text((_MARGIN, top), "no sound was used", _FAINT, font)
     _draw_bars(pen, font, top + heard + 3 * _GAP, bars)
-    return picture
+    return image
 
 
 def _draw_bars(pen: ImageDraw.ImageDraw, font: Any, top: int, bars: Sequence[tuple[str, float]]) -> None:
@@ -103,12 +103,12 @@ class DrawClip(Step):
         """Read class names from the model's own parameters."""
         self._classes = PipelineDescription.from_config(config).classes
 
-    def answer(self, question: StepRequest) -> Arrays:
+    def run(self, request: StepRequest) -> Arrays:
         """Draw the samples of one request."""
         names = (FRAMES, WAVEFORM, PROBABILITIES, USED, CLIP_FACTS)
-        samples = zip(*map(question.array, names), strict=True)
+        samples = zip(*map(request.array, names), strict=True)
         drawn = [
             draw_clip(frames, waveform, shares, used[0].decode().split("+"), facts_of(facts[0]), self._classes)
             for frames, waveform, shares, used, facts in samples
         ]
-        return {STRIP_PNG: column([png_bytes(picture) for picture in drawn])}
+        return {STRIP_PNG: column([png_bytes(image) for image in drawn])}

@@ -1,4 +1,4 @@
-"""What the labels of a network look like: names, colours, and a label picture in them."""
+"""What the labels of a network look like: names, colours, and a label image in them."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class LabelSpec:
         return cls(description.network, description.classes, description.palette, ranges.get(DEPTH))
 
 
-def palette_image(labels: npt.NDArray[np.uint8], look: LabelSpec) -> Image.Image:
-    """Return labels, uint8 [H, W], as a palette picture whose pixel values are the class indices.
+def palette_image(labels: npt.NDArray[np.uint8], label_spec: LabelSpec) -> Image.Image:
+    """Return labels, uint8 [H, W], as a palette image whose pixel values are the class indices.
 
     The palette is filled up to 256 colours: with fewer than 17 Pillow would write fewer than 8 bits per pixel.
     """
-    colours = [value for colour in look.palette for value in colour]
-    picture = Image.fromarray(np.ascontiguousarray(labels), "L")
-    picture.putpalette(colours + [0] * (3 * 256 - len(colours)))
-    return picture
+    colours = [value for colour in label_spec.palette for value in colour]
+    image = Image.fromarray(np.ascontiguousarray(labels), "L")
+    image.putpalette(colours + [0] * (3 * 256 - len(colours)))
+    return image
 
 
 def labels_at(labels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
@@ -54,11 +54,11 @@ def labels_at(labels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArr
     return nearest(labels, height, width).astype(np.uint8, copy=False)
 
 
-def classes_in(labels: npt.NDArray[np.uint8], look: LabelSpec) -> list[dict[str, Any]]:
+def classes_in(labels: npt.NDArray[np.uint8], label_spec: LabelSpec) -> list[dict[str, Any]]:
     """Return `index`, `name` and `share` of the area, 0..1, of every class present in labels, largest share first."""
-    counts = np.bincount(labels.ravel(), minlength=len(look.classes))
+    counts = np.bincount(labels.ravel(), minlength=len(label_spec.classes))
     order = sorted(np.flatnonzero(counts), key=lambda index: (-counts[index], index))
     return [
-        {"index": int(index), "name": look.classes[index], "share": round(float(counts[index]) / labels.size, 6)}
+        {"index": int(index), "name": label_spec.classes[index], "share": round(float(counts[index]) / labels.size, 6)}
         for index in order
     ]

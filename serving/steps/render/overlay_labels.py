@@ -1,4 +1,4 @@
-"""The picture sent, tinted with the colours of its labels: what only people look at."""
+"""The image sent, tinted with the colours of its labels: what only people look at."""
 
 from __future__ import annotations
 
@@ -19,48 +19,48 @@ OPACITY = 0.55
 _decoded: dict[tuple[str, bytes], Image.Image] = {}  # of the request that is being answered
 
 
-def overlay(labels: npt.NDArray[np.uint8], picture: Image.Image, look: LabelSpec) -> bytes:
-    """Blend a picture with the class colours of its pixels.
+def overlay(labels: npt.NDArray[np.uint8], image: Image.Image, label_spec: LabelSpec) -> bytes:
+    """Blend an image with the class colours of its pixels.
 
     Args:
         labels: uint8 [H, W], class indices.
-        picture: of mode RGB, from `visible`.
-        look: what the labels mean.
+        image: of mode RGB, from `visible`.
+        label_spec: what the labels mean.
 
     Returns:
-        overlay_png, an RGB PNG file of the size of the picture.
+        overlay_png, an RGB PNG file of the size of the image.
     """
-    labelled = palette_image(labels_at(labels, picture.size), look)
-    return png_bytes(Image.blend(picture, labelled.convert("RGB"), OPACITY))
+    labelled = palette_image(labels_at(labels, image.size), label_spec)
+    return png_bytes(Image.blend(image, labelled.convert("RGB"), OPACITY))
 
 
-def visible(picture: bytes, limits: ImageLimits, name: str = RGB_IMAGE) -> Image.Image:
-    """Decode a picture that was sent: the colour picture, or the depth picture where there is none.
+def visible(image: bytes, limits: ImageLimits, name: str = RGB_IMAGE) -> Image.Image:
+    """Decode an image that was sent: the colour image, or the depth image where there is none.
 
     Args:
-        picture: the encoded file.
+        image: the encoded file.
         limits: what is allowed.
         name: its tensor.
 
     Returns:
-        a picture of mode RGB and of its own size.
+        an image of mode RGB and of its own size.
 
     Raises:
-        PictureError: it cannot be decoded.
+        ImageError: it cannot be decoded.
     """
     if name == RGB_IMAGE:
-        return colour_pixels(open_image(picture, name, limits, COLOUR_FORMATS), name)
-    return depth_shades(open_depth(picture, name, limits), name)
+        return colour_pixels(open_image(image, name, limits, COLOUR_FORMATS), name)
+    return depth_shades(open_depth(image, name, limits), name)
 
 
-def depth_shades(picture: Image.Image, name: str) -> Image.Image:
-    """Return an opened depth picture as shades of grey, the nearest reading lightest, holes black.
+def depth_shades(image: Image.Image, name: str) -> Image.Image:
+    """Return an opened depth image as shades of grey, the nearest reading lightest, holes black.
 
     Raises:
-        PictureError: it is damaged.
+        ImageError: it is damaged.
     """
-    load_pixels(picture, name)
-    values = np.asarray(picture).astype(np.float32)
+    load_pixels(image, name)
+    values = np.asarray(image).astype(np.float32)
     readings = values[values > 0]
     near, far = np.percentile(readings, (1, 99)) if readings.size else (0.0, 1.0)
     shades = 255 - 200 * np.clip((values - near) / max(far - near, 1.0), 0, 1)
@@ -68,29 +68,29 @@ def depth_shades(picture: Image.Image, name: str) -> Image.Image:
 
 
 def overlays(
-    palette: list[list[int]], labels: npt.NDArray[np.uint8] | None, name: str, *pictures: bytes
+    palette: list[list[int]], labels: npt.NDArray[np.uint8] | None, name: str, *images: bytes
 ) -> tuple[bytes, ...]:
     """Draw the samples of one request within the ordinary limits; a worker process runs this.
 
     Args:
         palette: RGB colours by index.
-        labels: uint8 [N, H, W], class indices; None while they are not known: the pictures are decoded ahead, and the
+        labels: uint8 [N, H, W], class indices; None while they are not known: the images are decoded ahead, and the
             next call finds them.
-        name: the tensor that the pictures came in.
-        *pictures: the encoded pictures that were sent.
+        name: the tensor that the images came in.
+        *images: the encoded images that were sent.
 
     Returns:
         N RGB PNG files, or nothing where there are no labels.
 
     Raises:
-        PictureError: see `visible`.
+        ImageError: see `visible`.
     """
     limits = MediaLimits.chosen().images
-    sent = [(name, picture) for picture in pictures]
+    sent = [(name, image) for image in images]
     found = {one: _decoded.get(one) or visible(one[1], limits, name) for one in dict.fromkeys(sent)}
     _decoded.clear()
     if labels is None:
         _decoded.update(found)
         return ()
-    look = LabelSpec("", (), tuple((red, green, blue) for red, green, blue in palette), None)
-    return tuple(overlay(one, found[picture], look) for one, picture in zip(labels, sent, strict=True))
+    label_spec = LabelSpec("", (), tuple((red, green, blue) for red, green, blue in palette), None)
+    return tuple(overlay(one, found[image], label_spec) for one, image in zip(labels, sent, strict=True))

@@ -64,9 +64,9 @@ class RankLabels(Step):
         self._network, self._classes = description.network, description.classes
         self._count = next(spec.shape[0] for spec in description.outputs if spec.name == TOP_LABELS)
 
-    def answer(self, question: StepRequest) -> Arrays:
+    def run(self, request: StepRequest) -> Arrays:
         """Rank the samples of one request."""
-        probabilities, used, facts = map(question.array, (PROBABILITIES, USED, CLIP_FACTS))
+        probabilities, used, facts = map(request.array, (PROBABILITIES, USED, CLIP_FACTS))
         labels = [[name.encode() for name, _ in ranked(one, self._classes, self._count)] for one in probabilities]
         summaries = [
             summarise(self._network, self._classes, one, word.decode(), facts_of(text))

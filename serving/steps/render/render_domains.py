@@ -1,4 +1,4 @@
-"""Step `<name>_render` of a translation network: its tensors become pictures of the size that was sent."""
+"""Step `<name>_render` of a translation network: its tensors become images of the size that was sent."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _MOST = 65535
 
 
 def depth_image(metres: npt.NDArray[np.float32], size: tuple[int, int], missing: float | None) -> Image.Image:
-    """Return a depth map, float32 [H, W], as a 16-bit picture of millimetres at a size (width, height).
+    """Return a depth map, float32 [H, W], as a 16-bit image of millimetres at a size (width, height).
 
     Where a value can say "no reading" it stays apart from the readings and becomes 0; else the map is interpolated.
-    What no 16-bit picture can hold is cut to 65.535 m.
+    What no 16-bit image can hold is cut to 65.535 m.
     """
     width, height = size
     if missing is None:
@@ -41,49 +41,51 @@ def depth_image(metres: npt.NDArray[np.float32], size: tuple[int, int], missing:
     return Image.fromarray(np.clip(np.rint(values), 0, _MOST).astype(np.uint16))
 
 
-def domain_image(values: npt.NDArray[Any], spec: TensorSpec, look: LabelSpec, size: tuple[int, int]) -> Image.Image:
-    """Return one sample of one output as a picture.
+def domain_image(
+    values: npt.NDArray[Any], spec: TensorSpec, label_spec: LabelSpec, size: tuple[int, int]
+) -> Image.Image:
+    """Return one sample of one output as an image.
 
     Args:
         values: as the network gave them, of the shape of `spec`.
         spec: the tensor.
-        look: what labels mean.
-        size: width and height of the picture sent.
+        label_spec: what labels mean.
+        size: width and height of the image sent.
     """
     if spec.dtype == "FP32":
         return depth_image(values.reshape(values.shape[:2]), size, spec.missing)
     if spec.name == PREDICTED_LABELS:
-        return palette_image(labels_at(values.reshape(values.shape[:2]), size), look)
+        return palette_image(labels_at(values.reshape(values.shape[:2]), size), label_spec)
     flat = values[..., 0] if values.shape[2:] == (1,) else values
     return Image.fromarray(np.ascontiguousarray(flat)).resize(size, Image.Resampling.BILINEAR)
 
 
 class RenderDomains(Step):
-    """Writes a picture for every output domain."""
+    """Writes an image for every output domain."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read the tensors from the model's own parameters."""
         description = PipelineDescription.from_config(config)
         inputs = description.inputs
-        self._look = LabelSpec.of(description)
+        self._label_spec = LabelSpec.of(description)
         self._outputs = [spec for spec in inputs if spec.name.startswith(PREDICTED)]
-        self._pictures = [spec.name for spec in inputs if spec.name.endswith(IMAGE_SUFFIX)]
+        self._images = [spec.name for spec in inputs if spec.name.endswith(IMAGE_SUFFIX)]
         self._depths = [spec for spec in inputs if spec.dtype == "FP32" and spec not in self._outputs]
         self._limits = MediaLimits.chosen().images
 
-    def answer(self, question: StepRequest) -> Arrays:
+    def run(self, request: StepRequest) -> Arrays:
         """Render the samples of one request."""
-        arrays = {spec.name: question.array(spec.name) for spec in (*self._outputs, *self._depths)}
-        sent = {name: array for name in self._pictures if (array := question.array(name)) is not None}
-        used = question.array(MODALITIES)
+        arrays = {spec.name: request.array(spec.name) for spec in (*self._outputs, *self._depths)}
+        sent = {name: array for name in self._images if (array := request.array(name)) is not None}
+        used = request.array(MODALITIES)
         first = next(iter(sent))
         drawn: dict[str, list[bytes]] = {spec.name: [] for spec in self._outputs}
         texts = []
-        sizes = question.sizes.get(first) or sizes_in_headers(sent[first][:, 0], first, self._limits)
+        sizes = request.sizes.get(first) or sizes_in_headers(sent[first][:, 0], first, self._limits)
         for index, size in enumerate(sizes):
             for spec in self._outputs:
-                picture = domain_image(arrays[spec.name][index], spec, self._look, size)
-                drawn[spec.name].append(png_bytes(picture))
+                image = domain_image(arrays[spec.name][index], spec, self._label_spec, size)
+                drawn[spec.name].append(png_bytes(image))
             streams = [name.removesuffix(IMAGE_SUFFIX) for name in sent] if used is None else _names(used[index, 0])
             warnings = [
                 warning
@@ -94,16 +96,16 @@ class RenderDomains(Step):
             said = self._summary(size, streams, warnings)
             if PREDICTED_LABELS in arrays:
                 labels = arrays[PREDICTED_LABELS][index]
-                said["classes"] = classes_in(labels_at(labels.reshape(labels.shape[:2]), size), self._look)
+                said["classes"] = classes_in(labels_at(labels.reshape(labels.shape[:2]), size), self._label_spec)
             texts.append(json.dumps(said, ensure_ascii=False).encode())
-        pictures = {f"{domain_of(name)}{PNG_SUFFIX}": column(items) for name, items in drawn.items()}
-        return {**pictures, SUMMARY: column(texts)}
+        images = {f"{domain_of(name)}{PNG_SUFFIX}": column(items) for name, items in drawn.items()}
+        return {**images, SUMMARY: column(texts)}
 
     def _summary(self, size: tuple[int, int], streams: list[str], warnings: list[str]) -> dict[str, Any]:
         """Say what was made of what."""
         outputs = [{"domain": domain_of(spec.name), "unit": spec.unit} for spec in self._outputs]
         return {
-            "network": self._look.network,
+            "network": self._label_spec.network,
             "width": size[0],
             "height": size[1],
             "streams": streams,

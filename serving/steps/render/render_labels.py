@@ -1,4 +1,4 @@
-"""Step `<name>_render`: the network's labels become a label picture, an overlay, a certainty and a summary."""
+"""Step `<name>_render`: the network's labels become a label image, an overlay, a certainty and a summary."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ def summarise(
     confidence: npt.NDArray[np.uint8],
     depth: npt.NDArray[np.float32],
     streams: Sequence[str],
-    look: LabelSpec,
+    label_spec: LabelSpec,
 ) -> dict[str, Any]:
     """Say what was found.
 
     Args:
-        labels: uint8 [h, w], at the size of the picture sent.
+        labels: uint8 [h, w], at the size of the image sent.
         network_labels: uint8 [H, W], at the network's size.
         confidence: uint8 [H, W], 255 is certain.
         depth: float32 [H, W], metres, 0 is no reading.
         streams: names of the inputs that the network used.
-        look: what the labels mean.
+        label_spec: what the labels mean.
 
     Returns:
-        `network`; `width` and `height` of the picture sent; `streams` that were used; `mean_confidence` 0..1;
+        `network`; `width` and `height` of the image sent; `streams` that were used; `mean_confidence` 0..1;
         `classes`: per class present its `index`, `name`, `share` of the area 0..1 and `mean_confidence` 0..1, largest
         share first; `warnings`.
     """
@@ -62,15 +62,15 @@ def summarise(
     counts = np.bincount(pairs, minlength=1 << 16).reshape(256, 256)  # pixels by class and certainty
     sure = counts @ np.arange(256) / np.maximum(counts.sum(1), 1) / 255
     return {
-        "network": look.network,
+        "network": label_spec.network,
         "width": width,
         "height": height,
         "streams": list(streams),
         "mean_confidence": round(float(confidence.mean()) / 255, 4),
         "classes": [
-            {**one, "mean_confidence": round(float(sure[one["index"]]), 4)} for one in classes_in(labels, look)
+            {**one, "mean_confidence": round(float(sure[one["index"]]), 4)} for one in classes_in(labels, label_spec)
         ],
-        "warnings": depth_warnings(depth, look.depth_range) if DEPTH in streams else [],
+        "warnings": depth_warnings(depth, label_spec.depth_range) if DEPTH in streams else [],
     }
 
 
@@ -80,31 +80,31 @@ def render(
     size: tuple[int, int],
     depth: npt.NDArray[np.float32],
     streams: Sequence[str],
-    look: LabelSpec,
+    label_spec: LabelSpec,
 ) -> tuple[bytes, bytes]:
-    """Render one sample at the size of the picture sent.
+    """Render one sample at the size of the image sent.
 
     Args:
         labels: uint8 [H, W], class indices.
         confidence: uint8 [H, W].
-        size: width and height of the picture sent.
+        size: width and height of the image sent.
         depth: float32 [H, W], metres.
         streams: names of the inputs that the network used.
-        look: what the labels mean.
+        label_spec: what the labels mean.
 
     Returns:
         labels_png and summary (UTF-8 JSON).
     """
     full = labels_at(labels, size)
-    summary = summarise(full, labels, confidence, depth, streams, look)
-    return png_bytes(palette_image(full, look)), json.dumps(summary, ensure_ascii=False).encode()
+    summary = summarise(full, labels, confidence, depth, streams, label_spec)
+    return png_bytes(palette_image(full, label_spec)), json.dumps(summary, ensure_ascii=False).encode()
 
 
-def images_sent(question: StepRequest) -> tuple[str, list[bytes]]:
-    """Return the tensor and the pictures that answers look like: the colour pictures, or the depth for want of them."""
+def images_sent(request: StepRequest) -> tuple[str, list[bytes]]:
+    """Return the tensor and the images that answers look like: the colour images, or the depth for want of them."""
     for name in (RGB_IMAGE, DEPTH_IMAGE):
-        if (pictures := question.array(name)) is not None:
-            return name, list(pictures[:, 0])
+        if (images := request.array(name)) is not None:
+            return name, list(images[:, 0])
     raise ImageError("the request holds neither rgb_image nor depth_image; send at least one of them")
 
 
@@ -113,40 +113,38 @@ class RenderLabels(Step):
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read class names and palette from the model's own parameters, and start a decoder for overlays."""
-        self._look = LabelSpec.of(PipelineDescription.from_config(config))
-        self._palette = [list(colour) for colour in self._look.palette]
+        self._label_spec = LabelSpec.of(PipelineDescription.from_config(config))
+        self._palette = [list(colour) for colour in self._label_spec.palette]
         self._limits = MediaLimits.chosen().images
         self._workers = decoder_workers(f"{overlays.__module__}:{overlays.__name__}")
 
-    def foresee(self, question: StepRequest) -> Any:
-        """Have a worker decode the pictures that overlays are drawn on, if one has nothing to do; return it."""
-        if OVERLAY_PNG not in question.wanted or not (worker := question.held.enter_context(self._workers.held())):
+    def foresee(self, request: StepRequest) -> Any:
+        """Have a worker decode the images that overlays are drawn on, if one has nothing to do; return it."""
+        if OVERLAY_PNG not in request.wanted or not (worker := request.held.enter_context(self._workers.held())):
             return None
-        name, pictures = images_sent(question)
-        return worker, question.held.enter_context(worker.calling(self._palette, None, name, *pictures))
+        name, images = images_sent(request)
+        return worker, request.held.enter_context(worker.calling(self._palette, None, name, *images))
 
-    def answer(self, question: StepRequest) -> Arrays:
+    def run(self, request: StepRequest) -> Arrays:
         """Render the samples of one request, while a worker draws the overlays."""
-        name, pictures = images_sent(question)
-        labels = question.array(LABELS)
-        if OVERLAY_PNG not in question.wanted:
-            return self._rendered(question, labels, name, pictures) | {OVERLAY_PNG: column([b""] * len(labels))}
+        name, images = images_sent(request)
+        labels = request.array(LABELS)
+        if OVERLAY_PNG not in request.wanted:
+            return self._rendered(request, labels, name, images) | {OVERLAY_PNG: column([b""] * len(labels))}
         workers: Worker | Workers = self._workers
-        if question.begun is not None:
-            workers, decoded = question.begun
+        if request.begun is not None:
+            workers, decoded = request.begun
             decoded()
-        with workers.calling(self._palette, labels, name, *pictures) as drawn:
-            return self._rendered(question, labels, name, pictures) | {OVERLAY_PNG: column(drawn())}
+        with workers.calling(self._palette, labels, name, *images) as drawn:
+            return self._rendered(request, labels, name, images) | {OVERLAY_PNG: column(drawn())}
 
-    def _rendered(
-        self, question: StepRequest, labels: npt.NDArray[np.uint8], name: str, pictures: list[bytes]
-    ) -> Arrays:
+    def _rendered(self, request: StepRequest, labels: npt.NDArray[np.uint8], name: str, images: list[bytes]) -> Arrays:
         """Return everything but the overlays."""
-        confidence, depths, used = map(question.array, (CONFIDENCE, DEPTH, MODALITIES))
-        sizes = question.sizes.get(name) or sizes_in_headers(pictures, name, self._limits)
+        confidence, depths, used = map(request.array, (CONFIDENCE, DEPTH, MODALITIES))
+        sizes = request.sizes.get(name) or sizes_in_headers(images, name, self._limits)
         streams = [[RGB, DEPTH]] * len(labels) if used is None else [one.decode().split("+") for one in used[:, 0]]
         rendered = [
-            render(*sample, self._look) for sample in zip(labels, confidence, sizes, depths, streams, strict=True)
+            render(*sample, self._label_spec) for sample in zip(labels, confidence, sizes, depths, streams, strict=True)
         ]
         pngs, summaries = zip(*rendered, strict=True)
         certainty = [png_bytes(Image.fromarray(one)) for one in confidence]

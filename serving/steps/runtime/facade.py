@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.serving.repository.published import GRAPHS_PARAMETER
-from crosswire.serving.steps.runtime.answering import Answering
 from crosswire.serving.steps.runtime.graph_choice import Run
+from crosswire.serving.steps.runtime.network_step import NetworkStep
 from crosswire.serving.steps.runtime.step import Arrays
 
 
-class NetworkFacade(Answering):
+class NetworkFacade(NetworkStep):
     """The network inside Triton: it chooses a graph, and asks the model that runs it."""
 
     together = True

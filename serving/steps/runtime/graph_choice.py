@@ -33,7 +33,7 @@ class Chooser:
         self._graphs = graphs
         self._names = max(graphs, key=len)
 
-    def answer(self, requests: Sequence[Arrays]) -> list[Arrays | ImageError]:
+    def run(self, requests: Sequence[Arrays]) -> list[Arrays | ImageError]:
         """Answer several requests.
 
         Args:
@@ -64,7 +64,7 @@ class Chooser:
         """Return the inputs that are there, per sample.
 
         Raises:
-            PictureError: no graph was trained for exactly these.
+            ImageError: no graph was trained for exactly these.
         """
         came = [name for name in self._names if name in request]
         told = request.get(PRESENT)

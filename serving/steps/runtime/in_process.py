@@ -26,31 +26,31 @@ class _Inner:
         step: the step.
         inputs: names of its inputs.
         outputs: names of its outputs in the pipeline by its own names for them.
-        meter: counts its answers under its name.
+        metrics: counts its answers under its name.
     """
 
     name: str
     step: Step
     inputs: frozenset[str]
     outputs: dict[str, str]
-    meter: StepMetrics
+    metrics: StepMetrics
 
-    def answer(self, question: StepRequest, *, alone: bool = False) -> Arrays:
+    def run(self, request: StepRequest, *, alone: bool = False) -> Arrays:
         """Answer one request, count it and trace it.
 
         Args:
-            question: what the request brings and wants.
+            request: what the request brings and wants.
             alone: whether the request is for this step alone; then Triton counts its failure under the same name.
         """
         began = time.monotonic()
         try:
             with spans.inside(self.name):
-                answer = self.step.answer(question)
+                answer = self.step.run(request)
         except Exception:
             if not alone:
-                self.meter.failed(time.monotonic() - began)
+                self.metrics.failed(time.monotonic() - began)
             raise
-        self.meter.answered([samples_in(answer)], time.monotonic() - began)
+        self.metrics.answered([samples_in(answer)], time.monotonic() - began)
         return answer
 
 
@@ -71,29 +71,29 @@ class InProcessPipeline(Step):
             if one["code"] == NETWORK_CODE:
                 self._network = self._inner[-1]
 
-    def answer(self, question: StepRequest) -> Arrays:
+    def run(self, request: StepRequest) -> Arrays:
         """Answer one request; a step whose outputs nobody needs is left out.
 
         Raises:
             MediaError: a step refuses what it gets.
             LateError: its time is over before a step begins.
         """
-        if any(question.array(name) is not None for name in self._network.inputs):
-            return self._network.answer(question, alone=True)
+        if any(request.array(name) is not None for name in self._network.inputs):
+            return self._network.run(request, alone=True)
         found: Arrays = {}
 
         def array(name: str) -> Any:
-            return found[name] if name in found else question.array(name)
+            return found[name] if name in found else request.array(name)
 
-        needed = self._needed(question.wanted)
+        needed = self._needed(request.wanted)
         begun: dict[int, Any] = {}
         for inner, wanted in needed:
             if inner is self._network:
-                begun = {id(one): one.step.foresee(replace(question, wanted=its)) for one, its in needed}
-            question.check_time()
-            answer = inner.answer(replace(question, array=array, wanted=wanted, begun=begun.get(id(inner))))
+                begun = {id(one): one.step.foresee(replace(request, wanted=its)) for one, its in needed}
+            request.check_time()
+            answer = inner.run(replace(request, array=array, wanted=wanted, begun=begun.get(id(inner))))
             found |= {inner.outputs[name]: value for name, value in answer.items()}
-        return {name: found[name] for name in self._outputs if name in question.wanted}
+        return {name: found[name] for name in self._outputs if name in request.wanted}
 
     def _needed(self, wanted: frozenset[str]) -> list[tuple[_Inner, frozenset[str]]]:
         """Return the steps that some outputs need, in order, each with what is needed of it."""

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from crosswire.serving.repository.published import GRAPHS_PARAMETER, THREADS_PARAMETER
-from crosswire.serving.steps.runtime.answering import Answering
 from crosswire.serving.steps.runtime.cores import granted_cores
 from crosswire.serving.steps.runtime.graph_choice import PRESENT, Arrays, Run
+from crosswire.serving.steps.runtime.network_step import NetworkStep
 from crosswire.serving.steps.runtime.side_by_side import Cores
 
 _MOST_BYTES_TWICE = 64 << 20  # of a graph whose weights may be in memory twice
@@ -83,7 +83,7 @@ def runner(session: Any, outputs: Sequence[str]) -> Run:
     return run
 
 
-class OnnxNetwork(Answering):
+class OnnxNetwork(NetworkStep):
     """Runs the graphs of a network."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:

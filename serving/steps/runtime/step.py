@@ -1,4 +1,4 @@
-"""What a step of a pipeline is: a question in, arrays out. `triton` makes a model of one, `fused` one of several."""
+"""What a step of a pipeline is: a request in, arrays out. `triton` makes a model of one, `in_process` of several."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from crosswire.serving.config.limits import WorkerLimits
 from crosswire.serving.steps.decode.sandbox import MediaError, Workers
 from crosswire.serving.steps.runtime.cores import granted_cores
 
-MOST_THREADS = 4  # each may hold several copies of a picture of the largest size
+MOST_THREADS = 4  # each may hold several copies of an image of the largest size
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -64,12 +64,12 @@ class Step(ABC):
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Make ready for requests."""
 
-    def foresee(self, question: StepRequest) -> Any:
+    def foresee(self, request: StepRequest) -> Any:
         """Begin with what needs only what the client sent, if there is room for it, while other steps are at work."""
         return None
 
     @abstractmethod
-    def answer(self, question: StepRequest) -> Arrays:
+    def run(self, request: StepRequest) -> Arrays:
         """Return the output arrays of one request; those that nobody wants may hold anything.
 
         Raises:
@@ -92,7 +92,7 @@ class BatchStep(Step):
     together = False
 
     @abstractmethod
-    def answer_together(self, questions: Sequence[StepRequest]) -> list[Arrays | MediaError]:
+    def run_batch(self, requests: Sequence[StepRequest]) -> list[Arrays | MediaError]:
         """Return the answers to several requests, or why one of them cannot be answered."""
 
 

@@ -66,7 +66,7 @@ class StepModel:
         folder = Path(args["model_repository"]) / args["model_version"]
         self._name = args["model_name"]
         self._step = self._make(json.loads(args["model_config"]), folder)
-        self._meter = StepMetrics(self._name)
+        self._metrics = StepMetrics(self._name)
         spans.get_ready()
         self._batches = self._step if isinstance(self._step, BatchStep) and self._step.together else None
         threads = 0 if self._batches else self._step.at_once()
@@ -81,11 +81,11 @@ class StepModel:
         came = time.monotonic()
         if self._batches:
             with ExitStack() as held:
-                questions = [_question(request, held) for request in requests]
-                answers = self._batches.answer_together(questions)
+                step_requests = [_step_request(request, held) for request in requests]
+                answers = self._batches.run_batch(step_requests)
             settled = [
-                _settled(partial(self._told, question, answer, came))
-                for question, answer in zip(questions, answers, strict=True)
+                _settled(partial(self._told, step_request, answer, came))
+                for step_request, answer in zip(step_requests, answers, strict=True)
             ]
             self._count([one.samples for one in settled], time.monotonic() - came)
             return [one.response() for one in settled]
@@ -128,27 +128,27 @@ class StepModel:
 
     def _count(self, samples: Sequence[int], seconds: float) -> None:
         """Count requests that took so long, by their samples; 0 stands for an error, to Triton an answer like any."""
-        self._meter.answered([one for one in samples if one], seconds)
+        self._metrics.answered([one for one in samples if one], seconds)
         for _ in range(samples.count(0)):
-            self._meter.failed(seconds)
+            self._metrics.failed(seconds)
 
     def _answer_in_time(self, request: Any, came: float) -> Arrays:
         """Answer one request that somebody waits for."""
         with ExitStack() as held:
-            question = _question(request, held)
-            with spans.followed(self._name, question.trace, came):
-                question.check_time()
-                return self._step.answer(question)
+            step_request = _step_request(request, held)
+            with spans.followed(self._name, step_request.trace, came):
+                step_request.check_time()
+                return self._step.run(step_request)
 
-    def _told(self, question: StepRequest, answer: Arrays | MediaError, came: float) -> Arrays:
+    def _told(self, step_request: StepRequest, answer: Arrays | MediaError, came: float) -> Arrays:
         """Return the arrays of an answer, or raise what stands in their place; its span ends here."""
-        with spans.followed(self._name, question.trace, came):
+        with spans.followed(self._name, step_request.trace, came):
             if isinstance(answer, MediaError):
                 raise answer
             return answer
 
 
-def _question(request: Any, held: ExitStack) -> StepRequest:
+def _step_request(request: Any, held: ExitStack) -> StepRequest:
     """Return what one of Triton's requests brings and wants.
 
     An ensemble asks its steps for every output, so the gateway says which of them its client asked for.

@@ -303,7 +303,7 @@ def test_an_order_that_fails_otherwise_is_answered_too(tmp_path: Path) -> None:
 
     def answer() -> None:
         while not over.wait(0.01):
-            control.answer(fail)
+            control.handle(fail)
 
     thread = threading.Thread(target=answer)
     thread.start()

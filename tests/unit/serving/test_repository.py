@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,16 @@ def test_clients_find_the_same_wires_whether_steps_are_fused_or_apart(tmp_path: 
             assert step.model_name == pipeline_of(network.contract).in_process
             assert fused[name].parameters["crosswire"] == apart[name].parameters["crosswire"]
     assert len(fused) == 3 * len(networks)
+
+
+def test_the_same_networks_become_the_same_files(tmp_path: Path) -> None:
+    written = set()
+    for index in range(4):  # protobuf orders maps by chance, once per process
+        folder = tmp_path / str(index)
+        command = [sys.executable, "-m", "crosswire.serving", "assemble", "--repository", str(REPOSITORY)]
+        subprocess.run([*command, "--network", NETWORK, "--to", str(folder)], check=True, capture_output=True)
+        written.add(tuple(sorted((str(one.relative_to(folder)), sha256_of(one)) for one in folder.rglob("*.*"))))
+    assert len(written) == 1
 
 
 def test_the_wire_is_the_contract_with_a_batch_axis(tmp_path: Path) -> None:

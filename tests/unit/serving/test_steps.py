@@ -135,10 +135,10 @@ def test_a_header_that_a_decoder_has_read_is_not_read_again(small_repository: Pa
     arrays[first] = column([b"no image at all"])
     with ExitStack() as held:
         request = StepRequest(arrays.get, frozenset(), held, sizes={first: [(20, 10)]})
-        answer = RenderDomains(config, small_repository).answer(request)
+        answer = RenderDomains(config, small_repository).run(request)
         assert json.loads(answer["summary"][0, 0])["width"] == 20
         with pytest.raises(ImageError, match=f"{first} is no JPEG or PNG file"):
-            RenderDomains(config, small_repository).answer(StepRequest(arrays.get, frozenset(), held))
+            RenderDomains(config, small_repository).run(StepRequest(arrays.get, frozenset(), held))
 
 
 def test_rendered_labels_are_class_indices_at_the_size_of_the_picture_sent() -> None:

@@ -43,8 +43,8 @@ class Triton:
     """A link to a Triton that answers when the test says so.
 
     Attributes:
-        asked: the models that canaries came for, in order.
-        others: inferences that succeeded so far beside canaries, or -1 if nobody says.
+        asked: the models that probes came for, in order.
+        others: inferences that succeeded so far beside probes, or -1 if nobody says.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -92,8 +92,8 @@ def process(tmp_path: Path) -> Iterator[Child]:
 
 
 def watch_of(process: Child, link: Triton, models: tuple[str, ...] = (ONE,), slowest: float = 0.1) -> Watch:
-    canaries = [ProbeInference(model, ModelInferRequest(model_name=model)) for model in models]
-    return Watch(process, link, canaries, slowest, PACE, link.clock)
+    inferences = [ProbeInference(model, ModelInferRequest(model_name=model)) for model in models]
+    return Watch(process, link, inferences, slowest, PACE, link.clock)
 
 
 def look_after(watch: Watch, clock: Clock, seconds: float) -> None:
@@ -120,7 +120,7 @@ def test_canaries_go_one_after_the_other_and_rounds_begin_in_their_time(
     clock.now += 0.02
     link.answers()
     watch.look()
-    assert watch.ready and watch.canaries == {ONE: 0.01, OTHER: 0.02}
+    assert watch.ready and watch.probe_seconds == {ONE: 0.01, OTHER: 0.02}
     look_after(watch, clock, 1.99)
     assert len(link.asked) == 2
     look_after(watch, clock, 0.02)
@@ -146,7 +146,7 @@ def test_failures_in_a_row_mean_broken_and_one_answer_begins_anew(process: Child
     look_after(watch, clock, 2.0)
     link.answers(Refused())
     watch.look()
-    assert not watch.ready and not watch.broken and watch.canaries == {ONE: None}
+    assert not watch.ready and not watch.broken and watch.probe_seconds == {ONE: None}
     assert watch.reason == f"probe {ONE}: INTERNAL: the stub is gone"
     look_after(watch, clock, 0.1)
     assert link.asked == [ONE]
@@ -176,7 +176,7 @@ def test_a_late_canary_counts_only_if_its_model_answers_nobody_else(process: Chi
     assert not watch.ready and not watch.broken and watch.reason == f"probe {ONE}: no answer within 71 s"
     link.answers()
     watch.look()
-    assert watch.ready and watch.canaries == {ONE: pytest.approx(70.6)} and link.asked == [ONE]
+    assert watch.ready and watch.probe_seconds == {ONE: pytest.approx(70.6)} and link.asked == [ONE]
 
 
 @pytest.mark.parametrize("others", [0, -1])

@@ -1,12 +1,12 @@
-// Any answer that is pictures and texts: what a translation pipeline gives, and what a later one may.
-// Pictures that were sent stand first.
+// Any result that is images and texts: what a translation pipeline gives, and what a later one may.
+// Images that were sent stand first.
 
 import { bytesOf } from "./api.js";
 import { DEPTH, drawMap, span } from "./colours.js";
 import { make, panel } from "./dom.js";
 import { readPng } from "./png.js";
 
-export async function showPictures({ pipeline, said, sent }) {
+export async function showImages({ pipeline, said, sent }) {
   const panels = [];
   for (const [name, file] of sent.files) {
     if (file.type.startsWith("image/")) panels.push(panel(name, "sent", await draw(new Uint8Array(await file.arrayBuffer()))));
@@ -25,7 +25,7 @@ export async function showPictures({ pipeline, said, sent }) {
   return [make("div", { className: "panels" }, ...panels), make("div", { className: "panels" }, words)];
 }
 
-/** Draw a picture; numbers of 16 bits are drawn as depth. */
+/** Draw an image; numbers of 16 bits are drawn as depth. */
 async function draw(bytes) {
   const png = await readPng(bytes);
   if (png?.bits === 16) {

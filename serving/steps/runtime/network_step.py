@@ -1,4 +1,4 @@
-"""What the two networks have in common: a chooser of graphs that answers questions."""
+"""What the two networks have in common: requests are grouped by graph and run."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from crosswire.serving.steps.runtime.graph_choice import Chooser, Inputs, Run
 from crosswire.serving.steps.runtime.step import Arrays, BatchStep, StepRequest
 
 
-class Answering(BatchStep):
-    """Answers by a chooser of graphs."""
+class NetworkStep(BatchStep):
+    """A network as a step: the graph for what a request brings is chosen and run."""
 
     def choose(self, config: dict[str, Any], graphs: Mapping[Inputs, Run]) -> None:
         """Choose among graphs from now on.
@@ -30,25 +30,25 @@ class Answering(BatchStep):
         """Return the outputs that a graph computes."""
         return [tensor["name"] for tensor in config["output"] if tensor["name"] != MODALITIES]
 
-    def answer_together(self, questions: Sequence[StepRequest]) -> list[Arrays | MediaError]:
+    def run_batch(self, requests: Sequence[StepRequest]) -> list[Arrays | MediaError]:
         """Run some requests together; what one of them lacks fails that one alone."""
-        answers = self._chooser.answer([self._feed(question) for question in questions])
+        answers = self._chooser.run([self._feed(request) for request in requests])
         return [answer if isinstance(answer, MediaError) else self._settled(answer) for answer in answers]
 
-    def answer(self, question: StepRequest) -> Arrays:
+    def run(self, request: StepRequest) -> Arrays:
         """Run one request.
 
         Raises:
             MediaError: no graph takes what it holds.
         """
-        (answer,) = self.answer_together([question])
+        (answer,) = self.run_batch([request])
         if isinstance(answer, MediaError):
             raise answer
         return answer
 
-    def _feed(self, question: StepRequest) -> Arrays:
+    def _feed(self, request: StepRequest) -> Arrays:
         """Return the arrays that came."""
-        arrays = {name: question.array(name) for name in self._inputs}
+        arrays = {name: request.array(name) for name in self._inputs}
         return {name: array for name, array in arrays.items() if array is not None}
 
     def _settled(self, answer: Arrays) -> Arrays:
