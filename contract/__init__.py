@@ -12,8 +12,8 @@ from crosswire.contract.contract import FILE_NAME, PRECISIONS, TARGETS, TASKS, C
 from crosswire.contract.errors import ContractError, CrosswireError, UsageError
 from crosswire.contract.graph import ExchangedLayer, Graph, TrainingRun, Variant, sha256_of
 from crosswire.contract.pipeline_description import PipelineDescription
+from crosswire.contract.plain import SCHEMA_VERSION
 from crosswire.contract.proof import MEASURES, Evaluation, Parity, Tolerance
-from crosswire.contract.schema import SCHEMA_VERSION
 from crosswire.contract.tensors import DTYPES, TensorSpec, used_spec
 from crosswire.contract.wire_names import MODALITIES
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from crosswire.contract.atomic_write import write_text
 from crosswire.contract.errors import ContractError
 from crosswire.contract.graph import ExchangedLayer, Graph, TrainingRun, Variant
-from crosswire.contract.plain import from_plain
+from crosswire.contract.plain import SCHEMA_VERSION, check_schema_version, from_plain
 from crosswire.contract.proof import Evaluation, Parity, Tolerance
-from crosswire.contract.schema import SCHEMA_VERSION, check_schema_version
 from crosswire.contract.tensors import TensorSpec
 
 FILE_NAME = "contract.json"

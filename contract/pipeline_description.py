@@ -13,8 +13,7 @@ from typing import Any
 
 from crosswire.contract.contract import Contract
 from crosswire.contract.errors import ContractError
-from crosswire.contract.plain import from_plain
-from crosswire.contract.schema import SCHEMA_VERSION, check_schema_version
+from crosswire.contract.plain import SCHEMA_VERSION, check_schema_version, from_plain
 from crosswire.contract.tensors import TensorSpec
 
 #: Name of the parameter that carries it.

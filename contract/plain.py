@@ -12,8 +12,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-from crosswire.contract.errors import CrosswireError, UsageError
+from crosswire.contract.errors import ContractError, CrosswireError, UsageError
 from crosswire.contract.fields import Choice, Range, check_value, field_types, joined, without_none
+
+#: Version of everything that is written about a network: its `contract.json`, and a model's configuration.
+SCHEMA_VERSION = 1
 
 T = TypeVar("T")
 
@@ -140,3 +143,18 @@ _SINGLE: dict[type, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
     str: ("a text", lambda value: isinstance(value, str) and "\0" not in value, str),
     Path: ("a path", lambda value: isinstance(value, str) and bool(value) and "\0" not in value, Path),
 }
+
+
+def check_schema_version(version: object, what: str, remedy: str) -> None:
+    """Refuse what was written in another version.
+
+    Args:
+        version: as it was read.
+        what: what was read, in words that go before "has schema version".
+        remedy: what to do about another version.
+
+    Raises:
+        ContractError: it is not the version of this release.
+    """
+    if version != SCHEMA_VERSION:
+        raise ContractError(f"{what} has schema version {version}; this release reads {SCHEMA_VERSION}: {remedy}")

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 
-def nearest(picture: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[Any]:
-    """Return a picture [H, W, ...] of any type at another size, made of the pixels whose centres are nearest.
+def nearest(image: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[Any]:
+    """Return an image [H, W, ...] of any type at another size, made of the pixels whose centres are nearest.
 
     A centre that falls on the edge between two pixels takes the later one. The products below are exact and the
     quotient is rounded once, so this holds at every size; multiplying by a quotient instead is off at some.
     """
-    rows = ((np.arange(height) + 0.5) * picture.shape[0] / height).astype(np.intp)
-    columns = ((np.arange(width) + 0.5) * picture.shape[1] / width).astype(np.intp)
-    return np.asarray(picture[rows[:, None], columns])
+    rows = ((np.arange(height) + 0.5) * image.shape[0] / height).astype(np.intp)
+    columns = ((np.arange(width) + 0.5) * image.shape[1] / width).astype(np.intp)
+    return np.asarray(image[rows[:, None], columns])

@@ -25,8 +25,8 @@ from crosswire.export.macs import macs
 from crosswire.export.parity import measure as compared
 from crosswire.export.parity import torch_runner
 from crosswire.export.quantization.precision import Precision
-from crosswire.export.tasks.segmentation.job import SegmentationExport, prepare_export, silent
 from crosswire.export.tasks.segmentation.servable import SegmentationServable
+from crosswire.export.tasks.segmentation.single_export import SegmentationExport, prepare_export, silent
 from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig

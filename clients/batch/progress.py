@@ -87,7 +87,7 @@ class Progress:
         (began, first), (now, last) = self._marks[0], self._marks[-1]
         return (last - first) / (now - began) if now > began else 0.0
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Show the news, if there are any, as a line of their own."""
         if news := self._news():
             with self._lock:
@@ -96,7 +96,7 @@ class Progress:
 
     def _look_out(self) -> None:
         while not self._over.wait(_LOOK_S):
-            self.look()
+            self.check()
 
     def _show(self, line: str, *, last: bool) -> None:
         if self._stream is None:

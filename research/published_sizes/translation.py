@@ -75,8 +75,8 @@ def _judges() -> Iterator[PublishedSize]:
     """Count the discriminators."""
     with torch.device("meta"):
         judge, official = PatchDiscriminator(), PatchDiscriminator(unused_norms=True)
-        picture = torch.empty(1, 3, _SIDE, _SIDE)
-        patches = judge(picture, picture).shape[2:]
+        image = torch.empty(1, 3, _SIDE, _SIDE)
+        patches = judge(image, image).shape[2:]
     yield PublishedSize("discriminator", parameters(judge))
     yield PublishedSize("discriminator, with unused norms", parameters(official))
     for title, count, reported in _JUDGES:

@@ -57,8 +57,8 @@ def _norm(random: torch.Generator) -> PrivateNorm2d:
     return norm
 
 
-def _border(pictures: Tensor) -> Tensor:
-    """Return the outermost pixels of pictures [..., H, W] as one row."""
-    rows = pictures[..., [0, -1], :].flatten()
-    columns = pictures[..., :, [0, -1]].flatten()
+def _border(images: Tensor) -> Tensor:
+    """Return the outermost pixels of images [..., H, W] as one row."""
+    rows = images[..., [0, -1], :].flatten()
+    columns = images[..., :, [0, -1]].flatten()
     return torch.cat([rows, columns])

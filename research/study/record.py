@@ -81,7 +81,7 @@ def draw(path: Path, study: Study, table: StudyTable, runs: Path) -> None:
         table: what was measured.
         runs: the folder of its runs.
     """
-    figure = study.picture(table, runs) if study.picture else _bars(study, table)
+    figure = study.draw(table, runs) if study.draw else _bars(study, table)
     figure.savefig(path, dpi=120)
 
 

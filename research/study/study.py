@@ -119,7 +119,7 @@ class Study:
         claims: what the figures are held against.
         power: what the size on a CPU can and cannot tell, in one sentence.
         observe: reads further figures off a trained run, if given.
-        picture: draws the study from its table and the folder of its runs, if bars do not show it.
+        draw: draws the study from its table and the folder of its runs, if bars do not show it.
     """
 
     name: str
@@ -131,7 +131,7 @@ class Study:
     claims: Sequence[Claim]
     power: str
     observe: Callable[[RunOf[Any, Any]], dict[str, float]] | None = None
-    picture: Callable[[StudyTable, Path], Figure] | None = None
+    draw: Callable[[StudyTable, Path], Figure] | None = None
 
 
 def compare(

@@ -1,7 +1,7 @@
 """Theorem 1: how likely γ = 0 attracts, by its formula, by drawing normals, and by the gradients of a network.
 
 Source: the CEN paper, Theorem 1. The gradient of the loss by γ is Σ g_i z_i over the pixels of all
-pictures, with g = ∂L/∂x' and z the normalised activation; γ = 0 attracts where its modulus is below λ. With z
+images, with g = ∂L/∂x' and z the normalised activation; γ = 0 attracts where its modulus is below λ. With z
 independent and standard normal the sum has standard deviation ‖g‖₂: the probability is 2Φ(λ/‖g‖₂) − 1.
 """
 
@@ -63,7 +63,7 @@ class _Watch:
         normed.register_hook(self._keep)  # type: ignore[no-untyped-call]
 
     def _keep(self, gradient: Tensor) -> None:
-        """Keep the norm over pictures and pixels, float [C]."""
+        """Keep the norm over images and pixels, float [C]."""
         self.norms = gradient.detach().pow(2).sum((0, 2, 3)).sqrt()
 
     def close(self) -> None:

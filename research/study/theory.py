@@ -144,7 +144,7 @@ def _needs_unshared(table: StudyTable) -> Verdict:
     return Verdict(REFUTED if unchanged.word == AGREES else AGREES, f"in the other stream {unchanged.evidence}")
 
 
-def picture(table: StudyTable, runs: Path) -> Figure:
+def draw(table: StudyTable, runs: Path) -> Figure:
     """Draw the theorem with its trials, and the way of γ without and with exchange."""
     from matplotlib.figure import Figure  # slow to import, and only needed here
 
@@ -194,7 +194,7 @@ THEORY = Study(
     rows=rows,
     read=read,
     observe=observe,
-    picture=picture,
+    draw=draw,
     shown={
         "predicted": "predicted",
         "l1": "with moduli",

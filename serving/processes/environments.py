@@ -26,7 +26,7 @@ class Environments:
         self._folder = folder
         self._noted, self._due = False, 0.0
 
-    def look(self, pid: int) -> None:
+    def read(self, pid: int) -> None:
         """Note the folder of a Triton, once it is there; call again and again while Triton starts."""
         if self._noted or time.monotonic() < self._due:
             return

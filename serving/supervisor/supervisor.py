@@ -107,7 +107,7 @@ class Supervisor:
             assert self._watch is not None
             self._look_after_gateway()
             self._control.handle(self._obey)
-            self._watch.look()
+            self._watch.check()
             self._publish(self._watch.ready, self._watch.reason)
             if self._watch.broken:
                 self._pace.failed()
@@ -269,7 +269,7 @@ class Supervisor:
         deadline = time.monotonic() + self._settings.start_seconds
         while not self._link.ready():
             self._check_start(self._triton, deadline)
-            self._environments.look(self._triton.pid)
+            self._environments.read(self._triton.pid)
             self._pause_briefly()
         slowest = 0.0
         for probe_inference in probe_inferences_of(self._assembled):

@@ -88,7 +88,7 @@ class Watch:
         """Whether only a restart helps."""
         return self._failures >= self._pace.failures
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Look once, which takes a second at most; updates `ready`, `reason` and `broken`."""
         if (status := self._triton.exit_status) is not None:
             self._give_up(f"Triton ended with status {status}")

@@ -1,4 +1,4 @@
-"""The Inception network of FID and KID: 2048 features of a picture, with the weights of a file.
+"""The Inception network of FID and KID: 2048 features of an image, with the weights of a file.
 
 Made for `pt_inception-2015-12-05-6726825d.pth`, the weights that FID is defined with, whose keys are those of
 torchvision's Inception v3; its average poolings leave the padding out and its last block takes a maximum instead.
@@ -129,7 +129,7 @@ class _E(_Block):
 
 
 class Inception(nn.Module):
-    """Maps pictures to 2048 features."""
+    """Maps images to 2048 features."""
 
     num_features = 2048
 
@@ -146,9 +146,9 @@ class Inception(nn.Module):
         self.Mixed_7a = _D(768)
         self.Mixed_7b, self.Mixed_7c = _E(1280, maximum=False), _E(2048, maximum=True)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Map uint8 pictures [N, 3, H, W] to features [N, 2048]."""
-        x = F.interpolate(pictures.float(), (_SIDE, _SIDE), mode="bilinear", align_corners=False) / 127.5 - 1
+    def forward(self, images: Tensor) -> Tensor:
+        """Map uint8 images [N, 3, H, W] to features [N, 2048]."""
+        x = F.interpolate(images.float(), (_SIDE, _SIDE), mode="bilinear", align_corners=False) / 127.5 - 1
         x = F.max_pool2d(self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x))), 3, 2)
         x = F.max_pool2d(self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(x)), 3, 2)
         x = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(x)))

@@ -19,8 +19,8 @@ from crosswire.export.provenance import provenance_of
 from crosswire.export.quantization.reduce import Reduced, reduce
 from crosswire.export.samples import Batches, in_batches, noise
 from crosswire.export.tasks.exporter import FRAMES, MAX_DROP, OPTIONS, ExportRequest
-from crosswire.export.tasks.segmentation.job import SegmentationExport, prepare_export, single_stream_exports
 from crosswire.export.tasks.segmentation.score import compare, score
+from crosswire.export.tasks.segmentation.single_export import SegmentationExport, prepare_export, single_stream_exports
 from crosswire.training.datasets.frames import FrameSource
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import Run, read_metrics
@@ -64,25 +64,25 @@ class SegmentationExporter:
             UsageError: it cannot be frozen or calibrated.
             ContractError: a tolerance is exceeded.
         """
-        job = prepare_export(run, request.image_size(), request.max_batch, request.precision, request.report)
-        lone = single_stream_exports(job) if request.missing_modality else ()
-        return _write(job, lone, request.name, folder)
+        export = prepare_export(run, request.image_size(), request.max_batch, request.precision, request.report)
+        lone = single_stream_exports(export) if request.missing_modality else ()
+        return _write(export, lone, request.name, folder)
 
 
-def _write(job: SegmentationExport, lone: Sequence[SegmentationExport], name: str, folder: Path) -> Contract:
+def _write(export: SegmentationExport, lone: Sequence[SegmentationExport], name: str, folder: Path) -> Contract:
     """Write the graphs of a run into a folder, and make the contract from what is measured on them.
 
     Args:
-        job: the whole network.
+        export: the whole network.
         lone: each of its streams alone, where the network shall answer with one absent.
         name: of the network.
         folder: to write into.
     """
-    if job.precision.name == "int8":
-        job.calibration()  # what cannot be calibrated is refused before its graph is made, which takes longest
-    tested = job.labelled("test")
-    proofs, reduced = _write_graph(job, folder / GRAPH, tested)
-    contract = _contract(job, name, folder, proofs, reduced, tested)
+    if export.precision.name == "int8":
+        export.calibration()  # what cannot be calibrated is refused before its graph is made, which takes longest
+    tested = export.labelled("test")
+    proofs, reduced = _write_graph(export, folder / GRAPH, tested)
+    contract = _contract(export, name, folder, proofs, reduced, tested)
     variants: list[Variant] = []
     evaluation = contract.evaluation
     for one in lone:
@@ -106,66 +106,68 @@ def _write(job: SegmentationExport, lone: Sequence[SegmentationExport], name: st
     )
 
 
-def _write_graph(job: SegmentationExport, path: Path, tested: Frames) -> tuple[tuple[Parity, ...], Reduced]:
+def _write_graph(export: SegmentationExport, path: Path, tested: Frames) -> tuple[tuple[Parity, ...], Reduced]:
     """Write one graph and prove it; returns the proofs, and what became of its precision."""
-    full = path if job.precision.name == "fp32" else path.parents[1] / FULL_GRAPH
+    full = path if export.precision.name == "fp32" else path.parents[1] / FULL_GRAPH
     full.parent.mkdir(exist_ok=True)
-    job.write(full)
-    live, frozen = job.live(), job.servable()
-    outputs = [*(spec.name for spec in job.outputs), LOGITS]
-    samples = noise(job.inputs, job.max_batch) | _shown(tested, job.max_batch)
+    export.write(full)
+    live, frozen = export.live(), export.servable()
+    outputs = [*(spec.name for spec in export.outputs), LOGITS]
+    samples = noise(export.inputs, export.max_batch) | _shown(tested, export.max_batch)
     runners = {"frozen": torch_runner(frozen)}
     runners["onnx" if full == path else "onnx-fp32"] = onnx_runner(full, (LOGITS,))
-    tolerances = job.precision.tolerances()
+    tolerances = export.precision.tolerances()
     proofs = prove(torch_runner(live), runners, samples, outputs, tolerances)
     reduced = Reduced()
     if full != path:
-        reduced = reduce(job, full, path)
+        reduced = reduce(export, full, path)
         shutil.rmtree(full.parent)
-        samples = _shown(tested if tested.samples else job.calibration(), job.max_batch)
+        samples = _shown(tested if tested.samples else export.calibration(), export.max_batch)
         runners = {"onnx": onnx_runner(path, (LOGITS,))}
         proofs += prove(torch_runner(live), runners, samples, outputs, tolerances)
     return proofs, reduced
 
 
 def _contract(
-    job: SegmentationExport, name: str, folder: Path, proofs: tuple[Parity, ...], reduced: Reduced, tested: Frames
+    export: SegmentationExport, name: str, folder: Path, proofs: tuple[Parity, ...], reduced: Reduced, tested: Frames
 ) -> Contract:
     """Describe a graph that was written and proven."""
-    run, path = job.run, folder / GRAPH
+    run, path = export.run, folder / GRAPH
     source = frames(run.config.data, "test")
-    live, frozen = job.live(), job.servable()
+    live, frozen = export.live(), export.servable()
     return Contract(
         name=name,
         task="segmentation",
-        inputs=job.inputs,
-        outputs=job.outputs,
+        inputs=export.inputs,
+        outputs=export.outputs,
         classes=source.classes,
         palette=source.palette,
-        max_batch_size=job.max_batch,
-        precision=job.precision.name,
+        max_batch_size=export.max_batch,
+        precision=export.precision.name,
         graph=described(path, folder),
-        tolerances=job.precision.tolerances(),
+        tolerances=export.precision.tolerances(),
         parity=proofs,
         exchange=exchanged_layers(run.network),
         parameters=parameters(run.network),
-        macs_live=macs(live, job.inputs),
-        macs_frozen=macs(frozen, job.inputs),
+        macs_live=macs(live, export.inputs),
+        macs_frozen=macs(frozen, export.inputs),
         metrics=_metrics(run, source),
         run=provenance_of(run),
-        target=job.precision.target,
+        target=export.precision.target,
         precisions=reduced.precisions,
-        evaluation=_evaluated(job, path, tested),
+        evaluation=_evaluated(export, path, tested),
         calibration=reduced.calibration,
     )
 
 
-def _evaluated(job: SegmentationExport, path: Path, tested: Frames) -> tuple[Evaluation, ...]:
+def _evaluated(export: SegmentationExport, path: Path, tested: Frames) -> tuple[Evaluation, ...]:
     """Return the task metrics of a live network and of its graph; none where there are no labelled frames."""
     if not tested.samples:
         return ()
-    classes = job.run.config.network.classes
-    return compare(score(torch_runner(job.live()), tested, classes), score(onnx_runner(path), tested, classes), tested)
+    classes = export.run.config.network.classes
+    return compare(
+        score(torch_runner(export.live()), tested, classes), score(onnx_runner(path), tested, classes), tested
+    )
 
 
 def _shown(frames: Frames, max_batch: int) -> dict[str, Batches]:

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 import torch
 
-import crosswire.export.tasks.segmentation.job as job_module
+import crosswire.export.tasks.segmentation.single_export as job_module
 from crosswire.contract import Contract, ContractError
 from crosswire.export.__main__ import main
 from crosswire.export.build import BuildError, build

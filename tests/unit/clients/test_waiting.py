@@ -47,7 +47,7 @@ class Silent:
         """Let so many seconds pass, and look out in every one of them."""
         for _ in range(seconds):
             self.now[0] += 1
-            self.progress.look()
+            self.progress.check()
 
 
 def clock_of(seconds: float) -> str:

@@ -99,7 +99,7 @@ def watch_of(process: Child, link: Triton, models: tuple[str, ...] = (ONE,), slo
 def look_after(watch: Watch, clock: Clock, seconds: float) -> None:
     """Look when so many seconds have passed."""
     clock.now += seconds
-    watch.look()
+    watch.check()
 
 
 def test_canaries_go_one_after_the_other_and_rounds_begin_in_their_time(
@@ -114,12 +114,12 @@ def test_canaries_go_one_after_the_other_and_rounds_begin_in_their_time(
     assert link.asked == [ONE], "there is one on its way at a time"
     clock.now += 0.01
     link.answers()
-    watch.look()
-    watch.look()
+    watch.check()
+    watch.check()
     assert link.asked == [ONE, OTHER], "the rest of a round does not wait"
     clock.now += 0.02
     link.answers()
-    watch.look()
+    watch.check()
     assert watch.ready and watch.probe_seconds == {ONE: 0.01, OTHER: 0.02}
     look_after(watch, clock, 1.99)
     assert len(link.asked) == 2
@@ -136,7 +136,7 @@ def test_a_slow_canary_comes_so_seldom_that_it_takes_no_more_than_its_share(
         look_after(watch, clock, 0.02)
         clock.now += took
         link.answers()
-        watch.look()
+        watch.check()
         look_after(watch, clock, next_in - 0.01)
         assert len(link.asked) == sent, "its own cost is the quickest answer, not what it waited for others"
 
@@ -145,7 +145,7 @@ def test_failures_in_a_row_mean_broken_and_one_answer_begins_anew(process: Child
     watch = watch_of(process, link, (ONE, OTHER))
     look_after(watch, clock, 2.0)
     link.answers(Refused())
-    watch.look()
+    watch.check()
     assert not watch.ready and not watch.broken and watch.probe_seconds == {ONE: None}
     assert watch.reason == f"probe {ONE}: INTERNAL: the stub is gone"
     look_after(watch, clock, 0.1)
@@ -153,12 +153,12 @@ def test_failures_in_a_row_mean_broken_and_one_answer_begins_anew(process: Child
     look_after(watch, clock, 0.1)
     assert link.asked == [ONE, ONE], "the same once more, soon"
     link.answers()
-    watch.look()
+    watch.check()
     assert watch.ready and not watch.broken
-    watch.look()
+    watch.check()
     for _ in range(2):
         link.answers(Refused())
-        watch.look()
+        watch.check()
         look_after(watch, clock, 0.2)
     assert watch.broken and link.asked == [ONE, ONE, OTHER, OTHER, OTHER]
 
@@ -175,7 +175,7 @@ def test_a_late_canary_counts_only_if_its_model_answers_nobody_else(process: Chi
     look_after(watch, clock, 10.1)
     assert not watch.ready and not watch.broken and watch.reason == f"probe {ONE}: no answer within 71 s"
     link.answers()
-    watch.look()
+    watch.check()
     assert watch.ready and watch.probe_seconds == {ONE: pytest.approx(70.6)} and link.asked == [ONE]
 
 
@@ -208,15 +208,15 @@ def test_patience_is_a_multiple_of_what_the_slowest_canary_took_at_the_start(
 
 def test_a_dead_stub_and_a_dead_triton_are_noticed_at_once(process: Child, link: Triton) -> None:
     watch = watch_of(process, link)
-    watch.look()
+    watch.check()
     assert watch.ready
     (stub,) = stubs_of(process)
     stub.kill()
     wait_until(lambda: not is_running(stub))
-    watch.look()
+    watch.check()
     assert watch.broken and watch.reason == f"the python stub of {ONE} died"
     process.kill()
-    watch.look()
+    watch.check()
     assert watch.broken and watch.reason == "Triton ended with status -9" and link.asked == []
 
 

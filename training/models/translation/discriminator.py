@@ -1,4 +1,4 @@
-"""The 70x70 patch discriminator of pix2pix, which judges a picture together with the input it was made from."""
+"""The 70x70 patch discriminator of pix2pix, which judges an image together with the input it was made from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class PatchDiscriminator(nn.Module):
     """Five 4x4 convolutions, of stride 2 but for the last two, with instance norms behind the middle three.
 
     Args:
-        channels: of input and picture together.
+        channels: of input and image together.
         width: channels of the first layer; 64 in the papers.
         unused_norms: hold the two norms that the official code makes and never calls.
     """
@@ -34,15 +34,15 @@ class PatchDiscriminator(nn.Module):
         self.unused = nn.ModuleList([InstanceNorm(width), InstanceNorm(1)] if unused_norms else [])
         self.apply(initialise)
 
-    def forward(self, given: Tensor, picture: Tensor) -> Tensor:
-        """Judge every patch of a picture.
+    def forward(self, given: Tensor, image: Tensor) -> Tensor:
+        """Judge every patch of an image.
 
         Args:
             given: the input [N, 3, H, W].
-            picture: true or made from it [N, 3, H, W].
+            image: true or made from it [N, 3, H, W].
 
         Returns:
             logits [N, 1, H/8 - 2, W/8 - 2], positive where a patch looks true.
         """
-        judged: Tensor = self.layers(torch.cat([given, picture], 1))
+        judged: Tensor = self.layers(torch.cat([given, image], 1))
         return judged

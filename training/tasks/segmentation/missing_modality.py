@@ -63,11 +63,11 @@ def missing_modality_cases(
     return conditions
 
 
-def punch_holes(pictures: Tensor, missing: Tensor, share: float = HOLES, cell: int = CELL) -> Tensor:
-    """Replace randomly chosen square cells of pictures by "no reading", with torch's global generator.
+def punch_holes(images: Tensor, missing: Tensor, share: float = HOLES, cell: int = CELL) -> Tensor:
+    """Replace randomly chosen square cells of images by "no reading", with torch's global generator.
 
     Args:
-        pictures: normalised, float [N, C, H, W].
+        images: normalised, float [N, C, H, W].
         missing: the normalised value of "no reading", float [C].
         share: of the cells that become holes.
         cell: side of a cell in pixels.
@@ -75,11 +75,11 @@ def punch_holes(pictures: Tensor, missing: Tensor, share: float = HOLES, cell: i
     Returns:
         a tensor of the same shape.
     """
-    count, _, height, width = pictures.shape
+    count, _, height, width = images.shape
     rows, columns = -(-height // cell), -(-width // cell)
     ranks = torch.rand(count, rows * columns).argsort(1).argsort(1).view(count, 1, rows, columns)
     holes = (ranks < round(share * rows * columns)).repeat_interleave(cell, 2).repeat_interleave(cell, 3)
-    return torch.where(holes[:, :, :height, :width].to(pictures.device), missing.view(1, -1, 1, 1), pictures)
+    return torch.where(holes[:, :, :height, :width].to(images.device), missing.view(1, -1, 1, 1), images)
 
 
 def _alone(network: SegmentationNetwork, place: int) -> Callable[[list[Tensor]], Decisions]:

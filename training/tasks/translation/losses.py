@@ -1,7 +1,7 @@
 """The objective of a generator: GAN, mean absolute error, cross-entropy of labels, and the L1 of the scaling factors.
 
-Source: the CEN journal paper, Eq. 5 to 8, after pix2pix: the discriminator of a task judges the picture of every
-flow beside the input of that flow; the mix of pictures has the absolute error alone.
+Source: the CEN journal paper, Eq. 5 to 8, after pix2pix: the discriminator of a task judges the image of every
+flow beside the input of that flow; the mix of images has the absolute error alone.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ def per_flow(stacked: Tensor, tasks: int, flows: int) -> Tensor:
     return by_task.expand(-1, flows // tasks, *by_task.shape[2:]).flatten(0, 2)
 
 
-def verdicts(judges: Sequence[nn.Module], given: Tensor, pictures: Tensor) -> list[Tensor]:
-    """Return the logits of every task's discriminator on the pictures of its flows.
+def verdicts(judges: Sequence[nn.Module], given: Tensor, images: Tensor) -> list[Tensor]:
+    """Return the logits of every task's discriminator on the images of its flows.
 
     Args:
         judges: T discriminators.
         given: the inputs of all flows, stacked task by task [F*N, 3, H, W].
-        pictures: of all flows, stacked alike.
+        images: of all flows, stacked alike.
     """
-    pairs = zip(judges, given.chunk(len(judges)), pictures.chunk(len(judges)), strict=True)
-    return [judge(own, picture) for judge, own, picture in pairs]
+    pairs = zip(judges, given.chunk(len(judges)), images.chunk(len(judges)), strict=True)
+    return [judge(own, image) for judge, own, image in pairs]
 
 
 def believed(logits: Sequence[Tensor], *, true: bool, streams: int) -> Tensor:
@@ -59,19 +59,19 @@ def believed(logits: Sequence[Tensor], *, true: bool, streams: int) -> Tensor:
     return streams * torch.stack(terms).sum()
 
 
-def task_error(pictures: Tensor, targets: Tensor, tasks: Sequence[Codec], l1: float, cross_entropy: float) -> Tensor:
-    """Return the mean absolute error of stacked pictures and the cross-entropy of labels, summed over tasks and flows.
+def task_error(images: Tensor, targets: Tensor, tasks: Sequence[Codec], l1: float, cross_entropy: float) -> Tensor:
+    """Return the mean absolute error of stacked images and the cross-entropy of labels, summed over tasks and flows.
 
     Args:
-        pictures: of all flows, stacked task by task [F*N, C, H, W]; of one flow per task, or of several.
+        images: of all flows, stacked task by task [F*N, C, H, W]; of one flow per task, or of several.
         targets: the truth of every task, stacked [T*N, 3, H, W].
         tasks: how every task is coded, T of them.
         l1: weight of an absolute error.
         cross_entropy: weight of a cross-entropy.
     """
-    flows = pictures.shape[0] // targets.shape[0]
+    flows = images.shape[0] // targets.shape[0]
     terms = []
-    for code, made, true in zip(tasks, pictures.chunk(len(tasks)), targets.chunk(len(tasks)), strict=True):
+    for code, made, true in zip(tasks, images.chunk(len(tasks)), targets.chunk(len(tasks)), strict=True):
         made, true = made[:, : code.made], per_flow(true, 1, flows)
         if code.domain.is_labels:
             truth = true[:, 0].long()

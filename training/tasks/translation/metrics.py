@@ -1,4 +1,4 @@
-"""Errors of pictures, named for what they are, on the scale from -1 to 1; and the distances of feature distributions.
+"""Errors of images, named for what they are, on the scale from -1 to 1; and the distances of feature distributions.
 
 Labels are scored as those of a segmentation are.
 
@@ -25,7 +25,7 @@ _SUBSET = 1000
 
 
 class ImageErrors(nn.Module):
-    """Errors of the pictures of one domain."""
+    """Errors of the images of one domain."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class ImageErrors(nn.Module):
         self.squared = MeanSquaredError()
 
     def update(self, made: Tensor, true: Tensor) -> None:
-        """Count a batch of pictures [N, 3, H, W]."""
+        """Count a batch of images [N, 3, H, W]."""
         for metric in (self.absolute, self.squared):
             metric.update(made.float().contiguous(), true.float().contiguous())
 
@@ -79,7 +79,7 @@ def error_of(found: dict[str, float]) -> float:
 
 
 class ImageMetrics(nn.Module):
-    """Errors of the answer of every task, and of the picture of every flow where the pictures are mixed.
+    """Errors of the answer of every task, and of the image of every flow where the images are mixed.
 
     Args:
         network: says what comes in and goes out.
@@ -97,13 +97,13 @@ class ImageMetrics(nn.Module):
         self.found.extend(_metric(code) for code in self.codes for _ in range(self.streams))
 
     @torch.no_grad()
-    def update(self, pictures: ImageMix, targets: Tensor) -> None:
+    def update(self, images: ImageMix, targets: Tensor) -> None:
         """Count one batch; the truth is stacked as the answers [T*N, 3, H, W]."""
         tasks = len(self.codes)
         codes, true = list(self.codes), list(targets.chunk(tasks))
-        made = list(pictures.answers.chunk(tasks))
+        made = list(images.answers.chunk(tasks))
         if self.streams:
-            made += pictures.flows.chunk(tasks * self.streams)
+            made += images.flows.chunk(tasks * self.streams)
             codes += [code for code in self.codes for _ in range(self.streams)]
             true += [truth for truth in true for _ in range(self.streams)]
         for metric, code, answer, truth in zip(self.found, codes, made, true, strict=True):
@@ -130,27 +130,27 @@ class FeatureDistances(nn.Module):
     Args:
         outputs: names of the output domains.
         features: maps uint8 [N, 3, H, W] to features [N, D]; has `num_features`.
-        pictures: how many there will be, which limits the subsets of KID.
+        images: how many there will be, which limits the subsets of KID.
     """
 
-    def __init__(self, outputs: tuple[str, ...], features: nn.Module, pictures: int) -> None:
+    def __init__(self, outputs: tuple[str, ...], features: nn.Module, images: int) -> None:
         super().__init__()
         from torchmetrics.image.fid import FrechetInceptionDistance
         from torchmetrics.image.kid import KernelInceptionDistance
 
         self.outputs = outputs
-        subset = min(_SUBSET, pictures)
+        subset = min(_SUBSET, images)
         self.fid = nn.ModuleList(FrechetInceptionDistance(feature=features) for _ in outputs)
         self.kid = nn.ModuleList(
-            KernelInceptionDistance(feature=features, subsets=_SUBSETS if subset < pictures else 1, subset_size=subset)
+            KernelInceptionDistance(feature=features, subsets=_SUBSETS if subset < images else 1, subset_size=subset)
             for _ in outputs
         )
 
     @torch.no_grad()
-    def update(self, pictures: ImageMix, targets: Tensor) -> None:
+    def update(self, images: ImageMix, targets: Tensor) -> None:
         """Count one batch; the truth is stacked as the answers [T*N, 3, H, W]."""
         tasks = len(self.outputs)
-        for index, (made, true) in enumerate(zip(pictures.answers.chunk(tasks), targets.chunk(tasks), strict=True)):
+        for index, (made, true) in enumerate(zip(images.answers.chunk(tasks), targets.chunk(tasks), strict=True)):
             for metric in (self.fid[index], self.kid[index]) if self.outputs[index] != LABELS else ():
                 metric.update(_bytes(true), real=True)  # type: ignore[operator]
                 metric.update(_bytes(made[:, :3]), real=False)  # type: ignore[operator]
@@ -166,6 +166,6 @@ class FeatureDistances(nn.Module):
         return scores
 
 
-def _bytes(pictures: Tensor) -> Tensor:
-    """Return pictures from -1 to 1 as bytes."""
-    return ((pictures + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+def _bytes(images: Tensor) -> Tensor:
+    """Return images from -1 to 1 as bytes."""
+    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

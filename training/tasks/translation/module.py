@@ -71,14 +71,14 @@ class TranslationTask(RunTask):
         optimisers: Any = self.optimizers()
         generator, *critics = optimisers if isinstance(optimisers, list) else [optimisers]
         self._set_rates([generator, *critics])
-        pictures = self.network(*batch.inputs)
+        images = self.network(*batch.inputs)
         for critic in critics:
-            loss = self.critic_loss(batch, pictures)
+            loss = self.critic_loss(batch, images)
             critic.zero_grad()
             self.manual_backward(loss)
             critic.step()
             self.log("train/discriminator", loss)
-        self._generator_step(generator, self.generator_loss(batch, pictures))
+        self._generator_step(generator, self.generator_loss(batch, images))
 
     def _generator_step(self, generator: Any, loss: Tensor) -> None:
         """Take one step of the generator."""
@@ -139,50 +139,50 @@ class TranslationTask(RunTask):
             optimisers.append(torch.optim.Adam(judged, lr=settings.discriminator_lr, betas=settings.betas))
         return optimisers
 
-    def critic_loss(self, batch: ImageBatch, pictures: ImageMix) -> Tensor:
+    def critic_loss(self, batch: ImageBatch, images: ImageMix) -> Tensor:
         """Return the objective of the discriminators on a batch; it sends nothing back into the generator."""
-        given, made, true = self._pairs(batch, pictures)
+        given, made, true = self._pairs(batch, images)
         streams = self.config.network.streams
         real = believed(verdicts(self._judges, given, true), true=True, streams=streams)
         return 0.5 * real + 0.5 * believed(verdicts(self._judges, given, made.detach()), true=False, streams=streams)
 
-    def generator_loss(self, batch: ImageBatch, pictures: ImageMix) -> Tensor:
+    def generator_loss(self, batch: ImageBatch, images: ImageMix) -> Tensor:
         """Return the objective of the generator on a batch, without the L1 of the scaling factors."""
         settings, network = self.config.optimiser, self.config.network
         chosen, codes = self._chosen(), codecs(network.outputs, network)
-        answers = pictures.answers
-        if settings.detach_ensemble and pictures.flows.shape[0] > pictures.answers.shape[0]:
-            answers = self.network.mix(pictures.flows.detach())
+        answers = images.answers
+        if settings.detach_ensemble and images.flows.shape[0] > images.answers.shape[0]:
+            answers = self.network.mix(images.flows.detach())
         targets = batch.targets
-        given, made, _ = self._pairs(batch, pictures)
+        given, made, _ = self._pairs(batch, images)
         if chosen is not None:
             parts = (targets, given, made, answers)
             targets, given, made, answers = (part.chunk(len(network.outputs))[chosen] for part in parts)
             codes = codes[chosen : chosen + 1]
         weights = (settings.l1, settings.cross_entropy)
         loss = task_error(answers, targets, codes, *weights)
-        if settings.stream_loss and pictures.flows.shape[0] > pictures.answers.shape[0]:
+        if settings.stream_loss and images.flows.shape[0] > images.answers.shape[0]:
             loss = loss + settings.stream_loss * task_error(made, targets, codes, *weights)
         if self.judges:
             judges = self._judges if chosen is None else [self._judges[chosen]]
             fooled = believed(verdicts(judges, given, made), true=True, streams=network.streams)
             loss = loss + settings.adversarial * fooled
         if self._consistent:
-            loss = loss + settings.l1 * settings.consistency * self._inconsistency(pictures.answers, batch.targets)
-        return loss if pictures.auxiliary is None else loss + settings.alignment * pictures.auxiliary
+            loss = loss + settings.l1 * settings.consistency * self._inconsistency(images.answers, batch.targets)
+        return loss if images.auxiliary is None else loss + settings.alignment * images.auxiliary
 
     @property
     def _judges(self) -> list[nn.Module]:
         """The discriminators of all tasks."""
         return list(self.judges)
 
-    def _pairs(self, batch: ImageBatch, pictures: ImageMix) -> tuple[Tensor, Tensor, Tensor]:
-        """Return per flow the input, the picture made from it, and the true one, stacked [F*N, 3, H, W] each."""
+    def _pairs(self, batch: ImageBatch, images: ImageMix) -> tuple[Tensor, Tensor, Tensor]:
+        """Return per flow the input, the image made from it, and the true one, stacked [F*N, 3, H, W] each."""
         tasks, flows = len(self.config.network.outputs), len(self.config.network.flows)
         given = self.network.stack(*batch.inputs)
-        made = pictures.flows
+        made = images.flows
         if made.shape[0] != given.shape[0]:
-            made = per_flow(pictures.answers, tasks, flows)
+            made = per_flow(images.answers, tasks, flows)
         return given, made, per_flow(batch.targets, tasks, flows)
 
     def _chosen(self) -> int | None:

@@ -115,11 +115,11 @@ def prepare_export(
     )
 
 
-def single_stream_exports(job: SegmentationExport) -> tuple[SegmentationExport, ...]:
+def single_stream_exports(export: SegmentationExport) -> tuple[SegmentationExport, ...]:
     """Return one export per stream of a network that was trained to decide with that stream alone."""
     lone = []
-    for place, (stream, spec) in enumerate(zip(job.streams, job.inputs, strict=True)):
-        network = single_stream(job.run.network, place)
+    for place, (stream, spec) in enumerate(zip(export.streams, export.inputs, strict=True)):
+        network = single_stream(export.run.network, place)
         frozen = freeze(network)
-        lone.append(dataclasses.replace(job, network=network, streams=(stream,), inputs=(spec,), frozen=frozen))
+        lone.append(dataclasses.replace(export, network=network, streams=(stream,), inputs=(spec,), frozen=frozen))
     return tuple(lone)
