@@ -98,7 +98,7 @@ def test_a_request_that_is_larger_than_the_memory_for_it_is_refused(fragile: Wor
 
 
 def test_a_function_that_is_not_there_fails_at_the_start() -> None:
-    with pytest.raises(WorkerError, match=r"tests\.sandbox_functions:nothing does not start .*status 1"):
+    with pytest.raises(WorkerError, match=r"sandbox_functions:nothing does not start .*status 1"):
         Workers(f"{PLACE}:nothing", LIMITS, 1)
 
 
