@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TypeVar
 
+import numpy as np
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tritonclient.grpc.service_pb2 import InferTensorContents, ModelInferRequest
 
@@ -79,6 +81,7 @@ def check_infer(request: ModelInferRequest, wire: ModelWire, limits: RequestLimi
     for index, tensor in enumerate(tensors):
         wire.check_input(tensor)
         _check_data(request, index, tensor)
+        wire.check_values(_with_data(request, index, tensor))
     wire.check_together(tensors)
     names = [output.name for output in request.outputs]
     if len(set(names)) != len(names):
@@ -111,3 +114,19 @@ def _check_data(request: ModelInferRequest, index: int, tensor: RawTensor) -> No
     count = sum(len(getattr(given.contents, field)) for field in _CONTENT_FIELDS)
     if count != math.prod(shape):
         raise bad(f"input {name!r} has {count} elements, its shape {list(shape)} needs {math.prod(shape)}")
+
+
+def _with_data(request: ModelInferRequest, index: int, tensor: RawTensor) -> RawTensor:
+    """Return an input of the right amount of data with that data; numbers in `contents` are copied, raw ones are not.
+
+    Raises:
+        WireError: the numbers stand in the field of another type.
+    """
+    if index < len(request.raw_input_contents):
+        return replace(tensor, data=request.raw_input_contents[index])
+    if tensor.dtype != "FP32":
+        return tensor
+    numbers = request.inputs[index].contents.fp32_contents
+    if len(numbers) != math.prod(tensor.shape):
+        raise bad(f"input {tensor.name!r} is FP32 but its contents are not; send them as fp32_contents")
+    return replace(tensor, data=np.array(numbers, "<f4").tobytes())

@@ -88,6 +88,7 @@ def _inputs(data: Mapping[str, Any], binary: bytes, wire: ModelWire, limits: Req
                 raise bad(f"input {name!r} has no data; send 'data', or 'binary_data_size' in its parameters")
             tensors.append(from_list(entry["data"], name, tensor.dtype, tensor.shape))
             wire.check_input(tensor)
+            wire.check_values(tensors[-1])
             continue
         if "data" in entry:
             raise bad(f"input {name!r} has both 'data' and 'binary_data_size'; send one of them")
@@ -98,6 +99,7 @@ def _inputs(data: Mapping[str, Any], binary: bytes, wire: ModelWire, limits: Req
             )
         wire.check_input(tensor)
         tensors.append(from_binary(binary[position : position + size], name, tensor.dtype, tensor.shape))
+        wire.check_values(tensors[-1])
         position += size
     if position != len(binary):
         raise bad(f"{len(binary) - position} bytes of binary data are left over; the inputs name {position} bytes")
