@@ -49,7 +49,7 @@ def parse_inference(
     """
     text, binary = _split(body, header_length)
     data = parse_object(text, limits)
-    request_id = data.get("id", "")
+    request_id = _given(data, "id", "")
     if not isinstance(request_id, str) or len(request_id) > limits.name_characters or not is_text(request_id):
         raise bad(f"'id' must be a text of at most {limits.name_characters} characters")
     parameters = _parameters(data, "the request", limits)
@@ -84,13 +84,13 @@ def _inputs(data: Mapping[str, Any], binary: bytes, wire: ModelWire, limits: Req
         parameters = _parameters(entry, f"input {name!r}", limits)
         size = parameters.get("binary_data_size")
         if size is None:
-            if "data" not in entry:
+            if _given(entry, "data") is None:
                 raise bad(f"input {name!r} has no data; send 'data', or 'binary_data_size' in its parameters")
             tensors.append(from_list(entry["data"], name, tensor.dtype, tensor.shape))
             wire.check_input(tensor)
             wire.check_values(tensors[-1])
             continue
-        if "data" in entry:
+        if _given(entry, "data") is not None:
             raise bad(f"input {name!r} has both 'data' and 'binary_data_size'; send one of them")
         if type(size) is not int or not 0 <= size <= len(binary) - position:
             raise bad(
@@ -153,15 +153,22 @@ def _name(entry: Mapping[str, Any], kind: str, limits: RequestLimits) -> str:
 
 def _parameters(entry: Mapping[str, Any], where: str, limits: RequestLimits) -> dict[str, Any]:
     """Return the parameters of a request or tensor."""
-    parameters = entry.get("parameters", {})
+    parameters = _given(entry, "parameters", {})
     if not isinstance(parameters, dict) or len(parameters) > limits.parameters:
         raise bad(f"the parameters of {where} must be an object of at most {limits.parameters} entries")
+    parameters = {key: value for key, value in parameters.items() if value is not None}
     for key, value in parameters.items():
         if len(key) > limits.name_characters or not is_text(key) or not isinstance(value, (str, int, float)):
             raise bad(f"parameter {key[:40]!r} of {where} must be a string, a number, true or false")
     if _SHARED_MEMORY in parameters:
         raise bad(f"{where} names a shared memory region, which this server does not take; send the data itself")
-    return dict(parameters)
+    return parameters
+
+
+def _given(entry: Mapping[str, Any], key: str, default: Any = None) -> Any:
+    """Return an optional field; KServe's own client writes null for every one that it leaves out."""
+    value = entry.get(key)
+    return default if value is None else value
 
 
 def _set_parameter(request: ModelInferRequest, key: str, value: str | int | float) -> None:

@@ -93,7 +93,7 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
     "sizes whose product overflows": (tiny(shape=[2**31] * 4), 400, "needs 21267647932558653966460912964485513216"),
     "another shape": (with_input(0, shape=[1, WIDTH, HEIGHT, 3]), 400, "it takes ['N', "),
     "no batch axis": (with_input(0, shape=[HEIGHT, WIDTH, 3]), 400, "it takes ['N', "),
-    "data missing": (tiny(data=None), 400, "has data of type NoneType"),
+    "data missing": (tiny(data=None), 400, "has no data; send 'data'"),
     "data is a number": (tiny(data=7), 400, "send a list"),
     "too few elements": (with_input(0, data=[1, 2, 3]), 400, "has data of shape [3]"),
     "ragged data": (tiny(shape=[3], data=[[1, 2], [3]]), 400, "ragged"),
