@@ -18,7 +18,8 @@ from crosswire.serving.gateway.model_wire import ModelWire
 from crosswire.serving.wire import RawTensor
 
 Message = TypeVar("Message")
-_FIRST_FIELD = b"\x0a"  # field 1, with its length
+_MODEL_NAME, _REQUEST_ID = 1, 3  # numbers of fields of `ModelInferRequest`
+_LENGTH_DELIMITED = 2  # how protobuf encodes a text
 _SHARED_MEMORY = "shared_memory_region"
 _CONTENT_FIELDS = tuple(field.name for field in InferTensorContents.DESCRIPTOR.fields)
 
@@ -45,15 +46,33 @@ def model_named(data: bytes, most: int) -> str:
         data: the encoded message, whatever is wrong with it.
         most: longest name in characters; a longer one is cut off.
     """
-    if data[:1] != _FIRST_FIELD:
-        return ""
-    length, position = 0, 1
-    for shift in range(0, 35, 7):
-        byte = data[position] if position < len(data) else 0
-        length, position = length | (byte & 0x7F) << shift, position + 1
-        if not byte & 0x80:
-            break
-    return data[position : position + min(length, 4 * most)].decode("utf-8", "replace")[:most]
+    return _text_field(data, _MODEL_NAME, most)
+
+
+def request_ident(data: bytes, most: int) -> str:
+    """Return the id of an encoded `ModelInferRequest`, an empty text if it has none before its tensors.
+
+    Args:
+        data: the encoded message, whatever is wrong with it.
+        most: longest id in characters; a longer one is cut off.
+    """
+    return _text_field(data, _REQUEST_ID, most)
+
+
+def _text_field(data: bytes, wanted: int, most: int) -> str:
+    """Return a text field that comes after none but other texts of lower numbers, cut off at `most` characters."""
+    position = 0
+    while position < len(data) and data[position] & 7 == _LENGTH_DELIMITED and data[position] >> 3 <= wanted:
+        number, length, position = data[position] >> 3, 0, position + 1
+        for shift in range(0, 35, 7):
+            byte = data[position] if position < len(data) else 0
+            length, position = length | (byte & 0x7F) << shift, position + 1
+            if not byte & 0x80:
+                break
+        if number == wanted:
+            return data[position : position + min(length, 4 * most)].decode("utf-8", "replace")[:most]
+        position += length
+    return ""
 
 
 def check_infer(request: ModelInferRequest, wire: ModelWire, limits: RequestLimits) -> None:

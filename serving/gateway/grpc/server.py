@@ -21,13 +21,13 @@ from crosswire.serving.gateway.access_log import REQUEST_ID, AccessLogEntry, req
 from crosswire.serving.gateway.admission import REFUSAL_SECONDS, Slot
 from crosswire.serving.gateway.certificate import Certificate
 from crosswire.serving.gateway.errors import WireError, bad, from_rpc
-from crosswire.serving.gateway.grpc.request import check_infer, model_named, parse
+from crosswire.serving.gateway.grpc.request import check_infer, model_named, parse, request_ident
 from crosswire.serving.gateway.http.app import Parts
 from crosswire.serving.processes.run_state import read_health
 from crosswire.serving.wire import SERVICE
 
 _QUICK_SECONDS = 5.0
-_MANAGEMENT_CALLS = ("ServerMetadata", "ModelMetadata", "ModelConfig", "RepositoryIndex")
+_MANAGEMENT_CALLS = ("ModelMetadata", "ModelConfig", "RepositoryIndex")
 _READINESS = ("ServerReady", "ModelReady")
 _STREAM = "ModelStreamInfer"
 _HEALTH_CHECK = "/grpc.health.v1.Health/Check"
@@ -96,6 +96,7 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._handlers: dict[str, Handler] = {
             "ModelInfer": self._infer,
             "ServerLive": self._live,
+            "ServerMetadata": self._server,
             "ModelStatistics": self._statistics,
             **dict.fromkeys(_READINESS, self._ready),
             **dict.fromkeys(_MANAGEMENT_CALLS, self._ask),
@@ -222,13 +223,14 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
         """Answer one inference of a stream; its place is given back with `place`, when the answer is sent."""
         began, status, problem = self._parts.access_log.began("grpc", metadata), "OK", None
         reply = ModelStreamInferResponse()
+        ident = request_ident(data, self._parts.limits.name_characters)  # also of one that is refused unread
         try:
             await self._pause_if_stopping()
             slot = place.enter_context(self._parts.admission.slot())
             reply.infer_response.MergeFromString(await self._infer_in(slot, data, call))
         except (WireError, grpc.RpcError) as error:
             status, problem = _as_status(error)
-            reply.error_message, reply.infer_response.id = problem, call.said.get("id") or ""
+            reply.error_message, reply.infer_response.id = problem, ident
         finally:
             self._note(call, status, began, len(data), problem)
         return bytes(reply.SerializeToString())
@@ -236,6 +238,10 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
     async def _live(self, _: bytes, __: _Call) -> bytes:
         """Whether this process answers."""
         return bytes(ServerLiveResponse(live=True).SerializeToString())
+
+    async def _server(self, _: bytes, __: _Call) -> bytes:
+        """The server's name, version and the extensions that work through this gateway."""
+        return bytes((await self._parts.upstream.server_metadata()).SerializeToString())
 
     async def _ready(self, data: bytes, call: _Call) -> bytes:
         """Whether the supervisor and Triton call the server or a model ready."""
