@@ -9,6 +9,7 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
 from crosswire.contract import TensorSpec
 from crosswire.serving.gateway.errors import bad
+from crosswire.serving.gateway.tensors.files import check_files, holds_files
 from crosswire.serving.gateway.tensors.values import check_values
 from crosswire.serving.repository.published import description_of
 from crosswire.serving.wire import RawTensor
@@ -78,6 +79,8 @@ class ModelWire:
         """Raise `WireError` unless the elements of one tensor, which passed `check_input`, are what it may hold."""
         if tensor.dtype == "FP32":
             check_values(tensor, self.inputs[tensor.name].spec, self.name)
+        elif tensor.dtype == "BYTES" and holds_files(tensor.name):
+            check_files(tensor, self.name)
 
     def check_together(self, tensors: Sequence[RawTensor]) -> None:
         """Raise `WireError` unless tensors, each of which the model takes, make a whole request."""

@@ -15,7 +15,7 @@ from crosswire.serving.gateway.errors import bad
 from crosswire.serving.gateway.grpc.message_size import decoded_size
 from crosswire.serving.gateway.http.tensors import DTYPES, checked_shape, from_binary
 from crosswire.serving.gateway.model_wire import ModelWire
-from crosswire.serving.wire import RawTensor
+from crosswire.serving.wire import RawTensor, pack_bytes
 
 Message = TypeVar("Message")
 _MODEL_NAME, _REQUEST_ID = 1, 3  # numbers of fields of `ModelInferRequest`
@@ -143,6 +143,8 @@ def _with_data(request: ModelInferRequest, index: int, tensor: RawTensor) -> Raw
     """
     if index < len(request.raw_input_contents):
         return replace(tensor, data=request.raw_input_contents[index])
+    if tensor.dtype == "BYTES":
+        return replace(tensor, data=pack_bytes(request.inputs[index].contents.bytes_contents))
     if tensor.dtype != "FP32":
         return tensor
     numbers = request.inputs[index].contents.fp32_contents

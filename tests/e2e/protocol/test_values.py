@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc
@@ -37,8 +38,6 @@ def over_typed_contents(server: EmbeddedServer, arrays: Arrays) -> np.ndarray[An
         field = "uint_contents" if array.dtype == np.uint8 else "fp32_contents"
         tensor = request.inputs.add(name=name, datatype=kind(array), shape=array.shape)
         getattr(tensor.contents, field).extend(array.ravel().tolist())
-    import grpc
-
     with grpc.insecure_channel(server.grpc_url.removeprefix("grpc://")) as channel:
         try:
             answer = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request)
@@ -125,8 +124,6 @@ def test_numbers_in_json_are_held_against_the_same_range(server: EmbeddedServer)
 
 
 def test_numbers_in_the_contents_of_another_type_are_refused(server: EmbeddedServer) -> None:
-    import grpc
-
     arrays = network_inputs()
     request = service_pb2.ModelInferRequest(model_name=NETWORK)
     for name, array in arrays.items():
