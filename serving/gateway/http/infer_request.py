@@ -13,9 +13,10 @@ from crosswire.serving.gateway.errors import bad
 from crosswire.serving.gateway.http.json_text import is_text, parse_object
 from crosswire.serving.gateway.http.tensors import DTYPES, checked_shape, from_binary, from_list
 from crosswire.serving.gateway.model_wire import ModelWire
-from crosswire.serving.wire import RawTensor, infer_request
+from crosswire.serving.wire import RawTensor, infer_request, pack_bytes
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
+_RAW = "0"  # a body without a JSON part
 _SHARED_MEMORY = "shared_memory_region"
 
 
@@ -35,7 +36,7 @@ class Inference:
 def parse_inference(
     body: bytes, header_length: str | None, wire: ModelWire, version: str, limits: RequestLimits
 ) -> Inference:
-    """Parse and check a body: JSON, or JSON followed by binary tensors.
+    """Parse and check a body: JSON, JSON followed by binary tensors, or nothing but the one input of a model.
 
     Args:
         body: the whole body.
@@ -47,6 +48,8 @@ def parse_inference(
     Raises:
         WireError: anything about it is not as the model or the protocol needs it.
     """
+    if header_length == _RAW:
+        return _raw_inference(body, wire, version)
     text, binary = _split(body, header_length)
     data = parse_object(text, limits)
     request_id = _given(data, "id", "")
@@ -55,12 +58,30 @@ def parse_inference(
     parameters = _parameters(data, "the request", limits)
     tensors = _inputs(data, binary, wire, limits)
     wire.check_together(tensors)
-    default = parameters.pop("binary_data_output", False)
-    outputs = _outputs(data, bool(default), wire, limits)
+    outputs = _outputs(data, _flag(parameters, "binary_data_output", "the request"), wire, limits)
+    parameters.pop("binary_data_output", None)
     request = infer_request(wire.name, tensors, outputs, version, request_id)
     for key, value in parameters.items():
         _set_parameter(request, key, value)
     return Inference(request, frozenset(name for name, is_binary in outputs.items() if is_binary))
+
+
+def _raw_inference(body: bytes, wire: ModelWire, version: str) -> Inference:
+    """Return the request of a body that is one sample of a model's only input; every output is answered as binary.
+
+    Raises:
+        WireError: the model has more inputs, or the body is not as long as one sample.
+    """
+    if len(wire.inputs) != 1:
+        raise bad(
+            f"{HEADER_LENGTH} is 0, so the body is all of the input; got model {wire.name!r} with the inputs "
+            f"{', '.join(wire.inputs)}, expected one with one input, try JSON and its byte count"
+        )
+    ((name, takes),) = wire.inputs.items()
+    data = pack_bytes([body]) if takes.dtype == "BYTES" else body
+    tensor = from_binary(data, name, takes.dtype, (1, *takes.dims))
+    wire.check_values(tensor)
+    return Inference(infer_request(wire.name, [tensor], wire.outputs, version), frozenset(wire.outputs))
 
 
 def _split(body: bytes, header_length: str | None) -> tuple[bytes, bytes]:
@@ -115,7 +136,10 @@ def _declared(entry: Mapping[str, Any], limits: RequestLimits) -> RawTensor:
 
 
 def _outputs(data: Mapping[str, Any], default: bool, wire: ModelWire, limits: RequestLimits) -> dict[str, bool]:
-    """Return the requested outputs and whether each is answered in the binary form; all of them if none is named."""
+    """Return the requested outputs and whether each is answered in the binary form.
+
+    Where none is named these are all outputs, in the form that `default` says; it says nothing about one that is named.
+    """
     outputs: dict[str, bool] = {}
     for entry in _entries(data, "outputs", limits) if data.get("outputs") else ():
         name = _name(entry, "output", limits)
@@ -126,7 +150,7 @@ def _outputs(data: Mapping[str, Any], default: bool, wire: ModelWire, limits: Re
             )
         if name in outputs:
             raise bad(f"output {name!r} is asked for twice; name it once")
-        outputs[name] = bool(parameters.get("binary_data", default))
+        outputs[name] = _flag(parameters, "binary_data", f"output {name!r}")
     wire.check_outputs(outputs)
     return outputs or dict.fromkeys(wire.outputs, default)
 
@@ -163,6 +187,14 @@ def _parameters(entry: Mapping[str, Any], where: str, limits: RequestLimits) -> 
     if _SHARED_MEMORY in parameters:
         raise bad(f"{where} names a shared memory region, which this server does not take; send the data itself")
     return parameters
+
+
+def _flag(parameters: Mapping[str, Any], key: str, where: str) -> bool:
+    """Return a parameter that is true or false, and false if it is left out."""
+    value = parameters.get(key, False)
+    if not isinstance(value, bool):
+        raise bad(f"parameter {key!r} of {where} is {str(value)[:40]!r}; send true or false")
+    return value
 
 
 def _given(entry: Mapping[str, Any], key: str, default: Any = None) -> Any:
