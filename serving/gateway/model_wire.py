@@ -14,6 +14,8 @@ from crosswire.serving.gateway.tensors.values import check_values
 from crosswire.serving.repository.published import description_of
 from crosswire.serving.wire import RawTensor
 
+_PER_CLASS = ("class",)  # axes of an output with one element per class
+
 
 @dataclass(frozen=True)
 class InputWire:
@@ -33,6 +35,19 @@ class InputWire:
 
 
 @dataclass(frozen=True)
+class OutputWire:
+    """One output of a model.
+
+    Attributes:
+        dtype: Triton's name of its type.
+        labels: names of what its elements are of, by index; empty unless they are one per class.
+    """
+
+    dtype: str
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ModelWire:
     """One model's wire.
 
@@ -40,13 +55,13 @@ class ModelWire:
         name: the model.
         max_batch_size: largest first size of every tensor.
         inputs: its inputs by name.
-        outputs: names of its outputs, in order.
+        outputs: its outputs by name, in order.
     """
 
     name: str
     max_batch_size: int
     inputs: Mapping[str, InputWire]
-    outputs: tuple[str, ...]
+    outputs: Mapping[str, OutputWire]
 
     @classmethod
     def from_config(cls, config: ModelConfig) -> ModelWire:
@@ -59,7 +74,12 @@ class ModelWire:
             )
             for tensor in config.input
         }
-        return cls(config.name, config.max_batch_size, inputs, tuple(tensor.name for tensor in config.output))
+        labelled = () if described is None else (spec.name for spec in described.outputs if spec.axes == _PER_CLASS)
+        labels = dict.fromkeys(labelled, described.classes if described else ())
+        outputs = {
+            tensor.name: OutputWire(_dtype(tensor.data_type), labels.get(tensor.name, ())) for tensor in config.output
+        }
+        return cls(config.name, config.max_batch_size, inputs, outputs)
 
     def check_input(self, tensor: RawTensor) -> None:
         """Raise `WireError` unless one tensor has a name, a type and a shape that the model takes; data may lack."""

@@ -40,7 +40,7 @@ from crosswire.serving.repository.published import ASKED, DEADLINE, TRACE
 from crosswire.serving.wire import CHANNEL_OPTIONS, SERVICE, seconds_allowed
 
 _QUICK_SECONDS = 5.0
-_EXTENSIONS = ("binary_tensor_data", "parameters", "model_configuration", "statistics")
+_EXTENSIONS = ("classification", "binary_tensor_data", "parameters", "model_configuration", "statistics")
 _VERSION = re.compile(r"[0-9]{1,18}")
 
 

@@ -15,6 +15,7 @@ from crosswire.serving.gateway.errors import bad
 from crosswire.serving.gateway.grpc.message_size import decoded_size
 from crosswire.serving.gateway.http.tensors import DTYPES, checked_shape, from_binary
 from crosswire.serving.gateway.model_wire import ModelWire
+from crosswire.serving.gateway.tensors.classification import CLASSIFICATION, check_classifiable
 from crosswire.serving.wire import RawTensor, pack_bytes
 
 Message = TypeVar("Message")
@@ -109,8 +110,26 @@ def check_infer(request: ModelInferRequest, wire: ModelWire, limits: RequestLimi
     for tensor in (*request.inputs, *request.outputs):
         if _SHARED_MEMORY in tensor.parameters:
             raise bad(f"{tensor.name!r} names a shared memory region, which this server does not take; send the data")
-        if "classification" in tensor.parameters:
-            raise bad(f"{tensor.name!r} asks for 'classification', which this server does not do; read the tensor")
+
+
+def take_classes(request: ModelInferRequest, wire: ModelWire) -> dict[str, int]:
+    """Take out of a checked request how many of the largest values it asks for of which outputs.
+
+    Raises:
+        WireError: a number makes no sense, or an output holds no numbers.
+    """
+    counts: dict[str, int] = {}
+    for output in request.outputs:
+        if CLASSIFICATION in output.parameters:
+            value = output.parameters[CLASSIFICATION]
+            if value.WhichOneof("parameter_choice") != "int64_param" or value.int64_param < 1:
+                raise bad(
+                    f"{CLASSIFICATION!r} of output {output.name!r} is no whole number from 1; send an int64_param"
+                )
+            check_classifiable(wire, output.name)
+            counts[output.name] = value.int64_param
+            del output.parameters[CLASSIFICATION]
+    return counts
 
 
 def _declared(given: ModelInferRequest.InferInputTensor) -> RawTensor:

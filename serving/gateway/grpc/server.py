@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 from tritonclient.grpc.service_pb2 import (
     ModelInferRequest,
+    ModelInferResponse,
     ModelStatisticsRequest,
     ModelStreamInferResponse,
     ServerLiveResponse,
@@ -21,8 +22,10 @@ from crosswire.serving.gateway.access_log import REQUEST_ID, AccessLogEntry, req
 from crosswire.serving.gateway.admission import REFUSAL_SECONDS, Slot
 from crosswire.serving.gateway.certificate import Certificate
 from crosswire.serving.gateway.errors import WireError, bad, from_rpc
-from crosswire.serving.gateway.grpc.request import check_infer, model_named, parse, request_ident
+from crosswire.serving.gateway.grpc.request import check_infer, model_named, parse, request_ident, take_classes
 from crosswire.serving.gateway.http.app import Parts
+from crosswire.serving.gateway.model_wire import ModelWire
+from crosswire.serving.gateway.tensors.classification import classify
 from crosswire.serving.processes.run_state import read_health
 from crosswire.serving.wire import SERVICE
 
@@ -179,10 +182,13 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
         slot.grow(len(data))
         request = parse(data, ModelInferRequest, limits.body_bytes)
         call.said["id"] = request.id[: limits.name_characters] or None
-        check_infer(request, await upstream.wire(request.model_name, request.model_version), limits)
+        wire = await upstream.wire(request.model_name, request.model_version)
+        check_infer(request, wire, limits)
+        classes = take_classes(request, wire)
         left = call.context.time_remaining()
         seconds = limits.infer_seconds if left is None else min(left, limits.infer_seconds)
-        return await upstream.infer(request, seconds, slot)
+        answer = await upstream.infer(request, seconds, slot)
+        return await asyncio.to_thread(_classified, answer, classes, wire) if classes else answer
 
     async def _pause_if_stopping(self) -> None:
         """While the server stops, let who will be refused wait a little: a client's next try comes at once."""
@@ -262,6 +268,13 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
     async def _refuse(self, _: bytes, call: _Call) -> bytes:
         """Refuse what changes the server."""
         raise WireError(403, f"{call.method} is restricted: this server takes questions and inferences only")
+
+
+def _classified(answer: bytes, classes: dict[str, int], wire: ModelWire) -> bytes:
+    """Return an encoded answer with the largest values of some outputs in their place."""
+    response = ModelInferResponse.FromString(answer)
+    classify(response, classes, wire)
+    return bytes(response.SerializeToString())
 
 
 def _check_management_call(data: bytes) -> None:

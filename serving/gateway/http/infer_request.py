@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tritonclient.grpc.service_pb2 import ModelInferRequest
@@ -13,6 +13,7 @@ from crosswire.serving.gateway.errors import bad
 from crosswire.serving.gateway.http.json_text import is_text, parse_object
 from crosswire.serving.gateway.http.tensors import DTYPES, checked_shape, from_binary, from_list
 from crosswire.serving.gateway.model_wire import ModelWire
+from crosswire.serving.gateway.tensors.classification import CLASSIFICATION, check_classifiable
 from crosswire.serving.wire import RawTensor, infer_request, pack_bytes
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
@@ -27,10 +28,12 @@ class Inference:
     Attributes:
         request: the gRPC request.
         binary_outputs: names of the outputs that are answered in the binary form.
+        classes: names of the outputs of which only the largest values are answered, and how many of these.
     """
 
     request: ModelInferRequest
     binary_outputs: frozenset[str]
+    classes: Mapping[str, int] = field(default_factory=dict)
 
 
 def parse_inference(
@@ -63,7 +66,8 @@ def parse_inference(
     request = infer_request(wire.name, tensors, outputs, version, request_id)
     for key, value in parameters.items():
         _set_parameter(request, key, value)
-    return Inference(request, frozenset(name for name, is_binary in outputs.items() if is_binary))
+    binary_outputs = frozenset(name for name, is_binary in outputs.items() if is_binary)
+    return Inference(request, binary_outputs, _classes(data, wire, limits))
 
 
 def _raw_inference(body: bytes, wire: ModelWire, version: str) -> Inference:
@@ -144,15 +148,25 @@ def _outputs(data: Mapping[str, Any], default: bool, wire: ModelWire, limits: Re
     for entry in _entries(data, "outputs", limits) if data.get("outputs") else ():
         name = _name(entry, "output", limits)
         parameters = _parameters(entry, f"output {name!r}", limits)
-        if parameters.get("classification"):
-            raise bad(
-                f"output {name!r} asks for 'classification', which this server does not do; read the whole tensor"
-            )
         if name in outputs:
             raise bad(f"output {name!r} is asked for twice; name it once")
         outputs[name] = _flag(parameters, "binary_data", f"output {name!r}")
     wire.check_outputs(outputs)
     return outputs or dict.fromkeys(wire.outputs, default)
+
+
+def _classes(data: Mapping[str, Any], wire: ModelWire, limits: RequestLimits) -> dict[str, int]:
+    """Return how many of the largest values are asked for of which outputs, after `_outputs` has checked these."""
+    counts: dict[str, int] = {}
+    for entry in data.get("outputs") or ():
+        name = entry["name"]
+        count = _parameters(entry, f"output {name!r}", limits).get(CLASSIFICATION, 0)
+        if type(count) is not int or count < 0:
+            raise bad(f"{CLASSIFICATION!r} of output {name!r} is {str(count)[:40]!r}; send how many classes, from 1")
+        if count:
+            check_classifiable(wire, name)
+            counts[name] = count
+    return counts
 
 
 def _entries(data: Mapping[str, Any], key: str, limits: RequestLimits) -> Sequence[Mapping[str, Any]]:

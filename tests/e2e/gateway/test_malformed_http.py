@@ -109,7 +109,7 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
     "an unknown output": (json.dumps(infer_body(outputs=[{"name": "nope"}])).encode(), 400, "no output 'nope'"),
     "an output twice": (json.dumps(infer_body(outputs=[{"name": "labels"}] * 2)).encode(), 400, "asked for twice"),
     "a classification": (
-        json.dumps(infer_body(outputs=[{"name": "labels", "parameters": {"classification": 3}}])).encode(),
+        json.dumps(infer_body(outputs=[{"name": "labels", "parameters": {"classification": "3"}}])).encode(),
         400,
         "'classification'",
     ),
