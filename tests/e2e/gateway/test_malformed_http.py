@@ -176,8 +176,8 @@ def test_lying_lengths_in_a_binary_bytes_tensor_are_refused(data: bytes, server:
     assert_refused(answer, 400, "no BYTES tensor|elements")
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
-def test_a_compressed_body_is_refused(encoding: str, server: EmbeddedServer) -> None:
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip"])
+def test_a_body_in_another_encoding_is_refused(encoding: str, server: EmbeddedServer) -> None:
     body = gzip.compress(bytes(1 << 20))
     assert_refused(call(server, "POST", INFER, body, {"Content-Encoding": encoding}), 415, encoding)
 
