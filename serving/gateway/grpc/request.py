@@ -13,9 +13,9 @@ from tritonclient.grpc.service_pb2 import InferTensorContents, ModelInferRequest
 from crosswire.serving.config.limits import RequestLimits
 from crosswire.serving.gateway.errors import bad
 from crosswire.serving.gateway.grpc.message_size import decoded_size
-from crosswire.serving.gateway.http.tensors import DTYPES, checked_shape, from_binary
 from crosswire.serving.gateway.model_wire import ModelWire
 from crosswire.serving.gateway.tensors.classification import CLASSIFICATION, check_classifiable
+from crosswire.serving.gateway.tensors.elements import DTYPES, checked_shape, from_binary
 from crosswire.serving.wire import RawTensor, pack_bytes
 
 Message = TypeVar("Message")

@@ -11,9 +11,9 @@ from tritonclient.grpc.service_pb2 import ModelInferRequest
 from crosswire.serving.config.limits import RequestLimits
 from crosswire.serving.gateway.errors import bad
 from crosswire.serving.gateway.http.json_text import is_text, parse_object
-from crosswire.serving.gateway.http.tensors import DTYPES, checked_shape, from_binary, from_list
 from crosswire.serving.gateway.model_wire import ModelWire
 from crosswire.serving.gateway.tensors.classification import CLASSIFICATION, check_classifiable
+from crosswire.serving.gateway.tensors.elements import DTYPES, checked_shape, from_binary, from_list
 from crosswire.serving.wire import RawTensor, infer_request, pack_bytes
 
 HEADER_LENGTH = "Inference-Header-Content-Length"

@@ -1,1 +1,1 @@
-"""What tensors hold: checks of what came, and forms of what goes back that Triton computes outside its models."""
+"""What tensors hold: their elements in JSON and as bytes, what these may be, and the largest of them."""
