@@ -114,7 +114,8 @@ class AsyncHttpTransport:
         if self._made is None:
             trusted: ssl.SSLContext | bool = self._access.context() if self._address.has_tls else True
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=trusted)
-            self._made = aiohttp.ClientSession(connector=connector, headers=self._access.headers)
+            headers = {"Accept-Encoding": "identity", **self._access.headers}  # pictures do not get any smaller
+            self._made = aiohttp.ClientSession(connector=connector, headers=headers)
         return self._made
 
     async def _json(self, path: str, timeout: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -94,6 +95,8 @@ class Settings:
         tls_key: PEM file with its private key.
         traces: OTLP/HTTP address that gets a trace of every request, or None.
         start_seconds: longest time until every probe has passed.
+        cors_origins: origins whose pages may read the answers, such as `https://example.org`, or `*` for all; none by
+            default.
         limits: on one request, and on all together.
         images: on one encoded image.
         clips: on one encoded clip.
@@ -117,6 +120,7 @@ class Settings:
     tls_key: Path | None = None
     traces: str | None = None
     start_seconds: Seconds = 180.0
+    cors_origins: tuple[str, ...] = ()
     limits: RequestLimits = field(default_factory=RequestLimits)
     images: ImageLimits = field(default_factory=ImageLimits)
     clips: ClipLimits = field(default_factory=ClipLimits)
@@ -124,6 +128,9 @@ class Settings:
     models: ModelSettings = field(default_factory=ModelSettings)
     pace: Pace = field(default_factory=Pace)
 
+
+#: An origin as browsers write it, or any.
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s,*@?#A-Z]+")
 
 #: Settings that have another name now.
 _RENAMED = {
@@ -147,6 +154,10 @@ def choose(config: Path | None, flags: dict[str, Any]) -> Settings:
     check_fields(settings, "", ServingError)
     if settings.http_port == settings.grpc_port != 0:
         raise ServingError(f"--http-port and --grpc-port are both {settings.http_port}; choose two ports")
+    if wrong := [origin for origin in settings.cors_origins if not _ORIGIN.fullmatch(origin)]:
+        raise ServingError(
+            f"cors_origins: got {wrong[0]!r}, expected * or a scheme and a host without a path, try https://example.org"
+        )
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise ServingError("TLS needs both --tls-cert and --tls-key; give the PEM files of a certificate and its key")
     if len(set(settings.network)) < len(settings.network):

@@ -82,7 +82,7 @@ async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> N
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renew)
     renew()  # what changed before there was a handler
-    http = _Http(_http_config(parts, certificate))
+    http = _Http(_http_config(parts, certificate, options.cors_origins))
     grpc_server = make_grpc_server(parts)
     open_port(grpc_server, run.grpc_target, certificate)
     await grpc_server.start()
@@ -98,10 +98,10 @@ async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> N
     os._exit(0)
 
 
-def _http_config(parts: Parts, certificate: Certificate | None) -> uvicorn.Config:
+def _http_config(parts: Parts, certificate: Certificate | None, cors_origins: tuple[str, ...]) -> uvicorn.Config:
     """Return how HTTP is served."""
     return uvicorn.Config(
-        make_app(parts),
+        make_app(parts, cors_origins),
         http=partial(TimedHttp, parts.limits.read_seconds),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",

@@ -8,6 +8,7 @@ import grpc
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 CLIENT_GONE = 499
 
@@ -71,13 +72,22 @@ async def answer_wire_error(request: Request, error: Exception) -> Response:
 async def answer_http_exception(request: Request, error: Exception) -> Response:
     """Answer an unknown path or method."""
     assert isinstance(error, HTTPException)
+    allowed = ", ".join(_methods(request)) if error.status_code == 405 else ""
     hints = {
         404: f"there is no {request.url.path[:200]!r} here; served are /, /docs, /v1/pipelines, /v2, "
         "/v2/models/NAME/infer and /metrics",
-        405: f"{request.method} is not allowed on {request.url.path[:200]!r}; "
-        f"allowed is {(error.headers or {}).get('Allow', 'another method')}",
+        405: f"{request.method} is not allowed on {request.url.path[:200]!r}; allowed is {allowed}",
     }
-    return _noted(request, error.status_code, hints.get(error.status_code, str(error.detail)))
+    response = _noted(request, error.status_code, hints.get(error.status_code, str(error.detail)))
+    if allowed:
+        response.headers["Allow"] = allowed
+    return response
+
+
+def _methods(request: Request) -> list[str]:
+    """Return every method that the path of a request takes; its routes have some each."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in routes for method in route.methods or ()})
 
 
 async def answer_rpc_error(request: Request, error: Exception) -> Response:

@@ -7,17 +7,44 @@ from dataclasses import dataclass
 
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
+from crosswire.contract import TensorSpec
 from crosswire.serving.gateway.errors import bad
+from crosswire.serving.gateway.tensors.files import check_files, holds_files
+from crosswire.serving.gateway.tensors.values import check_values
+from crosswire.serving.repository.published import description_of
 from crosswire.serving.wire import RawTensor
+
+_PER_CLASS = ("class",)  # axes of an output with one element per class
 
 
 @dataclass(frozen=True)
 class InputWire:
-    """One input: its type, its sizes after the batch axis, and whether a request may leave it out."""
+    """One input of a model.
+
+    Attributes:
+        dtype: Triton's name of its type.
+        dims: its sizes after the batch axis.
+        optional: whether a request may leave it out.
+        spec: what the model's description says of it, or None where it has none.
+    """
 
     dtype: str
     dims: tuple[int, ...]
     optional: bool
+    spec: TensorSpec | None = None
+
+
+@dataclass(frozen=True)
+class OutputWire:
+    """One output of a model.
+
+    Attributes:
+        dtype: Triton's name of its type.
+        labels: names of what its elements are of, by index; empty unless they are one per class.
+    """
+
+    dtype: str
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -28,22 +55,31 @@ class ModelWire:
         name: the model.
         max_batch_size: largest first size of every tensor.
         inputs: its inputs by name.
-        outputs: names of its outputs, in order.
+        outputs: its outputs by name, in order.
     """
 
     name: str
     max_batch_size: int
     inputs: Mapping[str, InputWire]
-    outputs: tuple[str, ...]
+    outputs: Mapping[str, OutputWire]
 
     @classmethod
     def from_config(cls, config: ModelConfig) -> ModelWire:
         """Read it from a model configuration."""
+        described = description_of(config)
+        specs = {} if described is None else {spec.name: spec for spec in described.inputs}
         inputs = {
-            tensor.name: InputWire(_dtype(tensor.data_type), tuple(tensor.dims), tensor.optional)
+            tensor.name: InputWire(
+                _dtype(tensor.data_type), tuple(tensor.dims), tensor.optional, specs.get(tensor.name)
+            )
             for tensor in config.input
         }
-        return cls(config.name, config.max_batch_size, inputs, tuple(tensor.name for tensor in config.output))
+        labelled = () if described is None else (spec.name for spec in described.outputs if spec.axes == _PER_CLASS)
+        labels = dict.fromkeys(labelled, described.classes if described else ())
+        outputs = {
+            tensor.name: OutputWire(_dtype(tensor.data_type), labels.get(tensor.name, ())) for tensor in config.output
+        }
+        return cls(config.name, config.max_batch_size, inputs, outputs)
 
     def check_input(self, tensor: RawTensor) -> None:
         """Raise `WireError` unless one tensor has a name, a type and a shape that the model takes; data may lack."""
@@ -58,6 +94,13 @@ class ModelWire:
                 f"input {tensor.name!r} of model {self.name!r} has the shape {list(tensor.shape)}; it takes "
                 f"{['N', *wire.dims]} with N from 1 to {self.max_batch_size}"
             )
+
+    def check_values(self, tensor: RawTensor) -> None:
+        """Raise `WireError` unless the elements of one tensor, which passed `check_input`, are what it may hold."""
+        if tensor.dtype == "FP32":
+            check_values(tensor, self.inputs[tensor.name].spec, self.name)
+        elif tensor.dtype == "BYTES" and holds_files(tensor.name):
+            check_files(tensor, self.name)
 
     def check_together(self, tensors: Sequence[RawTensor]) -> None:
         """Raise `WireError` unless tensors, each of which the model takes, make a whole request."""

@@ -29,6 +29,7 @@ class GatewayOptions:
         tls_cert: absolute path of the certificate chain, or None for no TLS.
         tls_key: absolute path of its private key.
         traces: OTLP/HTTP address for traces, or None.
+        cors_origins: origins whose pages may read the answers.
     """
 
     limits: RequestLimits = field(default_factory=RequestLimits)
@@ -36,6 +37,7 @@ class GatewayOptions:
     tls_cert: str | None = None
     tls_key: str | None = None
     traces: str | None = None
+    cors_origins: tuple[str, ...] = ()
 
 
 def gateway_options(settings: Settings) -> GatewayOptions:
@@ -47,7 +49,7 @@ def gateway_options(settings: Settings) -> GatewayOptions:
     _check_traces(settings.traces)
     hashes = () if settings.api_keys is None else _key_hashes(settings.api_keys)
     if settings.tls_cert is None or settings.tls_key is None:
-        return GatewayOptions(settings.limits, hashes, traces=settings.traces)
+        return GatewayOptions(settings.limits, hashes, traces=settings.traces, cors_origins=settings.cors_origins)
     cert, key = settings.tls_cert.absolute(), settings.tls_key.absolute()
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
@@ -55,7 +57,7 @@ def gateway_options(settings: Settings) -> GatewayOptions:
         raise ServingError(
             f"--tls-cert {cert} and --tls-key {key} cannot be used: {error}; give a PEM certificate chain and its key"
         ) from error
-    return GatewayOptions(settings.limits, hashes, str(cert), str(key), settings.traces)
+    return GatewayOptions(settings.limits, hashes, str(cert), str(key), settings.traces, settings.cors_origins)
 
 
 def _check_traces(url: str | None) -> None:

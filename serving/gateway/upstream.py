@@ -40,6 +40,7 @@ from crosswire.serving.repository.published import ASKED, DEADLINE, TRACE
 from crosswire.serving.wire import CHANNEL_OPTIONS, SERVICE, seconds_allowed
 
 _QUICK_SECONDS = 5.0
+_EXTENSIONS = ("classification", "binary_tensor_data", "parameters", "model_configuration", "statistics")
 _VERSION = re.compile(r"[0-9]{1,18}")
 
 
@@ -156,8 +157,10 @@ class Upstream:
         return [form for form in found if form is not None]
 
     async def server_metadata(self) -> ServerMetadataResponse:
-        """Return Triton's name, version and extensions."""
-        return await self._stub.ServerMetadata(ServerMetadataRequest(), timeout=_QUICK_SECONDS)
+        """Return Triton's name and version, and those of its extensions that work through this gateway."""
+        metadata = await self._stub.ServerMetadata(ServerMetadataRequest(), timeout=_QUICK_SECONDS)
+        kept = [name for name in metadata.extensions if name in _EXTENSIONS]
+        return ServerMetadataResponse(name=metadata.name, version=metadata.version, extensions=kept)
 
     async def server_ready(self) -> bool:
         """Say whether Triton calls itself ready."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TypeVar
 
+import numpy as np
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tritonclient.grpc.service_pb2 import InferTensorContents, ModelInferRequest
 
 from crosswire.serving.config.limits import RequestLimits
 from crosswire.serving.gateway.errors import bad
 from crosswire.serving.gateway.grpc.message_size import decoded_size
-from crosswire.serving.gateway.http.tensors import DTYPES, checked_shape, from_binary
 from crosswire.serving.gateway.model_wire import ModelWire
-from crosswire.serving.wire import RawTensor
+from crosswire.serving.gateway.tensors.classification import CLASSIFICATION, check_classifiable
+from crosswire.serving.gateway.tensors.elements import DTYPES, checked_shape, from_binary
+from crosswire.serving.wire import RawTensor, pack_bytes
 
 Message = TypeVar("Message")
-_FIRST_FIELD = b"\x0a"  # field 1, with its length
+_MODEL_NAME, _REQUEST_ID = 1, 3  # numbers of fields of `ModelInferRequest`
+_LENGTH_DELIMITED = 2  # how protobuf encodes a text
 _SHARED_MEMORY = "shared_memory_region"
 _CONTENT_FIELDS = tuple(field.name for field in InferTensorContents.DESCRIPTOR.fields)
 
@@ -43,15 +47,33 @@ def model_named(data: bytes, most: int) -> str:
         data: the encoded message, whatever is wrong with it.
         most: longest name in characters; a longer one is cut off.
     """
-    if data[:1] != _FIRST_FIELD:
-        return ""
-    length, position = 0, 1
-    for shift in range(0, 35, 7):
-        byte = data[position] if position < len(data) else 0
-        length, position = length | (byte & 0x7F) << shift, position + 1
-        if not byte & 0x80:
-            break
-    return data[position : position + min(length, 4 * most)].decode("utf-8", "replace")[:most]
+    return _text_field(data, _MODEL_NAME, most)
+
+
+def request_ident(data: bytes, most: int) -> str:
+    """Return the id of an encoded `ModelInferRequest`, an empty text if it has none before its tensors.
+
+    Args:
+        data: the encoded message, whatever is wrong with it.
+        most: longest id in characters; a longer one is cut off.
+    """
+    return _text_field(data, _REQUEST_ID, most)
+
+
+def _text_field(data: bytes, wanted: int, most: int) -> str:
+    """Return a text field that comes after none but other texts of lower numbers, cut off at `most` characters."""
+    position = 0
+    while position < len(data) and data[position] & 7 == _LENGTH_DELIMITED and data[position] >> 3 <= wanted:
+        number, length, position = data[position] >> 3, 0, position + 1
+        for shift in range(0, 35, 7):
+            byte = data[position] if position < len(data) else 0
+            length, position = length | (byte & 0x7F) << shift, position + 1
+            if not byte & 0x80:
+                break
+        if number == wanted:
+            return data[position : position + min(length, 4 * most)].decode("utf-8", "replace")[:most]
+        position += length
+    return ""
 
 
 def check_infer(request: ModelInferRequest, wire: ModelWire, limits: RequestLimits) -> None:
@@ -79,6 +101,7 @@ def check_infer(request: ModelInferRequest, wire: ModelWire, limits: RequestLimi
     for index, tensor in enumerate(tensors):
         wire.check_input(tensor)
         _check_data(request, index, tensor)
+        wire.check_values(_with_data(request, index, tensor))
     wire.check_together(tensors)
     names = [output.name for output in request.outputs]
     if len(set(names)) != len(names):
@@ -87,8 +110,26 @@ def check_infer(request: ModelInferRequest, wire: ModelWire, limits: RequestLimi
     for tensor in (*request.inputs, *request.outputs):
         if _SHARED_MEMORY in tensor.parameters:
             raise bad(f"{tensor.name!r} names a shared memory region, which this server does not take; send the data")
-        if "classification" in tensor.parameters:
-            raise bad(f"{tensor.name!r} asks for 'classification', which this server does not do; read the tensor")
+
+
+def take_classes(request: ModelInferRequest, wire: ModelWire) -> dict[str, int]:
+    """Take out of a checked request how many of the largest values it asks for of which outputs.
+
+    Raises:
+        WireError: a number makes no sense, or an output holds no numbers.
+    """
+    counts: dict[str, int] = {}
+    for output in request.outputs:
+        if CLASSIFICATION in output.parameters:
+            value = output.parameters[CLASSIFICATION]
+            if value.WhichOneof("parameter_choice") != "int64_param" or value.int64_param < 1:
+                raise bad(
+                    f"{CLASSIFICATION!r} of output {output.name!r} is no whole number from 1; send an int64_param"
+                )
+            check_classifiable(wire, output.name)
+            counts[output.name] = value.int64_param
+            del output.parameters[CLASSIFICATION]
+    return counts
 
 
 def _declared(given: ModelInferRequest.InferInputTensor) -> RawTensor:
@@ -111,3 +152,21 @@ def _check_data(request: ModelInferRequest, index: int, tensor: RawTensor) -> No
     count = sum(len(getattr(given.contents, field)) for field in _CONTENT_FIELDS)
     if count != math.prod(shape):
         raise bad(f"input {name!r} has {count} elements, its shape {list(shape)} needs {math.prod(shape)}")
+
+
+def _with_data(request: ModelInferRequest, index: int, tensor: RawTensor) -> RawTensor:
+    """Return an input of the right amount of data with that data; numbers in `contents` are copied, raw ones are not.
+
+    Raises:
+        WireError: the numbers stand in the field of another type.
+    """
+    if index < len(request.raw_input_contents):
+        return replace(tensor, data=request.raw_input_contents[index])
+    if tensor.dtype == "BYTES":
+        return replace(tensor, data=pack_bytes(request.inputs[index].contents.bytes_contents))
+    if tensor.dtype != "FP32":
+        return tensor
+    numbers = request.inputs[index].contents.fp32_contents
+    if len(numbers) != math.prod(tensor.shape):
+        raise bad(f"input {tensor.name!r} is FP32 but its contents are not; send them as fp32_contents")
+    return replace(tensor, data=np.array(numbers, "<f4").tobytes())

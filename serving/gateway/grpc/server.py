@@ -10,8 +10,10 @@ from functools import partial
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tritonclient.grpc.service_pb2 import (
     ModelInferRequest,
+    ModelInferResponse,
     ModelStatisticsRequest,
     ModelStreamInferResponse,
     ServerLiveResponse,
@@ -21,21 +23,26 @@ from crosswire.serving.gateway.access_log import REQUEST_ID, AccessLogEntry, req
 from crosswire.serving.gateway.admission import REFUSAL_SECONDS, Slot
 from crosswire.serving.gateway.certificate import Certificate
 from crosswire.serving.gateway.errors import WireError, bad, from_rpc
-from crosswire.serving.gateway.grpc.request import check_infer, model_named, parse
+from crosswire.serving.gateway.grpc.health_watch import watch
+from crosswire.serving.gateway.grpc.reflection import REFLECTION_PATHS, reflect
+from crosswire.serving.gateway.grpc.request import check_infer, model_named, parse, request_ident, take_classes
 from crosswire.serving.gateway.http.app import Parts
+from crosswire.serving.gateway.model_wire import ModelWire
+from crosswire.serving.gateway.tensors.classification import classify
 from crosswire.serving.processes.run_state import read_health
 from crosswire.serving.wire import SERVICE
 
 _QUICK_SECONDS = 5.0
-_MANAGEMENT_CALLS = ("ServerMetadata", "ModelMetadata", "ModelConfig", "RepositoryIndex")
+_MANAGEMENT_CALLS = ("ModelMetadata", "ModelConfig", "RepositoryIndex")
 _READINESS = ("ServerReady", "ModelReady")
 _STREAM = "ModelStreamInfer"
-_HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+_HEALTH_CHECK, _HEALTH_WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
 _NAMING = frozenset(
     ("ModelInfer", _STREAM, "ModelMetadata", "ModelConfig", "ModelReady", "ModelStatistics")
 )  # whose messages begin with the name of a model
 _OPEN = (_HEALTH_CHECK, f"/{SERVICE}/ServerLive", f"/{SERVICE}/ServerReady")
-_NOT_SERVING = b"\x08\x02"  # HealthCheckResponse: status NOT_SERVING
+_SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"  # HealthCheckResponse
+_BESIDE = (_HEALTH_CHECK, _HEALTH_WATCH, *REFLECTION_PATHS)
 _NOT_READY = b""  # `ready` is left at false
 _CALLS_PER_SLOT = 4  # management calls and streams beside inferences
 _MANAGEMENT_BYTES = 64 << 10
@@ -96,6 +103,7 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._handlers: dict[str, Handler] = {
             "ModelInfer": self._infer,
             "ServerLive": self._live,
+            "ServerMetadata": self._server,
             "ModelStatistics": self._statistics,
             **dict.fromkeys(_READINESS, self._ready),
             **dict.fromkeys(_MANAGEMENT_CALLS, self._ask),
@@ -106,13 +114,17 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
         service, _, method = details.method.rpartition("/")
         if details.method == _HEALTH_CHECK:
             return self._unary(details, self._ready)
-        if service != f"/{SERVICE}":
+        if details.method == _HEALTH_WATCH:
+            return grpc.unary_stream_rpc_method_handler(partial(self._watch, details))
+        if service != f"/{SERVICE}" and details.method not in REFLECTION_PATHS:
             return None
         if details.method not in _OPEN:
             try:
                 self._parts.guard.check(_metadata(details))
             except WireError as error:
                 return self._closed(details, error)
+        if details.method in REFLECTION_PATHS:
+            return grpc.stream_stream_rpc_method_handler(partial(self._reflect, details))
         if method == _STREAM:
             return grpc.stream_stream_rpc_method_handler(partial(self._stream, details))
         return self._unary(details, self._handlers.get(method, self._refuse))
@@ -162,7 +174,7 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
     def _note(self, call: _Call, status: str, began: AccessLogEntry, size: int, problem: str | None) -> None:
         """Enter a call's end in the access log."""
         more = {**call.said, "client": call.context.peer(), "bytes_in": size, "problem": problem}
-        known = call.method in (*self._handlers, _STREAM) or call.path == _HEALTH_CHECK
+        known = call.method in (*self._handlers, _STREAM) or call.path in _BESIDE
         self._parts.access_log.ended("grpc", call.method if known else _UNKNOWN, status, began, **more)
 
     async def _infer(self, data: bytes, call: _Call) -> bytes:
@@ -178,23 +190,75 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
         slot.grow(len(data))
         request = parse(data, ModelInferRequest, limits.body_bytes)
         call.said["id"] = request.id[: limits.name_characters] or None
-        check_infer(request, await upstream.wire(request.model_name, request.model_version), limits)
+        wire = await upstream.wire(request.model_name, request.model_version)
+        check_infer(request, wire, limits)
+        classes = take_classes(request, wire)
         left = call.context.time_remaining()
         seconds = limits.infer_seconds if left is None else min(left, limits.infer_seconds)
-        return await upstream.infer(request, seconds, slot)
+        answer = await upstream.infer(request, seconds, slot)
+        return await asyncio.to_thread(_classified, answer, classes, wire) if classes else answer
 
     async def _pause_if_stopping(self) -> None:
         """While the server stops, let who will be refused wait a little: a client's next try comes at once."""
         if self._parts.admission.closed:
             await asyncio.sleep(REFUSAL_SECONDS)
 
-    async def _stream(self, details: Any, requests: Any, context: Any) -> Any:
-        """Answer the inferences of a stream one after the other; an error ends its own inference only."""
-        limits, metadata = self._parts.limits, _metadata(details)
-        if self._streams >= limits.concurrent:
+    async def _open_stream(self, details: Any, context: Any) -> None:
+        """Count one more stream, or end it because there are too many."""
+        if self._streams >= self._parts.limits.concurrent:
             problem = f"{self._streams} streams are open, no more are taken; close some"
             await self._end_stream(details, context, grpc.StatusCode.RESOURCE_EXHAUSTED, problem)
         self._streams += 1
+
+    async def _watch(self, details: Any, _: bytes, context: Any) -> Any:
+        """Tell whether the server is ready, and again whenever that changes; of which service is all the same."""
+        await self._open_stream(details, context)
+        try:
+            self._note_opened(details, context)
+            async for status in watch(self._health):
+                yield status
+        finally:
+            self._streams -= 1
+
+    async def _health(self) -> bytes:
+        """Return what a health check is answered just now."""
+        ready = not self._parts.admission.closed and read_health(self._parts.state).ready
+        return _SERVING if ready and await self._parts.upstream.server_ready() else _NOT_SERVING
+
+    async def _reflect(self, details: Any, requests: Any, context: Any) -> Any:
+        """Tell tools of services and messages."""
+        await self._open_stream(details, context)
+        try:
+            self._note_opened(details, context)
+            async for answer in reflect(self._timely(requests), context):
+                yield answer
+        except asyncio.TimeoutError:
+            return
+        except (DecodeError, WireError) as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"the question cannot be read: {error}; send another")
+        finally:
+            self._streams -= 1
+
+    async def _timely(self, requests: Any) -> Any:
+        """Yield the small messages of a stream, until the longest silence is over."""
+        coming = aiter(requests)
+        while True:
+            try:
+                data = await asyncio.wait_for(anext(coming), self._parts.limits.stream_seconds)
+            except StopAsyncIteration:
+                return
+            _check_management_call(data)
+            yield data
+
+    def _note_opened(self, details: Any, context: Any) -> None:
+        """Enter a stream that is no inference's into the access log; it may stay open for as long as both live."""
+        call = _Call(details.method, context)
+        self._note(call, "OK", self._parts.access_log.began("grpc", _metadata(details)), 0, None)
+
+    async def _stream(self, details: Any, requests: Any, context: Any) -> Any:
+        """Answer the inferences of a stream one after the other; an error ends its own inference only."""
+        limits, metadata = self._parts.limits, _metadata(details)
+        await self._open_stream(details, context)
         coming, said = aiter(requests), {}
         try:
             while True:
@@ -222,13 +286,14 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
         """Answer one inference of a stream; its place is given back with `place`, when the answer is sent."""
         began, status, problem = self._parts.access_log.began("grpc", metadata), "OK", None
         reply = ModelStreamInferResponse()
+        ident = request_ident(data, self._parts.limits.name_characters)  # also of one that is refused unread
         try:
             await self._pause_if_stopping()
             slot = place.enter_context(self._parts.admission.slot())
             reply.infer_response.MergeFromString(await self._infer_in(slot, data, call))
         except (WireError, grpc.RpcError) as error:
             status, problem = _as_status(error)
-            reply.error_message, reply.infer_response.id = problem, call.said.get("id") or ""
+            reply.error_message, reply.infer_response.id = problem, ident
         finally:
             self._note(call, status, began, len(data), problem)
         return bytes(reply.SerializeToString())
@@ -236,6 +301,10 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
     async def _live(self, _: bytes, __: _Call) -> bytes:
         """Whether this process answers."""
         return bytes(ServerLiveResponse(live=True).SerializeToString())
+
+    async def _server(self, _: bytes, __: _Call) -> bytes:
+        """The server's name, version and the extensions that work through this gateway."""
+        return bytes((await self._parts.upstream.server_metadata()).SerializeToString())
 
     async def _ready(self, data: bytes, call: _Call) -> bytes:
         """Whether the supervisor and Triton call the server or a model ready."""
@@ -256,6 +325,13 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
     async def _refuse(self, _: bytes, call: _Call) -> bytes:
         """Refuse what changes the server."""
         raise WireError(403, f"{call.method} is restricted: this server takes questions and inferences only")
+
+
+def _classified(answer: bytes, classes: dict[str, int], wire: ModelWire) -> bytes:
+    """Return an encoded answer with the largest values of some outputs in their place."""
+    response = ModelInferResponse.FromString(answer)
+    classify(response, classes, wire)
+    return bytes(response.SerializeToString())
 
 
 def _check_management_call(data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from crosswire.serving.gateway.errors import (
     answer_rpc_error,
     answer_wire_error,
 )
+from crosswire.serving.gateway.http.cors import with_origins
 from crosswire.serving.gateway.http.describe import DescribeEndpoints
 from crosswire.serving.gateway.http.infer import InferEndpoint
 from crosswire.serving.gateway.http.static_page import StaticPage
@@ -56,8 +58,8 @@ class Parts:
     guard: Guard
 
 
-def make_app(parts: Parts) -> ASGIApp:
-    """Return the HTTP application."""
+def make_app(parts: Parts, cors_origins: Sequence[str] = ()) -> ASGIApp:
+    """Return the HTTP application, whose answers pages of some other origins may read."""
     app = Starlette(
         routes=_routes(parts),
         exception_handlers={
@@ -67,7 +69,7 @@ def make_app(parts: Parts) -> ASGIApp:
             Exception: answer_any_error,
         },
     )
-    return AccessLogged(Guarded(app, parts.guard), parts.access_log)
+    return AccessLogged(with_origins(Guarded(app, parts.guard), cors_origins), parts.access_log)
 
 
 def _routes(parts: Parts) -> list[Route]:

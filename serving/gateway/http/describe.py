@@ -20,7 +20,6 @@ from crosswire.serving.gateway.rest.openapi import openapi
 from crosswire.serving.gateway.upstream import Upstream
 from crosswire.serving.processes.run_state import read_health
 
-_EXTENSIONS = ("binary_tensor_data", "parameters", "model_configuration", "statistics")
 _SMALL_BODY = RequestLimits(body_bytes=64 << 10, json_bytes=64 << 10, read_seconds=10.0)
 
 
@@ -49,9 +48,7 @@ class DescribeEndpoints:
 
     async def server(self, _: Request) -> Response:
         """The server's name, version and the extensions that work through this gateway."""
-        metadata = await self._upstream.server_metadata()
-        extensions = [name for name in metadata.extensions if name.startswith(_EXTENSIONS)]
-        return JSONResponse({"name": metadata.name, "version": metadata.version, "extensions": extensions})
+        return JSONResponse(to_plain(await self._upstream.server_metadata()))
 
     async def model(self, request: Request) -> Response:
         """A model's tensors."""

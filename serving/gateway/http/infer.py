@@ -5,14 +5,18 @@ from __future__ import annotations
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from tritonclient.grpc.service_pb2 import ModelInferResponse
 
 from crosswire.serving.config.limits import RequestLimits
 from crosswire.serving.gateway.admission import Admission
 from crosswire.serving.gateway.errors import CLIENT_GONE
 from crosswire.serving.gateway.http.bodies import admit, read_body
+from crosswire.serving.gateway.http.compression import compress
 from crosswire.serving.gateway.http.forward import infer_unless_gone
-from crosswire.serving.gateway.http.infer_request import HEADER_LENGTH, parse_inference
+from crosswire.serving.gateway.http.infer_request import HEADER_LENGTH, Inference, parse_inference
 from crosswire.serving.gateway.http.infer_response import infer_response
+from crosswire.serving.gateway.model_wire import ModelWire
+from crosswire.serving.gateway.tensors.classification import classify
 from crosswire.serving.gateway.upstream import Upstream
 
 
@@ -39,4 +43,11 @@ class InferEndpoint:
             )
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
-        return await run_in_threadpool(infer_response, answer, inference.binary_outputs)
+        accept = request.headers.get("accept-encoding", "")
+        return await run_in_threadpool(self._response, answer, inference, wire, accept)
+
+    @staticmethod
+    def _response(answer: ModelInferResponse, inference: Inference, wire: ModelWire, accept: str) -> Response:
+        """Return what a request asked for of Triton's answer, in an encoding that it accepts."""
+        classify(answer, inference.classes, wire)
+        return compress(infer_response(answer, inference.binary_outputs), accept)

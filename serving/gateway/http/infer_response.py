@@ -9,7 +9,7 @@ from starlette.responses import Response
 from tritonclient.grpc.service_pb2 import ModelInferResponse
 
 from crosswire.serving.gateway.http.infer_request import HEADER_LENGTH
-from crosswire.serving.gateway.http.tensors import to_list
+from crosswire.serving.gateway.tensors.elements import to_list
 from crosswire.serving.wire import RawTensor
 
 

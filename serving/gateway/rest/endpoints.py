@@ -6,13 +6,14 @@ import base64
 import json
 from typing import Any
 
+import grpc
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from tritonclient.grpc.service_pb2 import ModelInferResponse
 
 from crosswire.serving.config.limits import RequestLimits
 from crosswire.serving.gateway.admission import Admission
-from crosswire.serving.gateway.errors import CLIENT_GONE, WireError, bad
+from crosswire.serving.gateway.errors import CLIENT_GONE, WireError, bad, from_rpc
 from crosswire.serving.gateway.http.bodies import admit, read_body
 from crosswire.serving.gateway.http.forward import infer_unless_gone
 from crosswire.serving.gateway.rest.accept import PNG, wants_png
@@ -52,6 +53,9 @@ class RestEndpoints:
             answer = await infer_unless_gone(self._upstream, request, wire, self._limits.infer_seconds, slot)
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
+        except grpc.RpcError as error:
+            refused = from_rpc(error)
+            raise WireError(refused.status, form.in_fields(str(refused)), refused.code) from error
         content = _contents(answer)
         if as_png:
             return Response(content[chosen[0].tensor][0], media_type=PNG)

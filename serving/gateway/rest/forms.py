@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -104,6 +105,11 @@ class Form:
     def texts(self) -> tuple[str, ...]:
         """The outputs that are texts."""
         return tuple(field.name for field in self.outputs.values() if not field.is_image)
+
+    def in_fields(self, message: str) -> str:
+        """Return a message about tensors with the names of their fields, which are what a form knows."""
+        tensors = {field.tensor: field.name for field in self.fields.values()}
+        return re.sub(rf"\b(?:{'|'.join(map(re.escape, tensors))})\b", lambda found: tensors[found[0]], message)
 
     def described(self) -> dict[str, Any]:
         """Return what `GET /v1/pipelines` says about it."""

@@ -11,6 +11,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from crosswire.serving.config.limits import RequestLimits
 from crosswire.serving.gateway.errors import WireError, bad
 from crosswire.serving.gateway.rest.forms import Field, Form
+from crosswire.serving.gateway.tensors.files import text_for_file
 from crosswire.serving.wire import RawTensor, pack_bytes
 
 _MOST_PARTS = 64
@@ -45,8 +46,8 @@ async def form_tensors(form: Form, body: bytes, headers: Headers, limits: Reques
     return [_tensor(form.fields[name], value) for name, value in parts.items()]
 
 
-async def _parts(body: bytes, headers: Headers, limits: RequestLimits) -> Mapping[str, bytes]:
-    """Return the content of every part by name."""
+async def _parts(body: bytes, headers: Headers, limits: RequestLimits) -> Mapping[str, bytes | str]:
+    """Return the content of every part by name; that of a part without a file name is text."""
 
     async def stream() -> AsyncGenerator[bytes, None]:
         yield body
@@ -62,26 +63,44 @@ async def _parts(body: bytes, headers: Headers, limits: RequestLimits) -> Mappin
         raise bad(f"the body is no multipart form: {error.message}") from None
     except (KeyError, ValueError) as error:
         raise bad(f"the body is no multipart form: {error}") from None
-    parts: dict[str, bytes] = {}
+    parts: dict[str, bytes | str] = {}
     try:
         for name, value in form.multi_items():
             if name in parts:
                 raise bad(f"the field {name[:60]!r} came twice; send one of each")
-            parts[name] = await value.read() if isinstance(value, UploadFile) else value.encode("utf-8", "replace")
+            parts[name] = await value.read() if isinstance(value, UploadFile) else value
     finally:
         await form.close()
     return parts
 
 
-def _tensor(field: Field, value: bytes) -> RawTensor:
+def _tensor(field: Field, value: bytes | str) -> RawTensor:
     """Return one part as a tensor."""
     if field.is_file:
-        return RawTensor(field.tensor, field.dtype, (1, 1), pack_bytes([value]))
-    text = value[:_LONGEST_NUMBER].decode("ascii", "replace").strip()
+        return RawTensor(field.tensor, field.dtype, (1, 1), pack_bytes([_file(field, value)]))
+    given = value if isinstance(value, str) else value.decode("ascii", "replace")
+    text = given[:_LONGEST_NUMBER].strip()
     try:
         return RawTensor(field.tensor, field.dtype, (1, 1), struct.pack("<f", float(text)))
     except (ValueError, OverflowError):
         raise bad(f"the field {field.name!r} is {text!r}; send a number: {field.unit}") from None
+
+
+def _file(field: Field, value: bytes | str) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        WireError: it is text: a part without a file name, base64, a path or an address.
+    """
+    if isinstance(value, str):
+        found = text_for_file(value.encode("utf-8", "replace")) or f"a text of {len(value)} characters"
+        raise bad(
+            f"the field {field.name!r}: got {found} in a part without a file name, expected a file, "
+            f"try curl -F {field.name}=@FILE"
+        )
+    if found := text_for_file(value):
+        raise bad(f"the field {field.name!r}: got {found}, expected the bytes of a file, try the file as it is")
+    return value
 
 
 def _example(form: Form) -> str:

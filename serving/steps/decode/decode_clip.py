@@ -12,6 +12,7 @@ import numpy as np
 from crosswire.contract import ContractError, PipelineDescription
 from crosswire.contract.wire_names import CLIP, CLIP_FACTS, FRAMES, WAVEFORM
 from crosswire.serving.config.limits import MediaLimits, WorkerLimits
+from crosswire.serving.steps.decode.sample_errors import named_sample
 from crosswire.serving.steps.media.clip_header import Facts
 from crosswire.serving.steps.media.clips import SILENCE, Clip, ClipShape, read_clip
 from crosswire.serving.steps.media.images import ImageError
@@ -39,8 +40,9 @@ def decode_clips(shape: dict[str, Any], optional: list[str], *clips: bytes) -> t
     waveform = np.zeros((len(clips), wanted.samples), np.float32)
     present, facts = [], []
     for index, data in enumerate(clips):
-        clip = read_clip(data, wanted, MediaLimits.chosen().clips)
-        there = modalities(clip, optional)
+        with named_sample(index, len(clips)):
+            clip = read_clip(data, wanted, MediaLimits.chosen().clips)
+            there = modalities(clip, optional)
         if FRAMES in there:
             frames[index] = clip.frames
         if WAVEFORM in there:

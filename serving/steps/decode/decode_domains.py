@@ -12,6 +12,7 @@ from PIL import Image
 from crosswire.contract import PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH_UNITS, IMAGE_SUFFIX
 from crosswire.serving.config.limits import ImageLimits, MediaLimits
+from crosswire.serving.steps.decode.sample_errors import named_sample
 from crosswire.serving.steps.media.images import COLOUR_FORMATS, ImageError, colour_pixels, open_image
 from crosswire.serving.steps.media.registered import check_registered, check_units, metres_of, open_depth
 from crosswire.serving.steps.runtime.graph_choice import PRESENT
@@ -35,10 +36,11 @@ def decode_some(wanted: list[int], specs: list[dict[str, Any]], units: list[floa
         ImageError: an image is damaged, too large or of another kind, or those of a sample cannot be registered.
     """
     count, limits = len(units), MediaLimits.chosen().images
-    samples = [
-        _sample([images[place * count + index] for place in range(len(specs))], specs, unit, limits, wanted)
-        for index, unit in enumerate(units)
-    ]
+    samples = []
+    for index, unit in enumerate(units):
+        of_sample = [images[place * count + index] for place in range(len(specs))]
+        with named_sample(index, count):
+            samples.append(_sample(of_sample, specs, unit, limits, wanted))
     found: list[Any] = []
     for domain in zip(*samples, strict=True):
         arrays, sizes = zip(*domain, strict=True)

@@ -18,8 +18,8 @@ from crosswire.serving.gateway.admission import Admission
 from crosswire.serving.gateway.errors import WireError, error_response
 from crosswire.serving.gateway.http.bodies import read_body
 from crosswire.serving.gateway.http.infer_response import infer_response
-from crosswire.serving.gateway.http.tensors import DTYPES, from_list, to_list
 from crosswire.serving.gateway.plain import to_plain
+from crosswire.serving.gateway.tensors.elements import DTYPES, from_list, to_list
 from crosswire.serving.wire import RawTensor, pack_bytes, unpack_bytes
 
 

@@ -15,8 +15,8 @@ from tritonclient.grpc.service_pb2 import ModelInferRequest, ServerReadyResponse
 
 from crosswire.serving.gateway.errors import WireError
 from crosswire.serving.gateway.grpc.message_size import decoded_size
-from crosswire.serving.gateway.http.tensors import from_binary
 from crosswire.serving.gateway.step_statistics import step_times
+from crosswire.serving.gateway.tensors.elements import from_binary
 from crosswire.serving.processes.embedded import EmbeddedServer
 from tests.support.servers.real import (
     NETWORK,

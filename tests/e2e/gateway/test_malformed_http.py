@@ -93,7 +93,7 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
     "sizes whose product overflows": (tiny(shape=[2**31] * 4), 400, "needs 21267647932558653966460912964485513216"),
     "another shape": (with_input(0, shape=[1, WIDTH, HEIGHT, 3]), 400, "it takes ['N', "),
     "no batch axis": (with_input(0, shape=[HEIGHT, WIDTH, 3]), 400, "it takes ['N', "),
-    "data missing": (tiny(data=None), 400, "has data of type NoneType"),
+    "data missing": (tiny(data=None), 400, "has no data; send 'data'"),
     "data is a number": (tiny(data=7), 400, "send a list"),
     "too few elements": (with_input(0, data=[1, 2, 3]), 400, "has data of shape [3]"),
     "ragged data": (tiny(shape=[3], data=[[1, 2], [3]]), 400, "ragged"),
@@ -109,7 +109,7 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
     "an unknown output": (json.dumps(infer_body(outputs=[{"name": "nope"}])).encode(), 400, "no output 'nope'"),
     "an output twice": (json.dumps(infer_body(outputs=[{"name": "labels"}] * 2)).encode(), 400, "asked for twice"),
     "a classification": (
-        json.dumps(infer_body(outputs=[{"name": "labels", "parameters": {"classification": 3}}])).encode(),
+        json.dumps(infer_body(outputs=[{"name": "labels", "parameters": {"classification": "3"}}])).encode(),
         400,
         "'classification'",
     ),
@@ -140,7 +140,7 @@ BINARIES: dict[str, tuple[tuple[bytes, Mapping[str, str]], str]] = {
     "a size of 2**63": (binary(sizes=(2**63, DEPTH_BYTES)), "binary_data_size"),
     "a size that is text": (binary(sizes=("9", DEPTH_BYTES)), "binary_data_size 9"),
     "a header length over the body": (binary(header="999999999"), "send the byte count"),
-    "a header length of zero": (binary(header="0"), "send the byte count"),
+    "a header length of zero": (binary(header="0"), "the inputs rgb, depth, expected one with one input"),
     "a negative header length": (binary(header="-5"), "send the byte count"),
     "a header length of text": (binary(header="ten"), "send the byte count"),
     "a header length of 40 digits": (binary(header="1" * 40), "send the byte count"),
@@ -176,8 +176,8 @@ def test_lying_lengths_in_a_binary_bytes_tensor_are_refused(data: bytes, server:
     assert_refused(answer, 400, "no BYTES tensor|elements")
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
-def test_a_compressed_body_is_refused(encoding: str, server: EmbeddedServer) -> None:
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip"])
+def test_a_body_in_another_encoding_is_refused(encoding: str, server: EmbeddedServer) -> None:
     body = gzip.compress(bytes(1 << 20))
     assert_refused(call(server, "POST", INFER, body, {"Content-Encoding": encoding}), 415, encoding)
 

@@ -85,7 +85,7 @@ def test_curl_writes_the_labels(server: EmbeddedServer, tmp_path: Path) -> None:
         ({"files": files(), "data": {"depth_units_per_metre": "many"}}, 400, "is 'many'; send a number"),
         ({"files": files(), "data": {"depth_units_per_metre": "1e99"}}, 400, "is '1e99'; send a number"),
         ({"files": files(), "data": {"depth_units_per_metre": "-2"}}, 400, "depth_units_per_metre is -2"),
-        ({"files": files(rgb=b"hello")}, 400, "rgb_image is no JPEG or PNG file"),
+        ({"files": files(rgb=b"hello")}, 400, ", rgb is no JPEG or PNG file"),
         ({"files": files(depth=png())}, 400, "send a 16-bit greyscale PNG"),
         ({"json": {"rgb": "a"}}, 415, "send multipart/form-data"),
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "no multipart form"),
