@@ -160,8 +160,6 @@ def stream(
     options = StreamOptions(Mode.of(mode), speed, window, queue, depth_units_per_metre)
     pairing = Pairing(longest_gap_s, offset, stamp_unit)
     sinks = _Sinks(deliver, _path(video), _path(report), at_end)
-    if sinks.video is not None:
-        check_video(sinks.video)
     access: dict[str, Any] = {"timeout": timeout, "api_key": api_key, "ca": ca}
     with server_at(url, repository) as place:
         with Predictor(place, **access) as once:
@@ -180,6 +178,11 @@ class _Sinks:
     video: Path | None
     report: Path | None
     at_end: Callable[[StreamOutcome], None] | None
+
+    def __post_init__(self) -> None:
+        """Raise `InputError` if the video cannot be written."""
+        if self.video is not None:
+            check_video(self.video)
 
 
 def _played(
