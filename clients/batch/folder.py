@@ -11,7 +11,7 @@ from typing import IO
 from crosswire.clients.balance import Retries
 from crosswire.clients.batch.run import WINDOW, BatchOptions, BatchOutcome, run_batch
 from crosswire.clients.batch.waiting import Waiting
-from crosswire.clients.inputs.recordings import LONGEST_GAP_S
+from crosswire.clients.inputs.recordings import AUTO, LONGEST_GAP_S, Pairing
 from crosswire.clients.own_server import REPOSITORY, server_at
 from crosswire.clients.sync_client import TIMEOUT_S, Predictor
 
@@ -28,6 +28,8 @@ def predict_folder(
     depth_units_per_metre: float | None = None,
     window: int = WINDOW,
     longest_gap_s: float = LONGEST_GAP_S,
+    offset: float | str = 0.0,
+    stamp_unit: str = AUTO,
     again: bool = False,
     progress: IO[str] | None = None,
     timeout: float = TIMEOUT_S,
@@ -48,7 +50,7 @@ def predict_folder(
 
     Args:
         source: folder with one folder per input (`rgb/` and `depth/`, equal stems), a recording in TUM's layout, a
-            folder of clips, or a list file; see `crosswire.clients.batch.items`.
+            folder of clips, all of them also in sub-folders, or a list file; see `crosswire.clients.batch.items`.
         folder: where to write `<kind>/STEM.png` per image, `results.jsonl` and `failures.jsonl`; made if needed.
         url: one address or several, see `Predictor`; None starts a server for this call.
         pipeline: whom to ask, or None for the only one of the server.
@@ -56,6 +58,8 @@ def predict_folder(
         depth_units_per_metre: what one metre counts in depth images; None means what the layout says, else 1000.
         window: most requests in flight.
         longest_gap_s: how far the time stamps of a recording's pair may lie apart, seconds.
+        offset: of a recording: seconds that are added to the stamps of depth, or `"auto"` for those that pair best.
+        stamp_unit: what stamps count: `"s"`, `"ms"`, `"us"`, `"ns"`, or `"auto"` for what they look like.
         again: whether every item that failed is asked about again, even if its files are what they were.
         progress: where progress is shown, for example `sys.stderr`; None shows none.
         timeout: seconds that one item may take, all attempts together.
@@ -68,7 +72,8 @@ def predict_folder(
         OutputError: the folder cannot be written to.
         ServerError: the server cannot be asked, or nobody answers any more; what was done stays done.
     """
-    options = BatchOptions(overlay, depth_units_per_metre, window, longest_gap_s, again)
+    pairing = Pairing(longest_gap_s, offset, stamp_unit)
+    options = BatchOptions(overlay, depth_units_per_metre, window, pairing, again)
     with server_at(url, repository) as place:
         with Predictor(place, timeout=timeout, api_key=api_key, ca=ca) as once:  # who never answered is not waited for
             found = once.named_pipeline(pipeline)

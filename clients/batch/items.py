@@ -7,25 +7,32 @@ Folder layouts, where DOMAIN is the name of a pipeline's input without its endin
     SRC/rgb.txt, depth.txt  a recording in TUM's layout, see `crosswire.clients.inputs.recordings`; the time stamps of
                             colour are the names
 
+All of these may lie in sub-folders, `SRC/PLACE/DOMAIN/STEM.png` or `SRC/DOMAIN/PLACE/STEM.png`: the item is then
+PLACE/STEM, and so are its results. What systems and archives leave beside files is passed over, see
+`crosswire.clients.inputs.folders`; so are files of other formats, which are told of.
+
 An input that the pipeline can do without is left out of the whole batch where its folder is missing; where the folder
 is there, an item without its file in it is a mistake and is listed as a failure. Colour images of a recording without
 depth close enough in time are no mistake; they are counted and left out.
 
 A list file has one item per line: the files in the order of the pipeline's inputs with tabs (or, without any tab,
-spaces) between them, relative to the list file's folder. Empty lines and lines that begin with `#` are skipped.
+spaces) between them, relative to the list file's folder; see `crosswire.clients.inputs.lists`. Items are named after
+the first file, those whose names are equal with its folders before it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from crosswire.clients.errors import InputError
+from crosswire.clients.inputs.folders import composed, is_unfinished, walk_files
 from crosswire.clients.inputs.images import IMAGE_ENDINGS
-from crosswire.clients.inputs.recordings import LONGEST_GAP_S, UNITS_PER_METRE, is_recording, read_recording
+from crosswire.clients.inputs.lists import ListedFiles, read_lines, split_line
+from crosswire.clients.inputs.recordings import UNITS_PER_METRE, Pairing, is_recording, read_recording
 from crosswire.contract import PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import CLIP, DEPTH_IMAGE, IMAGE_SUFFIX, RGB_IMAGE
 
@@ -62,39 +69,51 @@ class Found:
         items: sorted by stem, those of a recording by time.
         unmatched: colour images of a recording that have no depth image close enough in time.
         units_per_metre: what one metre counts in its depth files, or None if the layout does not say.
+        recordings: how many recordings it holds.
+        notes: what the user is to know of: units that were recognised, files that were passed over.
     """
 
     items: tuple[Item, ...]
     unmatched: int = 0
     units_per_metre: float | None = None
+    recordings: int = 0
+    notes: tuple[str, ...] = ()
 
 
-def find_items(source: Path, pipeline: PipelineDescription, longest_gap_s: float = LONGEST_GAP_S) -> Found:
+def find_items(source: Path, pipeline: PipelineDescription, pairing: Pairing | None = None) -> Found:
     """Return the items of a folder or of a list file.
 
     Args:
         source: a folder, or a list file.
         pipeline: whom the items are for.
-        longest_gap_s: how far the time stamps of a recording's pair may lie apart.
+        pairing: how images of a recording become pairs; None for the usual way.
 
     Raises:
-        InputError: the source is neither, holds nothing for this pipeline, or the pipeline takes no files.
+        InputError: the source is neither, holds nothing for this pipeline, or the pipeline takes no files; or an offset
+            is asked for where no time stamps are.
     """
     inputs = tuple(tensor for tensor in pipeline.inputs if tensor.dtype == "BYTES")
+    pairing = pairing or Pairing()
     if not inputs:
         raise InputError(f"pipeline {pipeline.name!r} takes no files; name one that does: crosswire list")
     if is_recording(source):
-        return _recorded(source, pipeline.name, inputs, longest_gap_s)
+        _check_takes_pairs(source, pipeline.name, inputs)
+        return _recorded(source, [PurePosixPath()], pairing)
     if source.is_dir():
-        items = _clips(source, inputs[0]) if inputs[0].name == CLIP else _folders(source, inputs)
-        wanted = f"folders {' and '.join(domain(one) for one in inputs)}" if inputs[0].name != CLIP else "clips"
+        wanted = "clips" if inputs[0].name == CLIP else f"folders {' and '.join(domain(one) for one in inputs)}"
+        found = _in_folder(source, inputs, pairing)
     elif source.is_file():
-        items, wanted = _listed(source, inputs), "lines that name files"
+        found, wanted = Found(tuple(_listed(source, inputs))), "lines that name files"
     else:
         raise InputError(f"{source} is neither a folder nor a list file; check the path")
-    if not items:
+    if not found.items:
         raise InputError(f"{source} holds nothing for pipeline {pipeline.name!r}; it needs {wanted}")
-    return Found(tuple(sorted(items, key=lambda item: item.stem)))
+    if pairing.shifts and not found.recordings:
+        raise InputError(
+            f"{source} is no recording with time stamps (rgb.txt and depth.txt), an offset changes nothing; "
+            "leave --offset out"
+        )
+    return found
 
 
 def domain(tensor: TensorSpec) -> str:
@@ -102,15 +121,9 @@ def domain(tensor: TensorSpec) -> str:
     return tensor.name.removesuffix(IMAGE_SUFFIX)
 
 
-def stem_of(path: Path, name: str) -> str:
+def stem_of(path: PurePosixPath, name: str) -> str:
     """Return a file's stem, without the domain's name at its end: `room_0` for `room_0.rgb.jpg`."""
     return path.stem.removesuffix(f".{name}")
-
-
-def _files(folder: Path, endings: Sequence[str]) -> list[Path]:
-    """Return the files with some endings, but no hidden ones: some systems put one beside every image."""
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [path for path in found if path.suffix.lower() in endings and not path.name.startswith(".")]
 
 
 def _size_and_time(path: Path) -> list[int]:
@@ -122,66 +135,193 @@ def _size_and_time(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _recorded(source: Path, pipeline: str, inputs: Sequence[TensorSpec], longest_gap_s: float) -> Found:
-    """Return an item per pair of a recording."""
-    needed = {tensor.name for tensor in inputs if not tensor.optional}
-    if not needed <= set(_PAIR) <= {tensor.name for tensor in inputs}:
+def _check_takes_pairs(source: Path, pipeline: str, inputs: Sequence[TensorSpec]) -> None:
+    """Raise `InputError` unless a pipeline takes what a recording holds."""
+    if not _takes_pairs(inputs):
         raise InputError(
             f"{source} is a recording of colour and depth, pipeline {pipeline!r} takes "
             f"{', '.join(domain(one) for one in inputs)}; name one that takes rgb and depth: crosswire list"
         )
-    pairs, unmatched = read_recording(source, longest_gap_s)
-    items = [Item(rgb.text, {RGB_IMAGE: rgb.path, DEPTH_IMAGE: depth.path}, time_s=rgb.time_s) for rgb, depth in pairs]
-    return Found(tuple(_unique(items)), unmatched, UNITS_PER_METRE)
 
 
-def _clips(source: Path, tensor: TensorSpec) -> list[Item]:
-    found = _files(source, _CLIPS)
-    return _unique([Item(path.stem, {tensor.name: path}) for path in found])
+def _takes_pairs(inputs: Sequence[TensorSpec]) -> bool:
+    needed = {tensor.name for tensor in inputs if not tensor.optional}
+    return needed <= set(_PAIR) <= {tensor.name for tensor in inputs}
 
 
-def _folders(source: Path, inputs: Sequence[TensorSpec]) -> list[Item]:
-    """Return an item per stem that is in any of the folders."""
-    inputs = [tensor for tensor in inputs if not tensor.optional or (source / domain(tensor)).is_dir()]
-    files: dict[str, dict[str, Path]] = {}
-    double: dict[str, str] = {}
-    for tensor in inputs:
-        folder = source / domain(tensor)
-        for path in _files(folder, IMAGE_ENDINGS):
-            stem = stem_of(path, domain(tensor))
-            if tensor.name in files.setdefault(stem, {}):
-                double[stem] = f"{folder} holds several files named {stem}; keep one of them"
-            files[stem][tensor.name] = path
-    return [Item(stem, found, double.get(stem) or _lacking(stem, found, inputs)) for stem, found in files.items()]
+def _recorded(source: Path, places: Sequence[PurePosixPath], pairing: Pairing) -> Found:
+    """Return an item per pair of the recordings in some places of a folder."""
+    items: list[Item] = []
+    notes: list[str] = []
+    unmatched = 0
+    for place in places:
+        found = read_recording(source / place, pairing)
+        unmatched += found.unmatched
+        notes += found.notes if len(places) == 1 else [f"{place}: {note}" for note in found.notes]
+        for rgb, depth in found.pairs:
+            stem = composed((place / rgb.text).as_posix())
+            items.append(Item(stem, {RGB_IMAGE: rgb.path, DEPTH_IMAGE: depth.path}, time_s=rgb.time_s))
+    return Found(tuple(_unique(items)), unmatched, UNITS_PER_METRE, len(places), tuple(notes))
 
 
-def _lacking(stem: str, found: Mapping[str, Path], inputs: Sequence[TensorSpec]) -> str:
+def _in_folder(source: Path, inputs: Sequence[TensorSpec], pairing: Pairing) -> Found:
+    """Return the items of a folder that is no recording itself."""
+    files = [PurePosixPath(path.as_posix()) for path in walk_files(source)]
+    if inputs[0].name == CLIP:
+        return _clips(source, files, inputs[0])
+    parents = dict.fromkeys(path.parent for path in files if path.suffix == ".txt")
+    recordings = [place for place in parents if place.parts and is_recording(source / place)]
+    if not recordings or not _takes_pairs(inputs):
+        return _folders(source, files, inputs)
+    other = next((path for path in files if not any(place in path.parents for place in recordings)), None)
+    if other is not None and _split(other, {domain(one) for one in inputs}) is not None:
+        raise InputError(f"{source} holds recordings ({recordings[0]}) and other images ({other}); name one of them")
+    return _recorded(source, recordings, pairing)
+
+
+def _clips(source: Path, files: Sequence[PurePosixPath], tensor: TensorSpec) -> Found:
+    """Return an item per clip."""
+    items, others = [], []
+    for path in files:
+        whole = PurePosixPath(path.with_suffix("")) if is_unfinished(path) else path
+        if whole.suffix.lower() not in _CLIPS:
+            others.append(path)
+            continue
+        stem = composed(whole.with_suffix("").as_posix())
+        items.append(Item(stem, {tensor.name: source / path}, "" if whole is path else _unfinished(path)))
+    return Found(tuple(_unique(_by_stem(items))), notes=_passed_over(others, _CLIPS))
+
+
+@dataclass
+class _Inputs:
+    """What the folders of inputs hold for one stem.
+
+    Attributes:
+        files: a file per input tensor, relative to the source.
+        problem: why they make no item, or an empty text.
+        others: files of the stem with other endings.
+    """
+
+    files: dict[str, PurePosixPath] = field(default_factory=dict)
+    problem: str = ""
+    others: list[PurePosixPath] = field(default_factory=list)
+
+
+def _folders(source: Path, files: Sequence[PurePosixPath], inputs: Sequence[TensorSpec]) -> Found:
+    """Return an item per stem that is in any of the inputs' folders."""
+    tensors = {domain(tensor): tensor for tensor in inputs}
+    stems: dict[str, _Inputs] = {}
+    others: dict[str, list[PurePosixPath]] = {}
+    seen = {name for name in tensors if (source / name).is_dir()}
+    for path in files:
+        split = _split(path, tensors)
+        if split is None:
+            continue
+        name, place = split
+        seen.add(name)
+        whole = PurePosixPath(path.with_suffix("")) if is_unfinished(path) else path
+        stem = composed((place / stem_of(whole, name)).as_posix())
+        if whole.suffix.lower() not in IMAGE_ENDINGS:
+            others.setdefault(stem, []).append(path)
+            continue
+        found = stems.setdefault(stem, _Inputs())
+        if whole is not path:
+            found.problem = _unfinished(path)
+        elif tensors[name].name in found.files:
+            found.problem = f"{source / path.parent} holds several files named {stem}; keep one of them"
+        found.files[tensors[name].name] = path
+    wanted = [tensor for tensor in inputs if not tensor.optional or domain(tensor) in seen]
+    for stem, found in stems.items():
+        found.problem = found.problem or _lacking(found.files, wanted, others.get(stem, ()))
+    _check_some_pair(source, stems, wanted)
+    items = [
+        Item(stem, {name: source / path for name, path in found.files.items()}, found.problem)
+        for stem, found in stems.items()
+    ]
+    return Found(
+        tuple(_by_stem(items)), notes=_passed_over([path for one in others.values() for path in one], IMAGE_ENDINGS)
+    )
+
+
+def _split(path: PurePosixPath, names: Container[str]) -> tuple[str, PurePosixPath] | None:
+    """Return the input's name among a file's folders, and the other folders; None where there is none."""
+    for place, part in enumerate(path.parts[:-1]):
+        if part.lower() in names:
+            return part.lower(), PurePosixPath(*path.parts[:place], *path.parts[place + 1 : -1])
+    return None
+
+
+def _by_stem(items: Sequence[Item]) -> list[Item]:
+    return sorted(items, key=lambda item: item.stem)
+
+
+def _unfinished(path: PurePosixPath) -> str:
+    return f"{path} is an unfinished download; finish it, or remove it"
+
+
+def _passed_over(paths: Sequence[PurePosixPath], endings: Sequence[str]) -> tuple[str, ...]:
+    """Say which files were passed over, or nothing."""
+    if not paths:
+        return ()
+    some = ", ".join(map(str, paths[:3])) + (", ..." if len(paths) > 3 else "")
+    return (f"passed over {len(paths)} with other endings than {', '.join(endings)}: {some}",)
+
+
+def _lacking(files: Mapping[str, PurePosixPath], inputs: Sequence[TensorSpec], others: Sequence[PurePosixPath]) -> str:
     """Say which input an item lacks."""
     for tensor in inputs:
-        if tensor.name not in found:
+        if tensor.name not in files:
             endings = (".png",) if tensor.name == DEPTH_IMAGE else IMAGE_ENDINGS
-            return f"no file {domain(tensor)}/{stem} with the ending {', '.join(endings)}; add it"
+            (name, path), *_ = files.items()
+            here = name.removesuffix(IMAGE_SUFFIX)
+            parts = [domain(tensor) if part.lower() == here else part for part in path.parts[:-1]]
+            place = PurePosixPath(*parts, stem_of(path, here))
+            instead = f" ({others[0]} is none)" if others else ""
+            return f"no file {place} with the ending {', '.join(endings)}{instead}; add it"
     return ""
 
 
+def _check_some_pair(source: Path, stems: Mapping[str, _Inputs], inputs: Sequence[TensorSpec]) -> None:
+    """Raise `InputError` where every folder holds files and no two belong together: one mistake, told once."""
+    there = {name for found in stems.values() for name in found.files}
+    alone = all(found.problem.startswith("no file") for found in stems.values())
+    if len(inputs) > 1 and there >= {tensor.name for tensor in inputs} and alone:
+        folders = " and ".join(f"{domain(one)}/" for one in inputs)
+        raise InputError(
+            f"{source} holds no pair of images with equal names in {folders}; "
+            "rename the files, write a list of pairs, or rgb.txt and depth.txt if the names are time stamps"
+        )
+
+
 def _listed(source: Path, inputs: Sequence[TensorSpec]) -> list[Item]:
-    try:
-        lines = source.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{source} cannot be read as a list of files ({error}); write it as UTF-8 text") from error
-    items = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        words = [word.strip() for word in line.split("\t")] if "\t" in line else line.split()
+    """Return an item per line of a list file."""
+    files = ListedFiles(source.parent)
+    items, places = [], []
+    for number, line in read_lines(source):
+        words = split_line(line, len(inputs))
         if len(words) != len(inputs):
             raise InputError(
                 f"{source}:{number} names {len(words)} files; each line needs {len(inputs)}: "
                 f"{', '.join(domain(one) for one in inputs)}, with tabs between them"
             )
-        files = {tensor.name: source.parent / word for tensor, word in zip(inputs, words, strict=True)}
-        items.append(Item(stem_of(Path(words[0]), domain(inputs[0])), files))
-    return _unique(items)
+        found = {tensor.name: files.find(word) for tensor, word in zip(inputs, words, strict=True)}
+        name = domain(inputs[0])
+        written = PurePosixPath(words[0].replace("\\", "/"))
+        items.append(Item(composed(stem_of(written, name)), found))
+        places.append(_folders_of(written, name))
+    equal = Counter(item.stem for item in items)
+    named = [
+        replace(item, stem=composed((place / item.stem).as_posix())) if equal[item.stem] > 1 else item
+        for item, place in zip(items, places, strict=True)
+    ]
+    return _by_stem(_unique(named))
+
+
+def _folders_of(path: PurePosixPath, name: str) -> PurePosixPath:
+    """Return the folders of a file as a place below another folder, without that of its input."""
+    parts = [part for part in path.parts[:-1] if part not in ("/", "..") and not part.endswith(":")]
+    index = next((index for index, part in enumerate(parts) if part.lower() == name), len(parts))
+    return PurePosixPath(*parts[:index], *parts[index + 1 :])
 
 
 def _unique(items: Sequence[Item]) -> list[Item]:

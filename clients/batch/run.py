@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,7 +27,7 @@ from crosswire.clients.errors import (
 )
 from crosswire.clients.files import prepare_folder, write_json_lines
 from crosswire.clients.inputs.depth import check_units
-from crosswire.clients.inputs.recordings import LONGEST_GAP_S
+from crosswire.clients.inputs.recordings import Pairing
 from crosswire.clients.sync_client import Predictor
 from crosswire.contract import PipelineDescription
 from crosswire.contract.atomic_write import sweep
@@ -45,14 +45,14 @@ class BatchOptions:
         overlay: whether overlays are written too.
         units: what one metre counts in depth images, or None for what the layout says, else the server's default.
         window: most requests in flight.
-        longest_gap_s: how far the time stamps of a recording's pair may lie apart.
+        pairing: how images of a recording become pairs.
         again: whether every item that failed is asked about again, even if its files are what they were.
     """
 
     overlay: bool = False
     units: float | None = None
     window: int = WINDOW
-    longest_gap_s: float = LONGEST_GAP_S
+    pairing: Pairing = field(default_factory=Pairing)
     again: bool = False
 
     def __post_init__(self) -> None:
@@ -78,6 +78,7 @@ class BatchOutcome:
         seconds: how long this run took.
         warnings: how many results warn of what, by the name of the warning.
         unmatched: colour images of a recording without a depth image; they were left out.
+        notes: what was recognised about the source, or passed over in it.
     """
 
     folder: Path
@@ -87,6 +88,7 @@ class BatchOutcome:
     seconds: float
     warnings: Mapping[str, int]
     unmatched: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def results(self) -> Path:
@@ -107,12 +109,13 @@ class BatchOutcome:
         if self.failed:
             how = "repair the files and give the same command again, or the same files with --again"
             failed = f"; {self.failed} failed, see {self.failures}: {how}"
-        warned = [
+        told = [f"\n{note}" for note in self.notes]
+        told += [
             f"\nwarning in {count} of {self.done} results: {name}, see {self.results}"
             for name, count in sorted(self.warnings.items())
         ]
         alone = f"; {self.unmatched} colour images had no depth close enough in time" if self.unmatched else ""
-        return f"{self.done} answered{earlier}{failed}{rate}{alone}{''.join(warned)}"
+        return f"{self.done} answered{earlier}{failed}{rate}{alone}{''.join(told)}"
 
 
 def run_batch(
@@ -143,20 +146,25 @@ def run_batch(
         OutputError: the folder cannot be written to.
         ServerUnreachable: nobody answers any more; what was done stays done.
     """
-    found = find_items(source, pipeline, options.longest_gap_s)
+    found = find_items(source, pipeline, options.pairing)
     items, units = found.items, found.units_per_metre if options.units is None else options.units
     outputs = wanted_outputs(pipeline, options.overlay)
-    places = [prepare_folder(folder)]
-    places += [prepare_folder(folder / name.removesuffix(PNG_SUFFIX)) for name in outputs if name.endswith(PNG_SUFFIX)]
+    kinds = [prepare_folder(folder / name.removesuffix(PNG_SUFFIX)) for name in outputs if name.endswith(PNG_SUFFIX)]
     identity = {
         "source": str(source.resolve()),
         "pipeline": pipeline.name,
         "outputs": list(outputs),
         DEPTH_UNITS: units,
+        **({"offset": options.pairing.offset} if options.pairing.shifts else {}),
     }
+    if stream is not None and found.notes:
+        print(*found.notes, sep="\n", file=stream, flush=True)
     began = time.perf_counter()
-    with ProgressLog(folder, identity) as log:
-        for place in places:
+    with ProgressLog(prepare_folder(folder), identity) as log:
+        for place in (
+            folder,
+            *(kind / below for kind in kinds for below in {Path(item.stem).parent for item in items}),
+        ):
             sweep(place)
         before = sum(item.stem in log.done for item in items)
         kept = {item.stem for item in items if not options.again and _fails_again(item, log)} | set(log.done)
@@ -174,7 +182,8 @@ def run_batch(
             failed = [log.failed[item.stem] for item in items if item.stem in log.failed]
             write_json_lines(folder / FAILURES, failed)
         seconds = time.perf_counter() - began
-        return BatchOutcome(folder, len(done), before, len(failed), seconds, Counter(_warned(done)), found.unmatched)
+        warned = Counter(_warned(done))
+        return BatchOutcome(folder, len(done), before, len(failed), seconds, warned, found.unmatched, found.notes)
 
 
 def _fails_again(item: Item, log: ProgressLog) -> bool:

@@ -138,7 +138,9 @@ def _encoded(files: Mapping[str, Path]) -> dict[str, bytes]:
     for name, path in files.items():
         what = name.removesuffix(IMAGE_SUFFIX)
         if what == name:
-            sent[name] = read_source(path, name)[0]
+            sent[name], label = read_source(path, name)
+            if not sent[name]:
+                raise InputError(f"{label} is empty; send the whole file")
             continue
         images[what] = depth_image(path).image if what == DEPTH else colour_image(path)
         sent[name] = images[what].data

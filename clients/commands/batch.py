@@ -10,7 +10,7 @@ from typing import Any
 from crosswire.clients.batch.folder import predict_folder
 from crosswire.clients.batch.run import WINDOW
 from crosswire.clients.commands.connection import add_server_options, add_timeout_option, call_options
-from crosswire.clients.commands.recorded import add_recording_options
+from crosswire.clients.commands.recorded import add_recording_options, recording_arguments
 
 
 def add_to(commands: Any) -> None:
@@ -54,11 +54,10 @@ def run(options: argparse.Namespace) -> int:
         options.url,
         pipeline=options.pipeline,
         overlay=options.overlay,
-        depth_units_per_metre=options.depth_units_per_metre,
         window=options.window,
-        longest_gap_s=options.longest_gap / 1e3,
         again=options.again,
         progress=sys.stderr,
+        **recording_arguments(options),
         **call_options(options),
     )
     print(outcome.as_text())

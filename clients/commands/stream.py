@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.clients.commands.connection import add_server_options, add_timeout_option, call_options
-from crosswire.clients.commands.recorded import add_recording_options
+from crosswire.clients.commands.recorded import add_recording_options, recording_arguments
 from crosswire.clients.streaming.play import StreamOutcome, stream
 from crosswire.clients.streaming.run import Mode
 
@@ -57,9 +57,8 @@ def run(options: argparse.Namespace) -> int:
         speed=options.speed,
         window=options.window,
         queue=options.queue,
-        depth_units_per_metre=options.depth_units_per_metre,
-        longest_gap_s=options.longest_gap / 1e3,
         at_end=_tell,
+        **recording_arguments(options),
         **call_options(options),
     )
     return 1 if outcome.failed else 0

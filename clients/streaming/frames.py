@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crosswire.clients.batch.items import find_items
 from crosswire.clients.errors import InputError
-from crosswire.clients.inputs.recordings import LONGEST_GAP_S
+from crosswire.clients.inputs.recordings import Pairing
 from crosswire.contract import PipelineDescription
 from crosswire.contract.wire_names import DEPTH_IMAGE, RGB_IMAGE
 
@@ -43,11 +43,13 @@ class Recording:
         frames: in the order of time.
         unmatched: images without a partner: of the same name, or close enough in time to a colour image.
         units_per_metre: what one metre counts in its depth files, or None if the layout does not say.
+        notes: what the user is to know of it.
     """
 
     frames: tuple[Frame, ...]
     unmatched: int
     units_per_metre: float | None
+    notes: tuple[str, ...] = ()
 
     @property
     def rate(self) -> float:
@@ -57,18 +59,20 @@ class Recording:
         return 1 / middle if middle > 0 else FOLDER_RATE
 
 
-def read_sequence(folder: Path, pipeline: PipelineDescription, longest_gap_s: float = LONGEST_GAP_S) -> Recording:
+def read_sequence(folder: Path, pipeline: PipelineDescription, pairing: Pairing | None = None) -> Recording:
     """Find the frames of a folder.
 
     Args:
         folder: in TUM's layout, or with `rgb/` and `depth/`, see `crosswire.clients.batch.items`.
         pipeline: whom the frames are for.
-        longest_gap_s: how far the time stamps of a pair may lie apart.
+        pairing: how images of a recording become pairs; None for the usual way.
 
     Raises:
-        InputError: it is neither, or there is no pair.
+        InputError: it is neither, holds several recordings, or there is no pair.
     """
-    found = find_items(folder, pipeline, longest_gap_s)
+    found = find_items(folder, pipeline, pairing)
+    if found.recordings > 1:
+        raise InputError(f"{folder} holds {found.recordings} recordings; name one of them, or label all with `batch`")
     whole = [item for item in found.items if not item.problem and set(_PAIR) <= set(item.files)]
     if not whole:
         raise InputError(
@@ -80,4 +84,4 @@ def read_sequence(folder: Path, pipeline: PipelineDescription, longest_gap_s: fl
         Frame(index, item.stem, time - times[0], *(item.files[name] for name in _PAIR))
         for index, (item, time) in enumerate(zip(whole, times, strict=True))
     ]
-    return Recording(tuple(frames), found.unmatched + len(found.items) - len(whole), found.units_per_metre)
+    return Recording(tuple(frames), found.unmatched + len(found.items) - len(whole), found.units_per_metre, found.notes)

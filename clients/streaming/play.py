@@ -14,7 +14,7 @@ from typing import Any
 
 from crosswire.clients.async_client import AsyncPredictor
 from crosswire.clients.files import prepare_folder, write_json_lines
-from crosswire.clients.inputs.recordings import LONGEST_GAP_S
+from crosswire.clients.inputs.recordings import AUTO, LONGEST_GAP_S, Pairing
 from crosswire.clients.own_server import REPOSITORY, server_at
 from crosswire.clients.streaming.frames import Frame, Recording, read_sequence
 from crosswire.clients.streaming.run import Deliver, FrameOutcome, Mode, StreamOptions, run_stream
@@ -33,11 +33,13 @@ class StreamOutcome:
         mode: what happened to frames that came too fast.
         frames: those that came, in the order of time.
         unmatched: images of the recording without a partner; they were left out.
+        notes: what was recognised about the recording, for the user to know.
     """
 
     mode: Mode
     frames: tuple[FrameOutcome, ...]
     unmatched: int
+    notes: tuple[str, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -61,6 +63,7 @@ class StreamOutcome:
             "dropped": sum(one.dropped for one in self.frames),
             "failed": self.failed,
             "unmatched": self.unmatched,
+            "notes": list(self.notes),
             "warnings": self.warnings,
             "per_second": round(len(times) / seconds, 2) if seconds else 0.0,
             "latency_ms": _latencies(times) if times else None,
@@ -80,6 +83,7 @@ class StreamOutcome:
                 f"latency: median {times['median']:.0f} ms{p95}, longest {times['max']:.0f} ms; "
                 f"{figures['per_second']:.1f} frames a second"
             )
+        lines += self.notes
         first = {text.partition(":")[0]: text for one in reversed(self.frames) for text in one.warnings}
         for name, count in self.warnings.items():
             lines.append(f"warning in {count} of {figures['answered']} results: {first[name]}")
@@ -109,6 +113,8 @@ def stream(
     queue: int = 8,
     depth_units_per_metre: float | None = None,
     longest_gap_s: float = LONGEST_GAP_S,
+    offset: float | str = 0.0,
+    stamp_unit: str = AUTO,
     at_end: Callable[[StreamOutcome], None] | None = None,
     timeout: float = TIMEOUT_S,
     api_key: str | None = None,
@@ -138,6 +144,8 @@ def stream(
         queue: most frames that wait.
         depth_units_per_metre: what one metre counts in depth images; None means what the layout says, else 1000.
         longest_gap_s: how far the time stamps of a pair may lie apart, seconds.
+        offset: seconds that are added to the stamps of depth, or `"auto"` for those that pair best.
+        stamp_unit: what stamps count: `"s"`, `"ms"`, `"us"`, `"ns"`, or `"auto"` for what they look like.
         at_end: is told what became of the frames so far when the stream ends, before time, too.
         timeout: seconds that one frame may take, all attempts together.
         api_key: see `Predictor`.
@@ -150,14 +158,13 @@ def stream(
         ServerError: the server cannot be asked, or nobody answers any more.
     """
     options = StreamOptions(Mode.of(mode), speed, window, queue, depth_units_per_metre)
+    pairing = Pairing(longest_gap_s, offset, stamp_unit)
     sinks = _Sinks(deliver, _path(video), _path(report), at_end)
-    if sinks.video is not None:
-        check_video(sinks.video)
     access: dict[str, Any] = {"timeout": timeout, "api_key": api_key, "ca": ca}
     with server_at(url, repository) as place:
         with Predictor(place, **access) as once:
             description = once.named_pipeline(pipeline)
-        recording = read_sequence(Path(source), description, longest_gap_s)
+        recording = read_sequence(Path(source), description, pairing)
         if options.units is None:
             options = replace(options, units=recording.units_per_metre)
         return _played(recording, place, description.name, options, sinks, access)
@@ -171,6 +178,11 @@ class _Sinks:
     video: Path | None
     report: Path | None
     at_end: Callable[[StreamOutcome], None] | None
+
+    def __post_init__(self) -> None:
+        """Raise `InputError` if the video cannot be written."""
+        if self.video is not None:
+            check_video(self.video)
 
 
 def _played(
@@ -189,7 +201,7 @@ def _played(
             asyncio.run(_play(url, access, pipeline, frames, options, receivers))
         finally:
             came = tuple(one for one in frames if one.arrived or one.dropped)
-            outcome = StreamOutcome(options.mode, came, recording.unmatched)
+            outcome = StreamOutcome(options.mode, came, recording.unmatched, recording.notes)
             if sinks.at_end is not None:
                 sinks.at_end(outcome)
             if sinks.report is not None:

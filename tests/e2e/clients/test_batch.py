@@ -255,7 +255,7 @@ def test_a_recording_is_a_batch_too_with_its_own_unit(
     ("text", "complaint"),
     [
         ("a.png\n", "list.txt:1 names 1 files; each line needs 2: rgb, depth"),
-        ("a.png b.png\nx/a.png c.png\n", "2 items are named 'a'"),
+        ("a.png b.png\na.png c.png\n", "2 items are named 'a'"),
         ("# nothing\n", "holds nothing for pipeline 'p'"),
     ],
 )

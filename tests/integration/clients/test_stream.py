@@ -18,7 +18,7 @@ from PIL import Image
 
 from crosswire.clients import AsyncPredictor, InputError, OutputError, Segmentation
 from crosswire.clients.__main__ import main
-from crosswire.clients.inputs.recordings import associate
+from crosswire.clients.inputs.recordings import Pairing, associate
 from crosswire.clients.streaming.frames import read_sequence
 from crosswire.clients.streaming.run import Mode, StreamOptions
 from crosswire.clients.streaming.video import VideoWriter
@@ -76,9 +76,9 @@ def test_colour_and_depth_are_paired_by_time_within_20_ms(tmp_path: Path) -> Non
     assert recording.rate == pytest.approx(15, rel=0.01)
     for frame, delay in zip(recording.frames, delays, strict=True):
         assert float(frame.depth.stem) - float(frame.name) == pytest.approx(delay, abs=2e-6)
-    assert len(read_sequence(tmp_path, PAIR, 0.022).frames) == FRAMES + LONELY
+    assert len(read_sequence(tmp_path, PAIR, Pairing(0.022)).frames) == FRAMES + LONELY
     with pytest.raises(InputError, match=r"lie within 0\.001 ms; allow more with --longest-gap"):
-        read_sequence(tmp_path, PAIR, 1e-6)
+        read_sequence(tmp_path, PAIR, Pairing(1e-6))
     (tmp_path / "rgb.txt").write_text("1.0\n")
     with pytest.raises(InputError, match=r"rgb.txt:1 is '1.0'; write TIMESTAMP FILE"):
         read_sequence(tmp_path, PAIR)
