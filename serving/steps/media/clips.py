@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from crosswire.contract.wire_names import CLIP
+from crosswire.media.clips.mono import MonoResampler
+from crosswire.media.clips.shape import ClipShape
 from crosswire.serving.config.limits import ClipLimits
 from crosswire.serving.steps.media.clip_header import Facts, check_header
 from crosswire.serving.steps.media.containers import CONTAINERS, claimed_seconds, container_of
@@ -25,27 +26,6 @@ from crosswire.serving.steps.media.images import ImageError
 SILENCE = 2.0**-15
 #: Seconds that a time stamp may be off by rounding.
 _TICK = 1e-4
-
-
-@dataclass(frozen=True)
-class ClipShape:
-    """What a network sees of a clip.
-
-    Attributes:
-        frames: T.
-        height: rows of a frame; frames of the clip are stretched to them.
-        width: columns of a frame.
-        rate: frames per second; None takes the first T frames as they come.
-        samples: S.
-        sample_rate: samples per second.
-    """
-
-    frames: int
-    height: int
-    width: int
-    rate: float | None
-    samples: int
-    sample_rate: int
 
 
 class Clip(NamedTuple):
@@ -175,9 +155,7 @@ def _frame_pixels(frame: Any, shape: ClipShape) -> npt.NDArray[np.uint8]:
 
 def _waveform(container: Any, shape: ClipShape, facts: Facts, limits: ClipLimits) -> npt.NDArray[np.float32] | None:
     """Return the samples of the first audio stream, or None where it has none."""
-    import av
-
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=shape.sample_rate)
+    resampler = MonoResampler(shape.sample_rate)
     pieces: list[npt.NDArray[np.float32]] = []
     count = 0
     for frame in container.decode(audio=0):
@@ -185,25 +163,17 @@ def _waveform(container: Any, shape: ClipShape, facts: Facts, limits: ClipLimits
             raise ImageError(
                 f"{CLIP} has sound of {frame.sample_rate} samples a second; allowed are {limits.sample_rate}"
             )
-        new = [_samples(piece) for piece in resampler.resample(frame)]
-        pieces += new
-        count += sum(piece.size for piece in new)
+        pieces.append(resampler.resample(frame))
+        count += pieces[-1].size
         if count >= shape.samples:
             break
     else:
-        if pieces:
-            pieces += [_samples(piece) for piece in resampler.resample(None)]
-    if not pieces:
-        return None
+        pieces.append(resampler.flush())
     joined = np.concatenate(pieces)[: shape.samples]
+    if not joined.size:
+        return None
     if (lacking := shape.samples - joined.size) > shape.sample_rate // 10:
         facts.warnings.append(f"sound_shorter: {lacking / shape.sample_rate:.1f} s of silence follow the sound")
     waveform = np.zeros(shape.samples, np.float32)
     waveform[: joined.size] = joined
     return waveform
-
-
-def _samples(piece: Any) -> npt.NDArray[np.float32]:
-    """Return the samples of resampled sound, float32 [n]."""
-    samples: npt.NDArray[np.float32] = piece.to_ndarray().reshape(-1)
-    return samples

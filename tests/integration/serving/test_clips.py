@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crosswire.media.clips.shape import ClipShape
 from crosswire.serving.config.limits import ClipLimits
 from crosswire.serving.steps.decode.decode_clip import decode_clips, modalities
 from crosswire.serving.steps.decode.sandbox import MediaError
-from crosswire.serving.steps.media.clips import ClipShape, read_clip
+from crosswire.serving.steps.media.clips import read_clip
 from crosswire.serving.supervisor.probe_clip import probe_clip
 from crosswire.training.datasets.clips import read as training_clips
 from tests.support.small_clips import SAMPLE_RATE, brightness, clip

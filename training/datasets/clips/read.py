@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from crosswire.media.clips.mono import MonoResampler
 from crosswire.training.datasets.files.problems import DataError, Problem
 from crosswire.training.tasks.audio_video.config import ClipShape
 
@@ -46,7 +47,7 @@ def read_clip(source: Path | bytes, shape: ClipShape) -> Clip:
         with _opened(av, source) as container:
             frames = _frames(container, shape) if container.streams.video else None
         with _opened(av, source) as container:
-            waveform = _waveform(av, container, shape) if container.streams.audio else None
+            waveform = _waveform(container, shape) if container.streams.audio else None
     except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
         raise DataError(Problem(name, f"cannot be read as a clip ({error})", "replace it or take it out")) from error
     if frames is None and waveform is None:
@@ -94,23 +95,21 @@ def _picture(frame: Any, shape: ClipShape) -> NDArray[np.uint8]:
     return picture
 
 
-def _waveform(av: Any, container: Any, shape: ClipShape) -> NDArray[np.float32] | None:
+def _waveform(container: Any, shape: ClipShape) -> NDArray[np.float32] | None:
     """Return the samples of the first audio stream, or None where it has none."""
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=shape.sample_rate)
+    resampler = MonoResampler(shape.sample_rate)
     pieces: list[NDArray[np.float32]] = []
     count = 0
     for frame in container.decode(audio=0):
-        for piece in resampler.resample(frame):
-            pieces.append(piece.to_ndarray().reshape(-1))
-            count += pieces[-1].size
+        pieces.append(resampler.resample(frame))
+        count += pieces[-1].size
         if count >= shape.samples:
             break
     else:
-        if pieces:
-            pieces += [piece.to_ndarray().reshape(-1) for piece in resampler.resample(None)]
-    if not pieces:
+        pieces.append(resampler.flush())
+    joined = np.concatenate(pieces)[: shape.samples]
+    if not joined.size:
         return None
     waveform = np.zeros(shape.samples, np.float32)
-    joined = np.concatenate(pieces)[: shape.samples]
     waveform[: joined.size] = joined
     return waveform
