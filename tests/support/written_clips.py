@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
 import av
 import numpy as np
+from av.bitstream import BitStreamFilterContext
 from numpy.typing import NDArray
 
 from crosswire.media.clips.shape import ClipShape
@@ -136,3 +138,30 @@ def _encoded_sound(stream: Any, sound: Array, layout: str, rate: int, at: float)
             one.pts, one.time_base = round(at * rate) + start, Fraction(1, rate)
             packets += stream.encode(one)
     return [*packets, *stream.encode(None)]
+
+
+def turned(data: bytes, matrix: tuple[float, float, float, float]) -> bytes:
+    """Return an MP4 or QuickTime file whose track of pictures is shown by a matrix (a, b, c, d)."""
+    changed = bytearray(data)
+    place = changed.find(b"tkhd") + 4
+    place += 4 + (32 if changed[place] else 20) + 16
+    a, b, c, d = (round(one * 65536) for one in matrix)
+    changed[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    return bytes(changed)
+
+
+def remuxed(data: bytes, container: str, filters: str | None = None) -> bytes:
+    """Return a clip's first pictures and sound in another container, untouched or through a bit stream filter."""
+    file = io.BytesIO()
+    with av.open(io.BytesIO(data)) as read, av.open(file, "w", format=container) as out:
+        taken = [*read.streams.video[:1], *read.streams.audio[:1]]
+        to = {stream.index: out.add_stream_from_template(stream) for stream in taken}
+        bits = BitStreamFilterContext(filters, taken[0]) if filters else None
+        for packet in read.demux(taken):
+            index = packet.stream_index
+            last = packet.dts is None
+            parts = bits.filter(None if last else packet) if bits and index == taken[0].index else [packet][last:]
+            for part in parts:
+                part.stream = to[index]
+                out.mux(part)
+    return file.getvalue()

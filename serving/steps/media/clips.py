@@ -8,14 +8,15 @@ Everything that a header claims is held against the limits before the first fram
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from crosswire.contract.wire_names import CLIP
+from crosswire.media.clips.frames import read_frames
 from crosswire.media.clips.mono import MonoResampler
+from crosswire.media.clips.orientation import UPRIGHT, Orientation
 from crosswire.media.clips.shape import ClipShape
 from crosswire.serving.config.limits import ClipLimits
 from crosswire.serving.steps.media.clip_header import Facts, check_header
@@ -24,8 +25,6 @@ from crosswire.serving.steps.media.images import ImageError
 
 #: Quieter than one step of 16-bit sound: there is nothing in it.
 SILENCE = 2.0**-15
-#: Seconds that a time stamp may be off by rounding.
-_TICK = 1e-4
 
 
 class Clip(NamedTuple):
@@ -98,59 +97,42 @@ def _frames(container: Any, shape: ClipShape, facts: Facts, limits: ClipLimits) 
     """Return the frames of the first video stream, or None where it has none."""
     codec = container.streams.video[0].codec_context
     codec.thread_count, codec.options = 1, {"max_pixels": str(limits.pixels)}
-    picked: list[npt.NDArray[np.uint8]] = []
-    at: list[float] = []
-    last, past = None, 0.0
-    for time, frame in _timed(container, limits):
-        while last is not None and len(picked) < shape.frames and _due(len(picked), time, shape.rate):
-            picked.append(_frame_pixels(last, shape))
-            at.append(past)
-        last, past = frame, time
-        if shape.rate is None:
-            picked.append(_frame_pixels(frame, shape))
-            at.append(time)
-        if len(picked) >= shape.frames:
-            break
-    if last is None:
-        return None
-    if (lacking := shape.frames - len(picked)) > 0:
-        picked += [_frame_pixels(last, shape)] * lacking
-        if lacking > 1:
-            facts.warnings.append(f"clip_shorter: the last picture stands for {lacking - 1} that are not there")
-        at += [past] * lacking
-    elif facts.seconds and shape.rate and facts.seconds > shape.frames / shape.rate + 1:
-        seen = shape.frames / shape.rate
-        facts.warnings.append(f"clip_longer: the first {seen:g} s of {facts.seconds:.1f} s were looked at")
-    assert facts.pictures is not None
-    facts.pictures["at"] = [round(time, 3) for time in at[: shape.frames]]
-    return np.stack(picked[: shape.frames])
 
-
-def _due(count: int, time: float, rate: float | None) -> bool:
-    """Say whether frame number `count` is the one before the frame at `time` seconds."""
-    return rate is not None and time > count / rate + _TICK
-
-
-def _timed(container: Any, limits: ClipLimits) -> Iterator[tuple[float, Any]]:
-    """Yield frames with their seconds after the first one; those without a time stamp follow each other."""
-    first = None
-    for index, frame in enumerate(container.decode(video=0)):
+    def check(index: int, frame: Any) -> None:
         if index >= limits.decoded_frames:
             raise ImageError(f"{CLIP} has more than {limits.decoded_frames} frames in what is looked at; send fewer")
         if frame.width * frame.height > limits.pixels:
             raise ImageError(
                 f"{CLIP} has a frame of {frame.width} x {frame.height}; allowed are {limits.pixels} pixels"
             )
-        time = frame.time if frame.time is not None else index / float(frame.rate or 25)
-        first = time if first is None else first
-        yield time - first, frame
+
+    seen = read_frames(container, shape, check)
+    if seen is None:
+        return None
+    if seen.lacking:
+        facts.warnings.append(f"clip_shorter: the last picture stands for {seen.lacking} that are not there")
+    elif facts.seconds and shape.rate and facts.seconds > shape.frames / shape.rate + 1:
+        seconds = shape.frames / shape.rate
+        facts.warnings.append(f"clip_longer: the first {seconds:g} s of {facts.seconds:.1f} s were looked at")
+    assert facts.pictures is not None
+    facts.pictures["at"] = [round(time, 3) for time in seen.at]
+    _note_orientation(facts, seen.orientation)
+    return seen.pixels
 
 
-def _frame_pixels(frame: Any, shape: ClipShape) -> npt.NDArray[np.uint8]:
-    """Return a frame as uint8 [H, W, 3], stretched by averaging."""
-    small = frame.reformat(shape.width, shape.height, format="rgb24", interpolation="AREA", threads=1)
-    image: npt.NDArray[np.uint8] = small.to_ndarray()
-    return image
+def _note_orientation(facts: Facts, orientation: Orientation) -> None:
+    """Note how frames were turned, and their size as they are shown."""
+    if orientation == UPRIGHT:
+        return
+    assert facts.pictures is not None
+    if orientation.swaps_sides:
+        facts.pictures |= {"width": facts.pictures["height"], "height": facts.pictures["width"]}
+    facts.pictures |= {"rotated": orientation.degrees, "mirrored": orientation.mirrored}
+    if orientation.left_out:
+        facts.warnings.append(
+            f"rotation_rounded: the clip says a turn that is {orientation.left_out:+g} degrees more than a quarter "
+            f"turn; the frames were turned by {orientation.degrees} degrees"
+        )
 
 
 def _waveform(container: Any, shape: ClipShape, facts: Facts, limits: ClipLimits) -> npt.NDArray[np.float32] | None:

@@ -7,19 +7,17 @@ first. The sound is that of the first audio stream, from its own beginning, mixe
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crosswire.media.clips import shape as clip_shape
+from crosswire.media.clips.frames import read_frames
 from crosswire.media.clips.mono import MonoResampler
 from crosswire.training.datasets.files.problems import DataError, Problem
 from crosswire.training.tasks.audio_video.config import ClipShape
-
-#: Seconds that a time stamp may be off by rounding.
-TICK = 1e-4
 
 
 class Clip(NamedTuple):
@@ -62,37 +60,15 @@ def _opened(av: Any, source: Path | bytes) -> Any:
 
 def _frames(container: Any, shape: ClipShape) -> NDArray[np.uint8] | None:
     """Return the frames of the first video stream, or None where it has none."""
-    picked: list[NDArray[np.uint8]] = []
-    last = None
-    for time, frame in _timed(container):
-        while last is not None and len(picked) < shape.frames and shape.fps and time > len(picked) / shape.fps + TICK:
-            picked.append(_picture(last, shape))
-        last = frame
-        if not shape.fps:
-            picked.append(_picture(frame, shape))
-        if len(picked) >= shape.frames:
-            break
-    if last is None:
-        return None
-    if len(picked) < shape.frames:
-        picked += [_picture(last, shape)] * (shape.frames - len(picked))
-    return np.stack(picked[: shape.frames])
+    seen = read_frames(container, _seen_by_networks(shape), lambda index, frame: None)
+    return None if seen is None else seen.pixels
 
 
-def _timed(container: Any) -> Iterator[tuple[float, Any]]:
-    """Yield frames with their seconds after the first one; those without a time stamp follow each other."""
-    first = None
-    for index, frame in enumerate(container.decode(video=0)):
-        time = frame.time if frame.time is not None else index / float(frame.rate or 25)
-        first = time if first is None else first
-        yield time - first, frame
-
-
-def _picture(frame: Any, shape: ClipShape) -> NDArray[np.uint8]:
-    """Return a frame as uint8 [H, W, 3], stretched by averaging."""
-    small = frame.reformat(shape.width, shape.height, format="rgb24", interpolation="AREA")
-    picture: NDArray[np.uint8] = small.to_ndarray()
-    return picture
+def _seen_by_networks(shape: ClipShape) -> clip_shape.ClipShape:
+    """Return a configured shape as readers of clips take it."""
+    return clip_shape.ClipShape(
+        shape.frames, shape.height, shape.width, shape.fps or None, shape.samples, shape.sample_rate
+    )
 
 
 def _waveform(container: Any, shape: ClipShape) -> NDArray[np.float32] | None:
