@@ -33,13 +33,14 @@ class SeenFrames(NamedTuple):
     orientation: Orientation
 
 
-def read_frames(container: Any, shape: ClipShape, check: Check) -> SeenFrames | None:
-    """Read the frames of the first video stream.
+def read_frames(container: Any, stream: Any, shape: ClipShape, check: Check) -> SeenFrames | None:
+    """Read the frames of a stream of pictures.
 
     Frame i is the latest one at or before i / rate seconds after the first.
 
     Args:
         container: from `av.open`.
+        stream: one of its `video_streams`.
         shape: what the network sees.
         check: see `Check`.
 
@@ -49,7 +50,7 @@ def read_frames(container: Any, shape: ClipShape, check: Check) -> SeenFrames | 
     picked: list[NDArray[np.uint8]] = []
     at: list[float] = []
     last, past, shown = None, 0.0, UPRIGHT
-    for time, frame in _timed(container, check):
+    for time, frame in _timed(container, stream, check):
         while last is not None and len(picked) < shape.frames and _due(len(picked), time, shape.rate):
             picked.append(upright_pixels(last, shape, shown))
             at.append(past)
@@ -76,10 +77,10 @@ def _due(count: int, time: float, rate: float | None) -> bool:
     return rate is not None and time > count / rate + _TICK
 
 
-def _timed(container: Any, check: Check) -> Iterator[tuple[float, Any]]:
+def _timed(container: Any, stream: Any, check: Check) -> Iterator[tuple[float, Any]]:
     """Yield frames with their seconds after the first one; those without a time stamp follow each other."""
     first = None
-    for index, frame in enumerate(container.decode(video=0)):
+    for index, frame in enumerate(container.decode(stream)):
         check(index, frame)
         time = frame.time if frame.time is not None else index / float(frame.rate or 25)
         first = time if first is None else first

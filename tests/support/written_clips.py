@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import struct
+import tempfile
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 from av.bitstream import BitStreamFilterContext
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 from crosswire.media.clips.shape import ClipShape
@@ -74,6 +77,8 @@ def written(
     rate: int = SAMPLE_RATE,
     sound_at: float = 0.0,
     options: dict[str, str] | None = None,
+    cover: bytes = b"",
+    data_streams: int = 0,
     timed: Callable[[Any], None] = lambda packet: None,
 ) -> bytes:
     """Return a clip.
@@ -88,20 +93,42 @@ def written(
         rate: samples of the sound per second.
         sound_at: seconds at which the sound begins.
         options: of the container.
+        cover: a JPEG image of 200 x 200 that is attached as cover art.
+        data_streams: how many streams are neither pictures nor sound.
         timed: changes the times of a packet before it is written.
     """
-    file, packets = io.BytesIO(), []
-    with av.open(file, "w", format=container, options=options or {}) as out:
-        video = _video(out, codec, pictures) if len(pictures) else None
-        audio = out.add_stream(sound_codec, rate=rate, layout=layout) if sound is not None else None
-        if video is not None:
-            packets += _encoded_pictures(video, pictures)
-        if audio is not None and sound is not None:
-            packets += _encoded_sound(audio, np.atleast_2d(sound), layout, rate, sound_at)
-        for packet in sorted(packets, key=lambda one: one.dts * one.time_base):
-            timed(packet)
-            out.mux(packet)
-    return file.getvalue()
+    packets = []
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "clip"  # and no buffer: an index is moved to the front by reading the file again
+        with av.open(str(file), "w", format=container, options=options or {}) as out:
+            video = _video(out, codec, pictures) if len(pictures) else None
+            audio = out.add_stream(sound_codec, rate=rate, layout=layout) if sound is not None else None
+            if cover:
+                _attach(out, container, cover)
+            for _ in range(data_streams):
+                out.add_data_stream("bin_data")
+            if video is not None:
+                packets += _encoded_pictures(video, pictures)
+            if audio is not None and sound is not None:
+                packets += _encoded_sound(audio, np.atleast_2d(sound), layout, rate, sound_at)
+            for packet in sorted(packets, key=lambda one: one.dts * one.time_base):
+                timed(packet)
+                out.mux(packet)
+        return file.read_bytes()
+
+
+def _attach(out: Any, container: str, cover: bytes) -> None:
+    """Add cover art."""
+    if container == "matroska":
+        out.add_attachment("cover.jpg", "image/jpeg", cover)
+        return
+    stream = out.add_stream("mjpeg", rate=1)
+    stream.width = stream.height = 200
+    stream.pix_fmt, stream.disposition = "yuvj420p", Disposition.attached_pic
+    packet = av.Packet(cover)
+    packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, Fraction(1, 1)
+    out.start_encoding()
+    out.mux(packet)
 
 
 def _video(out: Any, codec: str, pictures: Sequence[tuple[float, Array]]) -> Any:

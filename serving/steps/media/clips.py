@@ -1,8 +1,8 @@
 """Reading clips within limits: the frames and the samples that a network sees of a file, with PyAV.
 
-The frames are those of the first video stream: frame i is the latest one at or before i / rate seconds after the
-first. The sound is that of the first audio stream, from its own beginning, mixed to one channel and resampled.
-Everything that a header claims is held against the limits before the first frame is decoded.
+The frames are those of the first stream of moving pictures: frame i is the latest one at or before i / rate seconds
+after the first. The sound is that of the first stream of sound, from its own beginning, mixed to one channel and
+resampled. Everything that a header claims is held against the limits before the first frame is decoded.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from crosswire.media.clips.frames import read_frames
 from crosswire.media.clips.mono import MonoResampler
 from crosswire.media.clips.orientation import UPRIGHT, Orientation
 from crosswire.media.clips.shape import ClipShape
+from crosswire.media.clips.streams import audio_streams, video_streams
 from crosswire.serving.config.limits import ClipLimits
 from crosswire.serving.steps.media.clip_header import Facts, check_header
 from crosswire.serving.steps.media.containers import CONTAINERS, claimed_seconds, container_of
@@ -54,7 +55,7 @@ def read_clip(data: bytes, shape: ClipShape, limits: ClipLimits) -> Clip:
     frames = waveform = None
     with _opened(data, kind, limits) as container:
         check_header(container, facts, limits)
-        if container.streams.video:
+        if facts.pictures is not None:
             frames = _read(lambda: _frames(container, shape, facts, limits), "pictures")
     if facts.sound is not None:
         with _opened(data, kind, limits) as container:
@@ -71,7 +72,7 @@ def _opened(data: bytes, kind: str, limits: ClipLimits) -> Any:
     options = {"max_pixels": str(limits.pixels), "probesize": "2000000", "analyzeduration": "2000000"}
     try:
         return av.open(io.BytesIO(data), format=kind, options={**options, "protocol_whitelist": "none"})
-    except (OSError, ValueError, IndexError) as error:  # PyAV's errors are among these
+    except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
         raise ImageError(
             f"{CLIP} is a damaged {CONTAINERS[kind]} file: {_words(error)}; send a whole, undamaged file"
         ) from None
@@ -79,11 +80,13 @@ def _opened(data: bytes, kind: str, limits: ClipLimits) -> Any:
 
 def _read(read: Any, what: str) -> Any:
     """Read one modality, with an error that names it."""
+    import av
+
     try:
         return read()
     except ImageError:
         raise
-    except (OSError, ValueError, IndexError) as error:  # PyAV's errors are among these
+    except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
         raise ImageError(f"the {what} of {CLIP} cannot be decoded: {_words(error)}; send an undamaged file") from None
 
 
@@ -94,8 +97,9 @@ def _words(error: Exception) -> str:
 
 
 def _frames(container: Any, shape: ClipShape, facts: Facts, limits: ClipLimits) -> npt.NDArray[np.uint8] | None:
-    """Return the frames of the first video stream, or None where it has none."""
-    codec = container.streams.video[0].codec_context
+    """Return the frames of the first stream of pictures, or None where it has none."""
+    stream = video_streams(container)[0]
+    codec = stream.codec_context
     codec.thread_count, codec.options = 1, {"max_pixels": str(limits.pixels)}
 
     def check(index: int, frame: Any) -> None:
@@ -106,7 +110,7 @@ def _frames(container: Any, shape: ClipShape, facts: Facts, limits: ClipLimits) 
                 f"{CLIP} has a frame of {frame.width} x {frame.height}; allowed are {limits.pixels} pixels"
             )
 
-    seen = read_frames(container, shape, check)
+    seen = read_frames(container, stream, shape, check)
     if seen is None:
         return None
     if seen.lacking:
@@ -140,7 +144,7 @@ def _waveform(container: Any, shape: ClipShape, facts: Facts, limits: ClipLimits
     resampler = MonoResampler(shape.sample_rate)
     pieces: list[npt.NDArray[np.float32]] = []
     count = 0
-    for frame in container.decode(audio=0):
+    for frame in container.decode(audio_streams(container)[0]):
         if frame.sample_rate > limits.sample_rate:
             raise ImageError(
                 f"{CLIP} has sound of {frame.sample_rate} samples a second; allowed are {limits.sample_rate}"

@@ -161,9 +161,9 @@ def hostile() -> dict[str, tuple[bytes, str]]:
     whole = clip("mp4")
     return {
         "nothing": (b"", "clip is empty"),
-        "a text file": (b"hello, this is no clip at all\n" * 20, "is no MP4, WebM or MKV, AVI file"),
-        "a playlist": (b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n", "is no MP4, WebM or MKV, AVI file"),
-        "a concat script": (b"ffconcat version 1.0\nfile /etc/passwd\n", "is no MP4, WebM or MKV, AVI file"),
+        "a text file": (b"hello, this is no clip at all\n" * 20, "is no MP4, QuickTime, .* file"),
+        "a playlist": (b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n", "is no MP4, QuickTime, .* file"),
+        "a concat script": (b"ffconcat version 1.0\nfile /etc/passwd\n", "is no MP4, QuickTime, .* file"),
         "half an MP4": (whole[: len(whole) // 2], "is cut off|is a damaged MP4"),
         "half an MKV": (clip()[:9000], "is cut off"),
         "half an AVI": (clip("avi")[:9000], "is cut off"),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from crosswire.media.clips import shape as clip_shape
 from crosswire.media.clips.frames import read_frames
 from crosswire.media.clips.mono import MonoResampler
+from crosswire.media.clips.streams import audio_streams, video_streams
 from crosswire.training.datasets.files.problems import DataError, Problem
 from crosswire.training.tasks.audio_video.config import ClipShape
 
@@ -43,9 +44,9 @@ def read_clip(source: Path | bytes, shape: ClipShape) -> Clip:
     name = str(source) if isinstance(source, Path) else "the clip"
     try:
         with _opened(av, source) as container:
-            frames = _frames(container, shape) if container.streams.video else None
+            frames = _frames(container, shape)
         with _opened(av, source) as container:
-            waveform = _waveform(container, shape) if container.streams.audio else None
+            waveform = _waveform(container, shape)
     except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
         raise DataError(Problem(name, f"cannot be read as a clip ({error})", "replace it or take it out")) from error
     if frames is None and waveform is None:
@@ -59,9 +60,10 @@ def _opened(av: Any, source: Path | bytes) -> Any:
 
 
 def _frames(container: Any, shape: ClipShape) -> NDArray[np.uint8] | None:
-    """Return the frames of the first video stream, or None where it has none."""
-    seen = read_frames(container, _seen_by_networks(shape), lambda index, frame: None)
-    return None if seen is None else seen.pixels
+    """Return the frames of the first stream of pictures, or None where there is none."""
+    streams = video_streams(container)
+    seen = streams and read_frames(container, streams[0], _seen_by_networks(shape), lambda index, frame: None)
+    return seen.pixels if seen else None
 
 
 def _seen_by_networks(shape: ClipShape) -> clip_shape.ClipShape:
@@ -72,11 +74,14 @@ def _seen_by_networks(shape: ClipShape) -> clip_shape.ClipShape:
 
 
 def _waveform(container: Any, shape: ClipShape) -> NDArray[np.float32] | None:
-    """Return the samples of the first audio stream, or None where it has none."""
+    """Return the samples of the first stream of sound, or None where there is none."""
+    streams = audio_streams(container)
+    if not streams:
+        return None
     resampler = MonoResampler(shape.sample_rate)
     pieces: list[NDArray[np.float32]] = []
     count = 0
-    for frame in container.decode(audio=0):
+    for frame in container.decode(streams[0]):
         pieces.append(resampler.resample(frame))
         count += pieces[-1].size
         if count >= shape.samples:
