@@ -199,7 +199,8 @@ class Predictor:
         """Say what happens in a clip.
 
         Args:
-            clip: path or bytes of an MP4, WebM, MKV or AVI file; its sound or its frames may be missing.
+            clip: path or bytes of a video or sound file (MP4, QuickTime, WebM, MKV, AVI, MPEG-TS, WAV, FLAC, Ogg, MP3);
+                its sound or its frames may be missing.
             frames: in the place of a clip, images of the network's own size and number, uint8 [T, H, W, 3].
             waveform: in the place of a clip, alone or beside frames, samples of the network's own number, mono, -1..1,
                 float32 [S].

@@ -1,1 +1,1 @@
-"""What several rooms do with pictures and label maps, written once; needs numpy alone."""
+"""What several rooms do with pictures, label maps and clips, written once; needs numpy, and PyAV to read clips."""

@@ -37,7 +37,8 @@ from crosswire.contract import PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import CLIP, DEPTH_IMAGE, IMAGE_SUFFIX, RGB_IMAGE
 
 _PAIR = (RGB_IMAGE, DEPTH_IMAGE)
-_CLIPS = (".mp4", ".webm", ".mkv", ".avi", ".mov")
+_FILMS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".ts", ".mts", ".m2ts")
+_CLIPS = (*_FILMS, ".m4a", ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3")
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def clip_request(
     except OSError as error:
         raise InputError(f"cannot read {clip!s} ({error.strerror}); name a clip that you may read") from error
     if not data:
-        raise InputError("the clip is empty; send the bytes of an MP4, WebM, MKV or AVI file")
+        raise InputError("the clip is empty; send the bytes of an MP4, WebM, MKV, AVI or sound file")
     inputs = {CLIP: bytes_tensor(data)}
     needed = (PROBABILITIES, MODALITIES, SUMMARY)
     taken = 1e3 * (time.perf_counter() - started)

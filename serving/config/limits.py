@@ -61,7 +61,7 @@ class ClipLimits:
         seconds: longest clip.
         pixels: largest width x height of a frame.
         side: largest width or height of a frame.
-        streams: most streams.
+        streams: most streams of pictures and sound.
         decoded_frames: most frames that are decoded to find those that a network sees.
         sample_rate: most samples per second.
     """

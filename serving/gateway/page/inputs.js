@@ -33,13 +33,13 @@ export class Inputs {
     for (const [name, input] of this.numbers) input.value = values[name] ?? "";
   }
 
-  /** Give dropped files to the fields they are for: by name, else 16-bit images are depth and videos clips. */
+  /** Give dropped files to the fields they are for: by name, else 16-bit images are depth and videos and sound clips. */
   async give(files) {
     const names = this.pipeline.inputs.filter(field => field.kind === "file").map(field => field.field);
     for (const file of files) {
       const lower = file.name.toLowerCase();
       const deep = (await readHeader(file)) === 16;
-      const name = names.find(one => isClip(one) && file.type.startsWith("video/"))
+      const name = names.find(one => isClip(one) && /^(video|audio)\//.test(file.type))
         ?? names.find(one => lower.includes(one)) ?? (deep && names.includes("depth") ? "depth" : undefined)
         ?? names.find(one => one !== "depth" && !this.files.has(one)) ?? names[0];
       this.set(name, file);
@@ -58,7 +58,7 @@ export class Inputs {
   #zone(field) {
     const name = field.field;
     const input = make("input", { type: "file", "aria-label": `${name}: ${field.unit}`, id: `file-${name}` });
-    if (isClip(name)) input.accept = "video/*";
+    if (isClip(name)) input.accept = "video/*,audio/*";
     const clear = make("button", { type: "button", className: "clear", hidden: true, "aria-label": `remove ${name}` }, "×");
     const zone = make("div", { className: "drop" }, make("canvas", { className: "thumb", width: 120, height: 92 }),
       make("b", {}, name), make("small", {}, field.unit), input, clear);

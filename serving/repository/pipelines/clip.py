@@ -47,7 +47,7 @@ def clip(contract: Contract) -> PipelineSpec:
             f"network {contract.name!r} has {probabilities.shape[0]} probabilities and {len(contract.classes)} classes"
         )
     name = contract.name
-    sent = item(CLIP, "BYTES", "MP4, WebM, MKV or AVI file")
+    sent = item(CLIP, "BYTES", "video or sound file: MP4, QuickTime, WebM, MKV, AVI, MPEG-TS, WAV, FLAC, Ogg, MP3")
     facts = item(CLIP_FACTS, "BYTES", "JSON text about the clip")
     count = min(LABELS_TOLD, len(contract.classes))
     labels = TensorSpec(TOP_LABELS, "BYTES", (count,), ("rank",), "class names, the likeliest first")

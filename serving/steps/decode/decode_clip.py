@@ -11,10 +11,11 @@ import numpy as np
 
 from crosswire.contract import ContractError, PipelineDescription
 from crosswire.contract.wire_names import CLIP, CLIP_FACTS, FRAMES, WAVEFORM
+from crosswire.media.clips.shape import ClipShape
 from crosswire.serving.config.limits import MediaLimits, WorkerLimits
 from crosswire.serving.steps.decode.sample_errors import named_sample
 from crosswire.serving.steps.media.clip_header import Facts
-from crosswire.serving.steps.media.clips import SILENCE, Clip, ClipShape, read_clip
+from crosswire.serving.steps.media.clips import SILENCE, Clip, read_clip
 from crosswire.serving.steps.media.images import ImageError
 from crosswire.serving.steps.runtime.graph_choice import PRESENT
 from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, column, decoder_workers

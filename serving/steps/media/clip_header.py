@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crosswire.contract.wire_names import CLIP
+from crosswire.media.clips.streams import audio_streams, video_streams
 from crosswire.serving.config.limits import ClipLimits
 from crosswire.serving.steps.media.images import ImageError
 
@@ -17,9 +18,9 @@ class Facts:
     Attributes:
         container: its name for people.
         seconds: how long its header says that it lasts, or None.
-        pictures: `codec`, `width`, `height` of the first video stream and `at`, the seconds of the frames taken; or
-            None.
-        sound: `codec`, `rate`, `channels` of the first audio stream; or None.
+        pictures: `codec`, `width`, `height` of the first stream of moving pictures as they are shown, `at`, the seconds
+            of the frames taken, and where they were turned `rotated` and `mirrored`; or None.
+        sound: `codec`, `rate`, `channels` of the first stream of sound; or None.
         warnings: what is odd about it, each a name, a colon and words.
     """
 
@@ -38,16 +39,20 @@ def check_header(container: Any, facts: Facts, limits: ClipLimits) -> None:
     """
     import av
 
-    if len(container.streams) > limits.streams:
-        raise ImageError(f"{CLIP} has {len(container.streams)} streams; allowed are {limits.streams}")
+    try:
+        videos, audios = video_streams(container), audio_streams(container)
+    except ValueError as error:
+        raise ImageError(f"{CLIP}: {error}") from None
+    if len(videos) + len(audios) > limits.streams:
+        raise ImageError(f"{CLIP} has {len(videos) + len(audios)} streams; allowed are {limits.streams}")
     lengths = [facts.seconds] if facts.seconds else []
     lengths += [container.duration / av.time_base] if container.duration else []
-    lengths += [float(one.duration * one.time_base) for one in container.streams if one.duration and one.time_base]
+    lengths += [float(one.duration * one.time_base) for one in (*videos, *audios) if one.duration and one.time_base]
     if lengths:
         facts.seconds = round(max(lengths), 3)
     if facts.seconds is not None and facts.seconds > limits.seconds:
         raise ImageError(f"{CLIP} lasts {facts.seconds:.0f} s by its header; allowed are {limits.seconds:g} s: cut it")
-    for stream in container.streams.video:
+    for stream in videos:
         width, height = stream.codec_context.width, stream.codec_context.height
         if not 0 < width * height <= limits.pixels or max(width, height) > limits.side:
             size = f"{width} x {height}" if width * height else "a size that cannot be read or is not allowed"
@@ -55,13 +60,13 @@ def check_header(container: Any, facts: Facts, limits: ClipLimits) -> None:
                 f"{CLIP} has pictures of {size}; allowed are {limits.pixels} pixels and {limits.side} a "
                 "side: scale it down first"
             )
-    if video := container.streams.video[:1]:
-        codec = video[0].codec_context
+    if videos:
+        codec = videos[0].codec_context
         facts.pictures = {"codec": codec.name, "width": codec.width, "height": codec.height}
-    if audio := container.streams.audio[:1]:
-        codec = audio[0].codec_context
+    if audios:
+        codec = audios[0].codec_context
         facts.sound = {"codec": codec.name, "rate": codec.sample_rate, "channels": codec.channels}
     if not (facts.pictures or facts.sound):
         raise ImageError(f"{CLIP} holds neither pictures nor sound; send a clip with one of them at least")
-    if max(len(container.streams.video), len(container.streams.audio)) > 1:
+    if max(len(videos), len(audios)) > 1:
         facts.warnings.append("clip_several_streams: the first pictures and the first sound were taken")

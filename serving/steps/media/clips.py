@@ -1,21 +1,24 @@
 """Reading clips within limits: the frames and the samples that a network sees of a file, with PyAV.
 
-The frames are those of the first video stream: frame i is the latest one at or before i / rate seconds after the
-first. The sound is that of the first audio stream, from its own beginning, mixed to one channel and resampled.
-Everything that a header claims is held against the limits before the first frame is decoded.
+The frames are those of the first stream of moving pictures: frame i is the latest one at or before i / rate seconds
+after the first. The sound is that of the first stream of sound, from its own beginning, mixed to one channel and
+resampled. Everything that a header claims is held against the limits before the first frame is decoded.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from crosswire.contract.wire_names import CLIP
+from crosswire.media.clips.frames import read_frames
+from crosswire.media.clips.mono import MonoResampler
+from crosswire.media.clips.orientation import UPRIGHT, Orientation
+from crosswire.media.clips.shape import ClipShape
+from crosswire.media.clips.streams import audio_streams, video_streams
 from crosswire.serving.config.limits import ClipLimits
 from crosswire.serving.steps.media.clip_header import Facts, check_header
 from crosswire.serving.steps.media.containers import CONTAINERS, claimed_seconds, container_of
@@ -23,29 +26,6 @@ from crosswire.serving.steps.media.images import ImageError
 
 #: Quieter than one step of 16-bit sound: there is nothing in it.
 SILENCE = 2.0**-15
-#: Seconds that a time stamp may be off by rounding.
-_TICK = 1e-4
-
-
-@dataclass(frozen=True)
-class ClipShape:
-    """What a network sees of a clip.
-
-    Attributes:
-        frames: T.
-        height: rows of a frame; frames of the clip are stretched to them.
-        width: columns of a frame.
-        rate: frames per second; None takes the first T frames as they come.
-        samples: S.
-        sample_rate: samples per second.
-    """
-
-    frames: int
-    height: int
-    width: int
-    rate: float | None
-    samples: int
-    sample_rate: int
 
 
 class Clip(NamedTuple):
@@ -75,7 +55,7 @@ def read_clip(data: bytes, shape: ClipShape, limits: ClipLimits) -> Clip:
     frames = waveform = None
     with _opened(data, kind, limits) as container:
         check_header(container, facts, limits)
-        if container.streams.video:
+        if facts.pictures is not None:
             frames = _read(lambda: _frames(container, shape, facts, limits), "pictures")
     if facts.sound is not None:
         with _opened(data, kind, limits) as container:
@@ -92,7 +72,7 @@ def _opened(data: bytes, kind: str, limits: ClipLimits) -> Any:
     options = {"max_pixels": str(limits.pixels), "probesize": "2000000", "analyzeduration": "2000000"}
     try:
         return av.open(io.BytesIO(data), format=kind, options={**options, "protocol_whitelist": "none"})
-    except (OSError, ValueError, IndexError) as error:  # PyAV's errors are among these
+    except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
         raise ImageError(
             f"{CLIP} is a damaged {CONTAINERS[kind]} file: {_words(error)}; send a whole, undamaged file"
         ) from None
@@ -100,11 +80,13 @@ def _opened(data: bytes, kind: str, limits: ClipLimits) -> Any:
 
 def _read(read: Any, what: str) -> Any:
     """Read one modality, with an error that names it."""
+    import av
+
     try:
         return read()
     except ImageError:
         raise
-    except (OSError, ValueError, IndexError) as error:  # PyAV's errors are among these
+    except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
         raise ImageError(f"the {what} of {CLIP} cannot be decoded: {_words(error)}; send an undamaged file") from None
 
 
@@ -115,95 +97,69 @@ def _words(error: Exception) -> str:
 
 
 def _frames(container: Any, shape: ClipShape, facts: Facts, limits: ClipLimits) -> npt.NDArray[np.uint8] | None:
-    """Return the frames of the first video stream, or None where it has none."""
-    codec = container.streams.video[0].codec_context
+    """Return the frames of the first stream of pictures, or None where it has none."""
+    stream = video_streams(container)[0]
+    codec = stream.codec_context
     codec.thread_count, codec.options = 1, {"max_pixels": str(limits.pixels)}
-    picked: list[npt.NDArray[np.uint8]] = []
-    at: list[float] = []
-    last, past = None, 0.0
-    for time, frame in _timed(container, limits):
-        while last is not None and len(picked) < shape.frames and _due(len(picked), time, shape.rate):
-            picked.append(_frame_pixels(last, shape))
-            at.append(past)
-        last, past = frame, time
-        if shape.rate is None:
-            picked.append(_frame_pixels(frame, shape))
-            at.append(time)
-        if len(picked) >= shape.frames:
-            break
-    if last is None:
-        return None
-    if (lacking := shape.frames - len(picked)) > 0:
-        picked += [_frame_pixels(last, shape)] * lacking
-        if lacking > 1:
-            facts.warnings.append(f"clip_shorter: the last picture stands for {lacking - 1} that are not there")
-        at += [past] * lacking
-    elif facts.seconds and shape.rate and facts.seconds > shape.frames / shape.rate + 1:
-        seen = shape.frames / shape.rate
-        facts.warnings.append(f"clip_longer: the first {seen:g} s of {facts.seconds:.1f} s were looked at")
-    assert facts.pictures is not None
-    facts.pictures["at"] = [round(time, 3) for time in at[: shape.frames]]
-    return np.stack(picked[: shape.frames])
 
-
-def _due(count: int, time: float, rate: float | None) -> bool:
-    """Say whether frame number `count` is the one before the frame at `time` seconds."""
-    return rate is not None and time > count / rate + _TICK
-
-
-def _timed(container: Any, limits: ClipLimits) -> Iterator[tuple[float, Any]]:
-    """Yield frames with their seconds after the first one; those without a time stamp follow each other."""
-    first = None
-    for index, frame in enumerate(container.decode(video=0)):
+    def check(index: int, frame: Any) -> None:
         if index >= limits.decoded_frames:
             raise ImageError(f"{CLIP} has more than {limits.decoded_frames} frames in what is looked at; send fewer")
         if frame.width * frame.height > limits.pixels:
             raise ImageError(
                 f"{CLIP} has a frame of {frame.width} x {frame.height}; allowed are {limits.pixels} pixels"
             )
-        time = frame.time if frame.time is not None else index / float(frame.rate or 25)
-        first = time if first is None else first
-        yield time - first, frame
+
+    seen = read_frames(container, stream, shape, check)
+    if seen is None:
+        return None
+    if seen.lacking:
+        facts.warnings.append(f"clip_shorter: the last picture stands for {seen.lacking} that are not there")
+    elif facts.seconds and shape.rate and facts.seconds > shape.frames / shape.rate + 1:
+        seconds = shape.frames / shape.rate
+        facts.warnings.append(f"clip_longer: the first {seconds:g} s of {facts.seconds:.1f} s were looked at")
+    assert facts.pictures is not None
+    facts.pictures["at"] = [round(time, 3) for time in seen.at]
+    _note_orientation(facts, seen.orientation)
+    return seen.pixels
 
 
-def _frame_pixels(frame: Any, shape: ClipShape) -> npt.NDArray[np.uint8]:
-    """Return a frame as uint8 [H, W, 3], stretched by averaging."""
-    small = frame.reformat(shape.width, shape.height, format="rgb24", interpolation="AREA", threads=1)
-    image: npt.NDArray[np.uint8] = small.to_ndarray()
-    return image
+def _note_orientation(facts: Facts, orientation: Orientation) -> None:
+    """Note how frames were turned, and their size as they are shown."""
+    if orientation == UPRIGHT:
+        return
+    assert facts.pictures is not None
+    if orientation.swaps_sides:
+        facts.pictures |= {"width": facts.pictures["height"], "height": facts.pictures["width"]}
+    facts.pictures |= {"rotated": orientation.degrees, "mirrored": orientation.mirrored}
+    if orientation.left_out:
+        facts.warnings.append(
+            f"rotation_rounded: the clip says a turn that is {orientation.left_out:+g} degrees more than a quarter "
+            f"turn; the frames were turned by {orientation.degrees} degrees"
+        )
 
 
 def _waveform(container: Any, shape: ClipShape, facts: Facts, limits: ClipLimits) -> npt.NDArray[np.float32] | None:
     """Return the samples of the first audio stream, or None where it has none."""
-    import av
-
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=shape.sample_rate)
+    resampler = MonoResampler(shape.sample_rate)
     pieces: list[npt.NDArray[np.float32]] = []
     count = 0
-    for frame in container.decode(audio=0):
+    for frame in container.decode(audio_streams(container)[0]):
         if frame.sample_rate > limits.sample_rate:
             raise ImageError(
                 f"{CLIP} has sound of {frame.sample_rate} samples a second; allowed are {limits.sample_rate}"
             )
-        new = [_samples(piece) for piece in resampler.resample(frame)]
-        pieces += new
-        count += sum(piece.size for piece in new)
+        pieces.append(resampler.resample(frame))
+        count += pieces[-1].size
         if count >= shape.samples:
             break
     else:
-        if pieces:
-            pieces += [_samples(piece) for piece in resampler.resample(None)]
-    if not pieces:
-        return None
+        pieces.append(resampler.flush())
     joined = np.concatenate(pieces)[: shape.samples]
+    if not joined.size:
+        return None
     if (lacking := shape.samples - joined.size) > shape.sample_rate // 10:
         facts.warnings.append(f"sound_shorter: {lacking / shape.sample_rate:.1f} s of silence follow the sound")
     waveform = np.zeros(shape.samples, np.float32)
     waveform[: joined.size] = joined
     return waveform
-
-
-def _samples(piece: Any) -> npt.NDArray[np.float32]:
-    """Return the samples of resampled sound, float32 [n]."""
-    samples: npt.NDArray[np.float32] = piece.to_ndarray().reshape(-1)
-    return samples

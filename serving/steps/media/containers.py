@@ -5,11 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crosswire.serving.steps.media.images import ImageError
+from crosswire.serving.steps.media.packets import is_mp3, is_transport_stream, tag_end
 
 #: Names for people by the demuxer that reads them.
-CONTAINERS = {"mp4": "MP4", "matroska": "WebM or MKV", "avi": "AVI"}
+CONTAINERS = {
+    "mp4": "MP4",
+    "mov": "QuickTime",
+    "matroska": "WebM or MKV",
+    "avi": "AVI",
+    "mpegts": "MPEG-TS",
+    "wav": "WAV",
+    "flac": "FLAC",
+    "ogg": "Ogg",
+    "mp3": "MP3",
+}
 _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
+_RIFF = {b"AVI ": "avi", b"WAVE": "wav"}
+#: What a QuickTime file begins with that is older than the box that names its kind.
+_QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+#: The boxes that hold a film; what else a camera appends may be no box at all.
+_FILM = (b"moov", b"mdat", b"moof")
 _SHORTEST = 16
 _CUT = "is cut off: {there} bytes are there, it claims {claimed} at least; send the whole file"
 
@@ -30,20 +46,46 @@ def container_of(data: bytes, name: str) -> str:
     allowed = ", ".join(CONTAINERS.values())
     if not data:
         raise ImageError(f"{name} is empty; send the bytes of a file: {allowed}")
-    claimed = None
-    if data[4:8] == b"ftyp" and len(data) >= _SHORTEST:
-        kind, claimed = "mp4", _boxes_end(data)
-    elif data[:4] == _EBML and len(data) >= _SHORTEST:
-        kind, claimed = "matroska", _segment_end(data)
-    elif data[:4] == b"RIFF" and data[8:12] == b"AVI " and len(data) >= _SHORTEST:
-        kind, claimed = "avi", 8 + int.from_bytes(data[4:8], "little")
-    else:
+    kind = _kind(data) if len(data) >= _SHORTEST else None
+    if kind is None:
         raise ImageError(
             f"{name} is no {allowed} file: {len(data)} bytes, starting with {data[:12]!r}; send a clip in one of these"
         )
+    claimed = _claimed_end(data, kind)
     if claimed is not None and claimed > len(data):
         raise ImageError(f"{name} {_CUT.format(there=len(data), claimed=claimed)}")
     return kind
+
+
+def _kind(data: bytes) -> str | None:
+    """Return the demuxer for a file's first bytes, or None."""
+    if data[4:8] == b"ftyp":
+        return "mp4"
+    if data[4:8] in _QUICKTIME:
+        return "mov"
+    if data[:4] == _EBML:
+        return "matroska"
+    if data[:4] in (b"RIFF", b"RF64"):
+        return _RIFF.get(data[8:12])
+    if data[:5] == b"OggS\0":
+        return "ogg"
+    if data[:4] == b"fLaC":
+        return "flac"
+    if is_mp3(data):
+        return "mp3"
+    return "mpegts" if is_transport_stream(data) else None
+
+
+def _claimed_end(data: bytes, kind: str) -> int | None:
+    """Return where a file says that it ends at least, or None where it does not say."""
+    if kind in ("mp4", "mov"):
+        return max((end for name, _, end in _boxes(data, 0, len(data)) if name in _FILM), default=None)
+    if kind == "matroska":
+        return _segment_end(data)
+    if kind in ("avi", "wav"):
+        size = int.from_bytes(data[4:8], "little")
+        return None if size == 0xFFFFFFFF else 7 + size  # some leave out the last byte, which makes it even
+    return tag_end(data)
 
 
 def claimed_seconds(data: bytes, kind: str) -> float | None:
@@ -53,7 +95,7 @@ def claimed_seconds(data: bytes, kind: str) -> float | None:
         data: the file.
         kind: from `container_of`.
     """
-    if kind != "mp4":
+    if kind not in ("mp4", "mov"):
         return None
     for name, start, end in _boxes(data, 0, len(data)):
         if name == b"moov":
@@ -82,11 +124,6 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]
         last = end if size == 0 else start + max(size, 8)
         yield data[start + 4 : start + 8], content, last
         start = last
-
-
-def _boxes_end(data: bytes) -> int:
-    """Return where the last box of an MP4 file says that it ends."""
-    return max(end for _, _, end in _boxes(data, 0, len(data)))
 
 
 def _segment_end(data: bytes) -> int | None:

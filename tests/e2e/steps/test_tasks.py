@@ -17,6 +17,7 @@ from PIL import Image
 from tritonclient.utils import InferenceServerException
 
 from crosswire.contract import sha256_of
+from crosswire.media.clips.shape import ClipShape
 from crosswire.serving.config.limits import ClipLimits
 from crosswire.serving.config.settings import ModelSettings
 from crosswire.serving.processes.embedded import EmbeddedServer
@@ -24,7 +25,7 @@ from crosswire.serving.repository.assemble import assemble
 from crosswire.serving.repository.model_config import Runtime
 from crosswire.serving.repository.networks import find_networks
 from crosswire.serving.repository.tuning import Tuning
-from crosswire.serving.steps.media.clips import ClipShape, read_clip
+from crosswire.serving.steps.media.clips import read_clip
 from tests.integration.serving.test_clips import hostile
 from tests.support.servers.native_backend import native_triton
 from tests.support.servers.real import PATIENCE_SECONDS, depth_png, jpeg, png

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crosswire.media.clips.shape import ClipShape
 from crosswire.serving.config.limits import ClipLimits
 from crosswire.serving.steps.decode.decode_clip import decode_clips, modalities
 from crosswire.serving.steps.decode.sandbox import MediaError
-from crosswire.serving.steps.media.clips import ClipShape, read_clip
+from crosswire.serving.steps.media.clips import read_clip
 from crosswire.serving.supervisor.probe_clip import probe_clip
 from crosswire.training.datasets.clips import read as training_clips
 from tests.support.small_clips import SAMPLE_RATE, brightness, clip
@@ -160,9 +161,9 @@ def hostile() -> dict[str, tuple[bytes, str]]:
     whole = clip("mp4")
     return {
         "nothing": (b"", "clip is empty"),
-        "a text file": (b"hello, this is no clip at all\n" * 20, "is no MP4, WebM or MKV, AVI file"),
-        "a playlist": (b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n", "is no MP4, WebM or MKV, AVI file"),
-        "a concat script": (b"ffconcat version 1.0\nfile /etc/passwd\n", "is no MP4, WebM or MKV, AVI file"),
+        "a text file": (b"hello, this is no clip at all\n" * 20, "is no MP4, QuickTime, .* file"),
+        "a playlist": (b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n", "is no MP4, QuickTime, .* file"),
+        "a concat script": (b"ffconcat version 1.0\nfile /etc/passwd\n", "is no MP4, QuickTime, .* file"),
         "half an MP4": (whole[: len(whole) // 2], "is cut off|is a damaged MP4"),
         "half an MKV": (clip()[:9000], "is cut off"),
         "half an AVI": (clip("avi")[:9000], "is cut off"),

@@ -31,7 +31,7 @@ ALLOWED = {
 BANNED = {
     "serving": ("torch", "lightning", "onnx", "onnxscript", "torchmetrics"),
     "clients": ("torch", "lightning", "onnx", "onnxruntime", "pytriton", "starlette", "uvicorn"),
-    "media": ("torch", "lightning", "onnx", "onnxruntime", "scipy", "av"),
+    "media": ("torch", "lightning", "onnx", "onnxruntime", "scipy"),
     "training/datasets/rooms": ("torch", "PIL", "scipy"),
     "training/datasets/events": ("torch", "PIL", "scipy"),
 }
@@ -124,7 +124,10 @@ for package in {packages!r}:
         (("crosswire.serving",), (*BANNED["serving"], "training", "export", "clients", *SHOWROOMS, "tests")),
         (("crosswire.clients",), (*BANNED["clients"], "training", "export", "serving", *SHOWROOMS, "tests")),
         (("crosswire.contract",), ("numpy", "torch", "onnx", "media", "training", "serving", "clients")),
-        (("crosswire.media",), (*BANNED["media"], "training", "export", "serving", "clients", *SHOWROOMS, "tests")),
+        (
+            ("crosswire.media",),
+            (*BANNED["media"], "av", "training", "export", "serving", "clients", *SHOWROOMS, "tests"),
+        ),
         (
             ("crosswire.training.datasets.rooms", "crosswire.training.datasets.events"),
             ("torch", "PIL", "scipy", "export", "serving", "clients"),

@@ -7,18 +7,18 @@ first. The sound is that of the first audio stream, from its own beginning, mixe
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crosswire.media.clips import shape as clip_shape
+from crosswire.media.clips.frames import read_frames
+from crosswire.media.clips.mono import MonoResampler
+from crosswire.media.clips.streams import audio_streams, video_streams
 from crosswire.training.datasets.files.problems import DataError, Problem
 from crosswire.training.tasks.audio_video.config import ClipShape
-
-#: Seconds that a time stamp may be off by rounding.
-TICK = 1e-4
 
 
 class Clip(NamedTuple):
@@ -44,9 +44,9 @@ def read_clip(source: Path | bytes, shape: ClipShape) -> Clip:
     name = str(source) if isinstance(source, Path) else "the clip"
     try:
         with _opened(av, source) as container:
-            frames = _frames(container, shape) if container.streams.video else None
+            frames = _frames(container, shape)
         with _opened(av, source) as container:
-            waveform = _waveform(av, container, shape) if container.streams.audio else None
+            waveform = _waveform(container, shape)
     except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
         raise DataError(Problem(name, f"cannot be read as a clip ({error})", "replace it or take it out")) from error
     if frames is None and waveform is None:
@@ -60,57 +60,37 @@ def _opened(av: Any, source: Path | bytes) -> Any:
 
 
 def _frames(container: Any, shape: ClipShape) -> NDArray[np.uint8] | None:
-    """Return the frames of the first video stream, or None where it has none."""
-    picked: list[NDArray[np.uint8]] = []
-    last = None
-    for time, frame in _timed(container):
-        while last is not None and len(picked) < shape.frames and shape.fps and time > len(picked) / shape.fps + TICK:
-            picked.append(_picture(last, shape))
-        last = frame
-        if not shape.fps:
-            picked.append(_picture(frame, shape))
-        if len(picked) >= shape.frames:
-            break
-    if last is None:
+    """Return the frames of the first stream of pictures, or None where there is none."""
+    streams = video_streams(container)
+    seen = streams and read_frames(container, streams[0], _seen_by_networks(shape), lambda index, frame: None)
+    return seen.pixels if seen else None
+
+
+def _seen_by_networks(shape: ClipShape) -> clip_shape.ClipShape:
+    """Return a configured shape as readers of clips take it."""
+    return clip_shape.ClipShape(
+        shape.frames, shape.height, shape.width, shape.fps or None, shape.samples, shape.sample_rate
+    )
+
+
+def _waveform(container: Any, shape: ClipShape) -> NDArray[np.float32] | None:
+    """Return the samples of the first stream of sound, or None where there is none."""
+    streams = audio_streams(container)
+    if not streams:
         return None
-    if len(picked) < shape.frames:
-        picked += [_picture(last, shape)] * (shape.frames - len(picked))
-    return np.stack(picked[: shape.frames])
-
-
-def _timed(container: Any) -> Iterator[tuple[float, Any]]:
-    """Yield frames with their seconds after the first one; those without a time stamp follow each other."""
-    first = None
-    for index, frame in enumerate(container.decode(video=0)):
-        time = frame.time if frame.time is not None else index / float(frame.rate or 25)
-        first = time if first is None else first
-        yield time - first, frame
-
-
-def _picture(frame: Any, shape: ClipShape) -> NDArray[np.uint8]:
-    """Return a frame as uint8 [H, W, 3], stretched by averaging."""
-    small = frame.reformat(shape.width, shape.height, format="rgb24", interpolation="AREA")
-    picture: NDArray[np.uint8] = small.to_ndarray()
-    return picture
-
-
-def _waveform(av: Any, container: Any, shape: ClipShape) -> NDArray[np.float32] | None:
-    """Return the samples of the first audio stream, or None where it has none."""
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=shape.sample_rate)
+    resampler = MonoResampler(shape.sample_rate)
     pieces: list[NDArray[np.float32]] = []
     count = 0
-    for frame in container.decode(audio=0):
-        for piece in resampler.resample(frame):
-            pieces.append(piece.to_ndarray().reshape(-1))
-            count += pieces[-1].size
+    for frame in container.decode(streams[0]):
+        pieces.append(resampler.resample(frame))
+        count += pieces[-1].size
         if count >= shape.samples:
             break
     else:
-        if pieces:
-            pieces += [piece.to_ndarray().reshape(-1) for piece in resampler.resample(None)]
-    if not pieces:
+        pieces.append(resampler.flush())
+    joined = np.concatenate(pieces)[: shape.samples]
+    if not joined.size:
         return None
     waveform = np.zeros(shape.samples, np.float32)
-    joined = np.concatenate(pieces)[: shape.samples]
     waveform[: joined.size] = joined
     return waveform

@@ -1,0 +1,1 @@
+"""Frames and sound of clips as training and serving both read them, by PyAV, which the caller brings."""
