@@ -27,6 +27,8 @@ CLIP = "clip"
 FRAMES, WAVEFORM, PROBABILITIES = "frames", "waveform", "probabilities"
 #: Between the steps of such a pipeline: a JSON text about the clip.
 CLIP_FACTS = "clip_facts"
+#: Between the steps of a pipeline of images: a JSON text about those that were sent.
+IMAGE_FACTS = "image_facts"
 #: Further outputs of an audio-video pipeline.
 TOP_LABELS, STRIP_PNG = "top_labels", f"strip{PNG_SUFFIX}"
 

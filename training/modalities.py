@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crosswire.contract.errors import UsageError
+from crosswire.media.depth import outside
 from crosswire.training.tasks.segmentation.config import NetworkConfig
 
 
@@ -23,7 +24,8 @@ class Modality:
         mean: raw value that becomes 0, one per channel.
         std: raw difference that becomes 1, one per channel.
         missing: raw value that means "no reading", or None.
-        valid_range: smallest and largest raw value that a sensor of this kind gives.
+        valid_range: smallest and largest raw value that the network is given; where a value can say "no reading", what
+            lies outside becomes that, as it does when the network is served.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Modality:
     def normalise(self, raw: NDArray[np.generic]) -> NDArray[np.float32]:
         """Map raw values [H, W, C] or [H, W] to the network's range, float32 [C, H, W]."""
         picture = np.asarray(raw, np.float32).reshape(*raw.shape[:2], self.channels)
+        if self.missing is not None:
+            picture = np.where(outside(picture, self.valid_range), np.float32(self.missing), picture)
         normalised = (picture - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
         return np.ascontiguousarray(normalised.transpose(2, 0, 1))
 
@@ -69,5 +73,10 @@ def modalities(config: NetworkConfig) -> tuple[Modality, ...]:
     Raises:
         UsageError: an unknown name, with those that exist.
     """
-    depth = dataclasses.replace(MODALITIES["depth"], mean=(config.depth_mean,), std=(config.depth_std,))
+    depth = dataclasses.replace(
+        MODALITIES["depth"],
+        mean=(config.depth_mean,),
+        std=(config.depth_std,),
+        valid_range=(0.0, config.depth_farthest),
+    )
     return tuple(depth if name == "depth" else modality(name) for name in config.streams)

@@ -18,8 +18,9 @@ from PIL import Image
 from crosswire.clients.errors import InputError
 from crosswire.clients.inputs.images import EncodedImage, Source, describe_array, encode_png, read_header, read_source
 from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH
+from crosswire.media.depth import SATURATED, is_reading
 
-_LARGEST = 65535
+_MOST_TOO_FAR = 0.25
 _REMEDY = "send a PNG with one channel of 16 bits"
 _ALLOWED = "allowed are uint16 [height, width] in units of your own or a float array [height, width] in metres"
 
@@ -78,21 +79,22 @@ def depth_image(source: Source, units_per_metre: float | None = None) -> DepthIm
 
 
 def millimetres(metres: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
-    """Return metres, [H, W], 0..65.535, as millimetres, rounded to the nearest.
+    """Return metres, [H, W], as millimetres, rounded to the nearest; 0 where there is no reading.
+
+    What is not finite or negative is no reading; what is too far for 16 bits becomes 65535, which the server names.
 
     Raises:
-        InputError: a value is not finite, negative, or too far for 16 bits.
+        InputError: more readings than a few are too far for 16 bits: these are no metres.
     """
-    if not np.isfinite(metres).all():
-        raise InputError("depth holds NaN or infinite metres; put 0 where there is no reading")
-    low, high = float(metres.min()), float(metres.max())
-    scaled = np.rint(metres.astype(np.float64) * DEFAULT_UNITS_PER_METRE)
-    if low < 0 or scaled.max() > _LARGEST:
+    readings = is_reading(metres)
+    scaled = np.rint(np.where(readings, metres, 0).astype(np.float64) * DEFAULT_UNITS_PER_METRE)
+    if np.count_nonzero(scaled >= SATURATED) > _MOST_TOO_FAR * np.count_nonzero(readings):
         raise InputError(
-            f"depth runs from {low:g} to {high:g} m; allowed is 0 to {_LARGEST / DEFAULT_UNITS_PER_METRE} m. If these "
-            "are no metres, send uint16 and depth_units_per_metre"
+            f"depth reaches {float(metres[readings].max()):g} m, expected are metres below "
+            f"{SATURATED / DEFAULT_UNITS_PER_METRE}; if these are no metres, say how many are one: "
+            "depth_units_per_metre"
         )
-    whole: NDArray[np.uint16] = scaled.astype(np.uint16)
+    whole: NDArray[np.uint16] = np.minimum(scaled, SATURATED).astype(np.uint16)
     return whole
 
 
@@ -102,7 +104,7 @@ def _array_of(image: Image.Image) -> NDArray[Any]:
     if image.mode.startswith("I;16"):
         return array.astype(np.uint16)
     if image.mode == "I":
-        if array.min() < 0 or array.max() > _LARGEST:
+        if array.min() < 0 or array.max() > SATURATED:
             raise InputError(f"depth: a Pillow image of mode I holds {array.min()}..{array.max()}; allowed is 0..65535")
         return array.astype(np.uint16)
     if image.mode == "F":

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from crosswire.media.depth import to_metres
 from crosswire.training.datasets.classes import NYUV2_CLASSES, NYUV2_PALETTE
 from crosswire.training.datasets.files.images import Depth, Labels, depth_problem
 from crosswire.training.datasets.files.matlab import Hdf5, read_variables
@@ -57,7 +58,7 @@ class MatFrames:
             DataError: the frame cannot be read, or holds a label that the mapping does not know.
         """
         rgb = np.ascontiguousarray(self._read("images", index).transpose(2, 1, 0))
-        return Frame({"rgb": rgb, "depth": self._depth(index)}, self._labels(index))
+        return Frame({"rgb": rgb, "depth": to_metres(self._depth(index), 1.0)}, self._labels(index))
 
     def problems(self, index: int) -> Iterator[Problem]:
         """Yield everything that is wrong with one frame."""
@@ -81,7 +82,7 @@ class MatFrames:
         return np.ascontiguousarray(self._read("images", index).transpose(2, 1, 0), np.uint8)
 
     def _depth(self, index: int) -> Depth:
-        """Read depth, float32 [H, W] in metres."""
+        """Read depth as it is stored, float32 [H, W] in metres."""
         return np.ascontiguousarray(self._read("depths", index).T, np.float32)
 
     def _labels(self, index: int) -> Labels:

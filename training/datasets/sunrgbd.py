@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crosswire.media.depth import SATURATED, to_metres
 from crosswire.training.datasets.classes import SUNRGBD_CLASSES, SUNRGBD_PALETTE
 from crosswire.training.datasets.files.frames import FileFrames, Format, FrameEntry
 from crosswire.training.datasets.files.images import Depth, LabelCode, Labels
@@ -44,12 +45,12 @@ def rotated_depth(stored: NDArray[np.uint16], file: str) -> Depth:
         DataError: the low three bits, which only readings beyond 8.19 m use, are in use almost everywhere: these are
             not rotated millimetres.
     """
-    readings = stored[stored > 0]
+    readings = stored[(stored > 0) & (stored != SATURATED)]
     if readings.size and np.mean(readings & 7 > 0) > 0.5:
         cure = "take the original files; plain millimetres can be read as an own folder, see docs/guides/own-data.md"
         raise DataError(Problem(file, "is no depth of SUN RGB-D: its bits are not rotated by three", cure))
-    millimetres = (stored >> 3) | (stored << 13)
-    return np.minimum(millimetres / np.float32(1000), np.float32(FARTHEST_M))
+    millimetres = (stored >> 3) | (stored << 13)  # 65535, which is no reading, stays what it is
+    return np.minimum(to_metres(millimetres, 1000), np.float32(FARTHEST_M))
 
 
 FORM = Format(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from crosswire.contract import Contract, TensorSpec
-from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH_UNITS
+from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH_UNITS, IMAGE_FACTS
 from crosswire.serving.steps.runtime.graph_choice import PRESENT
 
 DECODE_DOMAINS = "decode.decode_domains:DecodeDomains"
@@ -79,6 +79,11 @@ def network_inputs(contract: Contract) -> tuple[TensorSpec, ...]:
 def item(name: str, dtype: str, unit: str, *, optional: bool = False) -> TensorSpec:
     """Describe a tensor with one element per sample."""
     return TensorSpec(name, dtype, (1,), ("item",), unit, optional=optional)
+
+
+def image_facts() -> TensorSpec:
+    """Describe what a decoder says of the images of a sample, see `crosswire.serving.steps.media.image_facts`."""
+    return item(IMAGE_FACTS, "BYTES", "JSON text about the images")
 
 
 def depth_units() -> TensorSpec:

@@ -28,6 +28,7 @@ from crosswire.serving.repository.pipelines.parts import (
     PipelineSpec,
     StepSpec,
     depth_units,
+    image_facts,
     item,
     network_inputs,
 )
@@ -59,8 +60,8 @@ def segmentation(contract: Contract) -> PipelineSpec:
         f"{name}_decode",
         DECODE_DOMAINS,
         (rgb_image, depth_image, depth_units()),
-        network_inputs(contract),
+        (*network_inputs(contract), image_facts()),
     )
     sent = (rgb_image, depth_image) if used else (rgb_image,)
-    render = StepSpec(f"{name}_render", _RENDER, (labels, confidence, *sent, depth, *used), outputs)
+    render = StepSpec(f"{name}_render", _RENDER, (labels, confidence, *sent, image_facts(), *used), outputs)
     return PipelineSpec(f"{name}{IMAGE_SUFFIX}", contract, decode.inputs, outputs, decode, (render,))

@@ -13,6 +13,7 @@ from crosswire.serving.repository.pipelines.parts import (
     PipelineSpec,
     StepSpec,
     depth_units,
+    image_facts,
     item,
     network_inputs,
 )
@@ -35,13 +36,12 @@ def translation(contract: Contract) -> PipelineSpec:
     scale = (depth_units(),) if any(_is_depth(spec) for spec in contract.inputs) else ()
     drawn = tuple(item(f"{domain_of(spec.name)}{PNG_SUFFIX}", "BYTES", _drawn(spec)) for spec in outputs)
     summary = item(SUMMARY, "BYTES", "JSON text")
-    depths = tuple(spec for spec in contract.inputs if _is_depth(spec))
     used = tuple(spec for spec in contract.outputs if spec.name == MODALITIES)
-    decode = StepSpec(f"{name}_decode", DECODE_DOMAINS, (*images, *scale), network_inputs(contract))
+    decode = StepSpec(f"{name}_decode", DECODE_DOMAINS, (*images, *scale), (*network_inputs(contract), image_facts()))
     render = StepSpec(
         f"{name}_render",
         _RENDER,
-        (*outputs, *used, *images, *depths),
+        (*outputs, *used, *images, image_facts()),
         (*drawn, summary),
     )
     return PipelineSpec(f"{name}{IMAGE_SUFFIX}", contract, decode.inputs, render.outputs, decode, (render,))

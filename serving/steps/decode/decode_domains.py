@@ -10,13 +10,21 @@ import numpy.typing as npt
 from PIL import Image
 
 from crosswire.contract import PipelineDescription, TensorSpec
-from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH_UNITS, IMAGE_SUFFIX
+from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH_UNITS, IMAGE_FACTS, IMAGE_SUFFIX
 from crosswire.serving.config.limits import ImageLimits, MediaLimits
 from crosswire.serving.steps.decode.sample_errors import named_sample
+from crosswire.serving.steps.media.depth_warnings import depth_warnings
+from crosswire.serving.steps.media.image_facts import ImageFacts, facts_text
 from crosswire.serving.steps.media.images import COLOUR_FORMATS, ImageError, colour_pixels, open_image
-from crosswire.serving.steps.media.registered import check_registered, check_units, metres_of, open_depth
+from crosswire.serving.steps.media.registered import (
+    check_registered,
+    check_units,
+    depth_numbers,
+    network_metres,
+    open_depth,
+)
 from crosswire.serving.steps.runtime.graph_choice import PRESENT
-from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, decoder_workers
+from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, column, decoder_workers
 
 
 def decode_some(wanted: list[int], specs: list[dict[str, Any]], units: list[float], *images: bytes) -> tuple[Any, ...]:
@@ -24,13 +32,13 @@ def decode_some(wanted: list[int], specs: list[dict[str, Any]], units: list[floa
 
     Args:
         wanted: places of the domains to decode among `specs`.
-        specs: the tensors to make, one per domain: `name`, `dtype`, `shape` and `missing`.
+        specs: the tensors to make, one per domain: `name`, `dtype`, `shape`, `missing` and `valid_range`.
         units: scale of every sample's depth image.
         *images: per domain the N images of the samples.
 
     Returns:
         per wanted domain first uint8 [N, H, W, 3], [N, H, W, 1] or [N, H, W], or float32 [N, H, W] in metres; then N
-        pairs of width and height, of the images as they came.
+        `ImageFacts` as plain JSON types.
 
     Raises:
         ImageError: an image is damaged, too large or of another kind, or those of a sample cannot be registered.
@@ -43,27 +51,36 @@ def decode_some(wanted: list[int], specs: list[dict[str, Any]], units: list[floa
             samples.append(_sample(of_sample, specs, unit, limits, wanted))
     found: list[Any] = []
     for domain in zip(*samples, strict=True):
-        arrays, sizes = zip(*domain, strict=True)
-        found += [arrays[0][None] if count == 1 else np.stack(arrays), list(sizes)]  # the ordinary request: no copy
+        arrays, facts = zip(*domain, strict=True)
+        found += [arrays[0][None] if count == 1 else np.stack(arrays), list(facts)]  # the ordinary request: no copy
     return tuple(found)
 
 
 def _sample(
     images: list[bytes], specs: list[dict[str, Any]], unit: float, limits: ImageLimits, wanted: list[int]
-) -> list[tuple[npt.NDArray[Any], tuple[int, int]]]:
-    """Decode the images of one sample: per wanted domain an array, and width and height as they came."""
+) -> list[tuple[npt.NDArray[Any], dict[str, Any]]]:
+    """Decode the images of one sample: per wanted domain an array, and its `ImageFacts` as plain JSON types."""
     names = [f"{spec['name']}{IMAGE_SUFFIX}" for spec in specs]
     opened = [_open(data, spec, unit, limits) for data, spec in zip(images, specs, strict=True)]
     sizes = [image.size for image in opened]  # a JPEG that is decoded at a reduced scale changes its own
     for name, size in zip(names[1:], sizes[1:], strict=True):
         check_registered(sizes[0], size, limits.aspect_tolerance, (names[0], name))
-    return [(_decoded(opened[place], names[place], specs[place], unit), sizes[place]) for place in wanted]
+    found = []
+    for place in wanted:
+        array, warnings = _decoded(opened[place], names[place], specs[place], unit)
+        found.append((array, ImageFacts(sizes[place], tuple(warnings)).to_plain()))
+    return found
 
 
-def _decoded(image: Image.Image, name: str, spec: dict[str, Any], unit: float) -> npt.NDArray[Any]:
-    """Decode one image."""
+def _decoded(image: Image.Image, name: str, spec: dict[str, Any], unit: float) -> tuple[npt.NDArray[Any], list[str]]:
+    """Decode one image; returns its values and what is odd about them."""
     shape = tuple(spec["shape"])
-    return metres_of(image, name, unit, shape[:2], spec["missing"]) if _is_depth(spec) else _values(image, name, shape)
+    if not _is_depth(spec):
+        return _values(image, name, shape), []
+    stored = depth_numbers(image, name, shape[:2])
+    trained = None if spec["valid_range"] is None else (spec["valid_range"][0], spec["valid_range"][1])
+    metres = network_metres(stored, unit, trained, spec["missing"])
+    return metres, depth_warnings(stored, unit, trained)
 
 
 def _open(data: bytes, spec: dict[str, Any], unit: float, limits: ImageLimits) -> Image.Image:
@@ -92,8 +109,8 @@ class DecodeDomains(Step):
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         """Read the tensors from the model's own parameters, and start a decoder."""
         outputs = PipelineDescription.from_config(config).outputs
-        self._specs = [spec for spec in outputs if spec.name != PRESENT]
-        self._tells = len(self._specs) < len(outputs)
+        self._specs = [spec for spec in outputs if spec.name not in (PRESENT, IMAGE_FACTS)]
+        self._tells = any(spec.name == PRESENT for spec in outputs)
         self._workers = decoder_workers(f"{__name__}:decode_some")
 
     def run(self, request: StepRequest) -> Arrays:
@@ -110,13 +127,14 @@ class DecodeDomains(Step):
         images = [data for spec in there for data in came[spec.name][:, 0]]
         found = self._workers.spread(range(len(there)), slim, scales, *images)
         arrays = {spec.name: array for spec, (array, _) in zip(there, found, strict=True)}
-        for spec, (_, sizes) in zip(there, found, strict=True):
-            request.sizes[f"{spec.name}{IMAGE_SUFFIX}"] = [(width, height) for width, height in sizes]
         if self._tells:
             arrays[PRESENT] = np.full((count, 1), "+".join(arrays).encode(), np.object_)
         for spec in self._specs:
             if came[spec.name] is None:
                 arrays[spec.name] = _nothing(spec, count)
+        names = [spec.name for spec in there]
+        samples = zip(*(facts for _, facts in found), strict=True)
+        arrays[IMAGE_FACTS] = column([facts_text(dict(zip(names, sample, strict=True))) for sample in samples])
         return arrays
 
     def close(self) -> None:
@@ -126,7 +144,8 @@ class DecodeDomains(Step):
 
 def _slim(spec: TensorSpec) -> dict[str, Any]:
     """Return what a worker process needs of a tensor, as it can be sent there."""
-    return {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape), "missing": spec.missing}
+    plain = {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape), "missing": spec.missing}
+    return {**plain, "valid_range": None if spec.valid_range is None else list(spec.valid_range)}
 
 
 def _nothing(spec: TensorSpec, count: int) -> npt.NDArray[Any]:

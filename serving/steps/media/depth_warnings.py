@@ -2,51 +2,65 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from crosswire.media.depth import SATURATED, outside, to_metres
+from crosswire.serving.steps.media.depth_units import looks_like_metres, unit_hint
+
 MOSTLY_HOLES = "depth_mostly_holes"
 UNIT_SUSPECT = "depth_unit_suspect"
+SATURATED_READINGS = "depth_saturated"
+OUT_OF_RANGE = "depth_out_of_range"
 _MOST_HOLES = 0.5
-_MOST_BEYOND = 0.25
-_NEAREST = 0.02  # of the farthest distance: whole rooms are not that small
-_FACTORS = (1000.0, 0.001, 5.0, 0.2, 10.0, 0.1, 100.0, 0.01)
+_NOTEWORTHY = 0.005
 
 
-def depth_warnings(depth: npt.NDArray[np.float32], trained: tuple[float, float] | None) -> list[str]:
+def depth_warnings(stored: npt.NDArray[Any], units_per_metre: float, trained: tuple[float, float] | None) -> list[str]:
     """Name what is odd about a depth map.
 
     Args:
-        depth: float32 [H, W] in metres; 0 is no reading.
+        stored: numbers as they were sent, [H, W].
+        units_per_metre: what one metre counts in them.
         trained: metres that the network was trained with, or None if the contract does not say.
 
     Returns:
-        texts that start with `MOSTLY_HOLES` or `UNIT_SUSPECT` and a colon.
+        texts that start with `UNIT_SUSPECT`, `SATURATED_READINGS`, `OUT_OF_RANGE` or `MOSTLY_HOLES` and a colon.
     """
-    readings = depth[depth > 0]
-    holes = 1 - readings.size / depth.size
-    warnings = []
+    metres = to_metres(stored, units_per_metre)
+    readings = metres[metres > 0]
+    warnings = _distance_warnings(stored, readings, trained) if readings.size and trained is not None else []
+    saturated = np.count_nonzero(stored == SATURATED) / stored.size
+    if saturated >= _NOTEWORTHY:
+        warnings.append(f"{SATURATED_READINGS}: {_percent(saturated)} of the depth image is 65535, taken as no reading")
+    holes = 1 - readings.size / metres.size
     if holes > _MOST_HOLES:
         warnings.append(f"{MOSTLY_HOLES}: {holes:.0%} of the depth picture has no reading")
-    if readings.size and trained is not None and not _fits(readings, trained):
-        middle = float(np.median(readings))
-        warnings.append(
-            f"{UNIT_SUSPECT}: the median depth is {middle:.3g} m, the network was trained on {trained[0]:g} to "
-            f"{trained[1]:g} m: check depth_units_per_metre{_hint(readings, trained)}"
-        )
     return warnings
 
 
-def _fits(readings: npt.NDArray[np.float32], trained: tuple[float, float]) -> bool:
-    """Say whether readings look like metres: hardly any beyond the farthest distance, and not all of them tiny."""
-    nearest = max(trained[0] / 2, trained[1] * _NEAREST)
-    beyond, tiny = np.count_nonzero(readings > trained[1]), np.count_nonzero(readings < nearest)
-    return bool(beyond <= _MOST_BEYOND * readings.size and tiny <= readings.size / 2)
+def _distance_warnings(
+    stored: npt.NDArray[Any], readings: npt.NDArray[np.float32], trained: tuple[float, float]
+) -> list[str]:
+    """Name readings, float32 [n] in metres, that lie outside of what a network was trained with."""
+    reach = f"{trained[0]:g} to {trained[1]:g} m"
+    share = np.count_nonzero(outside(readings, trained)) / stored.size
+    if not looks_like_metres(readings, trained):
+        lost = f"; {_percent(share)} of the image lies outside, taken as no reading" if share else ""
+        return [
+            f"{UNIT_SUSPECT}: the median depth is {float(np.median(readings)):.3g} m, the network was trained on "
+            f"{reach}: check depth_units_per_metre{unit_hint(stored, trained)}{lost}"
+        ]
+    if share < _NOTEWORTHY:
+        return []
+    return [
+        f"{OUT_OF_RANGE}: {_percent(share)} of the depth image lies outside the {reach} that the network was trained "
+        "on, taken as no reading"
+    ]
 
 
-def _hint(readings: npt.NDArray[np.float32], trained: tuple[float, float]) -> str:
-    """Return by how much the scale is off, if one of the usual mistakes would explain it."""
-    for factor in _FACTORS:
-        if _fits(readings / np.float32(factor), trained):
-            return f"; {factor:g} times the one that was used would fit"
-    return ""
+def _percent(share: float) -> str:
+    """Return a share, 0..1, with a digit after the point where it is small."""
+    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"

@@ -7,7 +7,6 @@ break the registration. Labels come back in the orientation of the stored pixels
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -76,11 +75,6 @@ def open_image(data: bytes, name: str, limits: ImageLimits, formats: tuple[str, 
             f"and {limits.side} a side: scale it down first"
         )
     return image
-
-
-def sizes_in_headers(images: Sequence[bytes], name: str, limits: ImageLimits) -> list[tuple[int, int]]:
-    """Return width and height of encoded images; raises like `open_image`, and decodes nothing."""
-    return [open_image(data, name, limits, COLOUR_FORMATS).size for data in images]
 
 
 def load_pixels(image: Image.Image, name: str) -> None:

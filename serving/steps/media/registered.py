@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from crosswire.contract.wire_names import DEPTH_IMAGE, RGB_IMAGE
+from crosswire.media.depth import outside, to_metres
 from crosswire.serving.config.limits import ImageLimits
 from crosswire.serving.steps.media.images import DEPTH_MODES, ImageError, describe, load_pixels, nearest, open_image
 
@@ -25,29 +26,43 @@ def open_depth(data: bytes, name: str, limits: ImageLimits) -> Image.Image:
     return image
 
 
-def metres_of(
-    image: Image.Image, name: str, units_per_metre: float, size: tuple[int, int], missing: float | None
-) -> npt.NDArray[np.float32]:
+def depth_numbers(image: Image.Image, name: str, size: tuple[int, int]) -> npt.NDArray[np.uint16]:
     """Decode a depth image in the sender's unit.
 
     Args:
-        image: from `open_depth`; 0 is no reading.
+        image: from `open_depth`.
         name: the tensor's name, for messages.
-        units_per_metre: value of the image at one metre, for example 1000 for millimetres.
         size: height and width to resize to, by nearest neighbour: holes stay holes.
-        missing: what the network takes for "no reading"; None if every value is one.
 
     Returns:
-        float32 [H, W] in metres.
+        uint16 [H, W].
 
     Raises:
         ImageError: it is damaged.
     """
     load_pixels(image, name)
-    readings = nearest(np.asarray(image), *size)
-    metres = readings.astype(np.float32) / np.float32(units_per_metre)
+    return nearest(np.asarray(image), *size).astype(np.uint16, copy=False)
+
+
+def network_metres(
+    stored: npt.NDArray[np.uint16],
+    units_per_metre: float,
+    trained: tuple[float, float] | None,
+    missing: float | None,
+) -> npt.NDArray[np.float32]:
+    """Return depth as a network takes it, float32 [H, W] in metres.
+
+    Args:
+        stored: numbers in the sender's unit, [H, W].
+        units_per_metre: what one metre counts in them, for example 1000 for millimetres.
+        trained: metres that the network was trained with; None if the contract does not say.
+        missing: what the network takes for "no reading"; None stands for 0.
+    """
+    metres = to_metres(stored, units_per_metre)
+    if trained is not None:
+        metres[outside(metres, trained)] = 0
     if missing:  # neither None nor 0, which a hole is already
-        metres[readings == 0] = missing
+        metres[metres == 0] = missing
     return metres
 
 

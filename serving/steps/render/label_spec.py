@@ -10,7 +10,6 @@ import numpy.typing as npt
 from PIL import Image
 
 from crosswire.contract import PipelineDescription
-from crosswire.contract.wire_names import DEPTH
 from crosswire.serving.steps.media.images import nearest
 
 
@@ -22,19 +21,16 @@ class LabelSpec:
         network: the network's name.
         classes: class names by index.
         palette: RGB colours by index.
-        depth_range: metres that the network was trained with, or None.
     """
 
     network: str
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
-    depth_range: tuple[float, float] | None
 
     @classmethod
     def of(cls, description: PipelineDescription) -> LabelSpec:
-        """Take it from the description of a model that has the labels, and the depth where there is one, as inputs."""
-        ranges = {spec.name: spec.valid_range for spec in description.inputs}
-        return cls(description.network, description.classes, description.palette, ranges.get(DEPTH))
+        """Take it from the description of a model."""
+        return cls(description.network, description.classes, description.palette)
 
 
 def palette_image(labels: npt.NDArray[np.uint8], label_spec: LabelSpec) -> Image.Image:

@@ -92,5 +92,5 @@ def overlays(
     if labels is None:
         _decoded.update(found)
         return ()
-    label_spec = LabelSpec("", (), tuple((red, green, blue) for red, green, blue in palette), None)
+    label_spec = LabelSpec("", (), tuple((red, green, blue) for red, green, blue in palette))
     return tuple(overlay(one, found[image], label_spec) for one, image in zip(labels, sent, strict=True))

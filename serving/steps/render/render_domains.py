@@ -11,11 +11,18 @@ import numpy.typing as npt
 from PIL import Image
 
 from crosswire.contract import MODALITIES, PipelineDescription, TensorSpec
-from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, IMAGE_SUFFIX, LABELS, PNG_SUFFIX, PREDICTED, SUMMARY
-from crosswire.serving.config.limits import MediaLimits
+from crosswire.contract.wire_names import (
+    DEFAULT_UNITS_PER_METRE,
+    IMAGE_FACTS,
+    IMAGE_SUFFIX,
+    LABELS,
+    PNG_SUFFIX,
+    PREDICTED,
+    SUMMARY,
+)
 from crosswire.serving.repository.pipelines.translation import domain_of
-from crosswire.serving.steps.media.depth_warnings import depth_warnings
-from crosswire.serving.steps.media.images import nearest, sizes_in_headers
+from crosswire.serving.steps.media.image_facts import read_facts, warnings_of
+from crosswire.serving.steps.media.images import nearest
 from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.render.label_spec import LabelSpec, classes_in, labels_at, palette_image
 from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, column
@@ -70,30 +77,22 @@ class RenderDomains(Step):
         self._label_spec = LabelSpec.of(description)
         self._outputs = [spec for spec in inputs if spec.name.startswith(PREDICTED)]
         self._images = [spec.name for spec in inputs if spec.name.endswith(IMAGE_SUFFIX)]
-        self._depths = [spec for spec in inputs if spec.dtype == "FP32" and spec not in self._outputs]
-        self._limits = MediaLimits.chosen().images
 
     def run(self, request: StepRequest) -> Arrays:
         """Render the samples of one request."""
-        arrays = {spec.name: request.array(spec.name) for spec in (*self._outputs, *self._depths)}
+        arrays = {spec.name: request.array(spec.name) for spec in self._outputs}
         sent = {name: array for name in self._images if (array := request.array(name)) is not None}
         used = request.array(MODALITIES)
         first = next(iter(sent))
         drawn: dict[str, list[bytes]] = {spec.name: [] for spec in self._outputs}
         texts = []
-        sizes = request.sizes.get(first) or sizes_in_headers(sent[first][:, 0], first, self._limits)
-        for index, size in enumerate(sizes):
+        for index, facts in enumerate(read_facts(request.array(IMAGE_FACTS))):
+            size = facts[first.removesuffix(IMAGE_SUFFIX)].size
             for spec in self._outputs:
                 image = domain_image(arrays[spec.name][index], spec, self._label_spec, size)
                 drawn[spec.name].append(png_bytes(image))
             streams = [name.removesuffix(IMAGE_SUFFIX) for name in sent] if used is None else _names(used[index, 0])
-            warnings = [
-                warning
-                for spec in self._depths
-                if spec.name in streams
-                for warning in depth_warnings(arrays[spec.name][index], spec.valid_range)
-            ]
-            said = self._summary(size, streams, warnings)
+            said = self._summary(size, streams, warnings_of(facts, streams))
             if PREDICTED_LABELS in arrays:
                 labels = arrays[PREDICTED_LABELS][index]
                 said["classes"] = classes_in(labels_at(labels.reshape(labels.shape[:2]), size), self._label_spec)

@@ -17,6 +17,8 @@ from crosswire.contract.wire_names import (
     CONFIDENCE_PNG,
     DEPTH,
     DEPTH_IMAGE,
+    IMAGE_FACTS,
+    IMAGE_SUFFIX,
     LABELS,
     LABELS_PNG,
     OVERLAY_PNG,
@@ -24,10 +26,9 @@ from crosswire.contract.wire_names import (
     RGB_IMAGE,
     SUMMARY,
 )
-from crosswire.serving.config.limits import MediaLimits
 from crosswire.serving.steps.decode.sandbox import Worker, Workers
-from crosswire.serving.steps.media.depth_warnings import depth_warnings
-from crosswire.serving.steps.media.images import ImageError, sizes_in_headers
+from crosswire.serving.steps.media.image_facts import Facts, read_facts, warnings_of
+from crosswire.serving.steps.media.images import ImageError
 from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.render.label_spec import LabelSpec, classes_in, labels_at, palette_image
 from crosswire.serving.steps.render.overlay_labels import overlays
@@ -38,7 +39,7 @@ def summarise(
     labels: npt.NDArray[np.uint8],
     network_labels: npt.NDArray[np.uint8],
     confidence: npt.NDArray[np.uint8],
-    depth: npt.NDArray[np.float32],
+    facts: Facts,
     streams: Sequence[str],
     label_spec: LabelSpec,
 ) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def summarise(
         labels: uint8 [h, w], at the size of the image sent.
         network_labels: uint8 [H, W], at the network's size.
         confidence: uint8 [H, W], 255 is certain.
-        depth: float32 [H, W], metres, 0 is no reading.
+        facts: what is known of the images sent.
         streams: names of the inputs that the network used.
         label_spec: what the labels mean.
 
@@ -70,7 +71,7 @@ def summarise(
         "classes": [
             {**one, "mean_confidence": round(float(sure[one["index"]]), 4)} for one in classes_in(labels, label_spec)
         ],
-        "warnings": depth_warnings(depth, label_spec.depth_range) if DEPTH in streams else [],
+        "warnings": warnings_of(facts, streams),
     }
 
 
@@ -78,7 +79,7 @@ def render(
     labels: npt.NDArray[np.uint8],
     confidence: npt.NDArray[np.uint8],
     size: tuple[int, int],
-    depth: npt.NDArray[np.float32],
+    facts: Facts,
     streams: Sequence[str],
     label_spec: LabelSpec,
 ) -> tuple[bytes, bytes]:
@@ -88,7 +89,7 @@ def render(
         labels: uint8 [H, W], class indices.
         confidence: uint8 [H, W].
         size: width and height of the image sent.
-        depth: float32 [H, W], metres.
+        facts: what is known of the images sent.
         streams: names of the inputs that the network used.
         label_spec: what the labels mean.
 
@@ -96,7 +97,7 @@ def render(
         labels_png and summary (UTF-8 JSON).
     """
     full = labels_at(labels, size)
-    summary = summarise(full, labels, confidence, depth, streams, label_spec)
+    summary = summarise(full, labels, confidence, facts, streams, label_spec)
     return png_bytes(palette_image(full, label_spec)), json.dumps(summary, ensure_ascii=False).encode()
 
 
@@ -115,7 +116,6 @@ class RenderLabels(Step):
         """Read class names and palette from the model's own parameters, and start a decoder for overlays."""
         self._label_spec = LabelSpec.of(PipelineDescription.from_config(config))
         self._palette = [list(colour) for colour in self._label_spec.palette]
-        self._limits = MediaLimits.chosen().images
         self._workers = decoder_workers(f"{overlays.__module__}:{overlays.__name__}")
 
     def foresee(self, request: StepRequest) -> Any:
@@ -130,21 +130,22 @@ class RenderLabels(Step):
         name, images = images_sent(request)
         labels = request.array(LABELS)
         if OVERLAY_PNG not in request.wanted:
-            return self._rendered(request, labels, name, images) | {OVERLAY_PNG: column([b""] * len(labels))}
+            return self._rendered(request, labels, name) | {OVERLAY_PNG: column([b""] * len(labels))}
         workers: Worker | Workers = self._workers
         if request.begun is not None:
             workers, decoded = request.begun
             decoded()
         with workers.calling(self._palette, labels, name, *images) as drawn:
-            return self._rendered(request, labels, name, images) | {OVERLAY_PNG: column(drawn())}
+            return self._rendered(request, labels, name) | {OVERLAY_PNG: column(drawn())}
 
-    def _rendered(self, request: StepRequest, labels: npt.NDArray[np.uint8], name: str, images: list[bytes]) -> Arrays:
-        """Return everything but the overlays."""
-        confidence, depths, used = map(request.array, (CONFIDENCE, DEPTH, MODALITIES))
-        sizes = request.sizes.get(name) or sizes_in_headers(images, name, self._limits)
+    def _rendered(self, request: StepRequest, labels: npt.NDArray[np.uint8], name: str) -> Arrays:
+        """Return everything but the overlays, at the size of the image of a tensor."""
+        confidence, texts, used = map(request.array, (CONFIDENCE, IMAGE_FACTS, MODALITIES))
+        facts = read_facts(texts)
+        sizes = [one[name.removesuffix(IMAGE_SUFFIX)].size for one in facts]
         streams = [[RGB, DEPTH]] * len(labels) if used is None else [one.decode().split("+") for one in used[:, 0]]
         rendered = [
-            render(*sample, self._label_spec) for sample in zip(labels, confidence, sizes, depths, streams, strict=True)
+            render(*sample, self._label_spec) for sample in zip(labels, confidence, sizes, facts, streams, strict=True)
         ]
         pngs, summaries = zip(*rendered, strict=True)
         certainty = [png_bytes(Image.fromarray(one)) for one in confidence]

@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,6 @@ class StepRequest:
         deadline: when nobody waits for the answer any more, microseconds on the monotonic clock.
         begun: what the step's `foresee` returned, or None.
         trace: the trace that it belongs to, as the gateway says it, or None.
-        sizes: width and height of its encoded images by tensor, where a step of this process has them from a decoder.
     """
 
     array: Callable[[str], Any]
@@ -46,7 +45,6 @@ class StepRequest:
     deadline: float = math.inf
     begun: Any = None
     trace: str | None = None
-    sizes: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
     def check_time(self) -> None:
         """Raise `LateError` if nobody waits for the answer any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.grpc
+from PIL import Image
 from tritonclient.utils import InferenceServerException
 
 from benchmarks.serving import triton_url
@@ -179,3 +181,24 @@ def test_statistics_tell_how_long_steps_take(layouts: tuple[EmbeddedServer, Embe
         assert_the_whole_takes_longest(server)
         status, body = call(server, "GET", "/v2/models/nothing/stats")
         assert status == 404 and b"there is no model 'nothing'" in body
+
+
+def test_readings_that_are_none_are_holes_wherever_the_steps_run(
+    layouts: tuple[EmbeddedServer, EmbeddedServer],
+) -> None:
+    stored = np.asarray(Image.open(DEPTH)).astype(np.uint16)
+
+    def sent(value: int) -> list[Any]:
+        changed = stored.copy()
+        changed[: stored.shape[0] // 10] = value
+        file = io.BytesIO()
+        Image.fromarray(changed).save(file, "PNG")
+        return [*files({"rgb_image": RGB}), bytes_input("depth_image", [file.getvalue()])]
+
+    for server in layouts:
+        hole = ask(server.grpc_url, PIPELINE, sent(0))
+        for value, name in ((65535, "depth_saturated"), (30_000, "depth_out_of_range")):
+            answer = ask(server.grpc_url, PIPELINE, sent(value))
+            np.testing.assert_array_equal(answer["labels_png"], hole["labels_png"])
+            (warning,) = json.loads(answer["summary"][0, 0])["warnings"]
+            assert warning.startswith(f"{name}: ") and "taken as no reading" in warning

@@ -18,7 +18,7 @@ from crosswire.serving.config.limits import ImageLimits
 from crosswire.serving.repository.model_config import step_config
 from crosswire.serving.repository.networks import find_networks
 from crosswire.serving.steps.decode.decode_domains import decode_some
-from crosswire.serving.steps.media.depth_warnings import depth_warnings
+from crosswire.serving.steps.media.image_facts import ImageFacts, facts_text
 from crosswire.serving.steps.media.images import ImageError, nearest, open_image
 from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.media.registered import check_registered
@@ -32,7 +32,7 @@ from crosswire.serving.steps.runtime.step import StepRequest, column
 from tests.support.servers.real import NETWORK, REPOSITORY, contract, depth_png, jpeg, network_inputs, png
 
 LIMITS = ImageLimits()
-LOOK = LabelSpec("net", ("wall", "floor", "lamp"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)), (0.4, 10.0))
+LOOK = LabelSpec("net", ("wall", "floor", "lamp"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)))
 
 
 def png16(values: Any) -> bytes:
@@ -44,7 +44,7 @@ def png16(values: Any) -> bytes:
 def decode_pair(rgb: bytes, depth: bytes, units: float, height: int, width: int) -> tuple[Any, Any]:
     """Decode one registered pair."""
     colour = {"name": "rgb", "dtype": "UINT8", "shape": [height, width, 3], "missing": None}
-    metres = {"name": "depth", "dtype": "FP32", "shape": [height, width], "missing": 0.0}
+    metres = {"name": "depth", "dtype": "FP32", "shape": [height, width], "missing": 0.0, "valid_range": [0.0, 10.0]}
     pixels, _, readings, _ = decode_some([0, 1], [colour, metres], [units], rgb, depth)
     return pixels[0], readings[0]
 
@@ -65,7 +65,7 @@ def test_holes_in_the_depth_are_never_blended_with_readings() -> None:
 
 
 def test_depth_of_another_scale_is_registered_to_the_colour_picture() -> None:
-    small = np.arange(12, dtype=np.uint16).reshape(3, 4) * 1000
+    small = np.arange(12, dtype=np.uint16).reshape(3, 4) * 500
     _, metres = decode_pair(jpeg(64, 48), png16(small), 1000.0, 6, 8)
     np.testing.assert_array_equal(metres, np.repeat(np.repeat(small / 1000, 2, 0), 2, 1))
 
@@ -116,13 +116,13 @@ def test_nearest_takes_the_value_under_the_centre_of_a_pixel() -> None:
 
 def test_the_size_that_was_sent_comes_with_what_was_decoded_of_it() -> None:
     colour = {"name": "rgb", "dtype": "UINT8", "shape": [48, 64, 3], "missing": None}
-    metres = {"name": "depth", "dtype": "FP32", "shape": [48, 64], "missing": 0.0}
+    metres = {"name": "depth", "dtype": "FP32", "shape": [48, 64], "missing": 0.0, "valid_range": None}
     sent = (jpeg(1280, 960), jpeg(640, 480), depth_png(64, 48), depth_png(320, 240))
-    _, sizes, _, small = decode_some([0, 1], [colour, metres], [1000.0, 1000.0], *sent)
-    assert (sizes, small) == ([(1280, 960), (640, 480)], [(64, 48), (320, 240)])
+    _, large, _, small = decode_some([0, 1], [colour, metres], [1000.0, 1000.0], *sent)
+    assert [one["size"] for one in (*large, *small)] == [[1280, 960], [640, 480], [64, 48], [320, 240]]
 
 
-def test_a_header_that_a_decoder_has_read_is_not_read_again(small_repository: Path) -> None:
+def test_no_step_after_the_decoder_reads_an_image(small_repository: Path) -> None:
     (network,) = find_networks(small_repository, ["rooms_small"])
     (render_step,) = network.pipeline.after
     config = MessageToDict(step_config(network.contract, render_step), preserving_proto_field_name=True)
@@ -133,19 +133,20 @@ def test_a_header_that_a_decoder_has_read_is_not_read_again(small_repository: Pa
     }
     first, *_ = (spec.name for spec in render_step.inputs if spec.name.endswith("_image"))
     arrays[first] = column([b"no image at all"])
+    facts = {first.removesuffix("_image"): ImageFacts((20, 10), ("odd: very",)).to_plain()}
+    arrays["image_facts"] = column([facts_text(facts)])
     with ExitStack() as held:
-        request = StepRequest(arrays.get, frozenset(), held, sizes={first: [(20, 10)]})
-        answer = RenderDomains(config, small_repository).run(request)
-        assert json.loads(answer["summary"][0, 0])["width"] == 20
-        with pytest.raises(ImageError, match=f"{first} is no JPEG or PNG file"):
-            RenderDomains(config, small_repository).run(StepRequest(arrays.get, frozenset(), held))
+        answer = RenderDomains(config, small_repository).run(StepRequest(arrays.get, frozenset(), held))
+    summary = json.loads(answer["summary"][0, 0])
+    assert (summary["width"], summary["height"], summary["warnings"]) == (20, 10, ["odd: very"])
 
 
 def test_rendered_labels_are_class_indices_at_the_size_of_the_picture_sent() -> None:
     labels = np.array([[0, 1], [2, 1]], np.uint8)
     confidence = np.full((2, 2), 255, np.uint8)
-    depth = np.full((2, 2), 2, np.float32)
-    labels_png, summary = render(labels, confidence, (640, 480), depth, ("rgb", "depth"), LOOK)
+    facts = {"rgb": ImageFacts((640, 480)), "depth": ImageFacts((640, 480), ("odd: very",))}
+    labels_png, summary = render(labels, confidence, (640, 480), facts, ("rgb", "depth"), LOOK)
+    assert json.loads(render(labels, confidence, (640, 480), facts, ("rgb",), LOOK)[1])["warnings"] == []
     picture = Image.open(io.BytesIO(labels_png))
     assert (picture.mode, picture.size, labels_png[24]) == ("P", (640, 480), 8)
     np.testing.assert_array_equal(np.asarray(picture), np.repeat(np.repeat(labels, 240, 0), 320, 1))
@@ -154,7 +155,7 @@ def test_rendered_labels_are_class_indices_at_the_size_of_the_picture_sent() -> 
     said = json.loads(summary)
     assert (said["network"], said["width"], said["height"], said["mean_confidence"]) == ("net", 640, 480, 1.0)
     assert [(one["name"], one["share"]) for one in said["classes"]] == [("floor", 0.5), ("wall", 0.25), ("lamp", 0.25)]
-    assert (said["streams"], said["warnings"]) == (["rgb", "depth"], [])
+    assert (said["streams"], said["warnings"]) == (["rgb", "depth"], ["odd: very"])
 
 
 def test_the_overlay_blends_the_picture_with_the_class_colours() -> None:
@@ -195,35 +196,6 @@ def test_a_png_holds_every_pixel(size: tuple[int, int], mode: str) -> None:
     assert (found.format, found.mode, found.size) == ("PNG", mode, size)
     np.testing.assert_array_equal(np.asarray(found), pixels)
     assert found.getpalette() == (colours if mode == "P" else None)
-
-
-def test_depth_in_another_unit_is_named_with_the_scale_that_would_fit() -> None:
-    trained = (0.0, 10.0)
-    room = np.full((4, 4), 3, np.float32)
-    assert depth_warnings(room, trained) == []
-    (warning,) = depth_warnings(room * 1000, trained)
-    assert warning.startswith("depth_unit_suspect: the median depth is 3e+03 m, the network was trained on 0 to 10 m")
-    assert "check depth_units_per_metre; 1000 times" in warning
-    (warning,) = depth_warnings(room / 1000, trained)
-    assert warning.startswith("depth_unit_suspect: ") and "0.001 times" in warning
-    (warning,) = depth_warnings(room * 5, trained)
-    assert warning.startswith("depth_unit_suspect: ") and "5 times" in warning
-    assert depth_warnings(room * 1000, None) == []
-
-
-def test_depth_that_is_mostly_holes_is_named() -> None:
-    metres = np.full((4, 4), 3, np.float32)
-    metres[:3] = 0
-    assert depth_warnings(metres, (0.0, 10.0)) == ["depth_mostly_holes: 75% of the depth picture has no reading"]
-    assert depth_warnings(np.zeros((4, 4), np.float32), (0.0, 10.0)) == [
-        "depth_mostly_holes: 100% of the depth picture has no reading"
-    ]
-
-
-def test_a_far_wall_behind_a_window_is_no_other_unit() -> None:
-    metres = np.full((4, 4), 3, np.float32)
-    metres[0] = 40
-    assert depth_warnings(metres, (0.0, 10.0)) == []
 
 
 def test_a_graph_with_another_hash_is_not_opened(tmp_path: Any) -> None:

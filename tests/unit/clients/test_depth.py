@@ -60,26 +60,38 @@ def test_floats_are_metres_and_travel_as_the_nearest_millimetre(dtype: type[np.f
 
 
 def test_a_pillow_image_of_floats_is_metres() -> None:
-    metres = np.array([[0.0, 1.5], [2.25, 65.535]], np.float32)
+    metres = np.array([[0.0, 1.5], [2.25, 65.534]], np.float32)
     depth = depth_image(Image.fromarray(metres))
-    assert decoded(depth.image).tolist() == [[0, 1500], [2250, 65535]]
+    assert decoded(depth.image).tolist() == [[0, 1500], [2250, 65534]]
 
 
-@pytest.mark.parametrize(
-    ("value", "complaint"),
-    [
-        (np.nan, "NaN or infinite metres; put 0"),
-        (np.inf, "NaN or infinite metres; put 0"),
-        (-0.001, r"runs from -0\.001 to 1 m; allowed is 0 to 65\.535 m"),
-        (65.54, r"runs from 1 to 65\.54 m; allowed is 0 to 65\.535 m"),
-        (1500.0, "If these are no metres, send uint16"),
-    ],
-)
-def test_metres_that_do_not_fit_are_refused(value: float, complaint: str) -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -0.001, -3.0])
+def test_what_is_no_distance_travels_as_no_reading(value: float) -> None:
     metres = np.ones((4, 4), np.float32)
     metres[1, 2] = value
-    with pytest.raises(InputError, match=complaint):
+    whole = millimetres(metres)
+    assert (whole[1, 2], np.count_nonzero(whole == 1000)) == (0, 15)
+
+
+@pytest.mark.parametrize("value", [65.54, 70.0, 1500.0])
+def test_a_few_readings_too_far_for_16_bits_travel_as_65535(value: float) -> None:
+    metres = np.ones((4, 4), np.float32)
+    metres[1, 2:] = value
+    assert millimetres(metres)[1].tolist() == [1000, 1000, 65535, 65535]
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_floats_that_are_no_metres_are_refused_with_what_to_try(share: float) -> None:
+    metres = np.ones((10, 10), np.float32)
+    metres[: round(10 * share)] = 1500
+    with pytest.raises(
+        InputError, match=r"depth reaches 1500 m, expected are metres below 65\.535; .* depth_units_per"
+    ):
         millimetres(metres)
+
+
+def test_an_image_without_any_reading_is_sent() -> None:
+    assert not millimetres(np.full((3, 4), np.nan, np.float32)).any()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from crosswire.media.depth import to_metres
 from crosswire.training.datasets.files.problems import DataError, Problem, missing_file
 from crosswire.training.datasets.frames import IGNORE
 
@@ -71,8 +72,8 @@ class PlainDepth:
     units_per_metre: float
 
     def __call__(self, stored: NDArray[np.uint16], file: str) -> Depth:
-        """Return metres."""
-        return (stored / np.float64(self.units_per_metre)).astype(np.float32)
+        """Return metres, 0 where `crosswire.media.depth` sees no reading."""
+        return to_metres(stored, self.units_per_metre)
 
 
 def open_image(path: Path) -> Image.Image:

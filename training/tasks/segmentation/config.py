@@ -61,6 +61,7 @@ class NetworkConfig(Section):
         restrict: exchange only inside a stream's own sub-part (the paper), or anywhere.
         depth_mean: depth in metres that becomes 0 for the network; the official code has 0.
         depth_std: difference in metres that becomes 1 for the network; the official code has 1.
+        depth_farthest: farthest reading in metres; what lies beyond is no reading, in training and when it is served.
         share_convs: one set of convolutions for all streams (S-, the paper), or one per stream in encoder and decoder
             (U-), which start from the same weights.
         share_norms: one norm for all streams (-S), or private ones (-U, the paper); a shared one cannot exchange.
@@ -91,6 +92,7 @@ class NetworkConfig(Section):
     restrict: bool = True
     depth_mean: float = 2.5
     depth_std: PositiveFloat = 1.5
+    depth_farthest: PositiveFloat = 10.0
     share_convs: bool = True
     share_norms: bool = False
     frozen_statistics: bool = False

@@ -93,7 +93,7 @@ def test_classes_that_a_layout_has_not_become_unlabelled() -> None:
 
 
 def test_depth_of_sun_rgbd_is_millimetres_rotated_by_three_bits_and_ends_at_eight_metres() -> None:
-    millimetres = np.array([[0, 1, 1234, 7999], [1, 2, 3, 4], [8191, 8192, 9000, 65535]], np.uint16)
+    millimetres = np.array([[0, 1, 1234, 7999], [1, 2, 3, 4], [8191, 8192, 9000, 65534]], np.uint16)
     stored = np.array([[int(f"{value:016b}"[3:] + f"{value:016b}"[:3], 2) for value in row] for row in millimetres])
     np.testing.assert_array_equal(
         rotated_depth(stored.astype(np.uint16), "x.png"), np.minimum(millimetres / np.float32(1000), 8)

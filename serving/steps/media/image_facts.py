@@ -1,0 +1,54 @@
+"""What a decoder says of the images of a sample, for the steps after the network, which see no image again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is known of one encoded image.
+
+    Attributes:
+        size: width and height.
+        warnings: what is odd about it, see `crosswire.serving.steps.media.depth_warnings`.
+    """
+
+    size: tuple[int, int]
+    warnings: tuple[str, ...] = ()
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return it as plain JSON types."""
+        return {"size": list(self.size), "warnings": list(self.warnings)}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> ImageFacts:
+        """Return what `to_plain` wrote; by hand, since it is part of every request."""
+        width, height = plain["size"]
+        return cls((width, height), tuple(plain["warnings"]))
+
+
+Facts = Mapping[str, ImageFacts]
+"""By stream: `rgb`, `depth`, ..."""
+
+
+def facts_text(facts: Mapping[str, Any]) -> bytes:
+    """Return what is known of the images of a sample, `ImageFacts` as plain JSON types by stream, as JSON text."""
+    return json.dumps(facts, ensure_ascii=False).encode()
+
+
+def read_facts(texts: npt.NDArray[np.object_]) -> list[Facts]:
+    """Return what is known of the images of every sample, from BYTES [N, 1]; the inverse of `facts_text`."""
+    plain: list[dict[str, Any]] = [json.loads(text) for text in texts[:, 0]]
+    return [{name: ImageFacts.from_plain(one) for name, one in sample.items()} for sample in plain]
+
+
+def warnings_of(facts: Facts, streams: Iterable[str]) -> list[str]:
+    """Return the warnings about the images of the streams that a network used."""
+    return [warning for name in streams if name in facts for warning in facts[name].warnings]
