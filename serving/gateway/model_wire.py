@@ -14,6 +14,7 @@ from crosswire.serving.gateway.tensors.values import check_values
 from crosswire.serving.repository.published import description_of
 from crosswire.serving.wire import RawTensor
 
+CHECKED_DTYPES = ("FP32", "BYTES")  # types whose elements may be what no model can use
 _PER_CLASS = ("class",)  # axes of an output with one element per class
 
 

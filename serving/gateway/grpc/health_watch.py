@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-_LOOK_SECONDS = 0.5
+_PAUSE_SECONDS = 0.5
 
 
-async def watch(look: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:
+async def watch(current_status: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:
     """Yield the first status and every change of it, until the client goes.
 
     Args:
-        look: returns the status as it is now, an encoded `HealthCheckResponse`.
+        current_status: returns the status as it is now, an encoded `HealthCheckResponse`.
     """
     told = None
     while True:
-        status = await look()
+        status = await current_status()
         if status != told:
             told = status
             yield status
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_PAUSE_SECONDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -13,7 +12,7 @@ from tritonclient.grpc.service_pb2 import InferTensorContents, ModelInferRequest
 from crosswire.serving.config.limits import RequestLimits
 from crosswire.serving.gateway.errors import bad
 from crosswire.serving.gateway.grpc.message_size import decoded_size
-from crosswire.serving.gateway.model_wire import ModelWire
+from crosswire.serving.gateway.model_wire import CHECKED_DTYPES, ModelWire
 from crosswire.serving.gateway.tensors.classification import CLASSIFICATION, check_classifiable
 from crosswire.serving.gateway.tensors.elements import DTYPES, checked_shape, from_binary
 from crosswire.serving.wire import RawTensor, pack_bytes
@@ -101,7 +100,8 @@ def check_infer(request: ModelInferRequest, wire: ModelWire, limits: RequestLimi
     for index, tensor in enumerate(tensors):
         wire.check_input(tensor)
         _check_data(request, index, tensor)
-        wire.check_values(_with_data(request, index, tensor))
+        if tensor.dtype in CHECKED_DTYPES:
+            wire.check_values(_with_data(request, index, tensor))
     wire.check_together(tensors)
     names = [output.name for output in request.outputs]
     if len(set(names)) != len(names):
@@ -155,18 +155,17 @@ def _check_data(request: ModelInferRequest, index: int, tensor: RawTensor) -> No
 
 
 def _with_data(request: ModelInferRequest, index: int, tensor: RawTensor) -> RawTensor:
-    """Return an input of the right amount of data with that data; numbers in `contents` are copied, raw ones are not.
+    """Return an input of one of `CHECKED_DTYPES` with its data; numbers in `contents` are copied, raw ones are not.
 
     Raises:
         WireError: the numbers stand in the field of another type.
     """
+    name, dtype, shape = tensor.name, tensor.dtype, tensor.shape
     if index < len(request.raw_input_contents):
-        return replace(tensor, data=request.raw_input_contents[index])
-    if tensor.dtype == "BYTES":
-        return replace(tensor, data=pack_bytes(request.inputs[index].contents.bytes_contents))
-    if tensor.dtype != "FP32":
-        return tensor
+        return RawTensor(name, dtype, shape, request.raw_input_contents[index])
+    if dtype == "BYTES":
+        return RawTensor(name, dtype, shape, pack_bytes(request.inputs[index].contents.bytes_contents))
     numbers = request.inputs[index].contents.fp32_contents
     if len(numbers) != math.prod(tensor.shape):
         raise bad(f"input {tensor.name!r} is FP32 but its contents are not; send them as fp32_contents")
-    return replace(tensor, data=np.array(numbers, "<f4").tobytes())
+    return RawTensor(name, dtype, shape, np.array(numbers, "<f4").tobytes())

@@ -31,7 +31,7 @@ class Expander:
         while part or not self._stream.eof:
             try:
                 piece = self._stream.decompress(part, _PIECE)
-            except isal_zlib.error as error:
+            except isal_zlib.error as error:  # type: ignore[misc]  # its stubs say less than it is
                 raise bad(
                     f"the body cannot be expanded: {error}; send gzip, or deflate with the frame of zlib"
                 ) from None

@@ -264,7 +264,7 @@ def all_cases() -> list[Case]:
     for name, ((body, headers), said) in BINARIES.items():
         cases.append(Case(f"HTTP: {name}", raw_http(NETWORK, body, headers), tuple(said.split("|"))))
     for name, (rgb, depth, units, said) in PICTURES.items():
-        cases.append(Case(f"form: {name}", as_form(rgb, depth, units), (said,)))
+        cases.append(Case(f"form: {name}", as_form(rgb, depth, units), (said.replace("_image", ""),)))
         cases.append(Case(f"gRPC: {name}", as_tensors(rgb, depth, units), (said,)))
     return cases
 

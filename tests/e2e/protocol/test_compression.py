@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import http.client
 import json
@@ -14,6 +15,7 @@ import httpx
 import numpy as np
 import pytest
 import tritonclient.http
+import tritonclient.http.aio
 from starlette.responses import Response
 
 from crosswire.serving.gateway.http.compression import compress
@@ -71,6 +73,21 @@ def test_nvidias_client_compresses_either_way(
         )
     for name in ("labels", "confidence"):
         np.testing.assert_array_equal(packed.as_numpy(name), plain.as_numpy(name))
+
+
+def test_nvidias_asynchronous_client_reads_what_it_asks_for_by_default(server: EmbeddedServer) -> None:
+    """Its HTTP library accepts gzip unless it is told otherwise."""
+
+    async def ask() -> np.ndarray[Any, Any]:
+        async with tritonclient.http.aio.InferenceServerClient(server.http_url.removeprefix("http://")) as client:
+            inputs = [
+                tritonclient.http.aio.InferInput(name, array.shape, kind).set_data_from_numpy(array)
+                for (name, array), kind in zip(network_inputs().items(), ("UINT8", "FP32"), strict=True)
+            ]
+            labels: np.ndarray[Any, Any] = (await client.infer(NETWORK, inputs)).as_numpy("labels")
+            return labels
+
+    assert asyncio.run(ask()).shape == (1, 128, 160)
 
 
 @pytest.mark.parametrize(
