@@ -51,4 +51,7 @@ def recording_arguments(options: argparse.Namespace) -> dict[str, Any]:
 
 def _offset(text: str) -> float | str:
     """Return seconds, or the word for those that are found."""
-    return AUTO if text == AUTO else float(text)
+    try:
+        return AUTO if text == AUTO else float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected seconds or {AUTO}") from error

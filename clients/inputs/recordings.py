@@ -166,14 +166,9 @@ def _from_lists(folder: Path, pairing: Pairing) -> RecordedPairs:
     read = [_in_seconds(_read_list(folder / name, files), name, pairing.stamp_unit) for name in _LISTS]
     (colours, depths), notes = [stamped for stamped, _ in read], [note for _, note in read if note]
     first, second = ([one.time_s for one in stamped] for stamped in (colours, depths))
-    offset = 0.0 if isinstance(pairing.offset, str) else pairing.offset
-    if isinstance(pairing.offset, str):
-        found = find_offset(first, second, pairing.longest_gap_s)
-        offset = round(found.seconds, 6)
-        notes.append(
-            f"offset: {offset:g} s are added to the stamps of depth, {found.pairs} of {len(colours)} colour images "
-            f"have a partner then; --offset {offset:g} does the same"
-        )
+    offset = pairing.offset
+    if isinstance(offset, str):
+        offset = round(find_offset(first, second, pairing.longest_gap_s).seconds, 6) + 0.0  # no -0
     near = associate(first, [time + offset for time in second], pairing.longest_gap_s)
     if not near:
         raise InputError(
@@ -181,6 +176,12 @@ def _from_lists(folder: Path, pairing: Pairing) -> RecordedPairs:
             f"{1e3 * pairing.longest_gap_s:g} ms; {_cure(first, second, offset)}"
         )
     pairs = tuple((colours[one], depths[other]) for one, other in near)
+    if pairing.offset == AUTO:
+        written = f"{offset:.6f}".rstrip("0").rstrip(".")
+        notes.append(
+            f"offset: {written} s are added to the stamps of depth, {len(pairs)} of {len(colours)} colour images "
+            f"have a partner then; --offset {written} does the same"
+        )
     return RecordedPairs(pairs, len(colours) - len(pairs), tuple(notes))
 
 

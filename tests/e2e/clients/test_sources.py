@@ -86,6 +86,9 @@ def test_an_offset_is_named_or_found_by_batch_and_stream_alike(
     assert main([*words, "--offset", "-90.01"]) == 2
     told = "holds a batch with offset = 'auto', now it is -90.01"
     assert told in capsys.readouterr().err, "with another offset it is another batch"
+    with pytest.raises(SystemExit):
+        main([*words, "--offset", "soon"])
+    assert "argument --offset: got 'soon', expected seconds or auto" in capsys.readouterr().err
     named = predict_folder(source, tmp_path / "named", server.grpc_url, offset=-90)
     played = stream(source, server.grpc_url, speed=0, offset="auto")
     assert (named.done, named.unmatched) == (len(played.frames), played.unmatched) == (24, 0)

@@ -1,4 +1,4 @@
-"""What the tests themselves rely on: translations kept for equal networks alone, and the table of processors."""
+"""What the tests themselves rely on: translations of equal networks, the table of processors, damaged files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from tests.support import processors
+from tests.support.mutations import KINDS, damaged
 from tests.support.paths import ROOT
 from tests.support.training.exports import fingerprint
 
@@ -89,3 +90,11 @@ def test_the_table_counts_and_a_failure_fails(
     file.write_text(f"def test_one() -> None:\n    assert {text}\n")
     assert processors.main(["as-it-is", "--", str(file)]) == status
     assert row in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_damaged_files_are_the_same_again_and_of_every_kind() -> None:
+    files = [damaged(7, number) for number in range(70)]
+    assert [file.data for file in files] == [damaged(7, number).data for number in range(70)]
+    assert [file.kind for file in files] == [*KINDS] * 10
+    assert {file.part for file in files} == {"rgb", "depth", "clip"}
+    assert len({file.data for file in files} | {damaged(8, number).data for number in range(70)}) > 130

@@ -95,7 +95,7 @@ def test_an_offset_is_added_to_the_stamps_of_depth(offset: float, tmp_path: Path
 
 
 @pytest.mark.parametrize("noise_s", [0.0, 0.0005, 0.002])
-@pytest.mark.parametrize("offset", [-0.137, 0.0, 7.25, 1.7e9])
+@pytest.mark.parametrize("offset", [-0.137, 0.0, 7.25, 1_700_000_123.456789])
 def test_the_offset_that_pairs_best_is_found_and_told(offset: float, noise_s: float, tmp_path: Path) -> None:
     draws = np.random.default_rng(11)
     times = jittered(80)
