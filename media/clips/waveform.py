@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from crosswire.media.clips.mono import MonoResampler
+from crosswire.media.clips.mono import MonoResampler, bounded
 from crosswire.media.clips.shape import ClipShape
 from crosswire.media.clips.streams import audio_streams
 
@@ -49,6 +49,9 @@ def read_waveform(
 
     Returns:
         the sound, or None where there is none.
+
+    Raises:
+        ValueError: a sample is not a number.
     """
     rate, resampler = shape.sample_rate, MonoResampler(shape.sample_rate)
     track = _Track(shape.samples)
@@ -73,7 +76,7 @@ def read_waveform(
     if track.place is None:
         return None
     lacking = max(0, shape.samples - max(0, track.place)) / rate
-    return HeardSound(track.samples, delay, apart, gaps, lacking)
+    return HeardSound(bounded(track.samples), delay, apart, gaps, lacking)
 
 
 class _Track:
