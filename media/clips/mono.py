@@ -17,7 +17,7 @@ class MonoResampler:
     """Mixes frames of sound to one channel at one sample rate, without making it louder.
 
     Channels that are equal come out as one of them does: the mix is the one that players use for their layout, with
-    weights that add up to 1, and what is louder than -1..1 is cut off there.
+    weights that add up to 1.
 
     Example:
         >>> resampler = MonoResampler(16000)
@@ -35,20 +35,18 @@ class MonoResampler:
         self._takes: tuple[Any, ...] = ()
 
     def resample(self, frame: Any) -> NDArray[np.float32]:
-        """Return the samples that are complete with a frame, -1..1, float32 [n].
+        """Return the samples that are complete with a frame, float32 [n]; see `bounded` for those of stored floats.
 
         Args:
             frame: an `av.AudioFrame`; format, layout and rate may differ from those of the frame before.
-
-        Raises:
-            ValueError: a sample is not a number.
         """
         takes = (frame.format.name, frame.layout.name, frame.sample_rate)
         rest = self.flush() if takes != self._takes else _NOTHING
         if self._graph is None:
             self._graph, self._takes = _graph(frame, self._rate), takes
         self._graph.push(frame)
-        return np.concatenate([rest, self._pulled()])
+        samples = self._pulled()
+        return _joined([rest, samples]) if rest.size else samples
 
     def flush(self) -> NDArray[np.float32]:
         """Return the samples that are still inside, float32 [n], and begin anew."""
@@ -63,19 +61,32 @@ class MonoResampler:
         """Return what has come out of the graph, float32 [n]."""
         import av
 
-        pieces = [_NOTHING]
+        pieces = []
         while True:
             try:
                 pieces.append(self._graph.pull().to_ndarray().reshape(-1))
             except (av.error.BlockingIOError, av.error.EOFError):
                 break
-        samples = np.concatenate(pieces)
-        if not np.isfinite(samples).all():
-            raise ValueError("got samples that are no finite numbers, expected -1..1; try writing the sound anew")
-        return np.clip(samples, -1, 1)
+        return _joined(pieces)
+
+
+def bounded(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return samples, float32 [n], cut off at -1 and 1.
+
+    Raises:
+        ValueError: a sample is not a number.
+    """
+    if not np.isfinite(samples).all():
+        raise ValueError("got samples that are no finite numbers, expected -1..1; try writing the sound anew")
+    return np.clip(samples, -1, 1)
 
 
 _NOTHING: NDArray[np.float32] = np.zeros(0, np.float32)
+
+
+def _joined(pieces: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return pieces of samples as one."""
+    return pieces[0] if len(pieces) == 1 else np.concatenate([_NOTHING, *pieces])
 
 
 def _graph(frame: Any, rate: int) -> Any:

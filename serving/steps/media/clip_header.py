@@ -17,7 +17,7 @@ class Facts:
 
     Attributes:
         container: its name for people.
-        seconds: how long its header says that it lasts, or None.
+        seconds: how long it lasts, as its header says or, where it does not, its packets; or None.
         pictures: `codec`, `width`, `height` of the first stream of moving pictures as they are shown, `at`, the seconds
             of the frames taken, and where they were turned `rotated` and `mirrored`; or None.
         sound: `codec`, `rate`, `channels` of the first stream of sound; or None.
@@ -45,13 +45,9 @@ def check_header(container: Any, facts: Facts, limits: ClipLimits) -> None:
         raise ImageError(f"{CLIP}: {error}") from None
     if len(videos) + len(audios) > limits.streams:
         raise ImageError(f"{CLIP} has {len(videos) + len(audios)} streams; allowed are {limits.streams}")
-    lengths = [facts.seconds] if facts.seconds else []
-    lengths += [container.duration / av.time_base] if container.duration else []
+    lengths = [facts.seconds or 0.0, (container.duration or 0) / av.time_base]
     lengths += [float(one.duration * one.time_base) for one in (*videos, *audios) if one.duration and one.time_base]
-    if lengths:
-        facts.seconds = round(max(lengths), 3)
-    if facts.seconds is not None and facts.seconds > limits.seconds:
-        raise ImageError(f"{CLIP} lasts {facts.seconds:.0f} s by its header; allowed are {limits.seconds:g} s: cut it")
+    _check_length(max(lengths), "header", facts, limits)
     for stream in videos:
         width, height = stream.codec_context.width, stream.codec_context.height
         if not 0 < width * height <= limits.pixels or max(width, height) > limits.side:
@@ -70,3 +66,28 @@ def check_header(container: Any, facts: Facts, limits: ClipLimits) -> None:
         raise ImageError(f"{CLIP} holds neither pictures nor sound; send a clip with one of them at least")
     if max(len(videos), len(audios)) > 1:
         facts.warnings.append("clip_several_streams: the first pictures and the first sound were taken")
+
+
+def check_packets(container: Any, facts: Facts, limits: ClipLimits) -> None:
+    """Hold how long the packets last against the limits, where the header does not say, and note it.
+
+    Raises:
+        ImageError: they last too long.
+    """
+    ends: dict[int, tuple[int, int]] = {}
+    streams = [*video_streams(container), *audio_streams(container)]
+    for packet in container.demux(streams):
+        time = packet.pts if packet.pts is not None else packet.dts
+        if time is not None:
+            index, end = packet.stream_index, time + (packet.duration or 0)
+            first, last = ends.get(index, (time, end))
+            ends[index] = min(first, time), max(last, end)
+    lengths = [float((ends[one.index][1] - ends[one.index][0]) * one.time_base) for one in streams if one.index in ends]
+    _check_length(max(lengths, default=0.0), "packets", facts, limits)
+
+
+def _check_length(seconds: float, source: str, facts: Facts, limits: ClipLimits) -> None:
+    """Hold a length against the limits, and note it; one that is not above 0 is unknown."""
+    facts.seconds = round(seconds, 3) if seconds > 0 else None
+    if seconds > limits.seconds:
+        raise ImageError(f"{CLIP} lasts {seconds:.0f} s by its {source}; allowed are {limits.seconds:g} s: cut it")

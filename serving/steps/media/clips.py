@@ -1,26 +1,26 @@
 """Reading clips within limits: the frames and the samples that a network sees of a file, with PyAV.
 
 The frames are those of the first stream of moving pictures: frame i is the latest one at or before i / rate seconds
-after the first. The sound is that of the first stream of sound, from its own beginning, mixed to one channel and
+after the first. The sound is that of the first stream of sound, from the first frame on, mixed to one channel and
 resampled. Everything that a header claims is held against the limits before the first frame is decoded.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from crosswire.contract.wire_names import CLIP
-from crosswire.media.clips.frames import read_frames
-from crosswire.media.clips.mono import MonoResampler
-from crosswire.media.clips.orientation import UPRIGHT, Orientation
+from crosswire.media.clips.frames import SeenFrames, read_frames
 from crosswire.media.clips.shape import ClipShape
-from crosswire.media.clips.streams import audio_streams, video_streams
+from crosswire.media.clips.waveform import HeardSound, read_waveform
 from crosswire.serving.config.limits import ClipLimits
-from crosswire.serving.steps.media.clip_header import Facts, check_header
+from crosswire.serving.steps.media.clip_header import Facts, check_header, check_packets
+from crosswire.serving.steps.media.clip_warnings import note_frames, note_sound
 from crosswire.serving.steps.media.containers import CONTAINERS, claimed_seconds, container_of
 from crosswire.serving.steps.media.images import ImageError
 
@@ -52,17 +52,24 @@ def read_clip(data: bytes, shape: ClipShape, limits: ClipLimits) -> Clip:
         raise ImageError(f"{CLIP} has {len(data)} bytes; allowed are {limits.encoded_bytes}: cut or compress it")
     kind = container_of(data, CLIP)
     facts = Facts(CONTAINERS[kind], claimed_seconds(data, kind))
-    frames = waveform = None
+    seen = heard = None
     with _opened(data, kind, limits) as container:
         check_header(container, facts, limits)
+        if facts.seconds is None:
+            with _opened(data, kind, limits) as whole:
+                _read(lambda: check_packets(whole, facts, limits), "packets")
         if facts.pictures is not None:
-            frames = _read(lambda: _frames(container, shape, facts, limits), "pictures")
+            seen = _read(lambda: _frames(container, lambda: _opened(data, kind, limits), shape, limits), "pictures")
+    if seen is not None:
+        note_frames(facts, seen, shape)
     if facts.sound is not None:
         with _opened(data, kind, limits) as container:
-            waveform = _read(lambda: _waveform(container, shape, facts, limits), "sound")
-    if frames is None and waveform is None:
+            heard = _read(lambda: _sound(container, shape, seen.start if seen else None, limits), "sound")
+    if heard is not None:
+        note_sound(facts, heard, shape, seen)
+    if seen is None and heard is None:
         raise ImageError(f"{CLIP} holds neither pictures nor sound that can be decoded; send another file")
-    return Clip(frames, waveform, facts)
+    return Clip(seen.pixels if seen else None, heard.samples if heard else None, facts)
 
 
 def _opened(data: bytes, kind: str, limits: ClipLimits) -> Any:
@@ -71,11 +78,16 @@ def _opened(data: bytes, kind: str, limits: ClipLimits) -> Any:
 
     options = {"max_pixels": str(limits.pixels), "probesize": "2000000", "analyzeduration": "2000000"}
     try:
-        return av.open(io.BytesIO(data), format=kind, options={**options, "protocol_whitelist": "none"})
+        container = av.open(io.BytesIO(data), format=kind, options={**options, "protocol_whitelist": "none"})
     except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
         raise ImageError(
             f"{CLIP} is a damaged {CONTAINERS[kind]} file: {_words(error)}; send a whole, undamaged file"
         ) from None
+    for stream in container.streams.video:
+        if stream.codec_context is not None:
+            stream.codec_context.thread_count = 1
+            stream.codec_context.options = {"max_pixels": str(limits.pixels)}
+    return container
 
 
 def _read(read: Any, what: str) -> Any:
@@ -96,11 +108,8 @@ def _words(error: Exception) -> str:
     return str(said).splitlines()[0][:200] if said else type(error).__name__
 
 
-def _frames(container: Any, shape: ClipShape, facts: Facts, limits: ClipLimits) -> npt.NDArray[np.uint8] | None:
+def _frames(container: Any, again: Callable[[], Any], shape: ClipShape, limits: ClipLimits) -> SeenFrames | None:
     """Return the frames of the first stream of pictures, or None where it has none."""
-    stream = video_streams(container)[0]
-    codec = stream.codec_context
-    codec.thread_count, codec.options = 1, {"max_pixels": str(limits.pixels)}
 
     def check(index: int, frame: Any) -> None:
         if index >= limits.decoded_frames:
@@ -110,56 +119,16 @@ def _frames(container: Any, shape: ClipShape, facts: Facts, limits: ClipLimits) 
                 f"{CLIP} has a frame of {frame.width} x {frame.height}; allowed are {limits.pixels} pixels"
             )
 
-    seen = read_frames(container, stream, shape, check)
-    if seen is None:
-        return None
-    if seen.lacking:
-        facts.warnings.append(f"clip_shorter: the last picture stands for {seen.lacking} that are not there")
-    elif facts.seconds and shape.rate and facts.seconds > shape.frames / shape.rate + 1:
-        seconds = shape.frames / shape.rate
-        facts.warnings.append(f"clip_longer: the first {seconds:g} s of {facts.seconds:.1f} s were looked at")
-    assert facts.pictures is not None
-    facts.pictures["at"] = [round(time, 3) for time in seen.at]
-    _note_orientation(facts, seen.orientation)
-    return seen.pixels
+    return read_frames(container, again, shape, check)
 
 
-def _note_orientation(facts: Facts, orientation: Orientation) -> None:
-    """Note how frames were turned, and their size as they are shown."""
-    if orientation == UPRIGHT:
-        return
-    assert facts.pictures is not None
-    if orientation.swaps_sides:
-        facts.pictures |= {"width": facts.pictures["height"], "height": facts.pictures["width"]}
-    facts.pictures |= {"rotated": orientation.degrees, "mirrored": orientation.mirrored}
-    if orientation.left_out:
-        facts.warnings.append(
-            f"rotation_rounded: the clip says a turn that is {orientation.left_out:+g} degrees more than a quarter "
-            f"turn; the frames were turned by {orientation.degrees} degrees"
-        )
+def _sound(container: Any, shape: ClipShape, start: float | None, limits: ClipLimits) -> HeardSound | None:
+    """Return the sound of the first stream of sound, or None where it has none."""
 
-
-def _waveform(container: Any, shape: ClipShape, facts: Facts, limits: ClipLimits) -> npt.NDArray[np.float32] | None:
-    """Return the samples of the first audio stream, or None where it has none."""
-    resampler = MonoResampler(shape.sample_rate)
-    pieces: list[npt.NDArray[np.float32]] = []
-    count = 0
-    for frame in container.decode(audio_streams(container)[0]):
+    def check(frame: Any) -> None:
         if frame.sample_rate > limits.sample_rate:
             raise ImageError(
                 f"{CLIP} has sound of {frame.sample_rate} samples a second; allowed are {limits.sample_rate}"
             )
-        pieces.append(resampler.resample(frame))
-        count += pieces[-1].size
-        if count >= shape.samples:
-            break
-    else:
-        pieces.append(resampler.flush())
-    joined = np.concatenate(pieces)[: shape.samples]
-    if not joined.size:
-        return None
-    if (lacking := shape.samples - joined.size) > shape.sample_rate // 10:
-        facts.warnings.append(f"sound_shorter: {lacking / shape.sample_rate:.1f} s of silence follow the sound")
-    waveform = np.zeros(shape.samples, np.float32)
-    waveform[: joined.size] = joined
-    return waveform
+
+    return read_waveform(container, shape, start, check)
