@@ -90,7 +90,7 @@ test-client: CLIENT_PY := .venv-client/bin/python
 test-client:
 	$(PYTHON) -m venv --clear .venv-client
 	$(CLIENT_PY) -m pip install --quiet --disable-pip-version-check -e ".[client]" "numpy>=2" pytest pytest-timeout
-	$(CLIENT_PY) -m pytest -q tests/unit/clients tests/unit/contract tests/unit/media
+	$(CLIENT_PY) -m pytest -q tests/unit/clients tests/unit/contract/test_contract.py tests/unit/media/test_media.py
 
 # The numeric tests under the instruction sets and numbers of threads of other machines.
 test-processors: $(VENV)/.all

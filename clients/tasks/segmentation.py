@@ -26,6 +26,7 @@ from crosswire.clients.tasks.result import read_summary, save_files, single_valu
 from crosswire.clients.transport.base import Tensors
 from crosswire.contract import PipelineDescription
 from crosswire.contract.wire_names import CONFIDENCE_PNG, DEPTH, LABELS_PNG, OVERLAY_PNG, RGB, RGB_IMAGE, SUMMARY
+from crosswire.media.orientation import orientation_of, upright
 
 TASK = "segmentation"
 SEGMENTATION_OUTPUTS = (LABELS_PNG, SUMMARY)
@@ -90,8 +91,8 @@ class Segmentation:
     def _shown(self) -> Image.Image:
         """Return the colour image, or the depth image in shades of grey where there is no colour."""
         if self.rgb is not None:
-            return Image.open(io.BytesIO(self.rgb))
-        return shade_depth(np.asarray(Image.open(io.BytesIO(self.depth or b""))))
+            return _upright(self.rgb)
+        return shade_depth(np.asarray(_upright(self.depth or b"")))
 
     def save(self, folder: str | os.PathLike[str], stem: str) -> dict[str, Path]:
         """Write `<stem>.labels.png`, `<stem>.overlay.png` and `<stem>.summary.json`; see `Result.save`."""
@@ -116,6 +117,12 @@ class Segmentation:
             certain = self.confidences.get(name)
             lines.append(f"{name:<{width}}  {share:6.1%}  {'-' if certain is None else format(certain, '.2f'):>10}")
         return lines
+
+
+def _upright(data: bytes) -> Image.Image:
+    """Return an encoded image as it is meant to be seen."""
+    image = Image.open(io.BytesIO(data))
+    return upright(image, orientation_of(image))
 
 
 def segmentation_request(

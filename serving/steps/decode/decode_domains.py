@@ -11,6 +11,8 @@ from PIL import Image
 
 from crosswire.contract import PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH_UNITS, IMAGE_FACTS, IMAGE_SUFFIX
+from crosswire.media.orientation import orientation_of, upright_size
+from crosswire.media.registration import View, registration_warnings
 from crosswire.serving.config.limits import ImageLimits, MediaLimits
 from crosswire.serving.steps.decode.sample_errors import named_sample
 from crosswire.serving.steps.media.depth_warnings import depth_warnings
@@ -62,14 +64,22 @@ def _sample(
     """Decode the images of one sample: per wanted domain an array, and its `ImageFacts` as plain JSON types."""
     names = [f"{spec['name']}{IMAGE_SUFFIX}" for spec in specs]
     opened = [_open(data, spec, unit, limits) for data, spec in zip(images, specs, strict=True)]
-    sizes = [image.size for image in opened]  # a JPEG that is decoded at a reduced scale changes its own
-    for name, size in zip(names[1:], sizes[1:], strict=True):
-        check_registered(sizes[0], size, limits.aspect_tolerance, (names[0], name))
+    views = [_view(name, image) for name, image in zip(names, opened, strict=True)]
+    for view in views[1:]:
+        check_registered(views[0], view, limits.aspect_tolerance)
     found = []
     for place in wanted:
-        array, warnings = _decoded(opened[place], names[place], specs[place], unit)
-        found.append((array, ImageFacts(sizes[place], tuple(warnings)).to_plain()))
+        view = views[place]
+        array, warnings = _decoded(opened[place], view.name, specs[place], unit)
+        warnings += registration_warnings(views[0], view)
+        found.append((array, ImageFacts(view.size, view.orientation, tuple(warnings)).to_plain()))
     return found
+
+
+def _view(name: str, image: Image.Image) -> View:
+    """Return what registration asks of an opened image; a JPEG that is decoded at a reduced scale changes its size."""
+    orientation = orientation_of(image)
+    return View(name, upright_size(image.size, orientation), orientation)
 
 
 def _decoded(image: Image.Image, name: str, spec: dict[str, Any], unit: float) -> tuple[npt.NDArray[Any], list[str]]:

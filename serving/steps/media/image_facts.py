@@ -10,28 +10,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crosswire.media.orientation import UPRIGHT
+
 
 @dataclass(frozen=True)
 class ImageFacts:
     """What is known of one encoded image.
 
     Attributes:
-        size: width and height.
+        size: width and height as it is meant to be seen.
+        orientation: EXIF orientation that it was turned by, 1 if it was not.
         warnings: what is odd about it, see `crosswire.serving.steps.media.depth_warnings`.
     """
 
     size: tuple[int, int]
+    orientation: int = UPRIGHT
     warnings: tuple[str, ...] = ()
 
     def to_plain(self) -> dict[str, Any]:
         """Return it as plain JSON types."""
-        return {"size": list(self.size), "warnings": list(self.warnings)}
+        return {"size": list(self.size), "orientation": self.orientation, "warnings": list(self.warnings)}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> ImageFacts:
         """Return what `to_plain` wrote; by hand, since it is part of every request."""
         width, height = plain["size"]
-        return cls((width, height), tuple(plain["warnings"]))
+        return cls((width, height), plain["orientation"], tuple(plain["warnings"]))
 
 
 Facts = Mapping[str, ImageFacts]
@@ -47,6 +51,12 @@ def read_facts(texts: npt.NDArray[np.object_]) -> list[Facts]:
     """Return what is known of the images of every sample, from BYTES [N, 1]; the inverse of `facts_text`."""
     plain: list[dict[str, Any]] = [json.loads(text) for text in texts[:, 0]]
     return [{name: ImageFacts.from_plain(one) for name, one in sample.items()} for sample in plain]
+
+
+def turns_of(facts: Facts) -> dict[str, Any]:
+    """Return `exif_orientation`, the tag by stream of the images that were turned by it, or nothing where none was."""
+    turned = {name: one.orientation for name, one in facts.items() if one.orientation != UPRIGHT}
+    return {"exif_orientation": turned} if turned else {}
 
 
 def warnings_of(facts: Facts, streams: Iterable[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """Opening, resizing and writing images: Pillow and numpy only.
 
-EXIF orientation is ignored on purpose: a depth image carries none, and turning only one of a registered pair would
-break the registration. Labels come back in the orientation of the stored pixels.
+Every image is turned as its own EXIF orientation says, so that labels lie on what a viewer shows; whether the images of
+a sample still fit together then is checked by `crosswire.media.registration`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from crosswire.media.orientation import orientation_of, upright, upright_size
 from crosswire.serving.config.limits import ImageLimits
 from crosswire.serving.steps.decode.sandbox import MediaError
 
@@ -104,20 +105,22 @@ def colour_pixels(image: Image.Image, name: str, size: tuple[int, int] | None = 
             reduced scale of at least twice that size. None keeps the image's own size.
 
     Returns:
-        the pixels as a Pillow image of mode RGB.
+        the pixels as a Pillow image of mode RGB, turned as the EXIF orientation says.
 
     Raises:
         ImageError: damaged, or not a colour or greyscale image of 8 bits.
     """
     if image.mode not in COLOUR_MODES:
         raise ImageError(f"{name} is {describe(image)}; send an 8-bit colour or greyscale JPEG or PNG file")
+    orientation = orientation_of(image)
+    size = None if size is None else upright_size(size, orientation)  # as it is stored
     if size is not None and image.format == "JPEG":
         image.draft("RGB", (2 * size[0], 2 * size[1]))
     load_pixels(image, name)
     colour = image if image.mode == "RGB" else image.convert("RGB")
-    if size is None or colour.size == size:
-        return colour
-    return colour.resize(size, Image.Resampling.BILINEAR)
+    if size is not None and colour.size != size:
+        colour = colour.resize(size, Image.Resampling.BILINEAR)
+    return upright(colour, orientation)
 
 
 def nearest(values: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[Any]:

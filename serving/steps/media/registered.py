@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from crosswire.contract.wire_names import DEPTH_IMAGE, RGB_IMAGE
 from crosswire.media.depth import outside, to_metres
+from crosswire.media.orientation import orientation_of, upright_array
+from crosswire.media.registration import View, registration_problem
 from crosswire.serving.config.limits import ImageLimits
 from crosswire.serving.steps.media.images import DEPTH_MODES, ImageError, describe, load_pixels, nearest, open_image
 
@@ -35,13 +36,14 @@ def depth_numbers(image: Image.Image, name: str, size: tuple[int, int]) -> npt.N
         size: height and width to resize to, by nearest neighbour: holes stay holes.
 
     Returns:
-        uint16 [H, W].
+        uint16 [H, W], turned as its EXIF orientation says.
 
     Raises:
         ImageError: it is damaged.
     """
+    orientation = orientation_of(image)
     load_pixels(image, name)
-    return nearest(np.asarray(image), *size).astype(np.uint16, copy=False)
+    return nearest(upright_array(np.asarray(image), orientation), *size).astype(np.uint16, copy=False)
 
 
 def network_metres(
@@ -76,25 +78,7 @@ def check_units(units_per_metre: float, limits: ImageLimits) -> None:
         )
 
 
-def check_registered(
-    first: tuple[int, int],
-    second: tuple[int, int],
-    tolerance: float,
-    names: tuple[str, str] = (RGB_IMAGE, DEPTH_IMAGE),
-) -> None:
-    """Raise `ImageError` unless two sizes (width, height) have one aspect ratio, up to rounding to whole pixels.
-
-    Args:
-        first: of the image that the other one must fit.
-        second: of the other one.
-        tolerance: how far the ratios may differ, relative.
-        names: of both, for the message.
-    """
-    ratio = (first[0] * second[1]) / (first[1] * second[0])
-    rounding = 0.5 / min(second) + 0.5 / min(first) if first != second else 0.0
-    if abs(math.log(ratio)) > max(tolerance, rounding):
-        raise ImageError(
-            f"{names[1]} is {second[0]} x {second[1]} but {names[0]} is {first[0]} x {first[1]}: another aspect ratio. "
-            f"{names[1]} must be registered to {names[0]}: same view, same aspect ratio (within {tolerance:.0%}), any "
-            "scale"
-        )
+def check_registered(first: View, second: View, tolerance: float) -> None:
+    """Raise `ImageError` unless two images have one aspect ratio, see `registration_problem`."""
+    if problem := registration_problem(first, second, tolerance):
+        raise ImageError(problem)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from crosswire.contract.wire_names import RGB_IMAGE
+from crosswire.media.orientation import orientation_of, upright
 from crosswire.serving.config.limits import ImageLimits, MediaLimits
 from crosswire.serving.steps.media.images import COLOUR_FORMATS, colour_pixels, load_pixels, open_image
 from crosswire.serving.steps.media.png import png_bytes
@@ -43,14 +44,15 @@ def visible(image: bytes, limits: ImageLimits, name: str = RGB_IMAGE) -> Image.I
         name: its tensor.
 
     Returns:
-        an image of mode RGB and of its own size.
+        an image of mode RGB and of its own size, turned as its EXIF orientation says.
 
     Raises:
         ImageError: it cannot be decoded.
     """
     if name == RGB_IMAGE:
         return colour_pixels(open_image(image, name, limits, COLOUR_FORMATS), name)
-    return depth_shades(open_depth(image, name, limits), name)
+    opened = open_depth(image, name, limits)
+    return upright(depth_shades(opened, name), orientation_of(opened))
 
 
 def depth_shades(image: Image.Image, name: str) -> Image.Image:

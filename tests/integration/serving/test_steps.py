@@ -14,6 +14,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from PIL import Image
 
+from crosswire.media.registration import View
 from crosswire.serving.config.limits import ImageLimits
 from crosswire.serving.repository.model_config import step_config
 from crosswire.serving.repository.networks import find_networks
@@ -72,13 +73,13 @@ def test_depth_of_another_scale_is_registered_to_the_colour_picture() -> None:
 
 @pytest.mark.parametrize("size", [(64, 48), (640, 480), (6400, 4800), (65, 49), (4, 3)])
 def test_every_size_with_the_same_aspect_ratio_is_registered(size: tuple[int, int]) -> None:
-    check_registered((640, 480), size, 0.01)
+    check_registered(View("rgb_image", (640, 480)), View("depth_image", size), 0.01)
 
 
 @pytest.mark.parametrize("size", [(64, 64), (48, 64), (640, 360), (652, 480)])
 def test_another_aspect_ratio_is_refused_by_name(size: tuple[int, int]) -> None:
     with pytest.raises(ImageError, match=rf"depth_image is {size[0]} x {size[1]} but rgb_image is 640 x 480"):
-        check_registered((640, 480), size, 0.01)
+        check_registered(View("rgb_image", (640, 480)), View("depth_image", size), 0.01)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1"])
@@ -133,7 +134,7 @@ def test_no_step_after_the_decoder_reads_an_image(small_repository: Path) -> Non
     }
     first, *_ = (spec.name for spec in render_step.inputs if spec.name.endswith("_image"))
     arrays[first] = column([b"no image at all"])
-    facts = {first.removesuffix("_image"): ImageFacts((20, 10), ("odd: very",)).to_plain()}
+    facts = {first.removesuffix("_image"): ImageFacts((20, 10), warnings=("odd: very",)).to_plain()}
     arrays["image_facts"] = column([facts_text(facts)])
     with ExitStack() as held:
         answer = RenderDomains(config, small_repository).run(StepRequest(arrays.get, frozenset(), held))
@@ -144,7 +145,7 @@ def test_no_step_after_the_decoder_reads_an_image(small_repository: Path) -> Non
 def test_rendered_labels_are_class_indices_at_the_size_of_the_picture_sent() -> None:
     labels = np.array([[0, 1], [2, 1]], np.uint8)
     confidence = np.full((2, 2), 255, np.uint8)
-    facts = {"rgb": ImageFacts((640, 480)), "depth": ImageFacts((640, 480), ("odd: very",))}
+    facts = {"rgb": ImageFacts((640, 480)), "depth": ImageFacts((640, 480), warnings=("odd: very",))}
     labels_png, summary = render(labels, confidence, (640, 480), facts, ("rgb", "depth"), LOOK)
     assert json.loads(render(labels, confidence, (640, 480), facts, ("rgb",), LOOK)[1])["warnings"] == []
     picture = Image.open(io.BytesIO(labels_png))

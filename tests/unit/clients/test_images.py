@@ -92,6 +92,6 @@ def test_depth_of_the_same_aspect_ratio_is_accepted(depth: tuple[int, int]) -> N
 
 @pytest.mark.parametrize("depth", [(480, 640), (640, 400), (512, 424), (9, 4)])
 def test_depth_of_another_aspect_ratio_is_refused_with_both_sizes(depth: tuple[int, int]) -> None:
-    size = f"depth of {depth[0]} x {depth[1]} has another aspect ratio than rgb of 640 x 480"
+    size = f"depth is {depth[0]} x {depth[1]} but rgb is 640 x 480: another aspect ratio"
     with pytest.raises(InputError, match=size):
         check_registered(EncodedImage(b"", 640, 480), EncodedImage(b"", *depth))
