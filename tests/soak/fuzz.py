@@ -30,7 +30,7 @@ from tests.support.small_clips import clip
 
 INPUTS = int(os.environ.get("CROSSWIRE_FUZZ_INPUTS", "600"))
 SEED = int(os.environ.get("CROSSWIRE_FUZZ_SEED", "1"))
-WARM_UP, LONGEST_S, MOST_GROWTH, LEAST_PAST_HEADER = 120, 5.0, 64 << 20, 0.3
+WARM_UP, LONGEST_S, MOST_GROWTH, LEAST_PAST_HEADER = 350, 5.0, 64 << 20, 0.3
 EXAMPLES = 40
 
 Outcome = tuple[int, bytes, float]
