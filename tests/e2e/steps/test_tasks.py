@@ -290,7 +290,7 @@ def test_a_translation_is_a_form_too_and_absent_pictures_are_left_out(small: Emb
     assert Image.open(io.BytesIO(answer.content)).mode == "L"
     assert post(small, "rooms_absent_image", depth=depth_png()).json()["summary"]["streams"] == ["depth"]
     refused = post(small, "rooms_absent_image", data={"depth_units_per_metre": "1000"}, **{"rgb": b""})
-    assert refused.status_code == 400 and "rgb_image is empty" in refused.json()["error"]
+    assert refused.status_code == 400 and ", rgb is empty" in refused.json()["error"]
     page = httpx.get(f"{small.http_url}/docs", timeout=PATIENCE_SECONDS)
     assert page.status_code == 200 and "-F rgb=@FILE -F depth=@FILE" in page.text
 
