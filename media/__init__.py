@@ -1,1 +1,1 @@
-"""What several rooms do with pictures and label maps, written once; needs numpy alone."""
+"""What several rooms do with pictures, depth and label maps, written once; needs numpy and Pillow alone."""

@@ -28,6 +28,7 @@ from crosswire.clients.inputs.images import IMAGE_ENDINGS
 from crosswire.clients.inputs.recordings import LONGEST_GAP_S, UNITS_PER_METRE, is_recording, read_recording
 from crosswire.contract import PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import CLIP, DEPTH_IMAGE, IMAGE_SUFFIX, RGB_IMAGE
+from crosswire.media.depth_files import DEPTH_ENDINGS
 
 _PAIR = (RGB_IMAGE, DEPTH_IMAGE)
 _CLIPS = (".mp4", ".webm", ".mkv", ".avi", ".mov")
@@ -147,7 +148,7 @@ def _folders(source: Path, inputs: Sequence[TensorSpec]) -> list[Item]:
     double: dict[str, str] = {}
     for tensor in inputs:
         folder = source / domain(tensor)
-        for path in _files(folder, IMAGE_ENDINGS):
+        for path in _files(folder, _endings(tensor)):
             stem = stem_of(path, domain(tensor))
             if tensor.name in files.setdefault(stem, {}):
                 double[stem] = f"{folder} holds several files named {stem}; keep one of them"
@@ -159,9 +160,13 @@ def _lacking(stem: str, found: Mapping[str, Path], inputs: Sequence[TensorSpec])
     """Say which input an item lacks."""
     for tensor in inputs:
         if tensor.name not in found:
-            endings = (".png",) if tensor.name == DEPTH_IMAGE else IMAGE_ENDINGS
-            return f"no file {domain(tensor)}/{stem} with the ending {', '.join(endings)}; add it"
+            return f"no file {domain(tensor)}/{stem} with the ending {', '.join(_endings(tensor))}; add it"
     return ""
+
+
+def _endings(tensor: TensorSpec) -> tuple[str, ...]:
+    """Return the endings of files that are read for an input."""
+    return DEPTH_ENDINGS if tensor.name == DEPTH_IMAGE else IMAGE_ENDINGS
 
 
 def _listed(source: Path, inputs: Sequence[TensorSpec]) -> list[Item]:
