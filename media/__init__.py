@@ -1,1 +1,1 @@
-"""What several rooms do with pictures, label maps and clips, written once; needs numpy, and PyAV to read clips."""
+"""What several rooms do with images, depth, label maps and clips, written once; numpy, Pillow, PyAV for clips."""

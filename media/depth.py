@@ -30,11 +30,15 @@ def to_metres(stored: npt.NDArray[Any], units_per_metre: float) -> npt.NDArray[n
         stored: any type of number; floats in any unit.
         units_per_metre: stored difference that is one metre.
     """
-    readings = is_reading(stored)
     if stored.dtype.kind == "f":
-        stored = np.where(readings, stored, 0)
-    metres = stored.astype(np.float32) / np.float32(units_per_metre)
-    return np.where(readings, metres, np.float32(0))
+        stored = np.where(is_reading(stored), stored, 0)
+        return stored.astype(np.float32) / np.float32(units_per_metre)
+    metres: npt.NDArray[np.float32] = stored.astype(np.float32)
+    metres /= np.float32(units_per_metre)
+    metres[stored == SATURATED] = 0
+    if stored.dtype.kind == "i":
+        metres[stored < 0] = 0
+    return metres
 
 
 def outside(metres: npt.NDArray[Any], reach: tuple[float, float]) -> npt.NDArray[np.bool_]:

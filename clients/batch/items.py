@@ -35,6 +35,7 @@ from crosswire.clients.inputs.lists import ListedFiles, read_lines, split_line
 from crosswire.clients.inputs.recordings import UNITS_PER_METRE, Pairing, is_recording, read_recording
 from crosswire.contract import PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import CLIP, DEPTH_IMAGE, IMAGE_SUFFIX, RGB_IMAGE
+from crosswire.media.depth_files import DEPTH_ENDINGS
 
 _PAIR = (RGB_IMAGE, DEPTH_IMAGE)
 _FILMS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".ts", ".mts", ".m2ts")
@@ -222,7 +223,7 @@ def _folders(source: Path, files: Sequence[PurePosixPath], inputs: Sequence[Tens
         seen.add(name)
         whole = PurePosixPath(path.with_suffix("")) if is_unfinished(path) else path
         stem = composed((place / stem_of(whole, name)).as_posix())
-        if whole.suffix.lower() not in IMAGE_ENDINGS:
+        if whole.suffix.lower() not in _endings(tensors[name]):
             others.setdefault(stem, []).append(path)
             continue
         found = stems.setdefault(stem, _Inputs())
@@ -239,9 +240,9 @@ def _folders(source: Path, files: Sequence[PurePosixPath], inputs: Sequence[Tens
         Item(stem, {name: source / path for name, path in found.files.items()}, found.problem)
         for stem, found in stems.items()
     ]
-    return Found(
-        tuple(_by_stem(items)), notes=_passed_over([path for one in others.values() for path in one], IMAGE_ENDINGS)
-    )
+    endings = tuple(dict.fromkeys(ending for tensor in inputs for ending in _endings(tensor)))
+    passed = [path for one in others.values() for path in one]
+    return Found(tuple(_by_stem(items)), notes=_passed_over(passed, endings))
 
 
 def _split(path: PurePosixPath, names: Container[str]) -> tuple[str, PurePosixPath] | None:
@@ -272,13 +273,12 @@ def _lacking(files: Mapping[str, PurePosixPath], inputs: Sequence[TensorSpec], o
     """Say which input an item lacks."""
     for tensor in inputs:
         if tensor.name not in files:
-            endings = (".png",) if tensor.name == DEPTH_IMAGE else IMAGE_ENDINGS
             (name, path), *_ = files.items()
             here = name.removesuffix(IMAGE_SUFFIX)
             parts = [domain(tensor) if part.lower() == here else part for part in path.parts[:-1]]
             place = PurePosixPath(*parts, stem_of(path, here))
             instead = f" ({others[0]} is none)" if others else ""
-            return f"no file {place} with the ending {', '.join(endings)}{instead}; add it"
+            return f"no file {place} with the ending {', '.join(_endings(tensor))}{instead}; add it"
     return ""
 
 
@@ -292,6 +292,11 @@ def _check_some_pair(source: Path, stems: Mapping[str, _Inputs], inputs: Sequenc
             f"{source} holds no pair of images with equal names in {folders}; "
             "rename the files, write a list of pairs, or rgb.txt and depth.txt if the names are time stamps"
         )
+
+
+def _endings(tensor: TensorSpec) -> tuple[str, ...]:
+    """Return the endings of files that are read for an input."""
+    return DEPTH_ENDINGS if tensor.name == DEPTH_IMAGE else IMAGE_ENDINGS
 
 
 def _listed(source: Path, inputs: Sequence[TensorSpec]) -> list[Item]:

@@ -21,7 +21,7 @@ from crosswire.clients.errors import InputError, InternalServerError
 from crosswire.clients.files import write_whole
 from crosswire.clients.inputs.depth import depth_image
 from crosswire.clients.inputs.images import check_registered, colour_image, read_header, read_source
-from crosswire.clients.inputs.tensors import bytes_tensor, units_tensor
+from crosswire.clients.inputs.tensors import bytes_tensor, depth_tensors
 from crosswire.clients.session import Request, Timings
 from crosswire.clients.tasks.result import single_value
 from crosswire.clients.transport.base import Tensors
@@ -29,7 +29,6 @@ from crosswire.contract import PipelineDescription
 from crosswire.contract.wire_names import (
     CONFIDENCE_PNG,
     DEPTH,
-    DEPTH_UNITS,
     IMAGE_SUFFIX,
     OVERLAY_PNG,
     PNG_SUFFIX,
@@ -94,9 +93,7 @@ def item_request(
     started = time.perf_counter()
     if item.problem:
         raise InputError(item.problem)
-    inputs: dict[str, NDArray[Any]] = {name: bytes_tensor(data) for name, data in _encoded(item.files).items()}
-    if units is not None and any(tensor.name == DEPTH_UNITS for tensor in pipeline.inputs):
-        inputs[DEPTH_UNITS] = units_tensor(units)
+    inputs = _encoded(item.files, units)
     taken = 1e3 * (time.perf_counter() - started)
     return Request(pipeline.task, pipeline.name, inputs, tuple(outputs), (), _read, taken)
 
@@ -131,19 +128,24 @@ def _read(pipeline: PipelineDescription, tensors: Tensors, timings: Callable[[],
     return ItemResult(pipeline.name, images, size, values, warnings, timings())
 
 
-def _encoded(files: Mapping[str, Path]) -> dict[str, bytes]:
-    """Return the bytes of every file, after a look at the headers of images."""
+def _encoded(files: Mapping[str, Path], units: float | None) -> dict[str, NDArray[Any]]:
+    """Return the tensors of every file, after a look at the headers of images, and the unit of depth."""
     images = {}
-    sent = {}
+    sent: dict[str, NDArray[Any]] = {}
     for name, path in files.items():
         what = name.removesuffix(IMAGE_SUFFIX)
         if what == name:
-            sent[name], label = read_source(path, name)
-            if not sent[name]:
+            data, label = read_source(path, name)
+            if not data:
                 raise InputError(f"{label} is empty; send the whole file")
-            continue
-        images[what] = depth_image(path).image if what == DEPTH else colour_image(path)
-        sent[name] = images[what].data
+            sent[name] = bytes_tensor(data)
+        elif what == DEPTH:
+            depth = depth_image(path, units)
+            images[what] = depth.image
+            sent |= depth_tensors(depth)
+        else:
+            images[what] = colour_image(path)
+            sent[name] = bytes_tensor(images[what].data)
     if RGB in images and DEPTH in images:
         check_registered(images[RGB], images[DEPTH])
     return sent

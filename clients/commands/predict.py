@@ -19,6 +19,7 @@ from crosswire.clients.sync_client import Predictor
 from crosswire.clients.tasks.result import Result
 from crosswire.clients.tasks.segmentation import TASK
 from crosswire.contract.wire_names import DEPTH, RGB
+from crosswire.media.depth_files import DEPTH_ENDINGS
 
 
 def add_to(commands: Any) -> None:
@@ -42,7 +43,7 @@ def add_to(commands: Any) -> None:
         "--depth-units-per-metre",
         type=float,
         metavar="UNITS",
-        help="what one metre counts in the depth image (default: 1000, millimetres)",
+        help="what one metre counts in the depth file (default: 1000 in whole numbers; floats are metres)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     add_connection_options(parser)
@@ -69,7 +70,7 @@ def check_files(files: list[Path], inputs: dict[str, Path]) -> None:
         raise InputError(f"{files[0]} came beside --input; name every image by --input DOMAIN=FILE")
     if not inputs and not 1 <= len(files) <= 2:
         raise InputError(f"{len(files)} files came; name RGB and DEPTH, or one CLIP, or --input DOMAIN=FILE for each")
-    if len(files) == 1 and files[0].suffix.lower() in IMAGE_ENDINGS:
+    if len(files) == 1 and files[0].suffix.lower() in {*IMAGE_ENDINGS, *DEPTH_ENDINGS}:
         raise InputError(f"{files[0]} came alone; name its DEPTH too, or say what it is: --input rgb={files[0]}")
 
 

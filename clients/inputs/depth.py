@@ -1,7 +1,7 @@
 """Depth, from whatever the user has to a 16-bit PNG and its unit.
 
-Integers are in the sender's unit and travel unchanged; floats are metres and travel as millimetres, rounded to the
-nearest. Zero is always "no reading".
+A 16-bit PNG travels unchanged, whole numbers in the sender's unit. Floats are metres unless a unit is given, and travel
+as millimetres, rounded to the nearest. `crosswire.media.depth` says what is no reading.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from crosswire.clients.errors import InputError
-from crosswire.clients.inputs.images import EncodedImage, Source, describe_array, encode_png, read_header, read_source
+from crosswire.clients.inputs.images import EncodedImage, Source, encode_png, read_header, read_source
 from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH
 from crosswire.media.depth import SATURATED, is_reading
+from crosswire.media.depth_files import DepthFileError, numbers_of, read_depth_file
 
 _MOST_TOO_FAR = 0.25
 _REMEDY = "send a PNG with one channel of 16 bits"
-_ALLOWED = "allowed are uint16 [height, width] in units of your own or a float array [height, width] in metres"
+_DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I")
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,9 @@ def depth_image(source: Source, units_per_metre: float | None = None) -> DepthIm
     """Return the depth image to send.
 
     Args:
-        source: path or bytes of a 16-bit PNG; a Pillow image of mode I;16, I or F; or an array, uint16 [H, W] in
-            units of `units_per_metre`, or floating point [H, W] in metres, 0..65.535.
-        units_per_metre: what one metre counts in an integer image; None means 1000. Must be None for floats.
+        source: path or bytes of a depth file, see `crosswire.media.depth_files`; a Pillow image of mode I;16, I or F;
+            or an array [H, W], whole numbers of any type, 0..65535, or floating point.
+        units_per_metre: what one metre counts in it; None means 1000 for whole numbers and metres for floats.
 
     Raises:
         InputError: the source is none of these, a value does not fit, or the unit makes no sense.
@@ -61,21 +63,28 @@ def depth_image(source: Source, units_per_metre: float | None = None) -> DepthIm
     check_units(units_per_metre)
     if isinstance(source, Image.Image):
         source = _array_of(source)
-    if not isinstance(source, np.ndarray):
-        data, label = read_source(source, DEPTH)
+    if isinstance(source, np.ndarray):
+        return _numbers(source, DEPTH, units_per_metre)
+    data, label = read_source(source, DEPTH)
+    if data.startswith(_PNG):
         return DepthImage(_checked_png(data, label), units_per_metre)
-    if source.ndim != 2 or source.size == 0:
-        raise InputError(f"depth: came {describe_array(source)}; {_ALLOWED}")
-    if source.dtype == np.uint16:
-        return DepthImage(encode_png(Image.fromarray(np.ascontiguousarray(source))), units_per_metre)
-    if not np.issubdtype(source.dtype, np.floating):
-        raise InputError(f"depth: came {describe_array(source)}; {_ALLOWED}")
-    if units_per_metre is not None:
-        raise InputError(
-            f"depth: came {source.dtype}, which means metres, and depth_units_per_metre={units_per_metre:g}; leave the "
-            "unit out, or send uint16"
-        )
-    return DepthImage(encode_png(Image.fromarray(millimetres(source))), DEFAULT_UNITS_PER_METRE)
+    try:
+        values = read_depth_file(data)
+    except DepthFileError as error:
+        raise InputError(f"{label} {error}") from error
+    return _numbers(values, label, units_per_metre)
+
+
+def _numbers(values: NDArray[Any], label: str, units_per_metre: float | None) -> DepthImage:
+    """Return an array [H, W] as the depth image to send."""
+    try:
+        values = numbers_of(values)
+    except DepthFileError as error:
+        raise InputError(f"{label}: the array {error}") from error
+    if values.dtype.kind == "u":
+        return DepthImage(encode_png(Image.fromarray(np.ascontiguousarray(values))), units_per_metre)
+    metres = values if units_per_metre is None else values.astype(np.float64) / units_per_metre
+    return DepthImage(encode_png(Image.fromarray(millimetres(metres))), DEFAULT_UNITS_PER_METRE)
 
 
 def millimetres(metres: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
@@ -99,26 +108,17 @@ def millimetres(metres: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
 
 
 def _array_of(image: Image.Image) -> NDArray[Any]:
-    """Return the numbers of a Pillow image of mode I;16, I (32-bit integers that fit into 16) or F."""
-    array = np.asarray(image)
-    if image.mode.startswith("I;16"):
-        return array.astype(np.uint16)
-    if image.mode == "I":
-        if array.min() < 0 or array.max() > SATURATED:
-            raise InputError(f"depth: a Pillow image of mode I holds {array.min()}..{array.max()}; allowed is 0..65535")
-        return array.astype(np.uint16)
-    if image.mode == "F":
-        return array
-    raise InputError(f"depth: came a Pillow image of mode {image.mode}; allowed are I;16, I (0..65535) and F (metres)")
+    """Return the numbers of a Pillow image of mode I;16, I or F."""
+    if image.mode not in (*_DEPTH_MODES, "F"):
+        raise InputError(
+            f"depth: came a Pillow image of mode {image.mode}; allowed are I;16, I (0..65535) and F (metres)"
+        )
+    return np.asarray(image)
 
 
 def _checked_png(data: bytes, label: str) -> EncodedImage:
-    """Return a depth file after reading bits and colour type from its PNG header (bytes 24 and 25 of every PNG)."""
+    """Return a depth file that travels as it is, after a look at its header."""
     header = read_header(data, label, _REMEDY)
-    if header.format != "PNG":
-        raise InputError(f"{label} is a {header.format}; depth does not survive lossy compression: {_REMEDY}")
-    bits, colour_type = data[24], data[25]
-    if bits != 16 or colour_type != 0:
-        channels = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGBA"}.get(colour_type, "unknown")
-        raise InputError(f"{label} is a PNG of {bits} bits ({channels}); {_REMEDY}")
+    if header.mode not in _DEPTH_MODES:
+        raise InputError(f"{label} is {header.described}; {_REMEDY}")
     return header.image

@@ -18,6 +18,7 @@ from PIL import Image
 
 from crosswire.clients.errors import InputError
 from crosswire.contract.wire_names import DEPTH, RGB
+from crosswire.media.describe import describe_image
 from crosswire.media.orientation import UPRIGHT, orientation_of, upright, upright_size
 from crosswire.media.registration import View, registration_problem
 
@@ -61,11 +62,13 @@ class Header:
         image: the image with its size.
         format: Pillow's name of the format: `"JPEG"`, `"PNG"`, ...
         mode: Pillow's name of the pixel format: `"RGB"`, `"I;16"`, ...
+        described: what kind of image it is, in words.
     """
 
     image: EncodedImage
     format: str
     mode: str
+    described: str
 
 
 def colour_image(source: Source) -> EncodedImage:
@@ -89,7 +92,7 @@ def colour_image(source: Source) -> EncodedImage:
     data, label = read_source(source, RGB)
     header = read_header(data, label, _REMEDY, _READ_FORMATS)
     if header.mode not in _COLOUR_MODES:
-        raise InputError(f"{label} is a {header.format} of mode {header.mode}, no colour image; {_REMEDY}")
+        raise InputError(f"{label} is {header.described}, no colour image; {_REMEDY}")
     return header.image if header.format in _FORMATS else _as_png(data, label)
 
 
@@ -108,8 +111,8 @@ def check_registered(rgb: EncodedImage, depth: EncodedImage) -> None:
     Raises:
         InputError: the aspect ratios differ by more than `ASPECT_TOLERANCE` and rounding to whole pixels explain.
     """
-    views = [View(name, (one.width, one.height), one.orientation) for name, one in ((RGB, rgb), (DEPTH, depth))]
-    if problem := registration_problem(*views, ASPECT_TOLERANCE):
+    first, second = (View(name, (one.width, one.height), one.orientation) for name, one in ((RGB, rgb), (DEPTH, depth)))
+    if problem := registration_problem(first, second, ASPECT_TOLERANCE):
         raise InputError(problem)
 
 
@@ -150,7 +153,9 @@ def read_header(data: bytes, label: str, remedy: str, formats: tuple[str, ...] =
         with Image.open(io.BytesIO(data), formats=formats) as image:
             orientation = orientation_of(image)
             width, height = upright_size(image.size, orientation)
-            return Header(EncodedImage(data, width, height, orientation), str(image.format), image.mode)
+            return Header(
+                EncodedImage(data, width, height, orientation), str(image.format), image.mode, describe_image(image)
+            )
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{label} has too many pixels ({error}); send a smaller image") from error
     except (OSError, SyntaxError, LookupError, TypeError, ValueError, ArithmeticError) as error:

@@ -2,7 +2,8 @@
 
     DIR/manifest.json
     DIR/rgb/STEM.png or .jpg   8-bit colour
-    DIR/depth/STEM.png         16-bit grey, registered to the colour picture; 0 = no reading
+    DIR/depth/STEM.png         16-bit grey, registered to the colour picture; 0 = no reading; or another format of
+                               `crosswire.media.depth_files`
     DIR/labels/STEM.png        8-bit class indices
     DIR/train.txt, val.txt     optional: one STEM per line
     DIR/test.txt               optional beside them: without it `val.txt` is the test too
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from crosswire.contract.errors import UsageError
 from crosswire.contract.plain import from_plain
+from crosswire.media.depth_files import DEPTH_ENDINGS
 from crosswire.training.datasets.classes import spread_palette
 from crosswire.training.datasets.files.frames import FileFrames, Format, FrameEntry, open_files
 from crosswire.training.datasets.files.images import LabelCode, PlainDepth
@@ -29,7 +31,7 @@ from crosswire.training.datasets.frames import IGNORE
 from crosswire.training.tasks.segmentation.config import DataConfig
 
 MANIFEST = "manifest.json"
-ENDINGS = {"rgb": (".png", ".jpg", ".jpeg"), "depth": (".png",), "labels": (".png",)}
+ENDINGS = {"rgb": (".png", ".jpg", ".jpeg"), "depth": DEPTH_ENDINGS, "labels": (".png",)}
 LISTS = ("train", "val", "test")
 
 
@@ -39,7 +41,8 @@ class Manifest:
 
     Attributes:
         classes: class names, in the order of their labels; at most 255.
-        depth_units_per_metre: stored difference that is one metre: 1000 for millimetres.
+        depth_units_per_metre: stored difference that is one metre: 1000 for millimetres; may be left out where depth is
+            floats in metres.
         palette: one colour [red, green, blue], 0..255, per class; made up where it is left out.
         first_label: stored value of the first class; 1 where 0 is "unlabelled".
         ignore: stored value of unlabelled pixels.
@@ -47,7 +50,7 @@ class Manifest:
     """
 
     classes: tuple[str, ...]
-    depth_units_per_metre: float
+    depth_units_per_metre: float | None = None
     palette: tuple[tuple[int, int, int], ...] | None = None
     first_label: int = 0
     ignore: int = IGNORE
@@ -57,7 +60,7 @@ class Manifest:
         """Refuse what contradicts itself."""
         if not 1 <= len(self.classes) <= 255 or len(set(self.classes)) < len(self.classes):
             raise UsageError(f"classes has {len(self.classes)} names; allowed are 1 to 255, no two alike")
-        if not 0 < self.depth_units_per_metre < float("inf"):
+        if self.depth_units_per_metre is not None and not 0 < self.depth_units_per_metre < float("inf"):
             raise UsageError(f"depth_units_per_metre is {self.depth_units_per_metre}; millimetres have 1000")
         if self.palette is not None and len(self.palette) != len(self.classes):
             raise UsageError(f"palette has {len(self.palette)} colours for {len(self.classes)} classes; leave it out")
@@ -158,8 +161,8 @@ def _stems(root: Path) -> set[str]:
 
 
 def _strangers(root: Path) -> list[Problem]:
-    """Return folders that are missing, files that are not read, and colour pictures that exist twice."""
-    problems, colours = [], dict[str, Path]()
+    """Return folders that are missing, files that are not read, and pictures that exist twice."""
+    problems, seen = [], dict[tuple[str, str], Path]()
     for folder, endings in ENDINGS.items():
         if not (root / folder).is_dir():
             problems.append(missing_file(root / folder))
@@ -168,8 +171,8 @@ def _strangers(root: Path) -> list[Problem]:
                 problems.append(
                     Problem(str(path), "is not read", f"save it as {' or '.join(endings)}, or move it away")
                 )
-            elif folder == "rgb" and colours.setdefault(path.stem, path) != path:
-                problems.append(Problem(str(path), f"stands beside {colours[path.stem].name}", "keep one of the two"))
+            elif (first := seen.setdefault((folder, path.stem), path)) != path:
+                problems.append(Problem(str(path), f"stands beside {first.name}", "keep one of the two"))
     return problems
 
 

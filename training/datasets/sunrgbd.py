@@ -35,16 +35,18 @@ SPLIT = "SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat"
 FARTHEST_M = 8.0
 
 
-def rotated_depth(stored: NDArray[np.uint16], file: str) -> Depth:
+def rotated_depth(stored: NDArray[Any], file: str) -> Depth:
     """Decode depth of SUN RGB-D to metres.
 
     Millimetres are stored with their 16 bits rotated left by three. The toolbox (`read3dPoints.m`) rotates them back,
     divides by 1000 and sets everything beyond 8 m to 8 m.
 
     Raises:
-        DataError: the low three bits, which only readings beyond 8.19 m use, are in use almost everywhere: these are
-            not rotated millimetres.
+        DataError: no whole numbers; or the low three bits, which only readings beyond 8.19 m use, are in use almost
+            everywhere: these are not rotated millimetres.
     """
+    if stored.dtype != np.uint16:
+        raise DataError(Problem(file, f"holds {stored.dtype}, expected are whole numbers", "take the original files"))
     readings = stored[(stored > 0) & (stored != SATURATED)]
     if readings.size and np.mean(readings & 7 > 0) > 0.5:
         cure = "take the original files; plain millimetres can be read as an own folder, see docs/guides/own-data.md"

@@ -24,7 +24,7 @@ _SMOOTHER = 4
 _ROUGH = 0.1  # of the median: no surfaces, whatever the unit
 
 
-def looks_like_metres(readings: npt.NDArray[np.float32], trained: tuple[float, float]) -> bool:
+def plausible_metres(readings: npt.NDArray[np.float32], trained: tuple[float, float]) -> bool:
     """Say whether readings may be metres: not too many beyond the farthest distance, and not most of them tiny.
 
     Args:
@@ -76,7 +76,7 @@ def _multiples(stored: npt.NDArray[np.uint16], step: int) -> bool:
     readings = stored[is_reading(stored)]
     if np.count_nonzero(readings % step == 0) < _ALMOST_ALL * readings.size:
         return False
-    return np.unique(readings).size >= _FEWEST_VALUES
+    return bool(np.unique(readings).size >= _FEWEST_VALUES)
 
 
 def _bytes_swapped(stored: npt.NDArray[np.uint16]) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crosswire.media.depth import SATURATED, outside, to_metres
-from crosswire.serving.steps.media.depth_units import looks_like_metres, unit_hint
+from crosswire.serving.steps.media.depth_units import plausible_metres, unit_hint
 
 MOSTLY_HOLES = "depth_mostly_holes"
 UNIT_SUSPECT = "depth_unit_suspect"
@@ -47,7 +47,7 @@ def _distance_warnings(
     """Name readings, float32 [n] in metres, that lie outside of what a network was trained with."""
     reach = f"{trained[0]:g} to {trained[1]:g} m"
     share = np.count_nonzero(outside(readings, trained)) / stored.size
-    if not looks_like_metres(readings, trained):
+    if not plausible_metres(readings, trained):
         lost = f"; {_percent(share)} of the image lies outside, taken as no reading" if share else ""
         return [
             f"{UNIT_SUSPECT}: the median depth is {float(np.median(readings)):.3g} m, the network was trained on "

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from crosswire.media.describe import describe_image
 from crosswire.media.orientation import orientation_of, upright, upright_size
 from crosswire.serving.config.limits import ImageLimits
 from crosswire.serving.steps.decode.sandbox import MediaError
@@ -20,20 +21,6 @@ from crosswire.serving.steps.decode.sandbox import MediaError
 COLOUR_FORMATS = ("JPEG", "PNG")
 COLOUR_MODES = ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "YCbCr")
 DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I")
-
-_MODE_NAMES = {
-    "1": "a black-and-white picture",
-    "L": "an 8-bit greyscale picture",
-    "LA": "an 8-bit greyscale picture with alpha",
-    "P": "a palette picture",
-    "RGB": "an RGB picture",
-    "RGBA": "an RGB picture with alpha",
-    "CMYK": "a CMYK picture",
-    "I": "a 16-bit greyscale picture",
-    "I;16": "a 16-bit greyscale picture",
-    "I;16B": "a 16-bit greyscale picture",
-    "I;16L": "a 16-bit greyscale picture",
-}
 
 
 class ImageError(MediaError):
@@ -90,11 +77,6 @@ def load_pixels(image: Image.Image, name: str) -> None:
         raise ImageError(f"{name} cannot be decoded: {error}; send a whole, undamaged file") from None
 
 
-def describe(image: Image.Image) -> str:
-    """Say in words what kind of image this is, for example `an RGB image (PNG, mode RGB)`."""
-    return f"{_MODE_NAMES.get(image.mode, 'a picture')} ({image.format}, mode {image.mode})"
-
-
 def colour_pixels(image: Image.Image, name: str, size: tuple[int, int] | None = None) -> Image.Image:
     """Decode a colour image and resize it.
 
@@ -111,7 +93,7 @@ def colour_pixels(image: Image.Image, name: str, size: tuple[int, int] | None = 
         ImageError: damaged, or not a colour or greyscale image of 8 bits.
     """
     if image.mode not in COLOUR_MODES:
-        raise ImageError(f"{name} is {describe(image)}; send an 8-bit colour or greyscale JPEG or PNG file")
+        raise ImageError(f"{name} is {describe_image(image)}; send an 8-bit colour or greyscale JPEG or PNG file")
     orientation = orientation_of(image)
     size = None if size is None else upright_size(size, orientation)  # as it is stored
     if size is not None and image.format == "JPEG":

@@ -9,10 +9,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from crosswire.media.depth import outside, to_metres
+from crosswire.media.describe import describe_image
 from crosswire.media.orientation import orientation_of, upright_array
 from crosswire.media.registration import View, registration_problem
 from crosswire.serving.config.limits import ImageLimits
-from crosswire.serving.steps.media.images import DEPTH_MODES, ImageError, describe, load_pixels, nearest, open_image
+from crosswire.serving.steps.media.images import DEPTH_MODES, ImageError, load_pixels, nearest, open_image
 
 
 def open_depth(data: bytes, name: str, limits: ImageLimits) -> Image.Image:
@@ -23,7 +24,7 @@ def open_depth(data: bytes, name: str, limits: ImageLimits) -> Image.Image:
     """
     image = open_image(data, name, limits, ("PNG",))
     if image.mode not in DEPTH_MODES:
-        raise ImageError(f"{name} is {describe(image)}; send a 16-bit greyscale PNG file")
+        raise ImageError(f"{name} is {describe_image(image)}; send a 16-bit greyscale PNG file")
     return image
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class Format:
     Attributes:
         classes: class names.
         palette: one RGB colour per class.
-        depth: turns stored depth, uint16 [H, W], into metres; the second argument names the file in errors.
+        depth: turns stored depth, [H, W], uint16 or floats, into metres; the second argument names the file in errors.
         labels: how class indices are stored.
         plausible: range in which the median depth of a frame lies, metres; a check, not a limit.
         crop_to_labels: whether rgb and depth have a rim around the labelled area, which is cut off.
@@ -57,7 +57,7 @@ class Format:
 
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
-    depth: Callable[[NDArray[np.uint16], str], Depth]
+    depth: Callable[[NDArray[Any], str], Depth]
     labels: LabelCode
     plausible: tuple[float, float] = (0.1, 20.0)
     crop_to_labels: bool = False

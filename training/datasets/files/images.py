@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from crosswire.media.depth import to_metres
+from crosswire.media.depth_files import DepthFileError, read_depth_file
+from crosswire.media.describe import describe_image
 from crosswire.training.datasets.files.problems import DataError, Problem, missing_file
 from crosswire.training.datasets.frames import IGNORE
 
@@ -19,11 +22,7 @@ Depth = NDArray[np.float32]
 Labels = NDArray[np.uint8]
 
 _COLOUR_MODES = ("RGB", "RGBA", "L", "P", "CMYK", "YCbCr")
-_DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I")
 _LABEL_MODES = ("L", "P")
-_MODES = {"1": "1-bit", "L": "8-bit grey", "P": "8-bit indexed", "F": "floating point"} | {
-    mode: "16-bit grey" for mode in _DEPTH_MODES
-}
 
 
 @dataclass(frozen=True)
@@ -63,17 +62,25 @@ class LabelCode:
 
 @dataclass(frozen=True)
 class PlainDepth:
-    """Depth as a whole number of parts of a metre.
+    """Depth as numbers of parts of a metre.
 
     Attributes:
-        units_per_metre: stored difference that is one metre, for example 1000 for millimetres.
+        units_per_metre: stored difference that is one metre, for example 1000 for millimetres; None where floats are
+            metres and nothing else is expected.
     """
 
-    units_per_metre: float
+    units_per_metre: float | None
 
-    def __call__(self, stored: NDArray[np.uint16], file: str) -> Depth:
-        """Return metres, 0 where `crosswire.media.depth` sees no reading."""
-        return to_metres(stored, self.units_per_metre)
+    def __call__(self, stored: NDArray[Any], file: str) -> Depth:
+        """Return metres, 0 where `crosswire.media.depth` sees no reading.
+
+        Raises:
+            DataError: whole numbers of which nobody says the unit.
+        """
+        if self.units_per_metre is None and stored.dtype.kind != "f":
+            cure = "say in manifest.json how many are one metre: depth_units_per_metre"
+            raise DataError(Problem(file, "holds whole numbers of an unknown unit", cure))
+        return to_metres(stored, self.units_per_metre or 1.0)
 
 
 def open_image(path: Path) -> Image.Image:
@@ -101,23 +108,26 @@ def read_colour(path: Path) -> Colour:
     picture = open_image(path)
     if picture.mode not in _COLOUR_MODES:
         raise DataError(
-            Problem(str(path), f"{_described(picture)}, not a colour picture", "save 8-bit RGB as JPEG or PNG")
+            Problem(str(path), f"is {describe_image(picture)}, not a colour picture", "save 8-bit RGB as JPEG or PNG")
         )
     return np.array(picture.convert("RGB"), np.uint8)
 
 
-def read_depth(path: Path, decode: Callable[[NDArray[np.uint16], str], Depth]) -> Depth:
-    """Read a depth picture, float32 [H, W] in metres, 0 = no reading.
+def read_depth(path: Path, decode: Callable[[NDArray[Any], str], Depth]) -> Depth:
+    """Read a depth file of any format, float32 [H, W] in metres, 0 = no reading.
 
     Raises:
-        DataError: a file that is missing, unreadable, or not a grey picture of 16 bits.
+        DataError: a file that is missing, unreadable, or holds no depth, see `crosswire.media.depth_files`.
     """
-    picture = open_image(path)
-    if picture.mode not in _DEPTH_MODES:
-        raise DataError(
-            Problem(str(path), f"{_described(picture)}, not 16-bit grey", "save depth as a 16-bit grey PNG")
-        )
-    return decode(np.array(picture).astype(np.uint16), str(path))
+    try:
+        stored = read_depth_file(path.read_bytes())
+    except FileNotFoundError:
+        raise DataError(missing_file(path)) from None
+    except OSError as error:
+        raise DataError(Problem(str(path), f"cannot be read ({error})", "export or copy it again")) from error
+    except DepthFileError as error:
+        raise DataError(Problem(str(path), error.what, error.cure)) from error
+    return decode(stored, str(path))
 
 
 def read_labels(path: Path, code: LabelCode) -> Labels:
@@ -131,7 +141,7 @@ def read_labels(path: Path, code: LabelCode) -> Labels:
         raise DataError(
             Problem(
                 str(path),
-                f"{_described(picture)}, not class indices",
+                f"is {describe_image(picture)}, not class indices",
                 "save class indices as an 8-bit grey or indexed PNG, without smoothing and without colours",
             )
         )
@@ -168,11 +178,6 @@ def depth_problem(depth: Depth, file: str, allowed: tuple[float, float]) -> Prob
             "check how many units a metre has in the files; millimetres have 1000",
         )
     return None
-
-
-def _described(picture: Image.Image) -> str:
-    """Return the kind of a picture in words."""
-    return f"is {_MODES.get(picture.mode, picture.mode)}"
 
 
 def _listed(values: NDArray[np.int64]) -> str:

@@ -7,6 +7,7 @@ import json
 import pickle
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -233,3 +234,35 @@ def test_a_frame_that_cannot_be_used_is_refused_by_its_file(tmp_path: Path, room
 def test_what_cannot_be_opened_is_refused_with_what_is_allowed(config: DataConfig, split: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         frames(config, split)
+
+
+@pytest.mark.parametrize(
+    ("ending", "save"),
+    [
+        ("npy", np.save),
+        ("tif", lambda path, depth: Image.fromarray(depth).save(path)),
+        ("pfm", lambda path, depth: Image.fromarray(depth).save(path, "PPM")),
+        ("npz", lambda path, depth: np.savez(path, depth=depth)),
+    ],
+)
+def test_a_folders_depth_may_be_floats_in_metres(tmp_path: Path, ending: str, save: Any) -> None:
+    depth = np.full((6, 8), 2.5, np.float32)
+    depth[0, 0], depth[0, 1] = np.nan, -1
+    for name in ("rgb", "depth", "labels"):
+        (tmp_path / name).mkdir()
+    for stem in "abc":
+        Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(tmp_path / f"rgb/{stem}.png")
+        Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / f"labels/{stem}.png")
+        save(tmp_path / f"depth/{stem}.{ending}", depth)
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"classes": ["a", "b"]}))
+    config = DataConfig(name="folder", path=str(tmp_path))
+    found = np.asarray(frames(config, "train")[0].pictures["depth"])
+    assert found[0, :3].tolist() == [0, 0, 2.5]
+    manifest.write_text(json.dumps({"classes": ["a", "b"], "depth_units_per_metre": 10}))
+    assert np.asarray(frames(config, "train")[0].pictures["depth"])[1, 1] == 0.25
+    (tmp_path / f"depth/a.{ending}").unlink()
+    Image.fromarray(np.full((6, 8), 2500, np.uint16)).save(tmp_path / "depth/a.png")
+    manifest.write_text(json.dumps({"classes": ["a", "b"]}))
+    with pytest.raises(ConfigError, match=r"a\.png: holds whole numbers of an unknown unit; say in manifest\.json"):
+        frames(config, "train")[0]
