@@ -202,7 +202,7 @@ def test_a_request_that_fails_says_why_in_its_trace(own: Own, collector: Collect
     door, step = "POST /v1/pipelines/{name}", f"{NETWORK}_decode"
     wait_until(lambda: {door, step} <= set(collector.of(trace)))
     said = collector.of(trace)[door].said
-    assert said["status"] == "400" and "rgb_image is no JPEG or PNG file" in said["problem"]
+    assert said["status"] == "400" and ", rgb is no JPEG or PNG file" in said["problem"]
     assert "rgb_image is no JPEG or PNG file" in collector.of(trace)[step].failure
 
 
