@@ -34,7 +34,7 @@ DAMAGE = {
     "no file depth/": ("rgb", None),
     "no file rgb/": ("depth", None),
     "is empty": ("rgb", b""),
-    "neither JPEG nor PNG": ("depth", b"depth: 1 m\n" * 9),
+    "expected is PNG or TIFF": ("depth", b"depth: 1 m\n" * 9),
     "of 8 bits": ("depth", png(32, 24)),
     "another aspect ratio": ("depth", depth_png(40, 20)),
     "lossy": ("depth", jpeg(32, 24)),
