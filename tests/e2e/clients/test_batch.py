@@ -35,7 +35,7 @@ DAMAGE = {
     "no file rgb/": ("depth", None),
     "is empty": ("rgb", b""),
     "expected is PNG or TIFF": ("depth", b"depth: 1 m\n" * 9),
-    "of 8 bits": ("depth", png(32, 24)),
+    "is an RGB picture": ("depth", png(32, 24)),
     "another aspect ratio": ("depth", depth_png(40, 20)),
     "lossy": ("depth", jpeg(32, 24)),
     "rgb_image": ("rgb", png(32, 24)[:300]),
