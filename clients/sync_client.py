@@ -141,12 +141,12 @@ class Predictor:
         """Label every pixel of one pair of images.
 
         Args:
-            rgb: path or bytes of a JPEG or PNG, a Pillow image, or an array uint8 [H, W, 3].
-            depth: path or bytes of a 16-bit PNG, a Pillow image (I;16, I or F), or an array uint16 [H, W] in units of
-                `depth_units_per_metre` or floating point [H, W] in metres; 0 is no reading. It must be registered to
-                the colour image: same size, or the same scaled evenly. One of the two may be None where the network
-                was trained with it missing; `streams` of the result says what was used.
-            depth_units_per_metre: what one metre counts in integer depth; None means 1000 (millimetres).
+            rgb: path or bytes of a JPEG, PNG, TIFF or WebP, a Pillow image, or an array uint8 [H, W, 3].
+            depth: path or bytes of a depth file (`crosswire.media.depth_files`), a Pillow image (I;16, I or F), or an
+                array [H, W]: whole numbers in units of `depth_units_per_metre`, or floats in metres; 0 is no reading.
+                It must be registered to the colour image: same size, or the same scaled evenly. One of the two may be
+                None where the network was trained with it missing; `streams` of the result says what was used.
+            depth_units_per_metre: what one metre counts in depth; None means 1000, or 1 for floats.
             pipeline: name of the pipeline, or None for the only segmentation pipeline of the server.
             overlay: whether the server draws its overlay; without it the result is smaller and comes sooner.
             confidence: whether the certainty of every label travels too.
@@ -178,7 +178,7 @@ class Predictor:
         Args:
             inputs: per input domain of the pipeline an image as in `segment`, for example `{"texture": "t.png"}`;
                 grey ones may be arrays uint8 [H, W], `"depth"` is as in `segment`. All show the same view.
-            depth_units_per_metre: what one metre counts in integer depth; None means 1000 (millimetres).
+            depth_units_per_metre: what one metre counts in depth; None means 1000, or 1 for floats.
             pipeline: name of the pipeline, or None for the only translation pipeline of the server.
 
         Raises:
