@@ -7,6 +7,7 @@ from typing import Any
 
 from crosswire.clients.inputs.clock import SECONDS_PER
 from crosswire.clients.inputs.recordings import AUTO, LONGEST_GAP_S
+from crosswire.contract.wire_names import DEPTH_UNITS
 
 
 def add_recording_options(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +46,7 @@ def recording_arguments(options: argparse.Namespace) -> dict[str, Any]:
         "longest_gap_s": options.longest_gap / 1e3,
         "offset": options.offset,
         "stamp_unit": options.stamp_unit,
-        "depth_units_per_metre": options.depth_units_per_metre,
+        DEPTH_UNITS: options.depth_units_per_metre,
     }
 
 

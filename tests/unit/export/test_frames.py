@@ -106,11 +106,14 @@ def _manifest(text: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_save("depth", DEPTH.astype(np.uint8)), r"depth/one\.png: is 8-bit grey, not 16-bit grey; save depth as"),
+        (
+            _save("depth", DEPTH.astype(np.uint8)),
+            r"depth/one\.png: is an 8-bit greyscale picture .* not 16-bit grey; save depth as",
+        ),
         (_save("depth", DEPTH[:50]), r"depth/one\.png: 50x120 .* but .*rgb/one\.png is 100x120; register"),
-        (_save("rgb", DEPTH), r"rgb/one\.png: is 16-bit grey, not a colour picture"),
+        (_save("rgb", DEPTH), r"rgb/one\.png: is a 16-bit greyscale picture .* not a colour picture"),
         (_manifest('{"classes": ["floor"], "depth_units_per_metre": 0}'), r"manifest\.json: .* millimetres have 1000"),
-        (_manifest('{"classes": ["floor"]}'), r"manifest\.json: cannot be used .*depth_units_per_metre"),
+        (_manifest('{"classes": ["floor"]}'), r"unknown unit; say in manifest\.json .* depth_units_per_metre"),
         (_manifest("{"), r"manifest\.json: cannot be used"),
         (lambda folder: (folder / "rgb" / "one.png").write_bytes(b"no picture"), r"rgb/one\.png: cannot be read"),
     ],

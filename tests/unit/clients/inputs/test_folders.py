@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from crosswire.clients import InputError
 from crosswire.clients.batch.items import find_items
+from crosswire.media.depth_files import DEPTH_ENDINGS
 from tests.support.servers.pipelines import described
 
 PAIR = described("p", "n", "t", ("rgb_image", "depth_image"))
@@ -60,10 +62,14 @@ def test_an_unfinished_download_is_named(ending: str, tmp_path: Path) -> None:
 
 
 def test_files_of_other_formats_are_counted_and_named(tmp_path: Path) -> None:
-    touch(tmp_path, "rgb/a.jpg", "depth/a.png", "rgb/b.jpg", "depth/b.exr", "rgb/notes.txt", "readme.md")
+    touch(tmp_path, "rgb/a.jpg", "depth/a.png", "rgb/b.jpg", "depth/b.gif", "rgb/notes.txt", "readme.md")
     items = find_items(tmp_path, PAIR)
-    assert items.notes == ("passed over 2 with other endings than .jpg, .jpeg, .png: depth/b.exr, rgb/notes.txt",)
-    assert items.items[1].problem.startswith("no file depth/b with the ending .png (depth/b.exr is none)")
+    (note,) = items.notes
+    assert note.startswith("passed over 2 with other endings than .jpg, ")
+    assert note.endswith(": depth/b.gif, rgb/notes.txt")
+    assert re.fullmatch(
+        r"no file depth/b with the ending \.png, .* \(depth/b\.gif is none\); add it", items.items[1].problem
+    )
 
 
 def test_endings_and_folders_may_be_in_capitals(tmp_path: Path) -> None:
@@ -88,7 +94,7 @@ def test_equal_names_in_several_folders_are_several_items(tmp_path: Path) -> Non
     touch(tmp_path, "rgb/deep/er/1.jpg", "depth/deep/er/1.png", "rgb/1.jpg", "depth/1.png", "rgb/deep/2.jpg")
     assert found(tmp_path) == {
         "1": "",
-        "deep/2": "no file depth/deep/2 with the ending .png; add it",
+        "deep/2": f"no file depth/deep/2 with the ending {', '.join(DEPTH_ENDINGS)}; add it",
         "deep/er/1": "",
         "one/1": "",
         "two/1": "",
