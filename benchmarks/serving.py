@@ -46,6 +46,7 @@ from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.serving.processes.process_table import descendants_of
 from crosswire.serving.processes.running import running_servers
 from crosswire.serving.steps.decode.decode_domains import decode_some
+from crosswire.serving.steps.media.image_facts import ImageFacts
 from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.render.label_spec import LabelSpec
 from crosswire.serving.steps.render.overlay_labels import overlay, visible
@@ -157,9 +158,10 @@ def bare_work(folder: Path, rgb: bytes, depth: bytes) -> Work:
     limits = ImageLimits()
 
     def work() -> None:
-        pixels, sizes, metres, _ = decode_some([0, 1], specs, [DEFAULT_UNITS_PER_METRE], rgb, depth)
+        pixels, of_rgb, metres, of_depth = decode_some([0, 1], specs, [DEFAULT_UNITS_PER_METRE], rgb, depth)
         labels, confidence = session.run(["labels", "confidence"], {"rgb": pixels, "depth": metres})
-        render(labels[0], confidence[0], sizes[0], metres[0], ("rgb", "depth"), look)
+        facts = {"rgb": ImageFacts.from_plain(of_rgb[0]), "depth": ImageFacts.from_plain(of_depth[0])}
+        render(labels[0], confidence[0], facts["rgb"].size, facts, ("rgb", "depth"), look)
         overlay(labels[0], visible(rgb, limits), look)
         png_bytes(Image.fromarray(confidence[0]))
 

@@ -79,7 +79,7 @@ def complaint_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> st
         (["predict", "{depth}", "{depth}", "--out", "{out}"], "no colour image; send a JPEG or PNG file of 8 bits"),
         (
             ["predict", "{rgb}", "{rgb}", "--out", "{out}"],
-            "is a PNG of 8 bits (RGB); send a PNG with one channel of 16",
+            "is an RGB picture (PNG, mode RGB); send a PNG with one channel of 16",
         ),
         (["predict", "{rgb}", "{depth}", "--out", "{rgb}"], "cannot write to the folder {rgb}"),
         (
