@@ -11,6 +11,10 @@ TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(1 + min(3, len(os.sched
 # neighbour stops everything.
 export GOMP_SPINCOUNT ?= 2000
 
+# What is imported is compiled once and kept, even where the environment forbids it: PyTorch with the exporter to ONNX are
+# 3700 modules, and compiling them takes five seconds of every process.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help setup lock programs demo demo-train serve test test-unit test-client test-processors test-latest soak reference check lint types laws bench bench-gpu clean
 
 help:

@@ -81,6 +81,15 @@ def test_with_a_driver_pytorch_comes_for_cuda(tmp_path: Path) -> None:
     assert CPU not in commands("setup", PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
 
 
+def test_what_is_imported_is_compiled_once_even_where_the_environment_forbids_it() -> None:
+    show = 'show:; @printf "%s" "[$$PYTHONDONTWRITEBYTECODE]"'
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    words = ["make", "--silent", "--eval", show, "show"]
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]"
+
+
 def test_a_test_without_its_program_is_skipped_with_the_cure_and_fails_in_continuous_integration(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
