@@ -136,7 +136,7 @@ TRAINED = [name for name in CLIPS if name.startswith("events")] + [*FROM_FILES]
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINED)
 def test_a_preset_learns_one_batch_by_heart(name: str, layouts: dict[str, Path], tmp_path: Path) -> None:
-    """Far enough that no rounding decides: on four kinds of kernels every loss fell below a half of what it was."""
+    """Far enough that no rounding decides: at twice the rate one seed in eight ended high with two threads."""
     data = CLIPS[name].data.name
     more = [f"data.path={layouts[data]}"] if data in layouts else []
     classes = {"events": 8, "vggsound": 8, "fakeavceleb": 2}[data]
@@ -145,12 +145,12 @@ def test_a_preset_learns_one_batch_by_heart(name: str, layouts: dict[str, Path],
     calm = (
         "optimiser.schedule=constant",
         "optimiser.name=adam",
-        "optimiser.lr=0.004",
+        "optimiser.lr=0.002",
         "modality_dropout=0.0",
         "data.train_clips=8",
         "data.val_clips=8",
     )
-    config = small(name, *more, *calm, f"network.classes={classes}", "steps=40", "val_every=40")
+    config = small(name, *more, *calm, f"network.classes={classes}", "steps=60", "val_every=60")
     config = override(config, [f"data.batch={len(clips(config, 'train'))}"])
     torch.manual_seed(config.seed)
     before = _loss(config, build_network(config.network))
