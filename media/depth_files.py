@@ -20,6 +20,7 @@ from PIL import Image
 
 from crosswire.contract.errors import CrosswireError
 from crosswire.media.describe import describe_image
+from crosswire.media.orientation import orientation_of, upright_array
 
 DEPTH_ENDINGS = (".png", ".tif", ".tiff", ".pgm", ".pfm", ".npy", ".npz", ".exr", ".h5", ".hdf5", ".mat")
 _DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I", "F")
@@ -53,7 +54,8 @@ def read_depth_file(data: bytes) -> npt.NDArray[Any]:
         data: the bytes of the file.
 
     Returns:
-        [H, W]: uint16 where whole numbers are stored, in the file's unit, or floats.
+        [H, W], as its EXIF orientation says that it is seen: uint16 where whole numbers are stored, in the file's
+        unit, or floats.
 
     Raises:
         DepthFileError: it is of another format, damaged, holds no depth or several, or needs a package.
@@ -116,7 +118,8 @@ def _image(data: bytes) -> npt.NDArray[Any]:
     with Image.open(io.BytesIO(data), formats=("PNG", "TIFF", "PPM")) as image:
         if image.mode not in _DEPTH_MODES:
             raise DepthFileError(f"is {describe_image(image)}, not 16-bit grey")
-        return np.array(image)
+        orientation = orientation_of(image)
+        return upright_array(np.array(image), orientation)
 
 
 def _pgm(data: bytes) -> npt.NDArray[Any]:

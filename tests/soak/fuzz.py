@@ -31,6 +31,7 @@ from tests.support.small_clips import clip
 INPUTS = int(os.environ.get("CROSSWIRE_FUZZ_INPUTS", "600"))
 SEED = int(os.environ.get("CROSSWIRE_FUZZ_SEED", "1"))
 WARM_UP, LONGEST_S, MOST_GROWTH, LEAST_PAST_HEADER = 350, 5.0, 64 << 20, 0.3
+PARTS = 10
 EXAMPLES = 40
 
 Outcome = tuple[int, bytes, float]
@@ -51,6 +52,12 @@ class Campaign:
     statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
     past_header: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+
+    def __add__(self, more: Campaign) -> Campaign:
+        """Return what came of both."""
+        return Campaign(
+            self.statuses + more.statuses, self.past_header + more.past_header, [*self.faults, *more.faults]
+        )
 
 
 def is_well_behaved(_: Damaged, outcome: Outcome) -> str:
@@ -130,10 +137,14 @@ def test_damaged_files_are_answered_or_refused_and_nothing_grows(small: Embedded
     assert_whole_files_are_answered(small)
     fuzz(small, range(INPUTS, INPUTS + WARM_UP), is_well_behaved)
     triton, before = small.facts["triton_pid"], resident_bytes(small)
-    campaign = fuzz(small, range(INPUTS), is_well_behaved)
-    grown = resident_bytes(small) - before
+    campaign, sizes = Campaign(), []
+    for part in range(PARTS):
+        campaign += fuzz(small, range(INPUTS * part // PARTS, INPUTS * (part + 1) // PARTS), is_well_behaved)
+        sizes.append(resident_bytes(small) - before)
+    grown = sizes[-1]
     share = sum(campaign.past_header.values()) / INPUTS
     print(f"{INPUTS} files, seed {SEED}: {share:.0%} past the header check, grown by {grown >> 20} MiB")
+    print(f"grown after each tenth, MiB: {[size >> 20 for size in sizes]}")
     print({kind: {s: n for (k, s), n in sorted(campaign.statuses.items()) if k == kind} for kind in KINDS})
     print(dict(campaign.past_header))
     assert campaign.faults == [], "\n".join(campaign.faults[:20])
