@@ -79,7 +79,7 @@ def numbers_of(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         DepthFileError: another shape or type, or numbers that do not fit.
     """
     if isinstance(values, np.ma.MaskedArray):
-        values = values.filled(0)
+        values = np.asarray(values.filled(0))  # type: ignore[no-untyped-call]  # numpy has no types here
     if values.ndim == 3 and 1 in (values.shape[0], values.shape[2]):
         values = values[0] if values.shape[0] == 1 else values[..., 0]
     if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "uif":
