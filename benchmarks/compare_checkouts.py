@@ -122,6 +122,12 @@ def _served(folder: Path, repository: Path, network: str) -> Iterator[_Checkout]
             process.terminate()
 
 
+def _commit(folder: Path) -> str:
+    """Return the commit of a checkout, with `-dirty` where files differ from it; an empty text where git does not say."""
+    asked = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--exclude", "*"]
+    return subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+
+
 def compare(
     folders: tuple[Path, Path], repository: Path, network: str, images: dict[str, bytes], rounds: int, requests: int
 ) -> dict[str, dict[str, Any]]:
@@ -175,7 +181,12 @@ def main() -> None:
             f"  {protocol:<6} {p50:10.3f} {p50_after:8.3f} {one['p50_ratio']:7.3f}"
             f"   {processor:16.3f} {processor_after:8.3f} {one['processor_ratio']:7.3f}"
         )
-    keep("compare_checkouts", {"network": wanted.network, "shrink": wanted.shrink, "rounds": wanted.rounds, **figures})
+    keep(
+        "compare_checkouts",
+        {"commits": [_commit(folder) for folder in folders], "network": wanted.network, "shrink": wanted.shrink}
+        | {"rounds": wanted.rounds, "requests": wanted.requests, **figures},
+        again=f"python -m benchmarks.compare_checkouts BEFORE AFTER --rounds {wanted.rounds}",
+    )
 
 
 if __name__ == "__main__":
