@@ -123,7 +123,7 @@ def _served(folder: Path, repository: Path, network: str) -> Iterator[_Checkout]
 
 
 def _commit(folder: Path) -> str:
-    """Return the commit of a checkout, with `-dirty` where files differ from it; an empty text where git does not say."""
+    """Return the commit of a checkout, with `-dirty` where files differ from it; an empty text where git is silent."""
     asked = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--exclude", "*"]
     return subprocess.run(asked, capture_output=True, text=True).stdout.strip()
 
