@@ -15,7 +15,13 @@ from torch import Tensor
 from crosswire.contract import TensorSpec
 from crosswire.contract.errors import CrosswireError
 from crosswire.media.resize import nearest
-from crosswire.training.datasets.files.images import PlainDepth, read_colour, read_depth, size_problem
+from crosswire.training.datasets.files.images import (
+    PlainDepth,
+    orientation_problem,
+    read_colour,
+    read_depth,
+    size_problem,
+)
 from crosswire.training.datasets.files.problems import DataError
 from crosswire.training.datasets.folder import ENDINGS, read_manifest, recognise
 from crosswire.training.datasets.frames import FrameSource
@@ -133,6 +139,8 @@ def _pictures(folder: Path, inputs: Sequence[TensorSpec], count: int) -> Iterato
     depth = PlainDepth(read_manifest(folder).depth_units_per_metre if recognise(folder) else MILLIMETRES)
     for stem in stems[:count]:
         paths = [files[stem] for files in found]
+        if problem := orientation_problem(paths):
+            raise DataError(problem)
         yield _registered([(str(path), _picture(path, spec, depth)) for path, spec in zip(paths, inputs, strict=True)])
 
 

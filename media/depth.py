@@ -35,7 +35,8 @@ def to_metres(stored: npt.NDArray[Any], units_per_metre: float) -> npt.NDArray[n
         return stored.astype(np.float32) / np.float32(units_per_metre)
     metres: npt.NDArray[np.float32] = stored.astype(np.float32)
     metres /= np.float32(units_per_metre)
-    metres[stored == SATURATED] = 0
+    if stored.size and stored.max() >= SATURATED:  # a look at the largest is a tenth of the work
+        metres[stored == SATURATED] = 0
     if stored.dtype.kind == "i":
         metres[stored < 0] = 0
     return metres
@@ -43,4 +44,5 @@ def to_metres(stored: npt.NDArray[Any], units_per_metre: float) -> npt.NDArray[n
 
 def outside(metres: npt.NDArray[Any], reach: tuple[float, float]) -> npt.NDArray[np.bool_]:
     """Say which readings lie outside the distances, metres, that a network was trained with; 0 is no reading."""
-    return np.asarray((metres > reach[1]) | ((metres < reach[0]) & (metres > 0)))
+    far = metres > reach[1]
+    return np.asarray(far | ((metres < reach[0]) & (metres > 0)) if reach[0] > 0 else far)

@@ -20,6 +20,7 @@ from PIL import Image
 
 from crosswire.contract.errors import CrosswireError
 from crosswire.media.describe import describe_image
+from crosswire.media.orientation import orientation_of, upright_array
 
 DEPTH_ENDINGS = (".png", ".tif", ".tiff", ".pgm", ".pfm", ".npy", ".npz", ".exr", ".h5", ".hdf5", ".mat")
 _DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I", "F")
@@ -53,7 +54,8 @@ def read_depth_file(data: bytes) -> npt.NDArray[Any]:
         data: the bytes of the file.
 
     Returns:
-        [H, W]: uint16 where whole numbers are stored, in the file's unit, or floats.
+        [H, W], as its EXIF orientation says that it is seen: uint16 where whole numbers are stored, in the file's
+        unit, or floats.
 
     Raises:
         DepthFileError: it is of another format, damaged, holds no depth or several, or needs a package.
@@ -71,11 +73,13 @@ def read_depth_file(data: bytes) -> npt.NDArray[Any]:
 def numbers_of(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return an array as depth, [H, W]: whole numbers of any type that fit into 16 bits as uint16, floats as they are.
 
-    A negative number is no reading, 0.
+    A negative number is no reading, 0, and so is one that a masked array hides.
 
     Raises:
         DepthFileError: another shape or type, or numbers that do not fit.
     """
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.asarray(values.filled(0))  # type: ignore[no-untyped-call]  # numpy has no types here
     if values.ndim == 3 and 1 in (values.shape[0], values.shape[2]):
         values = values[0] if values.shape[0] == 1 else values[..., 0]
     if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "uif":
@@ -116,7 +120,20 @@ def _image(data: bytes) -> npt.NDArray[Any]:
     with Image.open(io.BytesIO(data), formats=("PNG", "TIFF", "PPM")) as image:
         if image.mode not in _DEPTH_MODES:
             raise DepthFileError(f"is {describe_image(image)}, not 16-bit grey")
-        return np.array(image)
+        if _pages(image) > 1:
+            raise DepthFileError(f"holds {_pages(image)} pages of one size, expected is one depth map", "save one page")
+        orientation = orientation_of(image)
+        return upright_array(np.array(image), orientation)
+
+
+def _pages(image: Image.Image) -> int:
+    """Return how many pages an image has of the size of its first one: smaller ones are views of it to look at."""
+    size, count = image.size, 0
+    for page in range(getattr(image, "n_frames", 1)):
+        image.seek(page)
+        count += image.size == size
+    image.seek(0)
+    return count
 
 
 def _pgm(data: bytes) -> npt.NDArray[Any]:

@@ -35,11 +35,10 @@ from crosswire.clients.inputs.lists import ListedFiles, read_lines, split_line
 from crosswire.clients.inputs.recordings import UNITS_PER_METRE, Pairing, is_recording, read_recording
 from crosswire.contract import PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import CLIP, DEPTH_IMAGE, IMAGE_SUFFIX, RGB_IMAGE
+from crosswire.media.clips.endings import CLIP_ENDINGS
 from crosswire.media.depth_files import DEPTH_ENDINGS
 
 _PAIR = (RGB_IMAGE, DEPTH_IMAGE)
-_FILMS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".ts", ".mts", ".m2ts")
-_CLIPS = (*_FILMS, ".m4a", ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3")
 
 
 @dataclass(frozen=True)
@@ -186,12 +185,12 @@ def _clips(source: Path, files: Sequence[PurePosixPath], tensor: TensorSpec) -> 
     items, others = [], []
     for path in files:
         whole = PurePosixPath(path.with_suffix("")) if is_unfinished(path) else path
-        if whole.suffix.lower() not in _CLIPS:
+        if whole.suffix.lower() not in CLIP_ENDINGS:
             others.append(path)
             continue
         stem = composed(whole.with_suffix("").as_posix())
         items.append(Item(stem, {tensor.name: source / path}, "" if whole is path else _unfinished(path)))
-    return Found(tuple(_unique(_by_stem(items))), notes=_passed_over(others, _CLIPS))
+    return Found(tuple(_unique(_by_stem(items))), notes=_passed_over(others, CLIP_ENDINGS))
 
 
 @dataclass

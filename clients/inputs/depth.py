@@ -20,6 +20,7 @@ from crosswire.clients.inputs.images import EncodedImage, Source, encode_png, re
 from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH
 from crosswire.media.depth import SATURATED, is_reading
 from crosswire.media.depth_files import DepthFileError, numbers_of, read_depth_file
+from crosswire.media.orientation import orientation_of, upright_array
 
 _MOST_TOO_FAR = 0.25
 _REMEDY = "send a PNG with one channel of 16 bits"
@@ -108,12 +109,13 @@ def millimetres(metres: NDArray[np.floating[Any]]) -> NDArray[np.uint16]:
 
 
 def _array_of(image: Image.Image) -> NDArray[Any]:
-    """Return the numbers of a Pillow image of mode I;16, I or F."""
+    """Return the numbers of a Pillow image of mode I;16, I or F, turned like `colour_image` turns colour."""
     if image.mode not in (*_DEPTH_MODES, "F"):
         raise InputError(
             f"depth: came a Pillow image of mode {image.mode}; allowed are I;16, I (0..65535) and F (metres)"
         )
-    return np.asarray(image)
+    orientation = orientation_of(image)
+    return upright_array(np.asarray(image), orientation)
 
 
 def _checked_png(data: bytes, label: str) -> EncodedImage:

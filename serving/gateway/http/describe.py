@@ -32,11 +32,11 @@ class DescribeEndpoints:
 
     async def live(self, _: Request) -> Response:
         """Whether this process answers."""
-        return Response(status_code=200)
+        return JSONResponse({"live": True})
 
     async def ready(self, _: Request) -> Response:
         """Whether Triton is ready and the last probe of every pipeline passed."""
-        return _readiness(await self._unready_reason())
+        return _readiness(await self._unready_reason(), {})
 
     async def model_ready(self, request: Request) -> Response:
         """The same for one model."""
@@ -44,7 +44,7 @@ class DescribeEndpoints:
         reason = await self._unready_reason()
         if not reason and not await self._upstream.model_ready(name, version):
             reason = f"model {name!r} is not ready"
-        return _readiness(reason)
+        return _readiness(reason, {"name": name})
 
     async def server(self, _: Request) -> Response:
         """The server's name, version and the extensions that work through this gateway."""
@@ -101,6 +101,11 @@ class DescribeEndpoints:
         return "" if await self._upstream.server_ready() else "Triton is not ready"
 
 
-def _readiness(reason: str) -> Response:
-    """Return 200 without a body, or 503 with the reason."""
-    return error_response(503, reason) if reason else Response(status_code=200)
+def _readiness(reason: str, of: dict[str, str]) -> Response:
+    """Return 200 with the body that KServe's own client reads and Triton leaves out, or 503 with the reason.
+
+    Args:
+        reason: why it is not ready, or an empty text.
+        of: what is asked about.
+    """
+    return error_response(503, reason) if reason else JSONResponse({**of, "ready": True})

@@ -31,8 +31,8 @@ def openapi(forms: Sequence[Form], version: str, *, keys: bool) -> dict[str, Any
     )
     paths: dict[str, Any] = {
         "/v1/pipelines": {"get": _operation("Every pipeline: its inputs, outputs, classes and colours.")},
-        "/v2/health/live": {"get": {**_operation("Whether the server runs."), "security": []}},
-        "/v2/health/ready": {"get": {**_operation("Whether every pipeline answers."), "security": []}},
+        "/v2/health/live": {"get": {**_flag("live", "Whether the server runs."), "security": []}},
+        "/v2/health/ready": {"get": {**_flag("ready", "Whether every pipeline answers."), "security": []}},
     }
     for form in forms:
         paths[f"/v1/pipelines/{form.pipeline}"] = {
@@ -83,6 +83,7 @@ def _body(form: Form) -> dict[str, Any]:
         "type": "object",
         "required": [field.name for field in form.fields.values() if not field.optional],
         "properties": {field.name: _part(field) for field in form.fields.values()},
+        "additionalProperties": False,
     }
 
 
@@ -115,6 +116,14 @@ def _kind(field: Field) -> dict[str, Any]:
 def _operation(summary: str) -> dict[str, Any]:
     """Describe a path that only answers."""
     return {"summary": summary, "responses": {"200": {"description": "the answer"}, "503": _problem(_ERRORS["503"])}}
+
+
+def _flag(name: str, summary: str) -> dict[str, Any]:
+    """Describe a path that answers that something is so, or with an error."""
+    operation = _operation(summary)
+    schema = {"type": "object", "required": [name], "properties": {name: {"const": True}}}
+    operation["responses"]["200"]["content"] = {JSON: {"schema": schema}}
+    return operation
 
 
 def _problem(text: str) -> dict[str, Any]:

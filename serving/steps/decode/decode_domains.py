@@ -11,6 +11,7 @@ from PIL import Image
 
 from crosswire.contract import PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH_UNITS, IMAGE_FACTS, IMAGE_SUFFIX
+from crosswire.media.depth import to_metres
 from crosswire.media.orientation import orientation_of, upright_size
 from crosswire.media.registration import View, registration_warnings
 from crosswire.serving.config.limits import ImageLimits, MediaLimits
@@ -89,8 +90,9 @@ def _decoded(image: Image.Image, name: str, spec: dict[str, Any], unit: float) -
         return _values(image, name, shape), []
     stored = depth_numbers(image, name, shape[:2])
     trained = None if spec["valid_range"] is None else (spec["valid_range"][0], spec["valid_range"][1])
-    metres = network_metres(stored, unit, trained, spec["missing"])
-    return metres, depth_warnings(stored, unit, trained)
+    metres = to_metres(stored, unit)
+    warnings = depth_warnings(stored, metres, trained)
+    return network_metres(metres, trained, spec["missing"]), warnings
 
 
 def _open(data: bytes, spec: dict[str, Any], unit: float, limits: ImageLimits) -> Image.Image:

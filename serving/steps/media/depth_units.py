@@ -16,24 +16,11 @@ from crosswire.media.depth import is_reading, outside, to_metres
 #: Values per metre in use: metres, centimetres, KITTI, millimetres, TUM and NYUv2, tenths of a millimetre.
 UNITS_IN_USE = (1.0, 100.0, 256.0, 1000.0, 5000.0, 10_000.0)
 ROTATED_UNITS = 8000.0  # millimetres, their bits rotated to the left by three: SUN RGB-D
-_MOST_BEYOND, _MOST_BEYOND_FITTING = 0.25, 0.02
-_NEAREST = 0.02  # of the farthest distance: whole rooms are not that small
+_MOST_BEYOND = 0.02
 _MIDDLE = (0.1, 0.6)  # of the farthest distance: where the median of a room lies
 _ALMOST_ALL, _FEWEST_VALUES = 0.95, 16
 _SMOOTHER = 4
 _ROUGH = 0.1  # of the median: no surfaces, whatever the unit
-
-
-def plausible_metres(readings: npt.NDArray[np.float32], trained: tuple[float, float]) -> bool:
-    """Say whether readings may be metres: not too many beyond the farthest distance, and not most of them tiny.
-
-    Args:
-        readings: float32 [n], above 0, n at least 1.
-        trained: metres that the network was trained with.
-    """
-    nearest = max(trained[0] / 2, trained[1] * _NEAREST)
-    beyond, tiny = np.count_nonzero(readings > trained[1]), np.count_nonzero(readings < nearest)
-    return bool(beyond <= _MOST_BEYOND * readings.size and tiny <= readings.size / 2)
 
 
 def unit_hint(stored: npt.NDArray[Any], trained: tuple[float, float]) -> str:
@@ -68,7 +55,7 @@ def _room(metres: npt.NDArray[np.float32], trained: tuple[float, float]) -> bool
         return False
     low, high = (share * trained[1] for share in _MIDDLE)
     beyond = np.count_nonzero(outside(readings, trained)) / readings.size
-    return bool(low <= np.median(readings) <= high and beyond <= _MOST_BEYOND_FITTING)
+    return bool(low <= np.median(readings) <= high and beyond <= _MOST_BEYOND)
 
 
 def _multiples(stored: npt.NDArray[np.uint16], step: int) -> bool:

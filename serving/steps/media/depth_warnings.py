@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crosswire.media.depth import SATURATED, outside, to_metres
-from crosswire.serving.steps.media.depth_units import plausible_metres, unit_hint
+from crosswire.media.depth import SATURATED
+from crosswire.serving.steps.media.depth_units import unit_hint
 
 MOSTLY_HOLES = "depth_mostly_holes"
 UNIT_SUSPECT = "depth_unit_suspect"
@@ -16,42 +16,49 @@ SATURATED_READINGS = "depth_saturated"
 OUT_OF_RANGE = "depth_out_of_range"
 _MOST_HOLES = 0.5
 _NOTEWORTHY = 0.005
+_MOST_BEYOND = 0.25
+_NEAREST = 0.02  # of the farthest distance: whole rooms are not that small
 
 
-def depth_warnings(stored: npt.NDArray[Any], units_per_metre: float, trained: tuple[float, float] | None) -> list[str]:
-    """Name what is odd about a depth map.
+def depth_warnings(
+    stored: npt.NDArray[Any], metres: npt.NDArray[np.float32], trained: tuple[float, float] | None
+) -> list[str]:
+    """Name what is odd about a depth map; one that is ordinary costs a few looks at its least and largest values.
 
     Args:
-        stored: numbers as they were sent, [H, W].
-        units_per_metre: what one metre counts in them.
+        stored: whole numbers as they were sent, [H, W].
+        metres: the same by `crosswire.media.depth.to_metres`.
         trained: metres that the network was trained with, or None if the contract does not say.
 
     Returns:
         texts that start with `UNIT_SUSPECT`, `SATURATED_READINGS`, `OUT_OF_RANGE` or `MOSTLY_HOLES` and a colon.
     """
-    metres = to_metres(stored, units_per_metre)
-    readings = metres[metres > 0]
-    warnings = _distance_warnings(stored, readings, trained) if readings.size and trained is not None else []
-    saturated = np.count_nonzero(stored == SATURATED) / stored.size
+    readings = int(np.count_nonzero(metres > 0))
+    warnings = _distance_warnings(stored, metres, readings, trained) if readings and trained is not None else []
+    saturated = np.count_nonzero(stored == SATURATED) / stored.size if stored.max() >= SATURATED else 0
     if saturated >= _NOTEWORTHY:
         warnings.append(f"{SATURATED_READINGS}: {_percent(saturated)} of the depth image is 65535, taken as no reading")
-    holes = 1 - readings.size / metres.size
+    holes = 1 - readings / metres.size
     if holes > _MOST_HOLES:
         warnings.append(f"{MOSTLY_HOLES}: {holes:.0%} of the depth picture has no reading")
     return warnings
 
 
 def _distance_warnings(
-    stored: npt.NDArray[Any], readings: npt.NDArray[np.float32], trained: tuple[float, float]
+    stored: npt.NDArray[Any], metres: npt.NDArray[np.float32], readings: int, trained: tuple[float, float]
 ) -> list[str]:
-    """Name readings, float32 [n] in metres, that lie outside of what a network was trained with."""
-    reach = f"{trained[0]:g} to {trained[1]:g} m"
-    share = np.count_nonzero(outside(readings, trained)) / stored.size
-    if not plausible_metres(readings, trained):
+    """Name readings, at least one, that lie outside of what a network was trained with."""
+    nearest, farthest = trained
+    holes = metres.size - readings
+    beyond = np.count_nonzero(metres > farthest) if metres.max() > farthest else 0
+    below = np.count_nonzero(metres < nearest) - holes if nearest > 0 else 0
+    tiny = np.count_nonzero(metres < max(nearest / 2, farthest * _NEAREST)) - holes
+    reach, share = f"{nearest:g} to {farthest:g} m", (beyond + below) / metres.size
+    if beyond > _MOST_BEYOND * readings or tiny > readings / 2:  # no metres: too many are too far, or most are tiny
         lost = f"; {_percent(share)} of the image lies outside, taken as no reading" if share else ""
         return [
-            f"{UNIT_SUSPECT}: the median depth is {float(np.median(readings)):.3g} m, the network was trained on "
-            f"{reach}: check depth_units_per_metre{unit_hint(stored, trained)}{lost}"
+            f"{UNIT_SUSPECT}: the median depth is {float(np.median(metres[metres > 0])):.3g} m, the network was "
+            f"trained on {reach}: check depth_units_per_metre{unit_hint(stored, trained)}{lost}"
         ]
     if share < _NOTEWORTHY:
         return []

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from crosswire.media.depth import outside, to_metres
+from crosswire.media.depth import outside
 from crosswire.media.describe import describe_image
 from crosswire.media.orientation import orientation_of, upright_array
 from crosswire.media.registration import View, registration_problem
@@ -48,21 +48,16 @@ def depth_numbers(image: Image.Image, name: str, size: tuple[int, int]) -> npt.N
 
 
 def network_metres(
-    stored: npt.NDArray[np.uint16],
-    units_per_metre: float,
-    trained: tuple[float, float] | None,
-    missing: float | None,
+    metres: npt.NDArray[np.float32], trained: tuple[float, float] | None, missing: float | None
 ) -> npt.NDArray[np.float32]:
     """Return depth as a network takes it, float32 [H, W] in metres.
 
     Args:
-        stored: numbers in the sender's unit, [H, W].
-        units_per_metre: what one metre counts in them, for example 1000 for millimetres.
+        metres: from `crosswire.media.depth.to_metres`, 0 where there is no reading; changed in place.
         trained: metres that the network was trained with; None if the contract does not say.
         missing: what the network takes for "no reading"; None stands for 0.
     """
-    metres = to_metres(stored, units_per_metre)
-    if trained is not None:
+    if trained is not None and (trained[0] > 0 or metres.max() > trained[1]):
         metres[outside(metres, trained)] = 0
     if missing:  # neither None nor 0, which a hole is already
         metres[metres == 0] = missing

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -100,6 +101,24 @@ def test_the_command_that_up_proposes_gives_the_pipeline_the_files_it_takes(
     assert {spec.name for spec in pipeline.inputs} - {"depth_units_per_metre"} == inputs
     files = [word.rpartition("=")[2] for word in words[: words.index("--pipeline")] if "demo/" in word]
     assert len(files) == len(inputs) and all(Path(file).is_file() for file in files)
+
+
+@pytest.mark.parametrize("network", ["rooms_cen", "events_gmf", "rooms_translate"])
+def test_the_command_that_up_proposes_is_answered(network: str, runtime: Path, tmp_path: Path) -> None:
+    served = ["up", "--repository", str(REPOSITORY), "--network", network, "--http-port", "0", "--grpc-port", "0"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "crosswire.serving", *served], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            proposed = next(line for line in process.stdout if line.startswith("next: "))
+            words = shlex.split(proposed.removeprefix("next: "))
+            words[words.index("--out") + 1] = str(tmp_path / "out")
+            done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, timeout=60)
+        finally:
+            process.terminate()
+    assert done.returncode == 0, done.stderr
+    assert any((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -129,7 +129,7 @@ def infer_body(**changes: Any) -> dict[str, Any]:
 
 def assert_answers(server: EmbeddedServer) -> None:
     """Fail unless the server is ready and answers both protocols."""
-    assert call(server, "GET", "/v2/health/ready") == (200, b"")
+    assert call(server, "GET", "/v2/health/ready") == (200, b'{"ready":true}')
     status, body = call(server, "POST", f"/v2/models/{NETWORK}/infer", json.dumps(infer_body()).encode())
     assert status == 200, body
     assert infer_pictures(server, [jpeg()], [depth_png()]).as_numpy("labels_png").shape == (1, 1)

@@ -144,10 +144,31 @@ def test_negative_whole_numbers_are_holes_and_too_large_ones_are_refused() -> No
         depth_image(np.array([[70_000, 5]], np.int64))
 
 
-def saved(image: Image.Image, kind: str) -> bytes:
+@pytest.mark.parametrize("dtype", ["uint16", "int32", "float32"])
+def test_what_a_masked_array_hides_is_no_reading(dtype: str) -> None:
+    values = np.ma.masked_array(np.array([[1, 2], [3, 4]], dtype), mask=[[False, True], [False, False]])
+    sent = depth_image(values)
+    factor = 1000 if dtype == "float32" else 1
+    assert np.asarray(Image.open(io.BytesIO(sent.image.data))).tolist() == [[factor, 0], [3 * factor, 4 * factor]]
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_deflate"])
+def test_a_tiff_may_hold_smaller_views_of_its_depth(compression: str) -> None:
+    small = Image.fromarray(MILLIMETRES[::2, ::2].copy())
+    data = saved(Image.fromarray(MILLIMETRES), "TIFF", append_images=[small], save_all=True, compression=compression)
+    np.testing.assert_array_equal(read_depth_file(data), MILLIMETRES)
+
+
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     file = io.BytesIO()
-    image.save(file, kind)
+    image.save(file, kind, **options)
     return file.getvalue()
+
+
+def pages(count: int) -> bytes:
+    """Return a TIFF of several depth maps of one size."""
+    one = Image.fromarray(np.full((4, 5), 7, np.uint16))
+    return saved(one, "TIFF", save_all=True, append_images=[one] * (count - 1))
 
 
 def packed(**arrays: Any) -> bytes:
@@ -170,6 +191,8 @@ def stored(array: Any) -> bytes:
         (saved(Image.new("RGB", (4, 4)), "JPEG"), "is a JPEG, and depth does not survive"),
         (saved(Image.new("LA", (4, 4)), "PNG"), "8-bit greyscale picture with alpha|greyscale picture with alpha"),
         (saved(Image.new("RGB", (4, 4)), "TIFF"), r"is an RGB picture \(TIFF, mode RGB\)"),
+        (pages(2), "holds 2 pages of one size, expected is one depth map; save one page"),
+        (pages(5), "holds 5 pages of one size"),
         (saved(Image.new("L", (4, 4)), "PPM"), "is an 8-bit greyscale picture"),
         (b"P5\nnothing", "damaged PGM header"),
         (stored(np.zeros((4, 4, 3))), r"holds float64 \[4, 4, 3\], expected are whole numbers or floats"),

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from crosswire.clients import InputError
 from crosswire.clients.inputs.depth import depth_image
 from crosswire.clients.inputs.images import check_registered, colour_image
+from crosswire.media.depth_files import read_depth_file
 from crosswire.media.orientation import orientation_of, upright, upright_array, upright_size
 from crosswire.serving.steps.decode.decode_domains import decode_some
 from crosswire.serving.steps.media.images import ImageError
@@ -91,6 +92,14 @@ def test_depth_is_turned_without_a_change_of_its_values(tag: int) -> None:
     ((metres,), (facts,)) = decoded(None, data)
     np.testing.assert_array_equal(metres, depth_seen() / np.float32(1000))
     assert facts["orientation"] == tag
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_depth_that_pillow_opened_and_depth_that_is_read_as_numbers_are_turned_too(tag: int) -> None:
+    data = stored(depth_seen(), tag)
+    np.testing.assert_array_equal(read_depth_file(data), depth_seen())
+    sent = depth_image(Image.open(io.BytesIO(data))).image
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(sent.data))), depth_seen())
 
 
 @pytest.mark.parametrize("tag", TAGS)

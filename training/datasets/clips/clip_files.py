@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from crosswire.media.clips.endings import CLIP_ENDINGS, FILM_ENDINGS
 from crosswire.training.datasets.clips.base import Labelled
 from crosswire.training.datasets.clips.read import read_clip
 from crosswire.training.datasets.files.problems import DataError, Problem
 from crosswire.training.tasks.audio_video.config import ClipShape
-
-SUFFIXES = (".mp4", ".webm", ".mkv", ".avi", ".mov")
 
 
 class ClipFiles:
@@ -50,5 +49,11 @@ class ClipFiles:
 
 
 def clips_in(folder: Path) -> list[Path]:
-    """Return the clips of a folder and all folders below it, sorted by path."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    """Return the clips of a folder and all folders below it, sorted by path.
+
+    Sound beside a film of the same name is that film's own, and no clip; nor is what archives of a Mac bring along.
+    """
+    files = [path for path in folder.rglob("*") if path.suffix.lower() in CLIP_ENDINGS and path.is_file()]
+    files = [path for path in files if not path.name.startswith(".") and "__MACOSX" not in path.parts]
+    films = {path.with_suffix("") for path in files if path.suffix.lower() in FILM_ENDINGS}
+    return sorted(path for path in files if path.suffix.lower() in FILM_ENDINGS or path.with_suffix("") not in films)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from crosswire.media.clips.endings import CLIP_ENDINGS
 from crosswire.training.config import ConfigError
-from crosswire.training.datasets.clips.clip_files import SUFFIXES, ClipFiles, clips_in
+from crosswire.training.datasets.clips.clip_files import ClipFiles, clips_in
 from crosswire.training.tasks.audio_video.config import ClipShape
 
 SPLITS = ("train", "val", "test")
@@ -105,7 +106,9 @@ def _some(files: list[tuple[Path, int]], place: Path) -> list[tuple[Path, int]]:
         ConfigError: there is none.
     """
     if not files:
-        raise ConfigError(f"{place} holds none of the clips that belong there; they are files {', '.join(SUFFIXES)}")
+        raise ConfigError(
+            f"{place} holds none of the clips that belong there; they are files {', '.join(CLIP_ENDINGS)}"
+        )
     return files
 
 
@@ -119,4 +122,4 @@ CLIP_LAYOUTS: Mapping[str, ClipLayout] = {
 def _has_clips(root: Path) -> bool:
     """Say whether a folder holds `train/CLASS/clip`."""
     train = root / "train"
-    return train.is_dir() and any(path.suffix.lower() in SUFFIXES for path in train.glob("*/*"))
+    return train.is_dir() and any(clips_in(folder) for folder in train.iterdir() if folder.is_dir())

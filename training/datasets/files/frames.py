@@ -15,6 +15,7 @@ from crosswire.training.datasets.files.images import (
     LabelCode,
     Labels,
     depth_problem,
+    orientation_problem,
     read_colour,
     read_depth,
     read_labels,
@@ -40,6 +41,11 @@ class FrameEntry:
     rgb: Path
     depth: Path
     labels: Path
+
+    @property
+    def files(self) -> tuple[Path, Path, Path]:
+        """All of them."""
+        return self.rgb, self.depth, self.labels
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,8 @@ class FileFrames:
             DataError: a file that cannot be used.
         """
         entry = self.entries[index]
+        if problem := orientation_problem(entry.files):
+            raise DataError(problem)
         rgb, depth, labels = read_colour(entry.rgb), self._depth(index), self._labels(index)
         rgb, depth = self._cut(rgb, labels), self._cut(depth, labels)
         if problem := self._sizes(index, rgb, depth, labels):
@@ -101,6 +109,9 @@ class FileFrames:
         depth = _attempt(lambda: self._depth(index))
         labels = _attempt(lambda: self._labels(index))
         yield from (found for found in (rgb, depth, labels) if isinstance(found, Problem))
+        if problem := orientation_problem(entry.files):
+            yield problem
+            return
         if isinstance(depth, Problem):
             return
         if problem := depth_problem(depth, str(entry.depth), form.plausible):
@@ -146,7 +157,7 @@ def _attempt(read: Callable[[], Read]) -> Read | Problem:
 
 def missing(entries: Sequence[FrameEntry]) -> list[Problem]:
     """Return the files that do not exist."""
-    files = [file for entry in entries for file in (entry.rgb, entry.depth, entry.labels)]
+    files = [file for entry in entries for file in entry.files]
     return [missing_file(file) for file in files if not file.is_file()]
 
 

@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from crosswire.media.depth import to_metres
 from crosswire.media.depth_files import DepthFileError, read_depth_file
 from crosswire.media.describe import describe_image
+from crosswire.media.orientation import TAG, TAG_NAME, UPRIGHT, orientation_of, upright
 from crosswire.training.datasets.files.problems import DataError, Problem, missing_file
 from crosswire.training.datasets.frames import IGNORE
 
@@ -84,15 +85,18 @@ class PlainDepth:
 
 
 def open_image(path: Path) -> Image.Image:
-    """Open a picture and decode it whole.
+    """Open a picture and decode it whole, turned as its EXIF orientation says that it is seen.
 
     Raises:
         DataError: a file that is missing or unreadable, or of more pixels than Pillow trusts.
     """
     try:
         with Image.open(path) as picture:
+            orientation = orientation_of(picture)
             picture.load()
-            return picture
+            turned = upright(picture, orientation)
+            turned.format = picture.format
+            return turned
     except FileNotFoundError:
         raise DataError(missing_file(path)) from None
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
@@ -163,6 +167,37 @@ def size_problem(shapes: Sequence[tuple[str, tuple[int, ...]]]) -> Problem | Non
                 "register the pictures to one view of one size, depth and labels to the nearest pixel",
             )
     return None
+
+
+def orientation_problem(files: Sequence[Path]) -> Problem | None:
+    """Return what is wrong with the EXIF orientation of pictures that belong together, or None: they do not agree.
+
+    Where only one says that it was turned, nobody knows whether the others were turned before they were stored.
+
+    Args:
+        files: the first one is what the others are compared with; one that holds no picture says nothing.
+    """
+    first, *others = files
+    want = _orientation_in(first)
+    for file in others:
+        if (have := _orientation_in(file)) != want:
+            return Problem(
+                str(file),
+                f"has {TAG_NAME} {have}, but {first} has {want} (1 is upright)",
+                "store all of a frame upright and without the tag, or with the same one",
+            )
+    return None
+
+
+def _orientation_in(file: Path) -> int:
+    """Return the EXIF orientation that a file says, `UPRIGHT` where it says none or cannot be read."""
+    try:
+        with Image.open(file) as picture:
+            if picture.format == "TIFF":  # Pillow turns it when it is decoded
+                return int(picture.getexif().get(TAG, UPRIGHT))
+            return orientation_of(picture)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return UPRIGHT
 
 
 def depth_problem(depth: Depth, file: str, allowed: tuple[float, float]) -> Problem | None:

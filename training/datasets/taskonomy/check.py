@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crosswire.training.datasets.files.images import depth_problem, size_problem
+from crosswire.training.datasets.files.images import depth_problem, orientation_problem, size_problem
 from crosswire.training.datasets.files.lists import read_lines, shared_lines
 from crosswire.training.datasets.files.problems import DataError, Problem, Survey, missing_file
 from crosswire.training.datasets.taskonomy.images import (
@@ -52,7 +52,7 @@ class TaskonomyViews(TaskonomyImages):
                 metres[metres >= NOTHING] = 0
                 if problem := depth_problem(metres, str(path), PLAUSIBLE):
                     yield problem
-        if shapes and (problem := size_problem(shapes)):
+        if shapes and (problem := orientation_problem([Path(path) for path, _ in shapes]) or size_problem(shapes)):
             yield problem
 
 

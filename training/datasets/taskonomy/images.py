@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from crosswire.training.datasets.files.images import open_image
+from crosswire.training.datasets.files.images import open_image, orientation_problem
 from crosswire.training.datasets.files.lists import read_lines
 from crosswire.training.datasets.files.problems import DataError, Problem, missing_file, refuse
 from crosswire.training.tasks.translation.config import ImagesConfig
@@ -84,7 +84,10 @@ class TaskonomyImages:
             DataError: a file that cannot be used, or pictures of different sizes.
         """
         found = {name.removeprefix(TRUE) for name in self.names}
-        read = {name: read_image(place(self.root, self.views[index], name), name) for name in sorted(found)}
+        files = {name: place(self.root, self.views[index], name) for name in sorted(found)}
+        if problem := orientation_problem([*files.values()]):
+            raise DataError(problem)
+        read = {name: read_image(file, name) for name, file in files.items()}
         sizes = {picture.shape[:2] for picture in read.values()}
         if len(sizes) > 1:
             raise DataError(

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
+from crosswire.media.clips.endings import CLIP_ENDINGS
 from crosswire.training.__main__ import main
 from crosswire.training.config import ConfigError
 from crosswire.training.datasets.clips.base import Labelled
+from crosswire.training.datasets.clips.clip_files import clips_in
 from crosswire.training.datasets.clips.events_clips import EventClips
 from crosswire.training.datasets.clips.layouts import CLIP_LAYOUTS, SPLITS
 from crosswire.training.datasets.clips.read import Clip, read_clip
@@ -25,6 +27,7 @@ from crosswire.training.overrides import override
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig, ClipShape
 from crosswire.training.tasks.audio_video.data import ClipDataset, clips
 from crosswire.training.tasks.audio_video.metrics import area_under_roc, mean_average_precision, score_clips
+from tests.support.written_clips import tone, written
 
 SHAPE = ClipShape(frames=4, height=32, width=48, fps=4.0, samples=8000, sample_rate=8000)
 
@@ -233,6 +236,34 @@ def test_a_broken_list_is_refused_with_its_line(layouts: dict[str, Path], tmp_pa
 def test_an_empty_folder_is_refused_by_what_is_missing(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"missing|cannot be read"):
         clips(configuration(name, tmp_path), "train")
+
+
+def test_films_and_sounds_of_every_ending_are_clips_once(tmp_path: Path) -> None:
+    for ending in CLIP_ENDINGS:
+        (tmp_path / f"only_{ending[1:]}{ending}").write_bytes(b"content")
+    for name in ("both.mp4", "both.wav", "UPPER.MOV", "._both.mp4", "notes.txt", "__MACOSX/both.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"content")
+    names = {path.name for path in clips_in(tmp_path)}
+    assert names == {f"only_{ending[1:]}{ending}" for ending in CLIP_ENDINGS} | {"both.mp4", "UPPER.MOV"}
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "ending"),
+    [("wav", "pcm_s16le", ".wav"), ("flac", "flac", ".flac"), ("mpegts", "aac", ".ts")],
+)
+def test_a_folder_of_clips_in_other_containers_is_recognised_and_read(
+    container: str, codec: str, ending: str, tmp_path: Path
+) -> None:
+    content = written(container, sound=tone(), sound_codec=codec)
+    for split in ("train", "test"):
+        for name in ("bell", "knock"):
+            (tmp_path / split / name).mkdir(parents=True)
+            (tmp_path / split / name / f"one{ending}").write_bytes(content)
+    assert CLIP_LAYOUTS["clips"].recognise(tmp_path)
+    source = clips(configuration("clips", tmp_path), "train")
+    assert len(source) == 2
+    assert source[0].clip.waveform is not None and np.abs(source[0].clip.waveform).max() > 0.1
 
 
 def test_a_data_set_that_is_nowhere_is_refused() -> None:

@@ -54,6 +54,13 @@ def cut_off(path: str) -> Break:
     return lambda root: (root / path).write_bytes((root / path).read_bytes()[: (root / path).stat().st_size // 2])
 
 
+def lay_down(path: str) -> Break:
+    """Return what says of a file that it is shown a quarter turn further than it is stored."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return lambda root: Image.fromarray(np.array(Image.open(root / path))).save(root / path, exif=exif)
+
+
 def remove(path: str) -> Break:
     """Return what removes a file."""
     return lambda root: (root / path).unlink()
@@ -167,6 +174,10 @@ BROKEN: tuple[tuple[str, Break, str, str], ...] = (
     ("folder", write("rgb/000001.bmp", ""), "rgb/000001.bmp", "is not read; save it as .png or .jpg"),
     ("folder", save("rgb/000001.jpg", GREY), "rgb/000001.png", "stands beside 000001.jpg"),
     ("folder", lambda root: shutil.rmtree(root / "labels"), "labels", "is missing"),
+    ("folder", lay_down("rgb/000001.png"), "depth/000001.png", "has EXIF orientation 1, but "),
+    ("folder", lay_down("depth/000001.png"), "depth/000001.png", "has EXIF orientation 6, but "),
+    ("folder", lay_down("labels/000001.png"), "labels/000001.png", "has EXIF orientation 6, but "),
+    ("nyuv2", lay_down("masks/000001.png"), "masks/000001.png", "has EXIF orientation 6, but "),
     ("nyuv2", remove("masks/000002.png"), "masks/000002.png", "is missing"),
     ("nyuv2", change("masks/000002.png", with_value(40)), "masks/000002.png", "10 pixels hold 40"),
     ("nyuv2", save("rgb/000001.png", np.zeros((40, 64, 3), np.uint8)), "depth/000001.png", "48x64"),
@@ -195,6 +206,7 @@ BROKEN: tuple[tuple[str, Break, str, str], ...] = (
     ("taskonomy", save(view("edge_texture"), GREY), view("edge_texture"), "has 8 bits per value"),
     ("taskonomy", save(view("normal"), GREY.astype(np.uint16)), view("normal"), "has 16 bits per value"),
     ("taskonomy", save(view("depth_zbuffer"), GREY + np.uint16(65535)), view("depth_zbuffer"), "all of it is 0"),
+    ("taskonomy", lay_down(view("normal")), view("normal"), "has EXIF orientation 6, but "),
     ("taskonomy", write("train.txt", "point_1_view_0\n"), "val.txt", "is missing"),
     ("taskonomy", write("val.txt", "point_1_view_0\npoint_1_view_0\n"), "val.txt", "more than once"),
 )

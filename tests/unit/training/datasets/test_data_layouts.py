@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from crosswire.media.orientation import upright_array
 from crosswire.training.config import ConfigError
 from crosswire.training.datasets.classes import NYUV2_CLASSES, NYUV2_PALETTE, SUNRGBD_CLASSES
 from crosswire.training.datasets.files.frames import FileFrames
@@ -63,6 +64,26 @@ def test_what_is_written_in_a_layout_is_read_back(written: DataConfig, rooms: Ro
             want = metres if units is None else np.rint(metres * units) / units
             np.testing.assert_array_equal(depth, want.astype(np.float32))
             np.testing.assert_array_equal(frame.labels, relabel(room.labels, rooms.classes, source.classes))
+
+
+@pytest.mark.parametrize("layout", ["folder", "nyuv2", "sunrgbd-png"])
+@pytest.mark.parametrize("tag", range(2, 9))
+def test_frames_whose_files_all_have_one_exif_orientation_are_read_upright(
+    layout: str, tag: int, rooms: RoomsFrames, tmp_path: Path
+) -> None:
+    LAYOUTS[layout].write(rooms, tmp_path, split_evenly(COUNT))
+    config = DataConfig(name=layout, path=str(tmp_path))
+    before = frames(config, "train")[0]
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    back = {6: 8, 8: 6}.get(tag, tag)  # of the eight, only the quarter turns are not their own inverse
+    for file in (path for path in tmp_path.rglob("*") if path.suffix in (".png", ".jpg")):
+        stored = np.ascontiguousarray(upright_array(np.array(Image.open(file)), back))
+        Image.fromarray(stored).save(file, exif=exif, quality=JPEG_QUALITY)
+    after = frames(config, "train")[0]
+    np.testing.assert_array_equal(after.labels, before.labels)
+    np.testing.assert_array_equal(after.pictures["depth"], before.pictures["depth"])
+    assert np.abs(after.pictures["rgb"].astype(int) - before.pictures["rgb"]).mean() < 3, "a JPEG is encoded anew"
 
 
 def test_a_layout_has_as_many_colours_as_classes(written: DataConfig) -> None:
