@@ -9,36 +9,17 @@ from torch.utils.data import DataLoader
 
 from crosswire.training.config import ConfigError
 from crosswire.training.datasets.rooms_frames import RoomsFrames
-from crosswire.training.engine.arrays import infer
+from crosswire.training.engine.arrays import infer as infer
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.engine.training_setup import TrainingSetup
 from crosswire.training.importers.torchvision import load_imagenet
-from crosswire.training.models.count import stream_shapes as shapes
-from crosswire.training.models.count import with_streams
-from crosswire.training.report.build import write_report as report
 from crosswire.training.tasks.registry import ScoreOptions
 from crosswire.training.tasks.segmentation import evaluate
-from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
+from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import eval_loader, frames, train_loader
 from crosswire.training.tasks.segmentation.module import SegmentationTask
-from crosswire.training.tasks.segmentation.network import NETWORKS as _NETWORKS
-from crosswire.training.tasks.segmentation.network import build_network as build
 
-__all__ = [
-    "NETWORKS",
-    "build",
-    "format_scores",
-    "infer",
-    "next_step",
-    "report",
-    "sample",
-    "score",
-    "shapes",
-    "training_setup",
-]
-
-NETWORKS = tuple(_NETWORKS)
 format_scores = evaluate.format_scores
 
 
@@ -84,8 +65,3 @@ def next_step(config: SegmentationConfig, folder: Path) -> str:
     """Return the command that exports a run."""
     size = f"{config.data.height}x{config.data.width}"
     return f"crosswire export {folder} --name my_network --size {size} --to my_repository"
-
-
-def sample(name: str, streams: int, classes: int) -> NetworkConfig:
-    """Return a network with a number of streams: colour first, then depth, as often as it takes."""
-    return with_streams(NetworkConfig(name=name, classes=classes), streams)
