@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader
 
 from crosswire.training.config import ConfigError
 from crosswire.training.datasets.clips.events_clips import EventClips
@@ -34,13 +34,10 @@ def training_setup(config: AudioVideoConfig, *, fresh: bool) -> TrainingSetup:
     if fresh:
         begin(task.network, config.network)
 
-    def loaders(rank: int, ranks: int) -> tuple[DataLoader[Any], DataLoader[Any]]:
-        batches = train_loader(config, train, lambda: task.step, rank=rank, ranks=ranks)
-        return batches, eval_loader(config, val, rank=rank, ranks=ranks)
-
     return TrainingSetup(
         task=task,
-        loaders=loaders,
+        train_loader=partial(train_loader, config, train, lambda: task.step),
+        val_loader=partial(eval_loader, config, val),
         prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, EventClips)},
         # Of two classes one may be rare, and then an accuracy says nothing.
         monitor="val_auc" if config.network.classes == 2 else "val_accuracy",

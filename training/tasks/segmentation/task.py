@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-from torch.utils.data import DataLoader
 
 from crosswire.training.config import ConfigError
 from crosswire.training.datasets.rooms_frames import RoomsFrames
@@ -31,13 +30,10 @@ def training_setup(config: SegmentationConfig, *, fresh: bool) -> TrainingSetup:
     if config.network.imagenet and fresh:
         load_imagenet(task.network, Path(config.network.imagenet))
 
-    def loaders(rank: int, ranks: int) -> tuple[DataLoader[Any], DataLoader[Any]]:
-        batches = train_loader(config, train, lambda: task.step, rank=rank, ranks=ranks)
-        return batches, eval_loader(config, val, rank=rank, ranks=ranks)
-
     return TrainingSetup(
         task=task,
-        loaders=loaders,
+        train_loader=partial(train_loader, config, train, lambda: task.step),
+        val_loader=partial(eval_loader, config, val),
         prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, RoomsFrames)},
         monitor="val_mean_iou",
         clip=config.optimiser.clip,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.run_folder import read_run
-from crosswire.training.engine.seeds import derive_seed
+from crosswire.training.engine.sampling import derive_seed
 from crosswire.training.engine.training_setup import RunTask
 from crosswire.training.models import exchanged_share, sparse_norms
 from crosswire.training.models.translation import PatchDiscriminator

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader
 
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.arrays import TensorError, check_arrays
@@ -32,13 +32,10 @@ def training_setup(config: TranslationConfig, *, fresh: bool) -> TrainingSetup:
     train, val = (images(config.data, config.network, split) for split in ("train", "val"))
     task = TranslationTask(config)
 
-    def loaders(rank: int, ranks: int) -> tuple[DataLoader[Any], DataLoader[Any]]:
-        batches = train_loader(config, train, lambda: task.step, rank=rank, ranks=ranks)
-        return batches, eval_loader(config, val, rank=rank, ranks=ranks)
-
     return TrainingSetup(
         task=task,
-        loaders=loaders,
+        train_loader=partial(train_loader, config, train, lambda: task.step),
+        val_loader=partial(eval_loader, config, val),
         prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, RoomImages)},
         monitor=MONITOR,
         lower_is_better=True,
