@@ -6,8 +6,9 @@ import argparse
 import json
 from typing import Any
 
+from crosswire.contract.command_line import Commands
 from crosswire.contract.errors import UsageError
-from crosswire.training.commands.arguments import Commands, add_settings, size
+from crosswire.training.commands.arguments import add_settings, size
 from crosswire.training.overrides import override
 
 
