@@ -13,6 +13,7 @@ from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.engine.training_setup import TrainingSetup
 from crosswire.training.importers.torchvision import load_imagenet
+from crosswire.training.report.build import write_report
 from crosswire.training.tasks.registry import ScoreOptions
 from crosswire.training.tasks.segmentation import evaluate
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
@@ -20,6 +21,7 @@ from crosswire.training.tasks.segmentation.data import eval_loader, frames, trai
 from crosswire.training.tasks.segmentation.module import SegmentationTask
 
 format_scores = evaluate.format_scores
+report = write_report
 
 
 def training_setup(config: SegmentationConfig, *, fresh: bool) -> TrainingSetup:

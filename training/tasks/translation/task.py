@@ -15,6 +15,7 @@ from crosswire.training.config import ConfigError
 from crosswire.training.engine.arrays import TensorError, check_arrays
 from crosswire.training.engine.training_setup import TrainingSetup
 from crosswire.training.models.inception import load_inception
+from crosswire.training.report.translation import write_report
 from crosswire.training.tasks.registry import ScoreOptions
 from crosswire.training.tasks.translation import evaluate
 from crosswire.training.tasks.translation.config import TranslationConfig
@@ -25,6 +26,7 @@ from crosswire.training.tasks.translation.images import RoomImages, images
 from crosswire.training.tasks.translation.module import MONITOR, TranslationTask
 
 format_scores = evaluate.format_scores
+report = write_report
 
 
 def training_setup(config: TranslationConfig, *, fresh: bool) -> TrainingSetup:
