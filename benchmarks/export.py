@@ -22,13 +22,14 @@ from torch import Tensor, nn
 from benchmarks._record import eight_bit_instructions, keep, processor
 from crosswire.export.frames import Frames, of_source
 from crosswire.export.latency import interleaved
-from crosswire.export.macs import macs
+from crosswire.export.network_facts import macs
 from crosswire.export.onnx_graph import LOGITS, exported, save
 from crosswire.export.parity import granted_threads, measure, onnx_runner, torch_runner
 from crosswire.export.quantization.precision import Precision
 from crosswire.export.quantization.quantiser import Quantiser
+from crosswire.export.tasks.exporter import silent
 from crosswire.export.tasks.segmentation.servable import SegmentationServable, input_spec
-from crosswire.export.tasks.segmentation.single_export import SegmentationExport, prepare_export, silent
+from crosswire.export.tasks.segmentation.single_export import SegmentationExport, prepare_export
 from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.modalities import modalities

@@ -21,8 +21,8 @@ import onnxruntime
 import torch
 
 from benchmarks._record import keep, processor
-from crosswire.export.build import GRAPH, build
-from crosswire.export.onnx_graph import example
+from crosswire.export.build import build
+from crosswire.export.onnx_graph import GRAPH, example
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run
 from crosswire.training.modalities import modalities

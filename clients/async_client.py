@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crosswire.clients.access import Access
-from crosswire.clients.balance import Retries
-from crosswire.clients.errors import CrosswireError
 from crosswire.clients.inputs.images import Source
-from crosswire.clients.session import Pause, Request, ResultT, Session, SessionFlow, SessionStep, Work
-from crosswire.clients.sync_client import TIMEOUT_S
+from crosswire.clients.session import Pause, Request, ResultT, SessionFlow, SessionStep, Work
+from crosswire.clients.sync_client import PredictorBase
 from crosswire.clients.tasks.classification import Classification, classification_request
 from crosswire.clients.tasks.segmentation import Segmentation, segmentation_request
 from crosswire.clients.tasks.translation import Translation, translation_request
@@ -30,35 +26,20 @@ from crosswire.clients.transport.base import FetchConfig, FetchStatistics, Infer
 from crosswire.contract import PipelineDescription
 
 
-class AsyncPredictor:
+class AsyncPredictor(PredictorBase[AsyncTransport]):
     """`Predictor` for one event loop: the same arguments, results and errors.
 
     Cancelling the task that waits for a result cancels the request on its way. Images are encoded and results decoded
     in threads, so that the loop goes on meanwhile.
     """
 
-    def __init__(
-        self,
-        url: str | Sequence[str],
-        *,
-        timeout: float = TIMEOUT_S,
-        retries: Retries | None = None,
-        api_key: str | None = None,
-        ca: str | os.PathLike[str] | None = None,
-    ) -> None:
-        """Remember the servers; arguments and errors are those of `Predictor`."""
-        self._session = Session(url, timeout, retries)
-        access = Access.of(api_key, ca)
-        addresses = self._session.addresses
-        self._transports: list[AsyncTransport] | None = [open_async_transport(address, access) for address in addresses]
+    _open_transport = staticmethod(open_async_transport)
 
     async def __aenter__(self) -> AsyncPredictor:
         """Return the predictor itself."""
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         """Close the connections."""
         await self.close()
 
@@ -162,9 +143,7 @@ class AsyncPredictor:
                 return await asyncio.sleep(seconds)
             case Work(do):
                 return await asyncio.to_thread(do)
-        if self._transports is None:
-            raise CrosswireError("this predictor was closed; make a new one")
-        transport, operation, timeout = self._transports[step.server], step.operation, step.timeout
+        transport, operation, timeout = self._transport_of(step), step.operation, step.timeout
         match operation:
             case Infer():
                 return await transport.infer(operation.model, operation.inputs, operation.outputs, timeout)

@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import os
 import time
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crosswire.clients.access import Access
+from crosswire.clients.address import Address
 from crosswire.clients.balance import Retries
 from crosswire.clients.errors import CrosswireError
 from crosswire.clients.inputs.images import Source
-from crosswire.clients.session import Pause, Request, ResultT, Session, SessionFlow, SessionStep, Work
+from crosswire.clients.session import Call, Pause, Request, ResultT, Session, SessionFlow, SessionStep, Work
 from crosswire.clients.tasks.classification import Classification, classification_request
 from crosswire.clients.tasks.segmentation import Segmentation, segmentation_request
 from crosswire.clients.tasks.translation import Translation, translation_request
@@ -31,14 +32,11 @@ from crosswire.clients.transport.base import FetchConfig, FetchStatistics, Infer
 from crosswire.contract import PipelineDescription
 
 TIMEOUT_S = 60.0
+TransportT = TypeVar("TransportT")
 
 
-class Predictor:
-    """Asks the pipelines of one server, or of several equal ones; may be shared between threads.
-
-    Names, classes and palettes are learnt from the server with the first request to a pipeline and kept; make a new
-    predictor after a server was given another network under the same name.
-    """
+class PredictorBase(Generic[TransportT]):
+    """What the predictors of threads and of event loops begin with: a session and a connection per server."""
 
     def __init__(
         self,
@@ -66,17 +64,40 @@ class Predictor:
         """
         self._session = Session(url, timeout, retries)
         access = Access.of(api_key, ca)
-        self._transports: list[Transport] | None = [
-            open_transport(address, access) for address in self._session.addresses
+        self._transports: list[TransportT] | None = [
+            self._open_transport(address, access) for address in self._session.addresses
         ]
+
+    @staticmethod
+    @abstractmethod
+    def _open_transport(address: Address, access: Access) -> TransportT:
+        """Return a transport to one server, which connects at its first request."""
+
+    def _transport_of(self, step: Call) -> TransportT:
+        """Return the transport to the server that a call is for.
+
+        Raises:
+            CrosswireError: the predictor was closed.
+        """
+        if self._transports is None:
+            raise CrosswireError("this predictor was closed; make a new one")
+        return self._transports[step.server]
+
+
+class Predictor(PredictorBase[Transport]):
+    """Asks the pipelines of one server, or of several equal ones; may be shared between threads.
+
+    Names, classes and palettes are learnt from the server with the first request to a pipeline and kept; make a new
+    predictor after a server was given another network under the same name.
+    """
+
+    _open_transport = staticmethod(open_transport)
 
     def __enter__(self) -> Predictor:
         """Return the predictor itself."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close the connections."""
         self.close()
 
@@ -247,9 +268,7 @@ class Predictor:
                 return time.sleep(seconds)
             case Work(do):
                 return do()
-        if self._transports is None:
-            raise CrosswireError("this predictor was closed; make a new one")
-        transport, operation, timeout = self._transports[step.server], step.operation, step.timeout
+        transport, operation, timeout = self._transport_of(step), step.operation, step.timeout
         match operation:
             case Infer():
                 return transport.infer(operation.model, operation.inputs, operation.outputs, timeout)

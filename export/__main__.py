@@ -66,8 +66,9 @@ def _build(options: argparse.Namespace) -> int:
         plan.load_tensorrt()  # before anything slow
     elif options.version_compatible:
         raise UsageError("got --version-compatible, which --format onnx does not take; leave it out")
-    from crosswire.export.build import ExportRequest, check_request, default_target, export_run  # torch only here
+    from crosswire.export.build import check_request, default_target, export_run  # torch only here
     from crosswire.export.quantization.precision import Precision
+    from crosswire.export.tasks.exporter import ExportRequest
     from crosswire.training.engine.run_folder import read_config, read_run
 
     config = read_config(options.run)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -20,11 +21,8 @@ from crosswire.export.tasks.segmentation.servable import SegmentationServable
 from crosswire.export.tasks.translation.servable import TranslationServable
 from crosswire.training.modalities import modalities
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig
-from crosswire.training.tasks.audio_video.network import build_network as build_audio_video
-from crosswire.training.tasks.registry import config_from_plain
-from crosswire.training.tasks.segmentation.network import build_network
+from crosswire.training.tasks.registry import config_from_plain, network_family_of
 from crosswire.training.tasks.translation.config import TranslationConfig
-from crosswire.training.tasks.translation.network import build_translator
 
 
 def compare_latency(contract: Contract, graph: Path, repeats: int) -> dict[str, float]:
@@ -51,8 +49,9 @@ def compare_latency(contract: Contract, graph: Path, repeats: int) -> dict[str, 
 def _live(contract: Contract) -> nn.Module:
     """Rebuild the live network of a contract with fresh weights, with its wire around it."""
     config = config_from_plain(contract.run.config)
+    network: Any = network_family_of(config).build_network(config.network)
     if isinstance(config, AudioVideoConfig):
-        return ClipServable(build_audio_video(config.network), config.network.modalities)
+        return ClipServable(network, config.network.modalities)
     if isinstance(config, TranslationConfig):
-        return TranslationServable(build_translator(config.network), config.network)
-    return SegmentationServable(build_network(config.network), modalities(config.network))
+        return TranslationServable(network, config.network)
+    return SegmentationServable(network, modalities(config.network))

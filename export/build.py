@@ -27,8 +27,6 @@ from crosswire.export.tasks.exporter import (
 from crosswire.training.config import RunConfig
 from crosswire.training.engine.run_folder import RunOf
 
-__all__ = ["GRAPH", "BuildError", "ExportRequest", "build", "check_request", "default_target", "export_run"]
-
 
 def build(
     run: RunOf[Any, Any],

@@ -21,12 +21,13 @@ from torch import Tensor
 from benchmarks.export import exchanging
 from benchmarks.gpu.machine import BF16, FP16, TF32, Arithmetic, Machine, ceiling, each, in_turns, one_line, share
 from crosswire.export.frames import of_source
-from crosswire.export.macs import macs
+from crosswire.export.network_facts import macs
 from crosswire.export.parity import measure as compared
 from crosswire.export.parity import torch_runner
 from crosswire.export.quantization.precision import Precision
+from crosswire.export.tasks.exporter import silent
 from crosswire.export.tasks.segmentation.servable import SegmentationServable
-from crosswire.export.tasks.segmentation.single_export import SegmentationExport, prepare_export, silent
+from crosswire.export.tasks.segmentation.single_export import SegmentationExport, prepare_export
 from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig

@@ -17,7 +17,7 @@ from benchmarks.gpu.frozen import CUDA, exported, graph_size
 from benchmarks.gpu.machine import Machine, ceiling, share
 from benchmarks.serving import PAIR, bare_work, compare, like_rooms, pace, served_work, stand_in, triton_url
 from crosswire.contract import Contract
-from crosswire.export.macs import macs
+from crosswire.export.network_facts import macs
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.serving.steps.runtime.cores import granted_cores
 from crosswire.serving.steps.runtime.network import open_session

@@ -5,20 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from crosswire.clients.batch.folder import predict_folder
 from crosswire.clients.batch.run import WINDOW
 from crosswire.clients.commands.connection import add_server_options, add_timeout_option, call_options
 from crosswire.clients.commands.recorded import add_recording_options, recording_arguments
+from crosswire.contract.command_line import Commands
 
 
-def add_to(commands: Any) -> None:
-    """Declare the command.
-
-    Args:
-        commands: the collection that `ArgumentParser.add_subparsers` returns.
-    """
+def add_to(commands: Commands) -> None:
+    """Declare the command."""
     parser = commands.add_parser(
         "batch",
         help="ask about every item of a folder; resumes after any kind of end",

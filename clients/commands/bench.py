@@ -25,14 +25,11 @@ from crosswire.clients.commands.named_files import add_named_files
 from crosswire.clients.errors import InputError
 from crosswire.clients.files import prepare_folder
 from crosswire.clients.own_server import server_at
+from crosswire.contract.command_line import Commands
 
 
-def add_to(commands: Any) -> None:
-    """Declare the command.
-
-    Args:
-        commands: the collection that `ArgumentParser.add_subparsers` returns.
-    """
+def add_to(commands: Commands) -> None:
+    """Declare the command."""
     parser = commands.add_parser(
         "bench",
         help="measure capacity and latency of a server",

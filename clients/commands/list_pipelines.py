@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from crosswire.clients.commands.connection import add_connection_options, connect
 from crosswire.contract import PipelineDescription, TensorSpec
+from crosswire.contract.command_line import Commands
 
 
-def add_to(commands: Any) -> None:
-    """Declare the command.
-
-    Args:
-        commands: the collection that `ArgumentParser.add_subparsers` returns.
-    """
+def add_to(commands: Commands) -> None:
+    """Declare the command."""
     parser = commands.add_parser("list", help="list the pipelines of a server")
     add_connection_options(parser)
     parser.set_defaults(function=run)

@@ -7,7 +7,6 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from crosswire.clients.commands.connection import add_connection_options, connect
 from crosswire.clients.commands.named_files import add_named_files
@@ -18,16 +17,13 @@ from crosswire.clients.session import check_inputs
 from crosswire.clients.sync_client import Predictor
 from crosswire.clients.tasks.result import Result
 from crosswire.clients.tasks.segmentation import TASK
+from crosswire.contract.command_line import Commands
 from crosswire.contract.wire_names import DEPTH, RGB
 from crosswire.media.depth_files import DEPTH_ENDINGS
 
 
-def add_to(commands: Any) -> None:
-    """Declare the command.
-
-    Args:
-        commands: the collection that `ArgumentParser.add_subparsers` returns.
-    """
+def add_to(commands: Commands) -> None:
+    """Declare the command."""
     parser = commands.add_parser(
         "predict",
         help="ask about two images, a clip, or images by domain",

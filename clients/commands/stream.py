@@ -5,20 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 from crosswire.clients.commands.connection import add_server_options, add_timeout_option, call_options
 from crosswire.clients.commands.recorded import add_recording_options, recording_arguments
 from crosswire.clients.streaming.play import StreamOutcome, stream
 from crosswire.clients.streaming.run import Mode
+from crosswire.contract.command_line import Commands
 
 
-def add_to(commands: Any) -> None:
-    """Declare the command.
-
-    Args:
-        commands: the collection that `ArgumentParser.add_subparsers` returns.
-    """
+def add_to(commands: Commands) -> None:
+    """Declare the command."""
     parser = commands.add_parser(
         "stream",
         help="play an RGB-D sequence through a pipeline",

@@ -22,7 +22,7 @@ from crosswire.media.describe import describe_image
 from crosswire.media.orientation import UPRIGHT, orientation_of, upright, upright_size
 from crosswire.media.registration import View, registration_problem
 
-Source: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]"
+Source: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 """A path, the bytes of a file, a Pillow image or an array."""
 
 ASPECT_TOLERANCE = 0.01

@@ -25,17 +25,14 @@ class Result(Protocol):
     @property
     def pipeline(self) -> str:
         """Name of the pipeline that gave the result."""
-        ...
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the server found odd about the inputs; each begins with a name and a colon."""
-        ...
 
     @property
     def timings(self) -> Timings:
         """Where the time went."""
-        ...
 
     def save(self, folder: str | os.PathLike[str], stem: str) -> dict[str, Path]:
         """Write the result as files, each whole or not at all.
@@ -50,15 +47,12 @@ class Result(Protocol):
         Raises:
             OutputError: the folder cannot be made or written to.
         """
-        ...
 
     def figures(self) -> dict[str, Any]:
         """Return what was found as plain JSON types."""
-        ...
 
     def as_lines(self) -> list[str]:
         """Return what was found in lines for people."""
-        ...
 
 
 def save_files(folder: str | os.PathLike[str], stem: str, files: Mapping[str, tuple[str, Any]]) -> dict[str, Path]:

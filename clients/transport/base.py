@@ -68,30 +68,24 @@ class Transport(Protocol):
             outputs: the tensors wanted.
             timeout: seconds until the response must be here.
         """
-        ...
 
     def config(self, model: str, timeout: float) -> dict[str, Any]:
         """Return a model's Triton configuration, fields named as in `config.pbtxt`."""
-        ...
 
     def models(self, timeout: float) -> tuple[str, ...]:
         """Return the names of all models that are ready, sorted.
 
         They are read from the statistics, because the repository index shares its lock with loading and unloading.
         """
-        ...
 
     def statistics(self, timeout: float, model: str = "") -> list[dict[str, Any]]:
         """Return Triton's statistics, one entry per model, numbers as `int`; or those of one model or step."""
-        ...
 
     def ready(self, timeout: float) -> bool:
         """Say whether the server answers and calls itself ready; never raises."""
-        ...
 
     def close(self) -> None:
         """Give back all connections; requests under way fail."""
-        ...
 
 
 class AsyncTransport(Protocol):
@@ -101,7 +95,6 @@ class AsyncTransport(Protocol):
         self, model: str, inputs: Tensors, outputs: Sequence[str], timeout: float
     ) -> dict[str, NDArray[Any]]:
         """Run a model; see `Transport.infer`."""
-        ...
 
     def repeated(self, model: str, inputs: Tensors, outputs: Sequence[str], timeout: float) -> Send:
         """Return a function that runs a model on the same inputs at every call, for measurements.
@@ -109,27 +102,21 @@ class AsyncTransport(Protocol):
         The request is packed once, and a response is received whole but not unpacked: what the client does to either
         would take from a server on the same cores. It raises like `infer`.
         """
-        ...
 
     async def config(self, model: str, timeout: float) -> dict[str, Any]:
         """Return a model's configuration; see `Transport.config`."""
-        ...
 
     async def models(self, timeout: float) -> tuple[str, ...]:
         """Return the names of all ready models; see `Transport.models`."""
-        ...
 
     async def statistics(self, timeout: float, model: str = "") -> list[dict[str, Any]]:
         """Return Triton's statistics; see `Transport.statistics`."""
-        ...
 
     async def ready(self, timeout: float) -> bool:
         """Say whether the server is ready; see `Transport.ready`."""
-        ...
 
     async def close(self) -> None:
         """Give back all connections."""
-        ...
 
 
 def names_of(statistics: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import os
 import shlex
 from pathlib import Path
 
-from crosswire.training.commands.arguments import Commands
+from crosswire.contract.command_line import Commands
 
 SIZES = ("cpu", "gpu")
 RESULTS = Path("benchmarks/results")

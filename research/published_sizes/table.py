@@ -12,11 +12,10 @@ from typing import Any
 
 import torch
 
-from crosswire.training.modalities import MODALITIES
 from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, exchanging_norms
-from crosswire.training.models.count import count_parameters, parameters, with_streams
+from crosswire.training.models.count import count_parameters, parameters
 from crosswire.training.tasks.segmentation.config import NetworkConfig
-from crosswire.training.tasks.segmentation.network import build_network
+from crosswire.training.tasks.segmentation.network import build_network, sample, shapes
 from research.published_sizes.row import PublishedSize
 from research.published_sizes.translation import translation_sizes
 
@@ -69,7 +68,7 @@ def published_sizes() -> Iterator[PublishedSize]:
 def _build(name: str, streams: int = 2, classes: int = 40) -> SegmentationNetwork:
     """Build a network of published width without allocating it."""
     with torch.device("meta"):
-        return build_network(with_streams(NetworkConfig(name=name, classes=classes), streams))
+        return build_network(sample(name, streams, classes))
 
 
 def _count(name: str, streams: int) -> int:
@@ -98,20 +97,22 @@ def _exchange_rows(depth: int) -> Iterator[PublishedSize]:
 
 def _output(size: tuple[int, int]) -> str:
     """Return the size of the logits for a size (H, W) of the input."""
-    network = _build("refinenet101").eval()
+    config = sample("refinenet101", 2, 40)
     with torch.device("meta"):
-        decisions = network(*(torch.empty(1, MODALITIES[name].channels, *size) for name in ("rgb", "depth")))
+        decisions = build_network(config).eval()(*map(torch.empty, shapes(config, size)))
     return "x".join(str(length) for length in decisions.ensemble.shape[2:])
 
 
 def _fusion_rows() -> Iterator[PublishedSize]:
     """Count the fusion baselines on RefineNet101 with two streams."""
     base = NetworkConfig(name="refinenet101", fusion="none")
-    without = count_parameters(base)
+    without = count_parameters(base, build_network)
     for fusion, reported in _REPORTED_FUSIONS.items():
         for index, where in enumerate(_STAGES):
             counts = {
-                setting: count_parameters(dataclasses.replace(base, fusion=fusion, where=where, setting=setting))
+                setting: count_parameters(
+                    dataclasses.replace(base, fusion=fusion, where=where, setting=setting), build_network
+                )
                 for setting in ("common", "same")
             }
             counts["fusion"] = counts["same"] - without

@@ -14,7 +14,7 @@ from crosswire.training.models import PrivateNorm2d
 from crosswire.training.models.count import parameters
 from crosswire.training.models.translation import PatchDiscriminator
 from crosswire.training.tasks.translation.config import TranslatorConfig
-from crosswire.training.tasks.translation.network import TranslationNetwork, build_translator
+from crosswire.training.tasks.translation.network import TranslationNetwork, build_network
 from research.published_sizes.row import PublishedSize
 
 _SIDE = 256
@@ -87,4 +87,4 @@ def _judges() -> Iterator[PublishedSize]:
 def _build(**changes: Any) -> TranslationNetwork:
     """Build a generator of published width without allocating it."""
     with torch.device("meta"):
-        return build_translator(TranslatorConfig(**changes))
+        return build_network(TranslatorConfig(**changes))

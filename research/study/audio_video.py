@@ -11,11 +11,10 @@ from crosswire.training.tasks.audio_video.config import (
     AudioVideoConfig,
     ClipDataConfig,
     ClipShape,
-    FusionConfig,
     OptimiserConfig,
 )
 from crosswire.training.tasks.presets import preset
-from research.study.study import Claim, Study, StudyRow, StudyTable, Verdict, compare
+from research.study.study import Claim, Study, StudyRow, exceeds
 
 _PAPER = "GMF, Table 2"
 _TITLES = {"concat": "concatenation", "gmf": "GMF", "mbt": "MBT"}
@@ -70,8 +69,7 @@ def _row(title: str, config: AudioVideoConfig, name: str) -> StudyRow:
     """Return a row with a fusion, as its preset has it."""
     like = preset(f"events-{name}")
     assert isinstance(like, AudioVideoConfig)
-    fusion: FusionConfig = like.network.fusion
-    return StudyRow(title, dataclasses.replace(config, network=dataclasses.replace(config.network, fusion=fusion)))
+    return StudyRow.varied(title, config, fusion=like.network.fusion)
 
 
 def read(metrics: dict[str, Any]) -> dict[str, float]:
@@ -82,22 +80,14 @@ def read(metrics: dict[str, Any]) -> dict[str, float]:
 
 def _loses_less_than(other: str) -> Claim:
     """Claim that absence costs GMF less than another fusion."""
-
-    def judge(table: StudyTable) -> Verdict:
-        return compare(table, other, "GMF", "lost")
-
-    return Claim(f"The absence of a modality costs {other} more accuracy than GMF", _PAPER, judge)
+    text = f"The absence of a modality costs {other} more accuracy than GMF"
+    return Claim(text, _PAPER, exceeds(other, "GMF", "lost"))
 
 
 def _keeps_up_with(other: str) -> Claim:
     """Claim that GMF is as good as another fusion, or better, where everything is there."""
-
-    def judge(table: StudyTable) -> Verdict:
-        return compare(table, "GMF", other, "AV", least=-_EQUAL)
-
-    return Claim(
-        f"With both modalities GMF is as accurate as {other} or better (within {100 * _EQUAL:g} point)", _PAPER, judge
-    )
+    text = f"With both modalities GMF is as accurate as {other} or better (within {100 * _EQUAL:g} point)"
+    return Claim(text, _PAPER, exceeds("GMF", other, "AV", least=-_EQUAL))
 
 
 _OTHERS: Sequence[str] = ("concatenation", "MBT")

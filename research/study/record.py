@@ -5,15 +5,14 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 
 from crosswire.training.engine.hardware import hardware
+from crosswire.training.report.style import colour, tidy
 from research.study.study import Study, StudyTable
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def as_text(study: Study, table: StudyTable) -> str:
@@ -87,10 +86,6 @@ def draw(path: Path, study: Study, table: StudyTable, runs: Path) -> None:
 
 def _bars(study: Study, table: StudyTable) -> Figure:
     """Draw figures of all rows as bars with their spread over seeds."""
-    from matplotlib.figure import Figure  # slow to import, and only needed here
-
-    from crosswire.training.report.style import colour, tidy
-
     names: Sequence[str] = list(table.rows)
     figure = Figure(figsize=(8, 1.2 + 0.32 * len(names)), layout="constrained")
     axes = figure.subplots()

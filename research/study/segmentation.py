@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from crosswire.training.tasks.presets import preset
 from crosswire.training.tasks.segmentation.config import DataConfig, NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.presets import ABLATIONS
-from research.study.study import AGREES, OPEN, REFUTED, Claim, Study, StudyRow, StudyTable, Verdict, compare
+from research.study.study import AGREES, OPEN, REFUTED, Claim, Study, StudyRow, StudyTable, Verdict, compare, exceeds
 
 #: λ times steps, and the rate of γ: what makes a short run exchange about a quarter of what it may.
 _PRESSURE = 0.135
@@ -38,6 +39,10 @@ _TABLE_1 = {
 }
 _FUSIONS = ("concat", "average", "align", "attention")
 _OTHERS = {"CBN": "su-cbn", "sum": "sum", "soft gate": "gate", "concat ensemble": "concat-ensemble"}
+
+
+#: A judge that one row has more of a figure than another, by default of the ensemble's mIoU.
+_above = partial(exceeds, figure="ensemble")
 
 
 def base(size: str) -> SegmentationConfig:
@@ -70,11 +75,6 @@ def base(size: str) -> SegmentationConfig:
     )
 
 
-def _row(name: str, config: SegmentationConfig, **network: Any) -> StudyRow:
-    """Return a row with another network."""
-    return StudyRow(name, dataclasses.replace(config, network=dataclasses.replace(config.network, **network)))
-
-
 def read(metrics: dict[str, Any]) -> dict[str, float]:
     """Return the figures of a run: mIoU of the ensemble and of every stream, and the share of γ̂ that is exchanged."""
     figures = {name: float(scores["mean_iou"]) for name, scores in metrics["scores"].items()}
@@ -84,7 +84,7 @@ def read(metrics: dict[str, Any]) -> dict[str, float]:
 def _exchange_rows(size: str) -> list[StudyRow]:
     """Return the rows of Table 1."""
     config = base(size)
-    return [_row(name, config, **(ABLATIONS[key] if key else {})) for name, key in _TABLE_1.items()]
+    return [StudyRow.varied(name, config, **(ABLATIONS[key] if key else {})) for name, key in _TABLE_1.items()]
 
 
 def _fusion_rows(size: str) -> list[StudyRow]:
@@ -92,10 +92,14 @@ def _fusion_rows(size: str) -> list[StudyRow]:
     config = base(size)
     places: Sequence[str] = ("early", "middle", "late", "all") if size == "gpu" else ("middle", "all")
     return [
-        _row("rgb alone", config, **ABLATIONS["rgb"]),
-        _row("depth alone", config, **ABLATIONS["depth"]),
-        *(_row(f"{fusion} {where}", config, fusion=fusion, where=where) for fusion in _FUSIONS for where in places),
-        *(_row(name, config, **ABLATIONS[key]) for name, key in _OTHERS.items()),
+        StudyRow.varied("rgb alone", config, **ABLATIONS["rgb"]),
+        StudyRow.varied("depth alone", config, **ABLATIONS["depth"]),
+        *(
+            StudyRow.varied(f"{fusion} {where}", config, fusion=fusion, where=where)
+            for fusion in _FUSIONS
+            for where in places
+        ),
+        *(StudyRow.varied(name, config, **ABLATIONS[key]) for name, key in _OTHERS.items()),
         StudyRow(_CEN, config),
     ]
 
@@ -116,13 +120,8 @@ def _sensitivity_rows(size: str) -> list[StudyRow]:
             )
             for factor in pressures
         ),
-        *(_row(f"θ = {threshold:g}", config, threshold=threshold) for threshold in thresholds),
+        *(StudyRow.varied(f"θ = {threshold:g}", config, threshold=threshold) for threshold in thresholds),
     ]
-
-
-def _above(better: str, worse: str, figure: str = "ensemble") -> Any:
-    """Return a judge that one row has more of a figure than another."""
-    return lambda table: compare(table, better, worse, figure)
 
 
 def _shares(table: StudyTable) -> Verdict:
@@ -176,8 +175,8 @@ EXCHANGE = Study(
     power=_POWER,
     claims=(
         Claim("Exchange improves the ensemble", "CEN, Table 1", _above(_CEN, "S-U, L1 half")),
-        Claim("Exchange improves the rgb stream", "CEN, Table 1", _above(_CEN, "S-U, L1 half", "rgb")),
-        Claim("Exchange improves the depth stream", "CEN, Table 1", _above(_CEN, "S-U, L1 half", "depth")),
+        Claim("Exchange improves the rgb stream", "CEN, Table 1", _above(_CEN, "S-U, L1 half", figure="rgb")),
+        Claim("Exchange improves the depth stream", "CEN, Table 1", _above(_CEN, "S-U, L1 half", figure="depth")),
         Claim(
             "Exchange improves unshared convolutions too",
             "CEN, Table 1",

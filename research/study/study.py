@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,11 @@ class StudyRow:
 
     name: str
     config: RunConfig
+
+    @classmethod
+    def varied(cls, name: str, config: RunConfig, **network: Any) -> StudyRow:
+        """Return a row with other settings of the network."""
+        return cls(name, replace(config, network=replace(config.network, **network)))
 
     def folder(self, runs: Path, seed: int) -> Path:
         """Return where the run with a seed lies among the runs of the study."""
@@ -156,6 +162,11 @@ def compare(
     shown = f"± {unit * error:.1f} (standard error)" if math.isfinite(error) else "from a single seed"
     evidence = f"{better} − {worse}: {unit * mean:+.1f} points {shown}, {len(differences)} seeds"
     return Verdict(beyond(differences, least), evidence)
+
+
+def exceeds(better: str, worse: str, figure: str, *, least: float = 0.0) -> Callable[[StudyTable], Verdict]:
+    """Return a judge that one row has more of a figure than another; see `compare`."""
+    return partial(compare, better=better, worse=worse, figure=figure, least=least)
 
 
 def beyond(values: Sequence[float], least: float) -> str:

@@ -8,12 +8,16 @@ from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from crosswire.training.engine.gamma_log import read_gammas
 from crosswire.training.engine.run_folder import Run, read_config
 from crosswire.training.models import exchanging_norms
 from crosswire.training.models.exchange import sub_part
+from crosswire.training.report.factors import draw_paths, eighth
+from crosswire.training.report.style import GREY, INK, colour, tidy
 from crosswire.training.tasks.segmentation.data import frames, train_loader
 from crosswire.training.tasks.segmentation.presets import ABLATIONS
 from research.study.corollary import changes
@@ -21,10 +25,6 @@ from research.study.segmentation import base, read
 from research.study.study import AGREES, OPEN, REFUTED, Claim, Computation, Study, StudyRow, StudyTable, Verdict, beyond
 from research.study.theorem import DRAWS, attraction, drawn, gradients, observed
 from research.study.trajectories import RECOVERED, fates, paths
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 RATIOS = (0.1, 0.5, 1.0, 1.645, 2.0, 3.0)
 _ALONE, _EXCHANGE = "trained, no exchange", "trained, exchange"
@@ -146,8 +146,6 @@ def _needs_unshared(table: StudyTable) -> Verdict:
 
 def draw(table: StudyTable, runs: Path) -> Figure:
     """Draw the theorem with its trials, and the way of γ without and with exchange."""
-    from matplotlib.figure import Figure  # slow to import, and only needed here
-
     figure = Figure(figsize=(12, 3.8), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     _draw_theorem(left, table)
@@ -159,8 +157,6 @@ def draw(table: StudyTable, runs: Path) -> Figure:
 
 def _draw_theorem(axes: Axes, table: StudyTable) -> None:
     """Draw the probability against λ/g, with the trials."""
-    from crosswire.training.report.style import GREY, INK, colour, tidy
-
     fine = [index * RATIOS[-1] / 100 for index in range(101)]
     axes.plot(fine, [attraction(ratio) for ratio in fine], color=INK, label="erf(λ / (g√2))")
     names = [_ratio_row(ratio) for ratio in RATIOS]
@@ -172,9 +168,6 @@ def _draw_theorem(axes: Axes, table: StudyTable) -> None:
 
 def _draw_ways(axes: Axes, folder: Path, name: str) -> None:
     """Draw |γ| of one layer and stream of a run."""
-    from crosswire.training.report.factors import draw_paths, eighth
-    from crosswire.training.report.style import INK, colour, tidy
-
     log = read_gammas(folder)
     assert log is not None
     layer = eighth(list(log.factors))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from crosswire.training.config import ConfigError
 from crosswire.training.tasks.presets import preset
 from crosswire.training.tasks.translation.config import ImagesConfig, TranslationConfig
-from research.study.study import Claim, Study, StudyRow, StudyTable, Verdict, compare
+from research.study.study import Claim, Study, StudyRow, exceeds
 
 _POWER = (
     "Size cpu: a narrow network without a discriminator, 64x80 pixels and a few hundred steps. Errors are mean "
@@ -59,20 +59,15 @@ def read(metrics: dict[str, Any]) -> dict[str, float]:
     return {**figures, "exchanged": float(metrics["exchanged_share"])}
 
 
-def _row(name: str, config: TranslationConfig, **network: Any) -> StudyRow:
-    """Return a row with another network."""
-    return StudyRow(name, dataclasses.replace(config, network=dataclasses.replace(config.network, **network)))
-
-
 def _translation_rows(size: str) -> list[StudyRow]:
     """Return single inputs, both with and without exchange, and two baselines."""
     config = base("rooms-translate", size)
     return [
-        _row("texture alone", config, inputs=("texture",)),
-        _row("shade alone", config, inputs=("shade",)),
-        _row(_NONE, config, fusion="none"),
-        _row("both, average", config, fusion="average"),
-        _row("both, concat", config, fusion="concat"),
+        StudyRow.varied("texture alone", config, inputs=("texture",)),
+        StudyRow.varied("shade alone", config, inputs=("shade",)),
+        StudyRow.varied(_NONE, config, fusion="none"),
+        StudyRow.varied("both, average", config, fusion="average"),
+        StudyRow.varied("both, concat", config, fusion="concat"),
         StudyRow(_BOTH, config),
     ]
 
@@ -81,15 +76,10 @@ def _multitask_rows(size: str) -> list[StudyRow]:
     """Return networks of one task each, hard sharing, and exchange in the decoders."""
     config = base("rooms-multitask", size)
     return [
-        _row(_OWN, config, fusion="none", encoders=(0, 1)),
-        _row(_HARD, config, fusion="none"),
+        StudyRow.varied(_OWN, config, fusion="none", encoders=(0, 1)),
+        StudyRow.varied(_HARD, config, fusion="none"),
         StudyRow(_DECODERS, config),
     ]
-
-
-def _less(better: str, worse: str, figure: str) -> Callable[[StudyTable], Verdict]:
-    """Return a judge that one row has a smaller error than another."""
-    return lambda table: compare(table, worse, better, figure)
 
 
 def _all_less(better: str, worse: str, figures: Sequence[str]) -> list[Claim]:
@@ -98,7 +88,7 @@ def _all_less(better: str, worse: str, figures: Sequence[str]) -> list[Claim]:
         Claim(
             f"{better.capitalize()} is better than {worse} in {figure}",
             "CEN journal, Table 7",
-            _less(better, worse, figure),
+            exceeds(worse, better, figure),
         )
         for figure in figures
     ]
@@ -113,11 +103,11 @@ TRANSLATION = Study(
     drawn=("rgb",),
     power=_POWER,
     claims=(
-        Claim("Both inputs are better than texture alone", "CEN, Table 4", _less(_BOTH, "texture alone", "rgb")),
-        Claim("Both inputs are better than shade alone", "CEN, Table 4", _less(_BOTH, "shade alone", "rgb")),
-        Claim("Exchange is better than none", "CEN, Table 4", _less(_BOTH, _NONE, "rgb")),
-        Claim("Exchange is better than averaging", "CEN, Table 4", _less(_BOTH, "both, average", "rgb")),
-        Claim("Exchange is better than concatenation", "CEN, Table 4", _less(_BOTH, "both, concat", "rgb")),
+        Claim("Both inputs are better than texture alone", "CEN, Table 4", exceeds("texture alone", _BOTH, "rgb")),
+        Claim("Both inputs are better than shade alone", "CEN, Table 4", exceeds("shade alone", _BOTH, "rgb")),
+        Claim("Exchange is better than none", "CEN, Table 4", exceeds(_NONE, _BOTH, "rgb")),
+        Claim("Exchange is better than averaging", "CEN, Table 4", exceeds("both, average", _BOTH, "rgb")),
+        Claim("Exchange is better than concatenation", "CEN, Table 4", exceeds("both, concat", _BOTH, "rgb")),
     ),
 )
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import TypeAlias
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_settings(parser: argparse.ArgumentParser, what: str = "change a setting") -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from crosswire.training.commands.arguments import Commands
+from crosswire.contract.command_line import Commands
 
 
 def add(commands: Commands) -> None:

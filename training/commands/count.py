@@ -6,8 +6,9 @@ import argparse
 import json
 from typing import Any
 
+from crosswire.contract.command_line import Commands
 from crosswire.contract.errors import UsageError
-from crosswire.training.commands.arguments import Commands, add_settings, size
+from crosswire.training.commands.arguments import add_settings, size
 from crosswire.training.overrides import override
 
 
@@ -63,18 +64,18 @@ def _count_fusion(options: argparse.Namespace) -> dict[str, Any]:
 def _count_network(options: argparse.Namespace) -> dict[str, Any]:
     """Count a network of pictures."""
     from crosswire.training.models.count import count_macs, count_parameters
-    from crosswire.training.tasks.registry import task_with
+    from crosswire.training.tasks.registry import network_family_with
 
     if options.dims:
         raise UsageError(f"--dims belongs to the fusions, not to {options.network}; use --streams and --size")
     if options.streams < 1 or options.classes < 1:
         raise UsageError("--streams and --classes are 1 or more")
-    task = task_with(options.network)
-    config = override(task.sample(options.network, options.streams, options.classes), options.assignments)
+    family = network_family_with(options.network)
+    config = override(family.sample(options.network, options.streams, options.classes), options.assignments)
     counts: dict[str, Any] = {"network": options.network, "streams": options.streams}
     if hasattr(config, "classes"):
         counts["classes"] = config.classes
-    counts["params"] = count_parameters(config, task.build)
+    counts["params"] = count_parameters(config, family.build_network)
     if options.size:
-        counts["macs"] = count_macs(config, options.size, task.build, task.shapes)
+        counts["macs"] = count_macs(config, options.size, family.build_network, family.shapes)
     return counts

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from crosswire.contract.command_line import add_renamed
-from crosswire.training.commands.arguments import Commands
+from crosswire.contract.command_line import Commands, add_renamed
 
 
 def add(commands: Commands) -> None:

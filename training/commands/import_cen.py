@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from crosswire.training.commands.arguments import Commands, add_settings
+from crosswire.contract.command_line import Commands
+from crosswire.training.commands.arguments import add_settings
 
 
 def add(commands: Commands) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from crosswire.contract.command_line import Commands
 from crosswire.contract.errors import UsageError
-from crosswire.training.commands.arguments import Commands, size
+from crosswire.training.commands.arguments import size
 
 
 def add(commands: Commands) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
+from crosswire.contract.command_line import Commands
 from crosswire.contract.plain import to_plain
-from crosswire.training.commands.arguments import Commands
 from crosswire.training.tasks.presets import PRESETS, preset
 
 

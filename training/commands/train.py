@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from crosswire.contract.command_line import Commands
 from crosswire.contract.errors import UsageError
-from crosswire.training.commands.arguments import Commands, add_settings
+from crosswire.training.commands.arguments import add_settings
 from crosswire.training.config import same_result
 from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import preset

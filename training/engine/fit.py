@@ -58,7 +58,8 @@ def fit(config: RunConfig, folder: Path, *, resume: bool = False, progress: bool
     setup = task_of(config).training_setup(config, fresh=last is None)
     with _quiet():
         trainer = _trainer(config, setup, folder, progress=progress)
-    batches, val_batches = setup.loaders(trainer.global_rank, trainer.world_size)
+    place = {"rank": trainer.global_rank, "ranks": trainer.world_size}
+    batches, val_batches = setup.train_loader(**place), setup.val_loader(**place)
     if trainer.is_global_zero:
         write_config(folder, config)
     for name, source in setup.prepared.items():

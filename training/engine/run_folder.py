@@ -6,7 +6,6 @@ it trains; `report/`. Weights never go without their configuration.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,8 @@ from crosswire.contract.errors import CrosswireError
 from crosswire.contract.plain import to_plain
 from crosswire.training.config import ConfigError, RunConfig
 from crosswire.training.models import SegmentationNetwork, exchanging_norms
-from crosswire.training.tasks.registry import config_from_plain, task_of
+from crosswire.training.tasks.registry import config_from_plain, network_family_of
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
-from crosswire.training.tasks.segmentation.metrics import Scores
 
 CONFIG = "config.json"
 WEIGHTS = "weights.pt"
@@ -87,7 +85,7 @@ def read_run(folder: Path) -> RunOf[Any, Any]:
         RunError: a file is missing or does not fit the configuration.
     """
     config = read_config(folder)
-    network = task_of(config).build(config.network)
+    network = network_family_of(config).build_network(config.network)
     try:
         state = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
         network.load_state_dict(state)
@@ -115,16 +113,6 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise RunError(f"{path}: {error}; remove it and score the run again: crosswire evaluate {folder}") from error
     return metrics
-
-
-def scores_to_plain(scores: dict[str, Scores], classes: tuple[str, ...]) -> dict[str, Any]:
-    """Return scores as JSON types; a class that does not occur has null."""
-    plain: dict[str, Any] = {}
-    for name, score in scores.items():
-        plain[name] = dataclasses.asdict(score)
-        iou = (None if value != value else value for value in score.iou)
-        plain[name]["iou"] = dict(zip(classes, iou, strict=True))
-    return plain
 
 
 def exchange_to_plain(network: nn.Module) -> list[dict[str, Any]]:

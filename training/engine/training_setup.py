@@ -43,7 +43,8 @@ class TrainingSetup:
 
     Attributes:
         task: what is trained.
-        loaders: makes the batches for training and for validation, of process `rank` out of `ranks`.
+        train_loader: makes the batches of the training for process `rank` out of `ranks`.
+        val_loader: makes those of a validation, with the same arguments.
         prepared: samples that are made before the training begins, by a title.
         monitor: name of the logged value that says how good a validation was.
         lower_is_better: whether less of it is better.
@@ -52,7 +53,8 @@ class TrainingSetup:
     """
 
     task: RunTask
-    loaders: Callable[[int, int], tuple[DataLoader[Any], DataLoader[Any]]]
+    train_loader: Callable[..., DataLoader[Any]]
+    val_loader: Callable[..., DataLoader[Any]]
     prepared: Mapping[str, Lazy]
     monitor: str
     lower_is_better: bool = False

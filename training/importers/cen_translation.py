@@ -21,7 +21,7 @@ from crosswire.training.importers.weight_files import CheckpointError, read_chec
 from crosswire.training.overrides import override
 from crosswire.training.tasks.translation.config import USUAL_INPUTS, ImagesConfig, TranslationConfig, TranslatorConfig
 from crosswire.training.tasks.translation.evaluate import TranslationRun
-from crosswire.training.tasks.translation.network import build_translator
+from crosswire.training.tasks.translation.network import build_network
 
 NETWORK = "unet256"
 LEVELS = 8
@@ -51,14 +51,14 @@ def import_translation(file: Path, folder: Path, assignments: Sequence[str] = ()
     official = read_checkpoint(file)
     config = override(official_config(official, file), assignments)
     with torch.device("meta"):
-        shapes = build_translator(config.network).state_dict()
+        shapes = build_network(config.network).state_dict()
     if "alpha" in official and official["alpha"].ndim == 1:
         official["alpha"] = official["alpha"][None]
     try:
         state = renamed(official, shapes, official_key)
     except CheckpointError as error:
         raise CheckpointError(f"{file} does not fit {NETWORK}: {error}") from None
-    network = build_translator(config.network)
+    network = build_network(config.network)
     network.load_state_dict(state)
     run = RunOf(folder, config, network.eval())
     write_weights(folder, network.state_dict())

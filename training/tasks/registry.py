@@ -7,9 +7,10 @@ run. Everything else (run folders, checkpoints, exact resume, progress, commands
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from crosswire.contract.plain import from_plain
@@ -52,18 +53,34 @@ class ScoreOptions:
     inception: Path | None = None
 
 
-class Task(Protocol):
-    """One task: a module of functions, imported when it is needed."""
+class NetworkFamily(Protocol):
+    """The networks of one task: its module `network`, which needs PyTorch and not what trains them."""
 
-    NETWORKS: Sequence[str]
-    """Names of its networks."""
+    NETWORKS: Collection[str]
+    """Names of the networks."""
 
-    def build(self, network: Any) -> nn.Module:
-        """Build a network from `config.network`, with fresh weights.
+    def build_network(self, config: Any) -> nn.Module:
+        """Build a network from `config.network` of a run, with fresh weights.
 
         Raises:
             ConfigError: it cannot be built.
         """
+
+    def sample(self, name: str, streams: int, classes: int) -> Any:
+        """Return the configuration of a network by its name, for counting.
+
+        Args:
+            name: one of `NETWORKS`.
+            streams: how many.
+            classes: how many, where the network decides between classes.
+        """
+
+    def shapes(self, config: Any, size: tuple[int, int]) -> list[tuple[int, ...]]:
+        """Return the shape of every input of a network for one sample at a size (H, W)."""
+
+
+class Task(Protocol):
+    """One task: its module `task`, imported when something is trained, scored, run or drawn."""
 
     def training_setup(self, config: Any, *, fresh: bool) -> TrainingSetup:
         """Return what is trained on what.
@@ -99,38 +116,14 @@ class Task(Protocol):
     def next_step(self, config: Any, folder: Path) -> str:
         """Return the command that a trained run goes on with."""
 
-    def sample(self, name: str, streams: int, classes: int) -> Any:
-        """Return the configuration of a network by its name, for counting.
 
-        Args:
-            name: one of `NETWORKS`.
-            streams: how many.
-            classes: how many, where the network decides between classes.
-        """
-
-    def shapes(self, network: Any, size: tuple[int, int]) -> list[tuple[int, ...]]:
-        """Return the shape of every input of a network for one sample at a size (H, W)."""
-
-
-@dataclass(frozen=True)
-class _TaskEntry:
-    """One task: its configuration, and the module that does its work and may be slow to import."""
-
-    config: type[Any]
-    module: str
-
-
-TASKS: dict[str, _TaskEntry] = {
-    SEGMENTATION: _TaskEntry(SegmentationConfig, "crosswire.training.tasks.segmentation.task"),
-    AUDIO_VIDEO: _TaskEntry(AudioVideoConfig, "crosswire.training.tasks.audio_video.task"),
-    RETRIEVAL: _TaskEntry(RetrievalConfig, "crosswire.training.tasks.retrieval.task"),
-    TRANSLATION: _TaskEntry(TranslationConfig, "crosswire.training.tasks.translation.task"),
+#: The configuration of every task; its folder beside this file has the task's name.
+TASKS: dict[str, type[RunConfig]] = {
+    SEGMENTATION: SegmentationConfig,
+    AUDIO_VIDEO: AudioVideoConfig,
+    RETRIEVAL: RetrievalConfig,
+    TRANSLATION: TranslationConfig,
 }
-
-
-def task(name: str) -> Task:
-    """Return a task by its name in `TASKS`."""
-    return cast(Task, importlib.import_module(TASKS[name].module))
 
 
 def task_name(config: RunConfig) -> str:
@@ -140,21 +133,32 @@ def task_name(config: RunConfig) -> str:
 
 def task_of(config: RunConfig) -> Task:
     """Return the task that a configuration is of."""
-    return task(task_name(config))
+    return cast(Task, _module(task_name(config), "task"))
 
 
-def task_with(network: str) -> Task:
-    """Return the task that a network belongs to.
+def network_family_of(config: RunConfig) -> NetworkFamily:
+    """Return the networks of the task that a configuration is of."""
+    return cast(NetworkFamily, _module(task_name(config), "network"))
+
+
+def network_family_with(network: str) -> NetworkFamily:
+    """Return the networks that one belongs to by its name.
 
     Raises:
         ConfigError: no task has it; the message names all networks.
     """
-    tasks = [task(name) for name in TASKS]
-    for candidate in tasks:
-        if network in candidate.NETWORKS:
-            return candidate
-    names = [name for candidate in tasks for name in candidate.NETWORKS]
+    names: list[str] = []
+    for task in TASKS:
+        family = cast(NetworkFamily, _module(task, "network"))
+        if network in family.NETWORKS:
+            return family
+        names += family.NETWORKS
     raise ConfigError(f"network {network!r} is unknown; allowed are {', '.join(names)}")
+
+
+def _module(task: str, part: str) -> ModuleType:
+    """Import one module of a task's folder."""
+    return importlib.import_module(f"crosswire.training.tasks.{task.replace('-', '_')}.{part}")
 
 
 def config_from_plain(plain: Any) -> RunConfig:
@@ -168,5 +172,5 @@ def config_from_plain(plain: Any) -> RunConfig:
     name = plain.get("kind", SEGMENTATION)
     if name not in TASKS:
         raise ConfigError(f"kind {name!r} is unknown; allowed are {', '.join(TASKS)}")
-    config: RunConfig = from_plain(TASKS[name].config, plain, error=ConfigError)
+    config: RunConfig = from_plain(TASKS[name], plain, error=ConfigError)
     return config

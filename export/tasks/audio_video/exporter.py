@@ -13,10 +13,9 @@ from torch import Tensor
 
 from crosswire.contract import Contract, Evaluation, Graph, Parity, TensorSpec, Tolerance, Variant
 from crosswire.contract.wire_names import PROBABILITIES
-from crosswire.export.macs import macs
+from crosswire.export.network_facts import network_facts
 from crosswire.export.onnx_graph import GRAPH, check, described, example, exported, save, variant_graph
 from crosswire.export.parity import Runner, onnx_runner, prove, torch_runner
-from crosswire.export.provenance import provenance_of
 from crosswire.export.samples import SIZES, in_batches, noise
 from crosswire.export.tasks.audio_video.servable import (
     INPUTS,
@@ -29,7 +28,6 @@ from crosswire.export.tasks.exporter import MISSING_MODALITY, SIZE, ExportReques
 from crosswire.training.datasets.classes import spread_palette
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import read_metrics
-from crosswire.training.models.count import parameters
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig
 from crosswire.training.tasks.audio_video.data import as_tensors, clips
 from crosswire.training.tasks.audio_video.evaluate import Run, missing_modality_cases, score
@@ -68,55 +66,46 @@ class AudioVideoExporter:
         Raises:
             ContractError: a tolerance is exceeded.
         """
-        return _write(run, request.name, folder, request.max_batch)
-
-
-def _write(run: Run, name: str, folder: Path, max_batch: int) -> Contract:
-    """Write the graphs of a run into a folder, and make the contract from what is measured on them."""
-    network = run.network.eval()
-    modalities = network.modalities
-    specs = input_specs(run.config.network.clip, modalities)
-    outputs = output_specs(run.config.network.classes)
-    present = {"": modalities} | ({m: (m,) for m in modalities} if len(modalities) > 1 else {})
-    graphs: dict[str, Graph] = {}
-    proofs: list[Parity] = []
-    samples = in_batches(_tensors(run, PROOF_CLIPS)[0], max_batch, f"{run.config.data.name}, test clips")
-    for variant, names in present.items():
-        chosen = [spec for spec, modality in zip(specs, modalities, strict=True) if modality in names]
-        path = variant_graph(folder, INPUTS[variant] if variant else "")
-        _write_graph(FrozenClipServable(network, names), chosen, outputs[:1], max_batch, path)
-        graphs[variant] = described(path, folder)
-        kept = [index for index, modality in enumerate(modalities) if modality in names]
-        batches = {what: [[batch[i] for i in kept] for batch in some] for what, some in samples.items()}
-        batches |= noise(chosen, max_batch)
-        batches["darkness and silence"] = [[torch.zeros_like(x) for x in example(chosen, 1, seed=0)]]
-        runners = {"frozen": torch_runner(FrozenClipServable(network, names)), "onnx": onnx_runner(path)}
-        live = torch_runner(ClipServable(network, names))
-        measured = prove(live, runners, batches, [outputs[0].name], (TOLERANCE,))
-        proofs += [dataclasses.replace(one, variant=INPUTS[variant] if variant else "") for one in measured]
-    source = clips(run.config, "test")
-    live, frozen = ClipServable(network, modalities), FrozenClipServable(network, modalities)
-    return Contract(
-        name=name,
-        task="classification",
-        inputs=specs,
-        outputs=outputs,
-        classes=source.classes,
-        palette=tuple(getattr(source, "palette", spread_palette(len(source.classes)))),
-        max_batch_size=max_batch,
-        precision="fp32",
-        graph=graphs.pop(""),
-        tolerances=(TOLERANCE,),
-        parity=tuple(proofs),
-        exchange=(),
-        parameters=parameters(network),
-        macs_live=macs(live, specs),
-        macs_frozen=macs(frozen, specs),
-        metrics=_metrics(run),
-        run=provenance_of(run),
-        evaluation=_evaluation(run, torch_runner(live), onnx_runner(folder / GRAPH)),
-        variants=tuple(Variant((INPUTS[variant],), graph) for variant, graph in graphs.items()),
-    )
+        network, max_batch = run.network.eval(), request.max_batch
+        modalities = network.modalities
+        specs = input_specs(run.config.network.clip, modalities)
+        outputs = output_specs(run.config.network.classes)
+        present = {"": modalities} | ({m: (m,) for m in modalities} if len(modalities) > 1 else {})
+        graphs: dict[str, Graph] = {}
+        proofs: list[Parity] = []
+        samples = in_batches(_tensors(run, PROOF_CLIPS)[0], max_batch, f"{run.config.data.name}, test clips")
+        for variant, names in present.items():
+            chosen = [spec for spec, modality in zip(specs, modalities, strict=True) if modality in names]
+            path = variant_graph(folder, INPUTS[variant] if variant else "")
+            _write_graph(FrozenClipServable(network, names), chosen, outputs[:1], max_batch, path)
+            graphs[variant] = described(path, folder)
+            kept = [index for index, modality in enumerate(modalities) if modality in names]
+            batches = {what: [[batch[i] for i in kept] for batch in some] for what, some in samples.items()}
+            batches |= noise(chosen, max_batch)
+            batches["darkness and silence"] = [[torch.zeros_like(x) for x in example(chosen, 1, seed=0)]]
+            runners = {"frozen": torch_runner(FrozenClipServable(network, names)), "onnx": onnx_runner(path)}
+            live = torch_runner(ClipServable(network, names))
+            measured = prove(live, runners, batches, [outputs[0].name], (TOLERANCE,))
+            proofs += [dataclasses.replace(one, variant=INPUTS[variant] if variant else "") for one in measured]
+        source = clips(run.config, "test")
+        live, frozen = ClipServable(network, modalities), FrozenClipServable(network, modalities)
+        return Contract(
+            name=request.name,
+            task="classification",
+            inputs=specs,
+            outputs=outputs,
+            classes=source.classes,
+            palette=tuple(getattr(source, "palette", spread_palette(len(source.classes)))),
+            max_batch_size=max_batch,
+            precision="fp32",
+            graph=graphs.pop(""),
+            tolerances=(TOLERANCE,),
+            parity=tuple(proofs),
+            metrics=_metrics(run),
+            evaluation=_evaluation(run, torch_runner(live), onnx_runner(folder / GRAPH)),
+            variants=tuple(Variant((INPUTS[variant],), graph) for variant, graph in graphs.items()),
+            **network_facts(run, live, frozen, specs),
+        )
 
 
 def _write_graph(

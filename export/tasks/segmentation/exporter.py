@@ -10,12 +10,10 @@ from typing import Any, ClassVar
 
 from crosswire.contract import PRECISIONS, TARGETS, Contract, Evaluation, Parity, Variant, used_spec
 from crosswire.contract.errors import UsageError
-from crosswire.export.exchanged_layers import exchanged_layers
 from crosswire.export.frames import Frames
-from crosswire.export.macs import macs
+from crosswire.export.network_facts import network_facts
 from crosswire.export.onnx_graph import GRAPH, LOGITS, described, variant_graph
 from crosswire.export.parity import onnx_runner, prove, torch_runner
-from crosswire.export.provenance import provenance_of
 from crosswire.export.quantization.reduce import Reduced, reduce
 from crosswire.export.samples import Batches, in_batches, noise
 from crosswire.export.tasks.exporter import FRAMES, MAX_DROP, OPTIONS, ExportRequest
@@ -24,7 +22,6 @@ from crosswire.export.tasks.segmentation.single_export import SegmentationExport
 from crosswire.training.datasets.frames import FrameSource
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import Run, read_metrics
-from crosswire.training.models.count import parameters
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import frames
 from crosswire.training.tasks.segmentation.evaluate import score as score_run
@@ -147,16 +144,12 @@ def _contract(
         graph=described(path, folder),
         tolerances=export.precision.tolerances(),
         parity=proofs,
-        exchange=exchanged_layers(run.network),
-        parameters=parameters(run.network),
-        macs_live=macs(live, export.inputs),
-        macs_frozen=macs(frozen, export.inputs),
         metrics=_metrics(run, source),
-        run=provenance_of(run),
         target=export.precision.target,
         precisions=reduced.precisions,
         evaluation=_evaluated(export, path, tested),
         calibration=reduced.calibration,
+        **network_facts(run, live, frozen, export.inputs),
     )
 
 

@@ -16,15 +16,13 @@ from crosswire.export.frames import Frames, of_folder, of_source
 from crosswire.export.freeze import freeze
 from crosswire.export.onnx_graph import write_onnx
 from crosswire.export.quantization.precision import CALIBRATION_FRAMES, FRAMES, Precision
-from crosswire.export.tasks.exporter import Report, silent
+from crosswire.export.tasks.exporter import Report
 from crosswire.export.tasks.segmentation.argmax_head import by_residues, whole
 from crosswire.export.tasks.segmentation.servable import SegmentationServable, input_spec, output_specs
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.modalities import Modality, modalities
 from crosswire.training.models import single_stream
 from crosswire.training.tasks.segmentation.data import frames
-
-__all__ = ["Report", "SegmentationExport", "prepare_export", "silent", "single_stream_exports"]
 
 
 @dataclass(frozen=True)

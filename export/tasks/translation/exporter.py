@@ -15,12 +15,10 @@ from torch import Tensor
 
 from crosswire.contract import TARGETS, Contract, Evaluation, TensorSpec, Tolerance
 from crosswire.contract.wire_names import PREDICTED
-from crosswire.export.exchanged_layers import exchanged_layers
 from crosswire.export.freeze import freeze
-from crosswire.export.macs import macs
+from crosswire.export.network_facts import network_facts
 from crosswire.export.onnx_graph import GRAPH, described, write_onnx
 from crosswire.export.parity import Runner, onnx_runner, prove, torch_runner
-from crosswire.export.provenance import provenance_of
 from crosswire.export.quantization.precision import FULL_STAGES, Precision
 from crosswire.export.quantization.quantiser import convolutions, layer_name
 from crosswire.export.samples import in_batches, noise
@@ -29,7 +27,6 @@ from crosswire.export.tasks.translation.servable import TranslationServable, inp
 from crosswire.media.confusion import confusion_matrix
 from crosswire.media.resize import nearest
 from crosswire.training.engine.run_folder import read_metrics
-from crosswire.training.models.count import parameters
 from crosswire.training.tasks.segmentation.metrics import scores
 from crosswire.training.tasks.translation.config import TranslationConfig, check_size
 from crosswire.training.tasks.translation.domains import Codec, codecs
@@ -69,52 +66,42 @@ class TranslationExporter:
             FreezeError: weights that are not finite.
             ContractError: a tolerance is exceeded.
         """
-        return _write(run, request.name, request.image_size(), folder, request.max_batch, request.precision)
-
-
-def _write(
-    run: TranslationRun, name: str, size: tuple[int, int], folder: Path, max_batch: int, precision: Precision
-) -> Contract:
-    """Write the graph of a run into a folder, and make the contract from what is measured on it."""
-    network, path = run.config.network, folder / GRAPH
-    inputs, outputs = input_specs(network, size), output_specs(network, size)
-    live = TranslationServable(run.network.eval(), network).eval()
-    frozen = TranslationServable(freeze(run.network), network).eval()
-    views = samples_of(run, inputs, EVALUATED)
-    shown = in_batches([raw for raw, _ in views], max_batch, _described(run, views))
-    samples = noise(inputs, max_batch) | shown
-    runners = {"frozen": torch_runner(frozen)}
-    write_onnx(frozen, inputs, outputs, max_batch, path)
-    if precision.name != "fp32":
-        runners["onnx-fp32"] = onnx_runner(path)
-        half = TranslationServable(copy.deepcopy(frozen.network).half(), network, torch.float16).eval()
-        write_onnx(half, inputs, outputs, max_batch, path)
-    runners["onnx"] = onnx_runner(path)
-    tolerances = tolerances_of(outputs, precision)
-    proofs = prove(torch_runner(live), runners, samples, [spec.name for spec in outputs], tolerances)
-    classes, palette = label_names(run.config.data, network)
-    return Contract(
-        name=name,
-        task="translation",
-        inputs=inputs,
-        outputs=outputs,
-        classes=classes,
-        palette=palette,
-        max_batch_size=max_batch,
-        precision=precision.name,
-        graph=described(path, folder),
-        tolerances=tolerances,
-        parity=proofs,
-        exchange=exchanged_layers(run.network),
-        parameters=parameters(run.network),
-        macs_live=macs(live, inputs),
-        macs_frozen=macs(frozen, inputs),
-        metrics=_metrics(run),
-        run=provenance_of(run),
-        target=precision.target,
-        precisions=_precisions(path, precision),
-        evaluation=_evaluation(run, views, torch_runner(live), runners["onnx"]),
-    )
+        network, path, precision = run.config.network, folder / GRAPH, request.precision
+        size, max_batch = request.image_size(), request.max_batch
+        inputs, outputs = input_specs(network, size), output_specs(network, size)
+        live = TranslationServable(run.network.eval(), network).eval()
+        frozen = TranslationServable(freeze(run.network), network).eval()
+        views = samples_of(run, inputs, EVALUATED)
+        shown = in_batches([raw for raw, _ in views], max_batch, _described(run, views))
+        samples = noise(inputs, max_batch) | shown
+        runners = {"frozen": torch_runner(frozen)}
+        write_onnx(frozen, inputs, outputs, max_batch, path)
+        if precision.name != "fp32":
+            runners["onnx-fp32"] = onnx_runner(path)
+            half = TranslationServable(copy.deepcopy(frozen.network).half(), network, torch.float16).eval()
+            write_onnx(half, inputs, outputs, max_batch, path)
+        runners["onnx"] = onnx_runner(path)
+        tolerances = tolerances_of(outputs, precision)
+        proofs = prove(torch_runner(live), runners, samples, [spec.name for spec in outputs], tolerances)
+        classes, palette = label_names(run.config.data, network)
+        return Contract(
+            name=request.name,
+            task="translation",
+            inputs=inputs,
+            outputs=outputs,
+            classes=classes,
+            palette=palette,
+            max_batch_size=max_batch,
+            precision=precision.name,
+            graph=described(path, folder),
+            tolerances=tolerances,
+            parity=proofs,
+            metrics=_metrics(run),
+            target=precision.target,
+            precisions=_precisions(path, precision),
+            evaluation=_evaluation(run, views, torch_runner(live), runners["onnx"]),
+            **network_facts(run, live, frozen, inputs),
+        )
 
 
 def tolerances_of(outputs: Sequence[TensorSpec], precision: Precision) -> tuple[Tolerance, ...]:

@@ -17,8 +17,9 @@ from crosswire.export.parity import onnx_runner, torch_runner
 from crosswire.export.quantization.precision import EXACT, TOLERANCES, Precision
 from crosswire.export.quantization.quantiser import Quantiser, outside
 from crosswire.export.quantization.sensitivity import search
+from crosswire.export.tasks.exporter import silent
 from crosswire.export.tasks.segmentation.score import score
-from crosswire.export.tasks.segmentation.single_export import SegmentationExport, prepare_export, silent
+from crosswire.export.tasks.segmentation.single_export import SegmentationExport, prepare_export
 from crosswire.export.tensorrt.operators import lint
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.tasks.segmentation.data import frames

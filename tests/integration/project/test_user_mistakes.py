@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crosswire.export.build import BuildError, build
+from crosswire.export.build import build
+from crosswire.export.tasks.exporter import BuildError
 from crosswire.training.__main__ import main
 from crosswire.training.config import ConfigError, RunConfig
 from crosswire.training.engine.arrays import TensorError
 from crosswire.training.engine.run_folder import RunOf, read_run, write_config, write_weights
 from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import preset
-from crosswire.training.tasks.registry import ScoreOptions, task_of
+from crosswire.training.tasks.registry import ScoreOptions, network_family_of, task_of
 from crosswire.training.tasks.segmentation.config import DataConfig, SegmentationConfig
 from tests.integration.training.tasks.test_audio_video_training import small
 from tests.integration.training.tasks.test_retrieval import RUNS
@@ -29,7 +30,7 @@ ROOMS = SegmentationConfig(network=tiny_config("refinenet14"), data=DataConfig(h
 def random_run(config: RunConfig, folder: Path) -> RunOf[Any, Any]:
     """Write a run with random weights and read it again."""
     write_config(folder, config)
-    write_weights(folder, task_of(config).build(config.network).state_dict())
+    write_weights(folder, network_family_of(config).build_network(config.network).state_dict())
     return read_run(folder)
 
 

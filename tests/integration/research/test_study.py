@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crosswire.training.config import ConfigError
-from crosswire.training.tasks.registry import task_of
+from crosswire.training.tasks.registry import network_family_of
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from research.__main__ import main
 from research.study import STUDIES, study
@@ -46,7 +46,7 @@ def test_every_row_of_a_study_can_be_built_and_every_claim_names_rows_that_exist
     assert len(set(names)) == len(names) > 1
     trained = [row for row in rows if isinstance(row, StudyRow)]
     for row in trained if size == "cpu" else trained[:1]:
-        task_of(row.config).build(row.config.network)
+        network_family_of(row.config).build_network(row.config.network)
     figures = [*chosen.shown, "parameters"]
     random = StudyTable(
         {row: [dict.fromkeys(figures, 0.1 * i + 0.01 * s) for s in range(3)] for i, row in enumerate(names)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -51,6 +52,23 @@ def test_the_overview_imports_no_room() -> None:
     loaded = done.stdout.splitlines()[-1]
     assert "crosswire.__main__" in loaded and "numpy" not in loaded
     assert not any(f"crosswire.{room}'" in loaded for room in ROOMS)
+
+
+@pytest.mark.parametrize(
+    ("words", "needed"),
+    [
+        (["count", "cen-lite-s", "--classes", "13"], "crosswire.training.tasks.segmentation.network"),
+        (["check-data", "/nonexistent"], "crosswire.training.datasets.check"),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(words: list[str], needed: str) -> None:
+    code = f"import json, sys; from crosswire.__main__ import main; main({words}); print(json.dumps([*sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert needed in loaded
+    assert not loaded & {"lightning", "torchmetrics", "matplotlib", "tensorboard"}
+    networks = {name for name in loaded if re.fullmatch(r"crosswire\.training\.tasks\.\w+\.(network|task)", name)}
+    assert networks <= {needed}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from crosswire.training.models.extractors.base import STAGES, Extractor, initialise
+from crosswire.training.models.extractors.base import Extractor
 
 
 class Conv2Plus1D(nn.Sequential):
@@ -67,7 +67,7 @@ class R2Plus1D18(Extractor):
     """
 
     def __init__(self, channels: int = 3, width: int = 64) -> None:
-        super().__init__(8 * width)
+        super().__init__(width)
         middle = max(1, 45 * width // 64)
         self.stem = nn.Sequential(
             nn.Conv3d(channels, middle, (1, 7, 7), (1, 2, 2), (0, 3, 3), bias=False),
@@ -77,17 +77,8 @@ class R2Plus1D18(Extractor):
             nn.BatchNorm3d(width),
             nn.ReLU(),
         )
-        size = width
-        for level, name in enumerate(STAGES):
-            out = width * 2**level
-            setattr(self, name, nn.Sequential(BasicBlock(size, out, 1 + (level > 0)), BasicBlock(out, out, 1)))
-            size = out
-        self.apply(initialise)
+        self._add_stages(width, BasicBlock)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map clips [N, channels, T, H, W] to features [N, 8 * width]."""
-        x = self.stem(x)
-        for name in STAGES:
-            x = self.get_submodule(name)(x)
-        features: Tensor = x.mean((2, 3, 4))
-        return features
+        return self._staged(self.stem(x))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from crosswire.training.models.extractors.base import STAGES, Extractor, initialise
+from crosswire.training.models.extractors.base import Extractor
 
 
 class BasicBlock(nn.Module):
@@ -47,22 +47,13 @@ class ResNet18(Extractor):
     """
 
     def __init__(self, channels: int = 3, width: int = 64) -> None:
-        super().__init__(8 * width)
+        super().__init__(width)
         self.conv1 = nn.Conv2d(channels, width, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
-        size = width
-        for level, name in enumerate(STAGES):
-            out = width * 2**level
-            setattr(self, name, nn.Sequential(BasicBlock(size, out, 1 + (level > 0)), BasicBlock(out, out, 1)))
-            size = out
-        self.apply(initialise)
+        self._add_stages(width, BasicBlock)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map spectrograms [N, channels, 1, H, W] or [N, channels, H, W] to features [N, 8 * width]."""
         x = x.flatten(2, 3) if x.ndim == 5 else x  # several spectrograms stand below each other
-        x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
-        for name in STAGES:
-            x = self.get_submodule(name)(x)
-        features: Tensor = x.mean((2, 3))
-        return features
+        return self._staged(self.maxpool(F.relu(self.bn1(self.conv1(x)))))

@@ -20,9 +20,8 @@ from crosswire.training.datasets.clips.base import ClipSource
 from crosswire.training.datasets.clips.events_clips import EventClips
 from crosswire.training.datasets.clips.layouts import CLIP_LAYOUTS, SPLITS
 from crosswire.training.datasets.clips.read import Clip
-from crosswire.training.engine.seeds import derive_seed
+from crosswire.training.engine.sampling import Draw, derive_seed, drawn_batches, ordered_batches
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig, ClipShape
-from crosswire.training.tasks.segmentation.data import Draw, StepSampler
 
 DATASETS = ("events", *CLIP_LAYOUTS)
 
@@ -112,18 +111,9 @@ def train_loader(
     config: AudioVideoConfig, source: ClipSource, step: Callable[[], int], *, rank: int = 0, ranks: int = 1
 ) -> DataLoader[Any]:
     """Return batches from the present step to the next validation; arguments as in `train_loader` of segmentation."""
-    dataset = ClipDataset(source, config, training=True)
-    sampler = StepSampler(len(source), config.data.batch, config.seed, config.val_every, step, rank=rank, ranks=ranks)
-    return DataLoader(dataset, batch_sampler=sampler, collate_fn=dataset.collate, num_workers=config.runtime.workers)
+    return drawn_batches(ClipDataset(source, config, training=True), config, step, rank, ranks)
 
 
 def eval_loader(config: AudioVideoConfig, source: ClipSource, *, rank: int = 0, ranks: int = 1) -> DataLoader[Any]:
     """Return batches of all clips in order; of several processes each its share."""
-    dataset = ClipDataset(source, config)
-    return DataLoader(
-        dataset,
-        batch_size=config.data.eval_batch or max(1, config.data.batch // ranks),
-        sampler=range(rank, len(source), ranks),
-        collate_fn=dataset.collate,
-        num_workers=config.runtime.workers,
-    )
+    return ordered_batches(ClipDataset(source, config), config, config.data.eval_batch, rank, ranks)

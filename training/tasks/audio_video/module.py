@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crosswire.training.engine.seeds import derive_seed
+from crosswire.training.engine.sampling import derive_seed
 from crosswire.training.models.onednn import keep_narrow_strides_plain
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig
 from crosswire.training.tasks.audio_video.data import ClipBatch

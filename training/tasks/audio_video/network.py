@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,11 +10,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from crosswire.training.config import ConfigError
 from crosswire.training.importers.torchvision import load_weights
 from crosswire.training.models.extractors import Extractor, build_extractor
 from crosswire.training.models.vector_fusion import Fusion, build_fusion
 from crosswire.training.tasks.audio_video.config import ExtractorConfig, NetworkConfig
 from crosswire.training.tasks.audio_video.spectrogram import Spectrogram
+
+NETWORKS = ("audio-video",)
 
 
 class Decision(NamedTuple):
@@ -154,3 +158,30 @@ def begin(network: AudioVideoNetwork, config: NetworkConfig) -> None:
 def extractor_config(config: NetworkConfig, modality: str) -> ExtractorConfig:
     """Return the extractor of a modality."""
     return config.video if modality == "video" else config.audio
+
+
+def sample(name: str, streams: int, classes: int) -> NetworkConfig:
+    """Return the paper's network: both modalities, or the pictures alone for one stream.
+
+    Raises:
+        ConfigError: more than two streams.
+    """
+    if streams > 2:
+        raise ConfigError(f"{name} has pictures and sound, which are 2 streams, not {streams}")
+    config = NetworkConfig(name, classes)
+    if streams == 2:
+        return config
+    fusion = dataclasses.replace(config.fusion, name="concat")
+    return dataclasses.replace(config, modalities=("video",), fusion=fusion)
+
+
+def shapes(network: NetworkConfig, size: tuple[int, int]) -> list[tuple[int, ...]]:
+    """Return the shape of every input for one clip with frames of a size (H, W)."""
+    sized = dataclasses.replace(network, clip=dataclasses.replace(network.clip, height=size[0], width=size[1]))
+    return [(1, *input_shape(sized, name)) for name in sized.modalities]
+
+
+def input_shape(network: NetworkConfig, modality: str) -> tuple[int, ...]:
+    """Return the shape of a raw input without its batch axis."""
+    clip = network.clip
+    return (clip.frames, clip.height, clip.width, 3) if modality == "video" else (clip.samples,)

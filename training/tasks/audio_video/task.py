@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader
 
 from crosswire.training.config import ConfigError
 from crosswire.training.datasets.clips.events_clips import EventClips
@@ -18,27 +17,12 @@ from crosswire.training.engine.arrays import TensorError
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.training_setup import TrainingSetup
 from crosswire.training.tasks.audio_video import evaluate
-from crosswire.training.tasks.audio_video.config import AudioVideoConfig, NetworkConfig
+from crosswire.training.tasks.audio_video.config import AudioVideoConfig
 from crosswire.training.tasks.audio_video.data import clips, eval_loader, train_loader
 from crosswire.training.tasks.audio_video.module import AudioVideoTask
-from crosswire.training.tasks.audio_video.network import begin
-from crosswire.training.tasks.audio_video.network import build_network as build
+from crosswire.training.tasks.audio_video.network import begin, input_shape
 from crosswire.training.tasks.registry import ScoreOptions
 
-__all__ = [
-    "NETWORKS",
-    "build",
-    "format_scores",
-    "infer",
-    "next_step",
-    "report",
-    "sample",
-    "score",
-    "shapes",
-    "training_setup",
-]
-
-NETWORKS = ("audio-video",)
 format_scores = evaluate.format_scores
 
 
@@ -50,13 +34,10 @@ def training_setup(config: AudioVideoConfig, *, fresh: bool) -> TrainingSetup:
     if fresh:
         begin(task.network, config.network)
 
-    def loaders(rank: int, ranks: int) -> tuple[DataLoader[Any], DataLoader[Any]]:
-        batches = train_loader(config, train, lambda: task.step, rank=rank, ranks=ranks)
-        return batches, eval_loader(config, val, rank=rank, ranks=ranks)
-
     return TrainingSetup(
         task=task,
-        loaders=loaders,
+        train_loader=partial(train_loader, config, train, lambda: task.step),
+        val_loader=partial(eval_loader, config, val),
         prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, EventClips)},
         # Of two classes one may be rare, and then an accuracy says nothing.
         monitor="val_auc" if config.network.classes == 2 else "val_accuracy",
@@ -87,7 +68,7 @@ def infer(run: evaluate.Run, arrays: Mapping[str, NDArray[np.generic]]) -> dict[
         raise TensorError(f"arrays {', '.join(unknown)} are unknown; the network takes {', '.join(names)}")
     if not arrays:
         raise TensorError(f"no array was given; the network takes {', '.join(names)}, of which one may be absent")
-    shapes = {name: _input_shape(run.config.network, name) for name in names}
+    shapes = {name: input_shape(run.config.network, name) for name in names}
     for name, array in arrays.items():
         if array.ndim == 0 or not len(array) or array.shape[1:] != shapes[name]:
             wanted = ", ".join(map(str, shapes[name]))
@@ -114,30 +95,3 @@ def report(run: evaluate.Run) -> Path:
 def next_step(config: AudioVideoConfig, folder: Path) -> str:
     """Return the command that exports a run."""
     return f"crosswire export {folder} --name my_network --to my_repository"
-
-
-def sample(name: str, streams: int, classes: int) -> NetworkConfig:
-    """Return the paper's network: both modalities, or the pictures alone for one stream.
-
-    Raises:
-        ConfigError: more than two streams.
-    """
-    if streams > 2:
-        raise ConfigError(f"{name} has pictures and sound, which are 2 streams, not {streams}")
-    config = NetworkConfig(name, classes)
-    if streams == 2:
-        return config
-    fusion = dataclasses.replace(config.fusion, name="concat")
-    return dataclasses.replace(config, modalities=("video",), fusion=fusion)
-
-
-def shapes(network: NetworkConfig, size: tuple[int, int]) -> list[tuple[int, ...]]:
-    """Return the shape of every input for one clip with frames of a size (H, W)."""
-    sized = dataclasses.replace(network, clip=dataclasses.replace(network.clip, height=size[0], width=size[1]))
-    return [(1, *_input_shape(sized, name)) for name in sized.modalities]
-
-
-def _input_shape(network: NetworkConfig, modality: str) -> tuple[int, ...]:
-    """Return the shape of a raw input without its batch axis."""
-    clip = network.clip
-    return (clip.frames, clip.height, clip.width, 3) if modality == "video" else (clip.samples,)

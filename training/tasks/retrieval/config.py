@@ -65,8 +65,7 @@ class RetrievalConfig(RunConfig):
         optimiser: how it is trained.
         temperature: of the contrast between pairs; the paper gives no loss of the task.
         seed: of weights and order.
-        runtime: how the machine computes it; `compile` and `channels_last` change nothing here, and features are read
-            without `workers`.
+        runtime: how the machine computes it; `compile` and `channels_last` change nothing here.
     """
 
     kind: Annotated[str, Choice(("retrieval",))] = "retrieval"

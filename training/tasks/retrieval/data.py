@@ -20,9 +20,8 @@ from torch.utils.data import Dataset
 
 from crosswire.training.config import ConfigError
 from crosswire.training.datasets.files.problems import DataError, Problem
-from crosswire.training.engine.seeds import derive_seed
+from crosswire.training.engine.sampling import Draw, derive_seed
 from crosswire.training.tasks.retrieval.config import RetrievalConfig
-from crosswire.training.tasks.segmentation.data import Draw
 
 ANNOTATIONS, VIDEOS, IMAGES = "activity_net.v1-3.min.json", "video_features.h5", "image_features.h5"
 _SUBSETS = {"train": "training", "val": "validation", "test": "validation"}

@@ -9,9 +9,12 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from crosswire.training.config import ConfigError
 from crosswire.training.models.vector_fusion import build_fusion
 from crosswire.training.models.vector_fusion.gmf import GMF
 from crosswire.training.tasks.retrieval.config import NetworkConfig
+
+NETWORKS = ("retrieval",)
 
 
 class RetrievalNetwork(nn.Module):
@@ -41,3 +44,22 @@ class RetrievalNetwork(nn.Module):
         given = [project(x) for project, x in zip(self.project, (video, image), strict=True)]
         parts, _, loss = self.gmf.dissolved(given)
         return F.normalize(parts[0].invariant, dim=1), F.normalize(parts[1].invariant, dim=1), loss
+
+
+build_network = RetrievalNetwork
+
+
+def sample(name: str, streams: int, classes: int) -> NetworkConfig:
+    """Return the network for 128 and 4096 features.
+
+    Raises:
+        ConfigError: other than two streams.
+    """
+    if streams != 2:
+        raise ConfigError(f"{name} has videos and images, which are 2 streams, not {streams}")
+    return NetworkConfig(name)
+
+
+def shapes(network: NetworkConfig, size: tuple[int, int]) -> list[tuple[int, ...]]:
+    """Return the shape of every input for one pair; features have no height and width."""
+    return [(1, network.video), (1, network.image)]

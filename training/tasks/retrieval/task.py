@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,45 +13,29 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.arrays import TensorError
+from crosswire.training.engine.sampling import drawn_batches
 from crosswire.training.engine.training_setup import TrainingSetup
-from crosswire.training.tasks.retrieval.config import NetworkConfig, RetrievalConfig
+from crosswire.training.tasks.retrieval.config import RetrievalConfig
 from crosswire.training.tasks.retrieval.data import PairDataset, features
-from crosswire.training.tasks.retrieval.evaluate import Run, format_scores, score
+from crosswire.training.tasks.retrieval.evaluate import Run
+from crosswire.training.tasks.retrieval.evaluate import format_scores as format_scores
+from crosswire.training.tasks.retrieval.evaluate import score as score
 from crosswire.training.tasks.retrieval.module import RetrievalTask
-from crosswire.training.tasks.retrieval.network import RetrievalNetwork as build
-from crosswire.training.tasks.segmentation.data import StepSampler
-
-__all__ = [
-    "NETWORKS",
-    "build",
-    "format_scores",
-    "infer",
-    "next_step",
-    "report",
-    "sample",
-    "score",
-    "shapes",
-    "training_setup",
-]
-
-NETWORKS = ("retrieval",)
 
 
 def training_setup(config: RetrievalConfig, *, fresh: bool) -> TrainingSetup:
     """Return a retrieval network and its features; see `crosswire.training.tasks.registry.Task`."""
     train, val = features(config, "train"), features(config, "val")
     task = RetrievalTask(config, val)
-
-    def loaders(rank: int, ranks: int) -> tuple[DataLoader[Any], DataLoader[Any]]:
-        sampler = StepSampler(
-            len(train), config.data.batch, config.seed, config.val_every, lambda: task.step, rank=rank, ranks=ranks
-        )
-        dataset = PairDataset(train, config.seed)
-        batches = DataLoader(dataset, batch_sampler=sampler, collate_fn=dataset.collate)
+    return TrainingSetup(
+        task=task,
+        train_loader=partial(drawn_batches, PairDataset(train, config.seed), config, lambda: task.step),
         # The whole split is scored at once behind the last batch, so there is one of nothing.
-        return batches, DataLoader(TensorDataset(torch.zeros(1, 0)))
-
-    return TrainingSetup(task=task, loaders=loaders, prepared={}, monitor="val_map", clip=config.optimiser.clip)
+        val_loader=lambda **place: DataLoader(TensorDataset(torch.zeros(1, 0))),
+        prepared={},
+        monitor="val_map",
+        clip=config.optimiser.clip,
+    )
 
 
 def infer(run: Run, arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:
@@ -85,19 +69,3 @@ def report(run: Run) -> Path:
 def next_step(config: RetrievalConfig, folder: Path) -> str:
     """Return the command that embeds features with a run."""
     return f"crosswire infer {folder} --tensors features.npz --out embeddings.npz"
-
-
-def sample(name: str, streams: int, classes: int) -> NetworkConfig:
-    """Return the network for 128 and 4096 features.
-
-    Raises:
-        ConfigError: other than two streams.
-    """
-    if streams != 2:
-        raise ConfigError(f"{name} has videos and images, which are 2 streams, not {streams}")
-    return NetworkConfig(name)
-
-
-def shapes(network: NetworkConfig, size: tuple[int, int]) -> list[tuple[int, ...]]:
-    """Return the shape of every input for one pair; features have no height and width."""
-    return [(1, network.video), (1, network.image)]

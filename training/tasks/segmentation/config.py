@@ -15,16 +15,7 @@ from crosswire.contract.fields import (
     ShareBelowOne,
 )
 from crosswire.training.config import ConfigError, RunConfig, Section
-from crosswire.training.tasks.options import (
-    RULES,
-    STAGE_FUSIONS,
-    EvalSize,
-    FusionName,
-    Penalised,
-    Portion,
-    Setting,
-    Where,
-)
+from crosswire.training.tasks.options import RULES, STAGE_FUSIONS, EvalSize, FusionSettings, ImageSettings
 
 POINTS = ("all", "strided")
 ENSEMBLES = ("alpha", "concat")
@@ -33,8 +24,8 @@ DEPTH_FOLDERS = ("depth_bfx", "depth")
 
 
 @dataclass(frozen=True)
-class NetworkConfig(Section):
-    """Which network.
+class NetworkConfig(FusionSettings):
+    """Which network; how its streams meet, `FusionSettings` says.
 
     Attributes:
         name: registry entry, see `crosswire.training.tasks.segmentation.network.NETWORKS`.
@@ -45,20 +36,9 @@ class NetworkConfig(Section):
         units: RefineNet only, residual units of the decoder before and after fusion; (2, 3) in the papers.
         pooling: RefineNet only, stages of chained residual pooling; 4 in the papers.
         dropout: probability in the decoder; None for the network's own (0.5 in the papers).
-        fusion: how the streams meet; one of `RULES`, at the exchange points behind 3x3 convolutions, or one of
-            `STAGE_FUSIONS`, between stages of the encoder. Without effect on a single stream.
-        where: behind which stages a stage fusion stands, one of `WHERE`; the second, third, fourth, or all.
-        setting: of a stage fusion, one of `SETTINGS`: the streams share convolutions and all go on (`same`), or each
-            has an encoder of its own and one stream goes on (`common`; `align` keeps them apart to the end).
         points: which 3x3 convolutions are exchange points, one of `POINTS`: all, or those with a stride.
-        portion: share of a stream's channels that the rules `fixed` and `random` replace.
-        penalise: which γ at the exchange points the L1 term reaches, one of `PENALISED`: those of a stream's own
-            sub-part, all, none; `auto` is `half` where γ decides (`exchange`, `discard`) and `none` elsewhere.
         ensemble: how decisions become one, one of `ENSEMBLES`: weighed by α, or concatenated and convolved.
         threshold: θ of Eq. 6.
-        gamma_low: scaling factors that can be exchanged begin uniformly in [gamma_low, 1]; 1 begins all at 1. Networks
-            that train from nothing in few steps need a spread, which pretrained ones bring along.
-        restrict: exchange only inside a stream's own sub-part (the paper), or anywhere.
         depth_mean: depth in metres that becomes 0 for the network; the official code has 0.
         depth_std: difference in metres that becomes 1 for the network; the official code has 1.
         depth_farthest: farthest reading in metres; what lies beyond is no reading, in training and when it is served.
@@ -70,8 +50,6 @@ class NetworkConfig(Section):
         imagenet: path of a torchvision ResNet weight file to begin from; empty for random weights.
     """
 
-    section = "network"
-
     name: str = "refinenet101"
     streams: tuple[str, ...] = ("rgb", "depth")
     classes: PositiveInt = 40
@@ -80,16 +58,9 @@ class NetworkConfig(Section):
     units: tuple[int, int] = (2, 3)
     pooling: int = 4
     dropout: ShareBelowOne | None = None
-    fusion: FusionName = "exchange"
-    where: Where = "all"
-    setting: Setting = "same"
     points: Annotated[str, Choice(POINTS)] = "all"
-    portion: Portion = 0.3
-    penalise: Penalised = "auto"
     ensemble: Annotated[str, Choice(ENSEMBLES)] = "alpha"
     threshold: NonNegativeFloat = 2e-2
-    gamma_low: float = 1.0
-    restrict: bool = True
     depth_mean: float = 2.5
     depth_std: PositiveFloat = 1.5
     depth_farthest: PositiveFloat = 10.0
@@ -132,19 +103,14 @@ class NetworkConfig(Section):
 
 
 @dataclass(frozen=True)
-class DataConfig(Section):
-    """Which pictures, how they are cut for training and how they are shown for scoring.
+class DataConfig(ImageSettings):
+    """Which images, how they are cut for training and how they are shown for scoring; see also `ImageSettings`.
 
     Attributes:
         name: data set, see `crosswire.training.tasks.segmentation.data.DATASETS`.
         classes: `none` only, the names of its classes.
-        path: folder of a data set that lies on disk; of `nyuv2-mat` also its .mat file.
-        splits: what says which frame is in which split, where it does not lie beside the data: the folder of the list
-            files (`nyuv2`) or `splits.mat` (`nyuv2-mat`).
         mapping: `nyuv2-mat` only, `classMapping40.mat` where it does not lie beside the data.
         depth_folder: `sunrgbd` only, `depth_bfx` (holes filled by the data set's authors) or `depth` (as measured).
-        height: rows of a training picture; 500 in the papers.
-        width: columns of a training picture; 500 in the papers.
         scale_min: smallest random scale of a training picture; 0.5 in the papers.
         scale_max: largest random scale of a training picture; 2 in the papers.
         shorter_side: a scale that would leave the shorter side with fewer pixels is raised to this many; 350 in the
@@ -154,31 +120,19 @@ class DataConfig(Section):
         eval_batch: validation and test pictures per step, 0 for as many as `batch`. Pictures of different sizes are
             padded to the largest of their batch; 1 keeps them as they are (the papers).
         train_scenes: procedural pictures to train on.
-        val_scenes: procedural pictures to watch the training with.
-        test_scenes: fresh procedural pictures that `evaluate` scores.
-        seed: of the procedural data; validation and test use the two seeds after it.
         batch: pictures per step, over all processes of the training.
     """
 
-    section = "data"
-
     name: str = "rooms"
     classes: tuple[str, ...] = ()
-    path: str = ""
-    splits: str = ""
     mapping: str = ""
     depth_folder: Annotated[str, Choice(DEPTH_FOLDERS)] = "depth_bfx"
-    height: PositiveInt = 128
-    width: PositiveInt = 160
     scale_min: PositiveFloat = 1.0
     scale_max: PositiveFloat = 1.0
     shorter_side: NonNegativeInt = 0
     eval_size: EvalSize = "full"
     eval_batch: NonNegativeInt = 0
     train_scenes: PositiveInt = 1200
-    val_scenes: PositiveInt = 32
-    test_scenes: PositiveInt = 64
-    seed: NonNegativeInt = 1
     batch: PositiveInt = 8
 
     def __post_init__(self) -> None:

@@ -6,32 +6,26 @@ uninterrupted one would have seen, and so that any number of processes and worke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from crosswire.training.config import ConfigError
 from crosswire.training.datasets.frames import IGNORE, Frame, FrameSource
 from crosswire.training.datasets.layouts import LAYOUTS
 from crosswire.training.datasets.no_frames import NoFrames
 from crosswire.training.datasets.rooms_frames import RoomsFrames
+from crosswire.training.engine.sampling import Draw, drawn_batches, ordered_batches
 from crosswire.training.modalities import Modality, modalities
 from crosswire.training.tasks.segmentation.config import DataConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.transforms import eval_transform, train_transform, unknown
 
 DATASETS = ("rooms", "none", *LAYOUTS)
 SPLITS = ("train", "val", "test")
-
-
-class Draw(NamedTuple):
-    """One sample of one step: which frame, and the number that seeds its augmentation."""
-
-    frame: int
-    number: int
 
 
 class Batch(NamedTuple):
@@ -118,61 +112,6 @@ def _stack(pictures: list[Tensor], empty: Tensor) -> Tensor:
     return stacked
 
 
-class StepSampler(Sampler[list[Draw]]):
-    """Batches of draws as a function of the step: every frame once per pass, each pass in an order of its own.
-
-    Args:
-        size: number of frames.
-        batch: draws per step, over all processes.
-        seed: of the order.
-        steps: length of one iteration, which ends at a multiple of it.
-        step: returns the step that an iteration starts with.
-        rank: this process among those that train together; it gets its slice of every batch.
-        ranks: how many they are.
-
-    Raises:
-        ConfigError: no frame at all, or a batch that cannot be shared out evenly.
-    """
-
-    def __init__(
-        self, size: int, batch: int, seed: int, steps: int, step: Callable[[], int], *, rank: int = 0, ranks: int = 1
-    ) -> None:
-        if size < 1:
-            raise ConfigError(f"there are {size} samples to train on; allowed is 1 or more; give the split train some")
-        if batch % ranks:
-            fits = f"{batch - batch % ranks} or {batch - batch % ranks + ranks}" if batch > ranks else ranks
-            raise ConfigError(f"data.batch is {batch}, which {ranks} processes cannot share evenly; use {fits}")
-        self.size = size
-        self.batch = batch
-        self.seed = seed
-        self.steps = steps
-        self.step = step
-        self.rank = rank
-        self.ranks = ranks
-        self._epoch = -1
-        self._order = np.arange(0)
-
-    def __len__(self) -> int:
-        """Steps left until the next multiple of `steps`."""
-        return self.steps - self.step() % self.steps
-
-    def __iter__(self) -> Iterator[list[Draw]]:
-        """Yield one list of draws per step."""
-        first = self.step()
-        share = self.batch // self.ranks
-        for step in range(first, first + len(self)):
-            start = step * self.batch + self.rank * share
-            yield [self._draw(number) for number in range(start, start + share)]
-
-    def _draw(self, number: int) -> Draw:
-        """Return the draw with a number, counted from the beginning of the run."""
-        epoch, place = divmod(number, self.size)
-        if epoch != self._epoch:
-            self._order = np.random.default_rng((self.seed, epoch)).permutation(self.size)
-            self._epoch = epoch
-        return Draw(int(self._order[place]), number)
-
-
 def train_loader(
     config: SegmentationConfig, source: FrameSource, step: Callable[[], int], *, rank: int = 0, ranks: int = 1
 ) -> Loader:
@@ -189,8 +128,7 @@ def train_loader(
         ConfigError: a batch that the processes cannot share evenly.
     """
     dataset = FrameDataset(source, modalities(config.network), train_transform(config.data, config.seed))
-    sampler = StepSampler(len(source), config.data.batch, config.seed, config.val_every, step, rank=rank, ranks=ranks)
-    return DataLoader(dataset, batch_sampler=sampler, collate_fn=dataset.collate, num_workers=config.runtime.workers)
+    return drawn_batches(dataset, config, step, rank, ranks)
 
 
 def eval_loader(config: SegmentationConfig, source: FrameSource, *, rank: int = 0, ranks: int = 1) -> Loader:
@@ -203,10 +141,4 @@ def eval_loader(config: SegmentationConfig, source: FrameSource, *, rank: int = 
         ranks: how many they are.
     """
     dataset = FrameDataset(source, modalities(config.network), eval_transform(config.data))
-    return DataLoader(
-        dataset,
-        batch_size=config.data.eval_batch or max(1, config.data.batch // ranks),
-        sampler=range(rank, len(source), ranks),
-        collate_fn=dataset.collate,
-        num_workers=config.runtime.workers,
-    )
+    return ordered_batches(dataset, config, config.data.eval_batch, rank, ranks)

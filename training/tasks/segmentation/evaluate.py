@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from tqdm import tqdm
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.device import accelerated, moved
-from crosswire.training.engine.run_folder import Run, exchange_to_plain, scores_to_plain, write_metrics
+from crosswire.training.engine.run_folder import Run, exchange_to_plain, write_metrics
 from crosswire.training.modalities import modalities
 from crosswire.training.models import exchanged_share
 from crosswire.training.tasks.segmentation.data import eval_loader, frames
@@ -73,12 +74,12 @@ def report(
         "scenes": len(source),
         "scales": list(scales),
         "flip": flip,
-        "scores": scores_to_plain(scores, source.classes),
+        "scores": _plain(scores, source.classes),
         "exchanged_share": exchanged_share(run.network),
         "exchange": exchange_to_plain(run.network),
     }
     if missing_modality:
-        metrics["availability"] = scores_to_plain(missing_modality, source.classes)
+        metrics["availability"] = _plain(missing_modality, source.classes)
     write_metrics(run.folder, metrics)
     return metrics
 
@@ -97,6 +98,16 @@ def score(
     if missing_modality or run.config.modality_dropout:
         available = score_missing_modality(run, progress=progress)
     return report(run, scores, missing_modality=available, scales=scales, flip=flip)
+
+
+def _plain(scores: dict[str, Scores], classes: tuple[str, ...]) -> dict[str, Any]:
+    """Return scores as JSON types; a class that does not occur has null."""
+    plain: dict[str, Any] = {}
+    for name, score in scores.items():
+        plain[name] = dataclasses.asdict(score)
+        iou = (None if value != value else value for value in score.iou)
+        plain[name]["iou"] = dict(zip(classes, iou, strict=True))
+    return plain
 
 
 def format_scores(metrics: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from crosswire.training.engine.device import accelerated, moved
 from crosswire.training.engine.run_folder import Run
-from crosswire.training.engine.seeds import derive_seed
+from crosswire.training.engine.sampling import derive_seed
 from crosswire.training.modalities import Modality, modalities
 from crosswire.training.models import Decisions, SegmentationNetwork, single_stream
 from crosswire.training.tasks.segmentation.data import eval_loader, frames

@@ -12,8 +12,8 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from crosswire.training.engine.sampling import derive_seed
 from crosswire.training.engine.schedule import forgets_momentum, rate
-from crosswire.training.engine.seeds import derive_seed
 from crosswire.training.engine.training_setup import RunTask
 from crosswire.training.models import SegmentationNetwork, exchanged_share, single_stream, sparse_norms
 from crosswire.training.models.onednn import keep_narrow_strides_plain

@@ -12,7 +12,7 @@ from torch import nn
 
 from crosswire.contract.errors import UsageError
 from crosswire.training.config import ConfigError
-from crosswire.training.modalities import modality
+from crosswire.training.modalities import modalities, modality
 from crosswire.training.models.exchange import sparse_norms
 from crosswire.training.models.fusion.assemble import fuse
 from crosswire.training.models.fusion.rules import penalty, rule_maker
@@ -135,3 +135,18 @@ def _sizes(config: NetworkConfig, own: Sizes) -> Sizes:
     """Return the sizes that a configuration names, and the network's own for those that it leaves open."""
     named = {field.name: getattr(config, field.name) for field in dataclasses.fields(own)}
     return dataclasses.replace(own, **{name: value for name, value in named.items() if value is not None})
+
+
+def sample(name: str, streams: int, classes: int) -> NetworkConfig:
+    """Return a network with a number of streams, see `with_streams`."""
+    return with_streams(NetworkConfig(name=name, classes=classes), streams)
+
+
+def with_streams(config: NetworkConfig, streams: int) -> NetworkConfig:
+    """Return a configuration with a number of streams: colour first, then depth, as often as it takes."""
+    return dataclasses.replace(config, streams=("rgb", *["depth"] * (streams - 1)))
+
+
+def shapes(config: NetworkConfig, size: tuple[int, int]) -> list[tuple[int, ...]]:
+    """Return the shape of every stream for one sample, [1, C, H, W]."""
+    return [(1, modality.channels, *size) for modality in modalities(config)]

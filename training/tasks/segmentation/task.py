@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch.utils.data import DataLoader
-
 from crosswire.training.config import ConfigError
 from crosswire.training.datasets.rooms_frames import RoomsFrames
-from crosswire.training.engine.arrays import infer
+from crosswire.training.engine.arrays import infer as infer
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.engine.training_setup import TrainingSetup
 from crosswire.training.importers.torchvision import load_imagenet
-from crosswire.training.models.count import stream_shapes as shapes
-from crosswire.training.models.count import with_streams
-from crosswire.training.report.build import write_report as report
+from crosswire.training.report.build import write_report
 from crosswire.training.tasks.registry import ScoreOptions
 from crosswire.training.tasks.segmentation import evaluate
-from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
+from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import eval_loader, frames, train_loader
 from crosswire.training.tasks.segmentation.module import SegmentationTask
-from crosswire.training.tasks.segmentation.network import NETWORKS as _NETWORKS
-from crosswire.training.tasks.segmentation.network import build_network as build
 
-__all__ = [
-    "NETWORKS",
-    "build",
-    "format_scores",
-    "infer",
-    "next_step",
-    "report",
-    "sample",
-    "score",
-    "shapes",
-    "training_setup",
-]
-
-NETWORKS = tuple(_NETWORKS)
 format_scores = evaluate.format_scores
+report = write_report
 
 
 def training_setup(config: SegmentationConfig, *, fresh: bool) -> TrainingSetup:
@@ -50,13 +32,10 @@ def training_setup(config: SegmentationConfig, *, fresh: bool) -> TrainingSetup:
     if config.network.imagenet and fresh:
         load_imagenet(task.network, Path(config.network.imagenet))
 
-    def loaders(rank: int, ranks: int) -> tuple[DataLoader[Any], DataLoader[Any]]:
-        batches = train_loader(config, train, lambda: task.step, rank=rank, ranks=ranks)
-        return batches, eval_loader(config, val, rank=rank, ranks=ranks)
-
     return TrainingSetup(
         task=task,
-        loaders=loaders,
+        train_loader=partial(train_loader, config, train, lambda: task.step),
+        val_loader=partial(eval_loader, config, val),
         prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, RoomsFrames)},
         monitor="val_mean_iou",
         clip=config.optimiser.clip,
@@ -84,8 +63,3 @@ def next_step(config: SegmentationConfig, folder: Path) -> str:
     """Return the command that exports a run."""
     size = f"{config.data.height}x{config.data.width}"
     return f"crosswire export {folder} --name my_network --size {size} --to my_repository"
-
-
-def sample(name: str, streams: int, classes: int) -> NetworkConfig:
-    """Return a network with a number of streams: colour first, then depth, as often as it takes."""
-    return with_streams(NetworkConfig(name=name, classes=classes), streams)

@@ -8,7 +8,6 @@ from typing import Annotated
 from crosswire.contract.fields import (
     Choice,
     NonNegativeFloat,
-    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     Probability,
@@ -16,16 +15,7 @@ from crosswire.contract.fields import (
     ShareBelowOne,
 )
 from crosswire.training.config import ConfigError, RunConfig, Section
-from crosswire.training.tasks.options import (
-    RULES,
-    STAGE_FUSIONS,
-    EvalSize,
-    FusionName,
-    Penalised,
-    Portion,
-    Setting,
-    Where,
-)
+from crosswire.training.tasks.options import RULES, STAGE_FUSIONS, EvalSize, FusionSettings, ImageSettings
 
 NETWORKS = ("unet256",)
 DATASETS = ("rooms", "taskonomy", "none")
@@ -55,12 +45,12 @@ LABELS = "labels"
 
 
 @dataclass(frozen=True)
-class TranslatorConfig(Section):
+class TranslatorConfig(FusionSettings):
     """Which generator; the CEN journal paper, sections 3.2 to 3.5.
 
     Every pair of a task (one output) and an input is a flow through the encoder, with norms of its own. One task fuses
     several inputs; several tasks with one input learn from each other; several of both do both; `cycle` makes a task of
-    every domain, which is put together from all the others.
+    every domain, which is put together from all the others. How flows meet, `FusionSettings` says.
 
     Attributes:
         name: registry entry, one of `NETWORKS`.
@@ -76,16 +66,9 @@ class TranslatorConfig(Section):
         mix: what α weighs, one of `MIXES`: the `pictures` of all flows of a task, each decoded on its own, or the
             flows' `features` and skips, which are then decoded once per task (the papers' multitask networks); `auto`
             is `features` for several tasks that are no cycle.
-        fusion: how flows meet; one of `RULES`, behind the norms, or of `STAGE_FUSIONS`, between the levels.
         place: where the rule works, one of `PLACES`: among the inputs of a task in the `encoder`, among the tasks in
             the `decoder`, or `both`; `auto` is wherever there are several.
-        where: behind which levels a stage fusion stands, one of `WHERE`: the first, the middle, the last, or all.
-        setting: of a stage fusion, as in `crosswire.training.tasks.segmentation.config.NetworkConfig`.
-        portion: share of a flow's channels that the rules `fixed` and `random` replace.
-        penalise: which γ the L1 term reaches, as in `crosswire.training.tasks.segmentation.config.NetworkConfig`.
         threshold: θ; 1e-2 in the papers.
-        gamma_low: scaling factors that can be exchanged begin uniformly in [gamma_low, 1].
-        restrict: exchange only inside a flow's own sub-part (the papers), or anywhere (the official code).
         norm: one of `NORMS`; instance norms in the papers.
         normed: which levels of the encoder have a norm, one of `NORMED`: all but the first and the last (the official
             code), or `all` (the papers' text).
@@ -101,8 +84,6 @@ class TranslatorConfig(Section):
         depth_top: see `depth_gain`.
     """
 
-    section = "network"
-
     name: Annotated[str, Choice(NETWORKS)] = "unet256"
     inputs: tuple[str, ...] = ("shade", "texture")
     outputs: tuple[str, ...] = ("rgb",)
@@ -114,15 +95,8 @@ class TranslatorConfig(Section):
     decoders: tuple[int, ...] = ()
     share_convs: bool = True
     mix: Annotated[str, Choice(MIXES)] = "auto"
-    fusion: FusionName = "exchange"
     place: Annotated[str, Choice(PLACES)] = "auto"
-    where: Where = "all"
-    setting: Setting = "same"
-    portion: Portion = 0.3
-    penalise: Penalised = "auto"
     threshold: NonNegativeFloat = 1e-2
-    gamma_low: float = 1.0
-    restrict: bool = True
     norm: Annotated[str, Choice(NORMS)] = "instance"
     normed: Annotated[str, Choice(NORMED)] = "inner"
     statistics: Annotated[str, Choice(STATISTICS)] = "fixed"
@@ -230,39 +204,23 @@ class TranslatorConfig(Section):
 
 
 @dataclass(frozen=True)
-class ImagesConfig(Section):
-    """Which pictures.
+class ImagesConfig(ImageSettings):
+    """Which images; where they lie and how large they are, `ImageSettings` says.
 
     Attributes:
         name: data set, one of `DATASETS`.
-        path: folder of a data set that lies on disk.
-        splits: folder of its list files where they do not lie beside it.
-        height: rows of a training picture; 256 in the papers.
-        width: columns of a training picture; 256 in the papers.
         resize: side that a training picture has before the crop, as a multiple of the crop's; 286 / 256 in the papers.
         flip: probability that a training picture is mirrored; 0.5 in the papers.
         eval_size: as in `crosswire.training.tasks.segmentation.config.DataConfig`.
         train_scenes: procedural pictures to train on.
-        val_scenes: procedural pictures to watch the training with.
-        test_scenes: fresh procedural pictures that `evaluate` scores.
-        seed: of the procedural data; validation and test use the two seeds after it.
         batch: pictures per step, over all processes of the training.
     """
 
-    section = "data"
-
     name: Annotated[str, Choice(DATASETS)] = "rooms"
-    path: str = ""
-    splits: str = ""
-    height: PositiveInt = 128
-    width: PositiveInt = 160
     resize: Annotated[float, Range(least=1, below=4)] = 1.0
     flip: Probability = 0.5
     eval_size: EvalSize = "resize"
     train_scenes: PositiveInt = 1000
-    val_scenes: PositiveInt = 32
-    test_scenes: PositiveInt = 64
-    seed: NonNegativeInt = 1
     batch: PositiveInt = 4
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from crosswire.training.datasets.frames import Frame
+from crosswire.training.engine.sampling import Draw, drawn_batches, ordered_batches
 from crosswire.training.tasks.options import EVAL_SIZES
-from crosswire.training.tasks.segmentation.data import Draw, StepSampler
 from crosswire.training.tasks.segmentation.transforms import centre_crop, crop, flip, resize
 from crosswire.training.tasks.translation.config import ImagesConfig, TranslationConfig
 from crosswire.training.tasks.translation.domains import Codec, codecs
@@ -68,12 +68,11 @@ class ViewDataset(Dataset[Sample]):
         outputs = [torch.from_numpy(code.encode(view[f"{TRUE}{code.domain.name}"])) for code in self.outputs]
         return inputs, [picture.expand(3, -1, -1) for picture in outputs]
 
-
-def collate(samples: list[Sample]) -> ImageBatch:
-    """Stack views of one size."""
-    inputs = [torch.stack(column) for column in zip(*(inputs for inputs, _ in samples), strict=True)]
-    targets = [torch.stack(column) for column in zip(*(outputs for _, outputs in samples), strict=True)]
-    return ImageBatch(inputs, torch.cat(targets))
+    def collate(self, samples: list[Sample]) -> ImageBatch:
+        """Stack views of one size."""
+        inputs = [torch.stack(column) for column in zip(*(inputs for inputs, _ in samples), strict=True)]
+        targets = [torch.stack(column) for column in zip(*(outputs for _, outputs in samples), strict=True)]
+        return ImageBatch(inputs, torch.cat(targets))
 
 
 def train_transform(config: ImagesConfig, seed: int) -> Transform:
@@ -132,20 +131,14 @@ def train_loader(
 ) -> Loader:
     """Return augmented batches from the present step to the next validation; as `train_loader` of segmentation."""
     dataset = _dataset(config, source, train_transform(config.data, config.seed))
-    sampler = StepSampler(len(source), config.data.batch, config.seed, config.val_every, step, rank=rank, ranks=ranks)
-    return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=config.runtime.workers)
+    return drawn_batches(dataset, config, step, rank, ranks)
 
 
 def eval_loader(config: TranslationConfig, source: ImageSource, *, rank: int = 0, ranks: int = 1) -> Loader:
     """Return batches of all views in order; of several processes each its share."""
     full = config.data.eval_size == EVAL_SIZES[0]
-    return DataLoader(
-        _dataset(config, source, eval_transform(config.data)),
-        batch_size=1 if full else max(1, config.data.batch // ranks),
-        sampler=range(rank, len(source), ranks),
-        collate_fn=collate,
-        num_workers=config.runtime.workers,
-    )
+    dataset = _dataset(config, source, eval_transform(config.data))
+    return ordered_batches(dataset, config, 1 if full else 0, rank, ranks)
 
 
 def _dataset(config: TranslationConfig, source: ImageSource, transform: Transform) -> ViewDataset:

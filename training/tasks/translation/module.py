@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.run_folder import read_run
-from crosswire.training.engine.seeds import derive_seed
+from crosswire.training.engine.sampling import derive_seed
 from crosswire.training.engine.training_setup import RunTask
 from crosswire.training.models import exchanged_share, sparse_norms
 from crosswire.training.models.translation import PatchDiscriminator
@@ -23,7 +23,7 @@ from crosswire.training.tasks.translation.data import ImageBatch
 from crosswire.training.tasks.translation.domains import codecs, domain
 from crosswire.training.tasks.translation.losses import believed, per_flow, task_error, verdicts
 from crosswire.training.tasks.translation.metrics import ImageMetrics, error_of
-from crosswire.training.tasks.translation.network import ImageMix, TranslationNetwork, build_translator
+from crosswire.training.tasks.translation.network import ImageMix, TranslationNetwork, build_network
 
 MONITOR = "val_mae"
 
@@ -45,7 +45,7 @@ class TranslationTask(RunTask):
         super().__init__()
         self.automatic_optimization = False
         self.config = config
-        self.network = build_translator(config.network).train()
+        self.network = build_network(config.network).train()
         self.network.stack.channels_last = config.runtime.channels_last
         settings, tasks = config.optimiser, len(config.network.outputs)
         self.judges = nn.ModuleList()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from crosswire.training.config import ConfigError
 from crosswire.training.models.exchange import sparse_norms
 from crosswire.training.models.fusion.align import take_auxiliary
 from crosswire.training.models.fusion.rules import penalty, rule_maker
@@ -16,7 +17,8 @@ from crosswire.training.models.translation.fuse import fuse_levels
 from crosswire.training.models.translation.norms import InstanceNorm, NormMaker, Norms, OwnedNorms
 from crosswire.training.models.translation.unet import UNetDecoder, UNetEncoder, initialise, widths
 from crosswire.training.tasks.options import STAGE_FUSIONS
-from crosswire.training.tasks.translation.config import TranslatorConfig
+from crosswire.training.tasks.translation.config import NETWORKS as NETWORKS
+from crosswire.training.tasks.translation.config import USUAL_INPUTS, TranslatorConfig, check_size
 from crosswire.training.tasks.translation.domains import domain
 
 
@@ -77,7 +79,7 @@ class TranslationNetwork(nn.Module):
         return ImageMix(answers, flows, take_auxiliary(self) if self.training else None)
 
 
-def build_translator(config: TranslatorConfig) -> TranslationNetwork:
+def build_network(config: TranslatorConfig) -> TranslationNetwork:
     """Build a generator with fresh weights.
 
     Raises:
@@ -140,3 +142,24 @@ def _decoder_norms(config: TranslatorConfig, owners: list[int]) -> Norms | Owned
         private = dataclasses.replace(private, rule=rule, penalise=penalty(config))
     alone = len(set(owners)) == len(owners)  # shared norms of decoders of one flow each are private ones
     return private if config.decoder_norms == "private" or alone else OwnedNorms(tuple(owners), _norm(config))
+
+
+def sample(name: str, streams: int, classes: int) -> TranslatorConfig:
+    """Return a translation to RGB from a number of other domains.
+
+    Raises:
+        ConfigError: more than four inputs.
+    """
+    if streams > len(USUAL_INPUTS):
+        raise ConfigError(f"--streams is {streams}; a generator takes 1 to {len(USUAL_INPUTS)}")
+    return TranslatorConfig(name=name, inputs=USUAL_INPUTS[:streams])
+
+
+def shapes(network: TranslatorConfig, size: tuple[int, int]) -> list[tuple[int, ...]]:
+    """Return the shape of every input, [1, C, H, W].
+
+    Raises:
+        ConfigError: a size that the generator cannot halve as often as it does.
+    """
+    check_size(network, size)
+    return [(1, domain(name).channels, *size) for name in network.inputs]

@@ -3,49 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader
 
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.arrays import TensorError, check_arrays
 from crosswire.training.engine.training_setup import TrainingSetup
 from crosswire.training.models.inception import load_inception
-from crosswire.training.report.translation import write_report as report
+from crosswire.training.report.translation import write_report
 from crosswire.training.tasks.registry import ScoreOptions
 from crosswire.training.tasks.translation import evaluate
-from crosswire.training.tasks.translation.config import (
-    NETWORKS,
-    USUAL_INPUTS,
-    TranslationConfig,
-    TranslatorConfig,
-    check_size,
-)
+from crosswire.training.tasks.translation.config import TranslationConfig
 from crosswire.training.tasks.translation.data import eval_loader, train_loader
 from crosswire.training.tasks.translation.domains import codecs, domain
 from crosswire.training.tasks.translation.evaluate import TranslationRun
 from crosswire.training.tasks.translation.images import RoomImages, images
 from crosswire.training.tasks.translation.module import MONITOR, TranslationTask
-from crosswire.training.tasks.translation.network import build_translator as build
-
-__all__ = [
-    "NETWORKS",
-    "build",
-    "format_scores",
-    "infer",
-    "next_step",
-    "report",
-    "sample",
-    "score",
-    "shapes",
-    "training_setup",
-]
 
 format_scores = evaluate.format_scores
+report = write_report
 
 
 def training_setup(config: TranslationConfig, *, fresh: bool) -> TrainingSetup:
@@ -53,13 +34,10 @@ def training_setup(config: TranslationConfig, *, fresh: bool) -> TrainingSetup:
     train, val = (images(config.data, config.network, split) for split in ("train", "val"))
     task = TranslationTask(config)
 
-    def loaders(rank: int, ranks: int) -> tuple[DataLoader[Any], DataLoader[Any]]:
-        batches = train_loader(config, train, lambda: task.step, rank=rank, ranks=ranks)
-        return batches, eval_loader(config, val, rank=rank, ranks=ranks)
-
     return TrainingSetup(
         task=task,
-        loaders=loaders,
+        train_loader=partial(train_loader, config, train, lambda: task.step),
+        val_loader=partial(eval_loader, config, val),
         prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, RoomImages)},
         monitor=MONITOR,
         lower_is_better=True,
@@ -101,24 +79,3 @@ def next_step(config: TranslationConfig, folder: Path) -> str:
     """Return the command that exports a run."""
     size = f"{config.data.height}x{config.data.width}"
     return f"crosswire export {folder} --name my_network --size {size} --to my_repository"
-
-
-def sample(name: str, streams: int, classes: int) -> TranslatorConfig:
-    """Return a translation to RGB from a number of other domains.
-
-    Raises:
-        ConfigError: more than four inputs.
-    """
-    if streams > len(USUAL_INPUTS):
-        raise ConfigError(f"--streams is {streams}; a generator takes 1 to {len(USUAL_INPUTS)}")
-    return TranslatorConfig(name=name, inputs=USUAL_INPUTS[:streams])
-
-
-def shapes(network: TranslatorConfig, size: tuple[int, int]) -> list[tuple[int, ...]]:
-    """Return the shape of every input, [1, C, H, W].
-
-    Raises:
-        ConfigError: a size that the generator cannot halve as often as it does.
-    """
-    check_size(network, size)
-    return [(1, domain(name).channels, *size) for name in network.inputs]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from crosswire.training.config import RunConfig
 from crosswire.training.datasets.layouts import LAYOUTS
 from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.datasets.write import split_evenly
@@ -15,6 +16,7 @@ from crosswire.training.engine.run_folder import read_run
 from crosswire.training.models import SegmentationNetwork
 from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import PRESETS as ALL
+from crosswire.training.tasks.registry import TASKS, NetworkFamily, Task, network_family_of, task_name, task_of
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import eval_loader, frames
 from crosswire.training.tasks.segmentation.losses import task_loss
@@ -31,6 +33,13 @@ PLACES = [
     for fusion in ("concat", "average", "align", "attention")
     for place in ("early-common", "middle", "middle-common", "late", "late-common", "all")
 ]
+
+
+@pytest.mark.parametrize("config", [next(c for c in ALL.values() if task_name(c) == name) for name in TASKS])
+def test_a_task_has_all_that_its_protocols_name(config: RunConfig) -> None:
+    for protocol, module in ((Task, task_of(config)), (NetworkFamily, network_family_of(config))):
+        named = {name for name in (*vars(protocol), *protocol.__annotations__) if not name.startswith("_")}
+        assert not named - set(vars(module)), protocol.__name__
 
 
 @pytest.fixture(scope="module")

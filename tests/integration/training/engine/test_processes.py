@@ -15,7 +15,7 @@ import torch
 from crosswire.training.__main__ import main
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.checkpoints import LAST
-from crosswire.training.tasks.segmentation.data import StepSampler
+from crosswire.training.engine.sampling import StepSampler
 from tests.support.fork_server import ForkServer
 
 SETTINGS = {

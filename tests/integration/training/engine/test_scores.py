@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from crosswire.training.config import ConfigError
 from crosswire.training.datasets.frames import IGNORE
-from crosswire.training.engine.seeds import derive_seed
+from crosswire.training.engine.sampling import derive_seed
 from crosswire.training.modalities import MODALITIES, modalities
 from crosswire.training.models import Decisions, PrivateNorm2d, single_stream
 from crosswire.training.tasks.segmentation.config import NetworkConfig

@@ -23,7 +23,7 @@ from crosswire.training.tasks.audio_video.data import ClipDataset, clips, eval_l
 from crosswire.training.tasks.audio_video.evaluate import missing_modality_cases
 from crosswire.training.tasks.audio_video.network import AudioVideoNetwork, begin, build_network
 from crosswire.training.tasks.presets import PRESETS
-from crosswire.training.tasks.registry import config_from_plain, task_of
+from crosswire.training.tasks.registry import config_from_plain, network_family_of
 from tests.unit.training.models.test_audio_video_parts import with_classifier
 
 CLIPS = {name: config for name, config in PRESETS.items() if isinstance(config, AudioVideoConfig)}
@@ -293,4 +293,4 @@ def test_availabilities_are_named_as_in_the_papers_tables() -> None:
 
 
 def test_a_configuration_says_its_kind() -> None:
-    assert "audio-video" in task_of(CLIPS["events-gmf"]).NETWORKS
+    assert "audio-video" in network_family_of(CLIPS["events-gmf"]).NETWORKS

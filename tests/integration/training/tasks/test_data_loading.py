@@ -16,8 +16,9 @@ from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.datasets.write import split_evenly
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run
+from crosswire.training.engine.sampling import StepSampler
 from crosswire.training.tasks.segmentation.config import DataConfig, OptimiserConfig, SegmentationConfig
-from crosswire.training.tasks.segmentation.data import Batch, StepSampler, eval_loader, frames, train_loader
+from crosswire.training.tasks.segmentation.data import Batch, eval_loader, frames, train_loader
 from crosswire.training.tasks.segmentation.losses import task_loss
 from crosswire.training.tasks.segmentation.network import build_network
 from crosswire.training.tasks.segmentation.transforms import flip

@@ -25,7 +25,7 @@ from crosswire.training.tasks.audio_video.config import AudioVideoConfig
 from crosswire.training.tasks.audio_video.config import ExtractorConfig as Extractor
 from crosswire.training.tasks.audio_video.config import NetworkConfig as AudioVideoNetwork
 from crosswire.training.tasks.presets import PRESETS, preset
-from crosswire.training.tasks.registry import task_of
+from crosswire.training.tasks.registry import network_family_of
 from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.losses import sparsity_loss
 from crosswire.training.tasks.translation.config import DOMAINS as ALL_DOMAINS
@@ -36,7 +36,7 @@ from crosswire.training.tasks.translation.images import RoomImages, images
 from crosswire.training.tasks.translation.losses import believed, per_flow, task_error
 from crosswire.training.tasks.translation.metrics import FeatureDistances, ImageMetrics
 from crosswire.training.tasks.translation.module import TranslationTask
-from crosswire.training.tasks.translation.network import ImageMix, build_translator
+from crosswire.training.tasks.translation.network import ImageMix, build_network
 from tests.integration.training.engine.test_resume import VAL_EVERY, die, finish, resume
 from tests.support.fork_server import ForkServer
 from tests.unit.training.models.test_networks import tiny_config
@@ -97,7 +97,7 @@ def test_the_error_of_every_preset_falls(name: str, taskonomy: Path, tmp_path: P
     more = ("network.dropout=0", "optimiser.lr=2e-3", "optimiser.gamma_lr=2e-3", f"steps={steps}", f"val_every={steps}")
     config = shrunk(name, taskonomy, *more)
     torch.manual_seed(config.seed)
-    before = error(config, build_translator(config.network))
+    before = error(config, build_network(config.network))
     fit(config, tmp_path, progress=False)
     assert error(config, read_run(tmp_path).network) < 0.97 * before
 
@@ -106,7 +106,7 @@ def test_the_error_of_every_preset_falls(name: str, taskonomy: Path, tmp_path: P
 def test_a_fusion_in_other_places_trains_in_every_kernel(name: str, taskonomy: Path, tmp_path: Path) -> None:
     config = shrunk(name, taskonomy, "network.dropout=0", "steps=2", "val_every=2")
     torch.manual_seed(config.seed)
-    before = build_translator(config.network).state_dict()
+    before = build_network(config.network).state_dict()
     fit(config, tmp_path, progress=False)
     kernels = {key: weight for key, weight in read_run(tmp_path).network.named_parameters() if weight.ndim == 4}
     assert kernels and [key for key, weight in kernels.items() if torch.equal(weight, before[key])] == []
@@ -218,7 +218,7 @@ def test_cross_task_consistency_reaches_the_first_task_through_a_trained_network
     for other in (tiny_config("refinenet14"), AudioVideoNetwork(video=Extractor(width=2), audio=Extractor(width=2))):
         run = SegmentationConfig(network=other) if isinstance(other, NetworkConfig) else AudioVideoConfig(network=other)
         write_config(tmp_path / "tie", run)
-        write_weights(tmp_path / "tie", task_of(run).build(other).state_dict())
+        write_weights(tmp_path / "tie", network_family_of(run).build_network(other).state_dict())
         with pytest.raises(ConfigError, match="is no translation of depth to normal"):
             TranslationTask(config)
 

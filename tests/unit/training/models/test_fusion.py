@@ -14,7 +14,7 @@ from crosswire.training.config import ConfigError
 from crosswire.training.engine.run_folder import read_run, write_config, write_weights
 from crosswire.training.importers.torchvision import load_imagenet
 from crosswire.training.models import Decisions, PrivateNorm2d, SegmentationNetwork
-from crosswire.training.models.count import count_parameters, with_streams
+from crosswire.training.models.count import count_parameters
 from crosswire.training.models.fusion.aggregate import Average, Concatenation, SelfAttention
 from crosswire.training.models.fusion.align import AlignStreams, multi_kernel_mmd
 from crosswire.training.models.fusion.conditional import ConditionalNorm
@@ -24,7 +24,7 @@ from crosswire.training.models.single import single_stream
 from crosswire.training.tasks.options import RULES, STAGE_FUSIONS
 from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.losses import sparsity_loss
-from crosswire.training.tasks.segmentation.network import build_network
+from crosswire.training.tasks.segmentation.network import build_network, with_streams
 from tests.support.training.fusion_variants import BETWEEN_STAGES, VARIANTS, variant
 
 TINY = NetworkConfig(name="refinenet14", classes=5, width=4, features=8, units=(1, 1), pooling=2, dropout=0.0)
@@ -70,7 +70,7 @@ TOTALS = {
 @cache
 def size(name: str) -> int:
     """Return the number of parameters of a variant of RefineNet101."""
-    return count_parameters(variant(NetworkConfig(), name))
+    return count_parameters(variant(NetworkConfig(), name), build_network)
 
 
 @pytest.mark.parametrize(
@@ -366,5 +366,5 @@ def test_modality_dropout_is_refused_for_streams_that_cannot_decide_alone() -> N
 @pytest.mark.parametrize("fusion", [*RULES, *STAGE_FUSIONS])
 def test_a_single_stream_is_the_same_network_whatever_the_fusion(fusion: str) -> None:
     alone = dataclasses.replace(NetworkConfig(), streams=("rgb",))
-    assert count_parameters(dataclasses.replace(alone, fusion=fusion)) == 118_096_233
+    assert count_parameters(dataclasses.replace(alone, fusion=fusion), build_network) == 118_096_233
     assert len(BETWEEN_STAGES) == 32

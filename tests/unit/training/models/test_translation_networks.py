@@ -15,7 +15,7 @@ from crosswire.training.models.count import count_parameters
 from crosswire.training.models.translation import InstanceNorm, PatchDiscriminator
 from crosswire.training.tasks.translation.config import TranslatorConfig
 from crosswire.training.tasks.translation.domains import domain
-from crosswire.training.tasks.translation.network import TranslationNetwork, build_translator
+from crosswire.training.tasks.translation.network import TranslationNetwork, build_network
 
 INPUTS = ("rgb", "shade", "texture", "depth")
 SIZE = (32, 48)
@@ -73,7 +73,7 @@ def config(kind: str) -> TranslatorConfig:
 def shaken(kind: str) -> TranslationNetwork:
     """Build a narrow network with random statistics and α that exchanges about half of what it may."""
     torch.manual_seed(1)
-    network = build_translator(config(kind)).eval()
+    network = build_network(config(kind)).eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d):
             module.weight.data.uniform_(0.5, 1.5)
@@ -107,7 +107,7 @@ def test_every_generator_makes_a_picture_per_output_and_flow(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_parameter_of_every_generator_receives_a_gradient(kind: str) -> None:
-    network = build_translator(config(kind)).train()
+    network = build_network(config(kind)).train()
     answers, flows, auxiliary = network(*noise(kind))
     (answers.square().mean() + flows.mean() + (0 if auxiliary is None else auxiliary)).backward()
     silent = [key for key, p in network.named_parameters() if p.grad is None and not key.startswith("unused.")]
@@ -116,7 +116,7 @@ def test_every_parameter_of_every_generator_receives_a_gradient(kind: str) -> No
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_generator_answers_the_same_after_saving_and_loading(kind: str) -> None:
-    network, other = shaken(kind), build_translator(config(kind)).eval()
+    network, other = shaken(kind), build_network(config(kind)).eval()
     other.load_state_dict(network.state_dict())
     x = noise(kind)
     with torch.inference_mode():
@@ -154,13 +154,13 @@ def test_a_frozen_generator_computes_no_replaced_filter(kind: str) -> None:
 
 @pytest.mark.parametrize(("kind", "streams"), [("cycle of 3", 6), ("cycle of 4", 12), ("2 to 2", 4), ("3 to 2", 6)])
 def test_a_level_of_the_encoder_holds_one_set_of_norms_per_task_and_input(kind: str, streams: int) -> None:
-    network = build_translator(config(kind))
+    network = build_network(config(kind))
     private = [m for m in network.encoder.stages[1].norm.modules() if isinstance(m, PrivateNorm2d)]
     assert sum(len(norm.norms) for norm in private) == streams
 
 
 def test_alpha_weighs_features_and_every_skip_and_learns_from_what_the_decoders_make() -> None:
-    network = build_translator(config("2 to 2")).train()
+    network = build_network(config("2 to 2")).train()
     calls: list[int] = []
     network.mix.register_forward_hook(lambda *_: calls.append(1))
     network(*noise("2 to 2")).answers.square().mean().backward()
@@ -214,7 +214,7 @@ TWO = {"inputs": ("rgb",), "outputs": ("depth", "normal")}
     ],
 )
 def test_generators_have_the_sizes_of_the_official_code(changes: dict[str, Any], parameters: int) -> None:
-    assert count_parameters(TranslatorConfig(**changes), build_translator) == parameters
+    assert count_parameters(TranslatorConfig(**changes), build_network) == parameters
 
 
 def test_the_discriminator_has_the_published_size_and_judges_30_by_30_patches() -> None:
