@@ -3,7 +3,8 @@
 #   python_model NAME CONFIG   adds a python-backend model; its model.py comes from standard input
 #   ensemble NAME CONFIG       adds an ensemble
 #   triton_start               makes the venv, serves the models on free loopback ports, waits until they are ready and
-#                              prints the version; sets $grpc and $metrics (host:port); the log is $work/triton.log
+#                              prints the version; sets $http, $grpc and $metrics (host:port); its log is
+#                              $work/triton.log
 
 . "$(dirname "${BASH_SOURCE[0]}")/_venv.sh"
 triton=
@@ -22,7 +23,7 @@ ensemble() {
 triton_start() {
   python_venv 'tritonclient[grpc]==2.73.0' numpy==1.26.4
   "$python" -m pip install -qq --disable-pip-version-check --no-deps nvidia-pytriton==0.7.0 # only the server in it
-  local packages version libdir ports http
+  local packages version libdir ports
   packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
   libdir=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')
@@ -49,7 +50,7 @@ print(*(one.getsockname()[1] for one in held))')
   ) >"$work/triton.log" 2>&1 &
   triton=$!
   at_end triton_stop
-  grpc=127.0.0.1:$grpc metrics=127.0.0.1:$metrics
+  http=127.0.0.1:$http grpc=127.0.0.1:$grpc metrics=127.0.0.1:$metrics
   "$python" - "$grpc" <<'PYTHON' || { tail -n 40 "$work/triton.log" >&2; exit 1; }
 import importlib.metadata as packages
 import sys
