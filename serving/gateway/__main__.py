@@ -75,7 +75,7 @@ async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> N
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
 
     def renew() -> None:
-        parts.upstream.renew(read_run(state))
+        parts.upstream.renew()
         guard.renew(read_options(state).key_hashes)
         if certificate is not None:
             certificate.renew()

@@ -93,7 +93,7 @@ def test_the_command_that_up_proposes_gives_the_pipeline_the_files_it_takes(
 ) -> None:
     chosen = find_networks(REPOSITORY, networks)
     assembled = assemble(chosen, Runtime.EMBEDDED, tmp_path / "repository", copy_graphs=False)
-    run = ServerRun("127.0.0.1", 1, 2, "unix:nowhere", 3)
+    run = ServerRun("127.0.0.1", 1, 2, "unix:nowhere", "nowhere")
     proposed = as_prose(run, assembled, 1.0, "Triton", Settings()).rpartition("next: crosswire predict ")[2]
     words = proposed.split()
     pipeline = next(one for one in assembled.pipelines if one.name == words[words.index("--pipeline") + 1])
@@ -136,8 +136,8 @@ def test_nobody_but_this_user_reaches_triton_itself(own: EmbeddedServer) -> None
     run = read_run(folder)
     with grpc.insecure_channel(run.triton_target) as channel:
         assert GRPCInferenceServiceStub(channel).ServerReady(ServerReadyRequest(), timeout=PATIENCE_SECONDS).ready
-    assert listening_ports(own.facts["triton_pid"]) == {run.metrics_port}
-    assert [entry.name for entry in folder.iterdir() if entry.is_socket()], "the socket lies in the private folder"
+    assert listening_ports(own.facts["triton_pid"]) == set()
+    assert {entry.name for entry in folder.iterdir() if entry.is_socket()} == {"control", "metrics", "triton:1"}
 
 
 def test_a_full_disk_below_the_access_log_and_headers_that_never_end_cost_no_answer(runtime: Path) -> None:
