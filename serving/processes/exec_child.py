@@ -49,7 +49,7 @@ def keep_files_private() -> None:
     if platform.machine() not in CALLS:
         return
     architecture, fchmod, seccomp = CALLS[platform.machine()]
-    instructions = (Instruction * 8)(
+    program = (
         (LOAD_WORD, 0, 0, AT_ARCHITECTURE),
         (JUMP_EQUAL, 0, 4, architecture),
         (LOAD_WORD, 0, 0, AT_NUMBER),
@@ -59,6 +59,7 @@ def keep_files_private() -> None:
         (RETURN, 0, 0, SECCOMP_RET_ALLOW),
         (RETURN, 0, 0, SECCOMP_RET_ERRNO),
     )
+    instructions = (Instruction * len(program))(*(Instruction(*words) for words in program))
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     libc.syscall(

@@ -30,6 +30,7 @@ from crosswire.serving.supervisor.gateway_watch import GatewayWatch
 from crosswire.serving.supervisor.probe import ProbeInference, TritonLink, probe_inferences_of, responds_over_http
 from crosswire.serving.supervisor.reload import Change
 from crosswire.serving.supervisor.restart_pace import RestartPace
+from crosswire.serving.supervisor.stopped import StoppedProcesses
 from crosswire.serving.supervisor.watch import Watch, stub_count, stubs_of
 
 _TICK_SECONDS = 0.25
@@ -69,6 +70,7 @@ class Supervisor:
         self._watch: Watch | None = None
         self._gateway_watch: GatewayWatch | None = None
         self._gateway_due = 0.0
+        self._stopped = StoppedProcesses(settings.pace.seconds / 4)
         self._pace = RestartPace()
         self._parent: psutil.Process | None = None
         self._restarts = {"triton": 0, "front_door": 0}
@@ -114,6 +116,8 @@ class Supervisor:
 
     def _look_after_gateway(self) -> None:
         """Start the gateway again if it has ended or hangs; not before it answered for the first time."""
+        for done in self._stopped.look(self._members):
+            _say(done)
         if self._gateway_watch is None or self._gateway is None:
             return
         if self._gateway_watch.hung:
@@ -128,6 +132,10 @@ class Supervisor:
             except OSError as error:
                 _say(f"the gateway cannot be started: {error}; trying again in {_GATEWAY_PAUSE_SECONDS:g} s")
             self._gateway_watch.renew()
+
+    def _members(self) -> list[psutil.Process]:
+        """Return every process below this one."""
+        return [one for child in (self._triton, self._gateway) if child is not None for one in child.members()]
 
     def stop(self) -> None:
         """Let the gateway answer what it took, then stop everything within seconds, whatever state it is in."""
