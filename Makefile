@@ -105,6 +105,10 @@ soak: $(VENV)/.all
 	$(PIP_INSTALL) $(WITH_TORCH) -e ".[$(ALL),soak]"
 	$(PY) -m pytest $(filter-out %conftest.py,$(wildcard tests/soak/*.py))
 
+# An hour of mixed traffic; the curves are left in build/hours.
+hours: $(VENV)/.all
+	CROSSWIRE_SOAK_MINUTES=60 $(PY) -m pytest tests/soak/hours.py
+
 # Known vulnerabilities of the tested set of packages, and a list of all of them.
 AUDIT_PY := build/audit/bin/python
 audit:
