@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import resource
 import signal
 import socket
 import sys
@@ -55,6 +56,8 @@ def main() -> None:
     parser.add_argument("--listener", type=int, required=True, help="inherited file descriptor of a listening socket")
     parser.add_argument("--access-log", type=int, help="inherited file descriptor that gets a line per request")
     options = parser.parse_args()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection is a descriptor, and 1024 are soon gone
     asyncio.run(_serve(options.state, socket.socket(fileno=options.listener), options.access_log))
 
 

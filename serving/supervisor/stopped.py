@@ -25,8 +25,8 @@ class StoppedProcesses:
         self._stopped: set[psutil.Process] = set()
         self._continued: dict[psutil.Process, float] = {}
 
-    def look(self, processes: Callable[[], Iterable[psutil.Process]]) -> list[str]:
-        """Look once if it is time to; returns what was done.
+    def check(self, processes: Callable[[], Iterable[psutil.Process]]) -> list[str]:
+        """Check once if it is time to; returns what was done.
 
         Args:
             processes: returns those to look at, called when it is time to.

@@ -116,7 +116,7 @@ class Supervisor:
 
     def _look_after_gateway(self) -> None:
         """Start the gateway again if it has ended or hangs; not before it answered for the first time."""
-        for done in self._stopped.look(self._members):
+        for done in self._stopped.check(self._members):
             _say(done)
         if self._gateway_watch is None or self._gateway is None:
             return

@@ -32,7 +32,7 @@ class Arrival:
         limits = self._arrivals.limits
         needed = limits.slowest_bytes_per_second * limits.stall_seconds
 
-        def look() -> None:
+        def judge() -> None:
             if self._in_window < needed:
                 self.give_up(
                     WireError(
@@ -45,7 +45,7 @@ class Arrival:
                 self.keep_pace()
 
         self._in_window = 0
-        self._timers[1:] = [self._loop.call_later(limits.stall_seconds, look)]
+        self._timers[1:] = [self._loop.call_later(limits.stall_seconds, judge)]
 
     def progress(self, count: int) -> None:
         """Note that more bytes came, or were expanded from what came."""

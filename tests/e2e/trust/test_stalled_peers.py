@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import threading
 from collections import Counter
@@ -33,15 +34,23 @@ HALF_HEADER = f"{START}Content-"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 BODIES, HEADERS, CALLS, CHANNELS, MOST = 80, 60, 60, 3, 256
 REQUESTS = 12
+FEW_FILES = 160
 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    """A server that has an hour's patience with every peer."""
+    """A server that has an hour's patience with every peer, started by somebody who may have few files open."""
     patient = f"[limits]\nheader_seconds = 3600\nread_seconds = 3600\nstall_seconds = 3600\npeer_arrivals = {MOST}\n"
     options = configured(tmp_path_factory.mktemp("settings"), patient)
-    with EmbeddedServer(REPOSITORY, networks=[NETWORK], options=options) as running:
-        yield running
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    server = EmbeddedServer(REPOSITORY, networks=[NETWORK], options=options)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, FEW_FILES), hard))
+    try:
+        server.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    yield server
+    server.stop()
 
 
 def stalled(server: EmbeddedServer, stack: ExitStack, text: str, count: int) -> list[socket.socket]:

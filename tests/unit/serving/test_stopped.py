@@ -37,7 +37,7 @@ def test_a_process_that_stays_stopped_is_continued_and_one_that_is_stopped_again
 
     def look() -> list[str]:
         clock.now += 0.5
-        return watch.look(lambda: [process])
+        return watch.check(lambda: [process])
 
     stop(process)
     assert look() == [], "somebody may continue it right away"
@@ -56,13 +56,13 @@ def test_a_process_that_is_stopped_a_minute_later_is_continued_too(process: psut
     for _ in range(2):
         stop(process)
         clock.now += 61
-        assert watch.look(lambda: [process]) == []
+        assert watch.check(lambda: [process]) == []
         clock.now += 61
-        assert watch.look(lambda: [process]) == [f"process {process.pid} was stopped; it goes on"]
+        assert watch.check(lambda: [process]) == [f"process {process.pid} was stopped; it goes on"]
 
 
 def test_nobody_is_looked_at_before_it_is_time() -> None:
     clock = Clock()
     watch = StoppedProcesses(0.5, clock)
     clock.now = 0.4
-    assert watch.look(lambda: pytest.fail("it is not time")) == []
+    assert watch.check(lambda: pytest.fail("it is not time")) == []
