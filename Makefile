@@ -15,7 +15,7 @@ export GOMP_SPINCOUNT ?= 2000
 # 3700 modules, and compiling them takes five seconds of every process.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup lock programs demo demo-train serve test test-unit test-client test-processors test-latest soak reference check lint types laws bench bench-gpu clean
+.PHONY: help setup lock programs demo demo-train serve test test-unit test-client test-processors test-latest soak hours audit reference check lint types laws bench bench-gpu clean
 
 help:
 	@echo "make demo        start Triton, segment RGB-D pictures, write demo/out (about a minute, no PyTorch)"
@@ -27,6 +27,7 @@ help:
 	@echo "make test-processors  the numeric tests as other processors compute them"
 	@echo "make bench       measure the CPU      make bench-gpu  measure an NVIDIA GPU"
 	@echo "make soak        long trials of server, clients, guides and training"
+	@echo "make hours       an hour of mixed traffic, with curves        make audit  known vulnerabilities, list of packages"
 	@echo "make setup       install everything into $(VENV)"
 
 # The versions that the tests were run with, for the Python that they were run on; others take what pyproject.toml allows.
@@ -107,6 +108,18 @@ test-latest:
 soak: $(VENV)/.all
 	$(PIP_INSTALL) $(WITH_TORCH) -e ".[$(ALL),soak]"
 	$(PY) -m pytest $(filter-out %conftest.py,$(wildcard tests/soak/*.py))
+
+# An hour of mixed traffic; the curves are left in build/hours.
+hours: $(VENV)/.all
+	CROSSWIRE_SOAK_MINUTES=60 $(PY) -m pytest tests/soak/hours.py
+
+# Known vulnerabilities of the tested set of packages, and a list of all of them.
+AUDIT_PY := build/audit/bin/python
+audit:
+	$(PYTHON) -m venv --clear build/audit
+	$(AUDIT_PY) -m pip install --quiet --disable-pip-version-check "pip-audit>=2.10,<3" "cyclonedx-bom>=7.2,<8"
+	$(AUDIT_PY) -m cyclonedx_py requirements constraints.txt --output-file build/sbom.json
+	$(AUDIT_PY) -m pip_audit --requirement constraints.txt --no-deps --disable-pip
 
 # The reference of what is imported by users; open docs/reference/index.html.
 reference: $(VENV)/.all

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import resource
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -16,6 +18,8 @@ from crosswire.serving.config.settings import Settings
 from crosswire.serving.errors import ServingError
 from crosswire.serving.gateway.options import gateway_options
 from crosswire.serving.processes import shm
+from crosswire.serving.processes.child import Child, Program
+from crosswire.serving.processes.exec_child import PRIVATE_UMASK
 from crosswire.serving.processes.installed import version_of
 from crosswire.serving.processes.ports import LOOPBACK, listen
 from crosswire.serving.processes.triton_wheel import installed_triton, stub_python, wheel_triton
@@ -30,6 +34,8 @@ from crosswire.serving.steps.runtime.network import open_session
 
 _STACK_BYTES = 64 << 20
 _TWINS = ("onnxruntime", "onnxruntime-gpu")
+_OPEN_TO_ALL = "import os, sys; os.fchmod(os.open(sys.argv[1], os.O_CREAT | os.O_RDWR, 0o666), 0o644)"
+_CHILD_SECONDS = 30.0
 
 
 class Verdict(str, Enum):
@@ -62,12 +68,13 @@ def examine(wanted: Settings) -> Iterator[Finding]:
     yield _guarded("Triton", partial(_triton, wanted))
     if wanted.triton is None:
         yield _numpy()
-    yield from (_stack(), _cores())
+    yield from (_stack(), _cores(), _private())
     if wanted.runtime is Runtime.EMBEDDED:
         yield from _onnxruntime()
     for option, port in (("--http-port", wanted.http_port), ("--grpc-port", wanted.grpc_port)):
         yield _guarded(f"port {port}", partial(_port, wanted.host, port, option))
     yield _guarded("gateway", partial(_gateway, wanted))
+    yield from _secrets(wanted)
     yield from _artefacts(wanted)
 
 
@@ -110,6 +117,29 @@ def _stack() -> Finding:
         cure = "raise it: ulimit -Hs unlimited, or docker run --ulimit stack=1073741824"
         return Finding("stack limit", Verdict.BROKEN, f"{hard >> 10} KiB at most; large messages crash Triton", cure)
     return Finding("stack limit", Verdict.FINE, "unlimited" if hard == resource.RLIM_INFINITY else f"{hard >> 20} MiB")
+
+
+def _private() -> Finding:
+    """Whether a child keeps what it makes from other users, even what it opens to them as Triton does its regions."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "made"
+        words = [sys.executable, "-I", "-S", "-c", _OPEN_TO_ALL, str(made)]
+        child = Child(Program("a child", words, Path(folder) / "log", dict(os.environ)))
+        child.stop(time.monotonic() + _CHILD_SECONDS)
+        private = made.exists() and not made.stat().st_mode & PRIVATE_UMASK
+    if private:
+        return Finding("other users", Verdict.FINE, "they can read nothing that the server makes")
+    cure = "run it where nobody else has an account, or in a container, which has a /dev/shm of its own"
+    text = "this kernel sets no seccomp filter: other users can read requests in Triton's shared memory"
+    return Finding("other users", Verdict.NOTE, text, cure)
+
+
+def _secrets(wanted: Settings) -> Iterator[Finding]:
+    """Whether other users can read the files that hold secrets."""
+    for option, path in (("--api-keys", wanted.api_keys), ("--tls-key", wanted.tls_key)):
+        if path is not None and path.exists() and path.stat().st_mode & PRIVATE_UMASK:
+            text = f"{path} has the mode {path.stat().st_mode & 0o777:04o}: other users can read or change it"
+            yield Finding(option, Verdict.NOTE, text, f"chmod 600 {path}")
 
 
 def _cores() -> Finding:

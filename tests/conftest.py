@@ -1,4 +1,4 @@
-"""What holds for every test: numbers of threads, the order of files, and programs that a test needs."""
+"""What holds for every test: numbers of threads, the order of files, programs and rights that a test needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.support import needs
+from tests.support import needs, rights
 
 pytest_plugins = ["pytester"]
 
@@ -27,10 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Look for the programs that a test needs before its fixtures do."""
+    """Look for the programs and rights that a test needs before its fixtures do."""
     needs.check(item)
+    rights.check(item)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was not tested for want of a program."""
+    """Say what was not tested for want of a program or a right."""
     needs.tell(terminalreporter)
+    rights.tell(terminalreporter)

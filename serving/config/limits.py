@@ -108,9 +108,14 @@ class RequestLimits:
         name_characters: longest name of a model, tensor, parameter or request.
         parameters: most parameters of a request.
         concurrent: most inference requests that are held at once; further ones get 503.
-        held_bytes: most bytes of bodies that are held at once; further ones get 503. A message of gRPC counts once it
-            has come whole.
-        read_seconds: longest time for the whole body to arrive.
+        held_bytes: most bytes of whole bodies that are held at once; further ones get 503.
+        arriving_bytes: most bytes of bodies of HTTP that are not whole yet; of further ones the slowest gets 503.
+        peer_arrivals: most incomplete requests and idle connections from one address; of further ones the one that
+            brought nothing for longest ends.
+        header_seconds: longest time for headers to arrive.
+        read_seconds: longest time for the whole body, or a message of gRPC, to arrive.
+        stall_seconds: time in which a body must bring `slowest_bytes_per_second`, again and again.
+        slowest_bytes_per_second: least rate of a body.
         stream_seconds: longest silence of a gRPC stream.
         infer_seconds: longest time for Triton to answer.
         drain_seconds: longest time to answer what was taken before a stop.
@@ -125,7 +130,12 @@ class RequestLimits:
     parameters: PositiveInt = 64
     concurrent: PositiveInt = 32
     held_bytes: PositiveInt = 512 << 20
+    arriving_bytes: PositiveInt = 512 << 20
+    peer_arrivals: PositiveInt = 512
+    header_seconds: Seconds = 10.0
     read_seconds: Seconds = 60.0
+    stall_seconds: Seconds = 10.0
+    slowest_bytes_per_second: PositiveInt = 512
     stream_seconds: Seconds = 300.0
     infer_seconds: Seconds = 120.0
     drain_seconds: Seconds = 5.0

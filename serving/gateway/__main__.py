@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import resource
 import signal
 import socket
 import sys
@@ -15,24 +16,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO
 
 import uvicorn
 
 from crosswire.serving.gateway.access_log import AccessLog
 from crosswire.serving.gateway.admission import Admission
 from crosswire.serving.gateway.api_keys import Guard
+from crosswire.serving.gateway.arrival.arrivals import Arrivals
+from crosswire.serving.gateway.arrival.connections import IDLE_SECONDS, TimedHttp
 from crosswire.serving.gateway.certificate import Certificate
 from crosswire.serving.gateway.grpc.server import make_grpc_server, open_port
 from crosswire.serving.gateway.http.app import Parts, make_app
-from crosswire.serving.gateway.http.timed_http import TimedHttp
 from crosswire.serving.gateway.metrics import Metrics
 from crosswire.serving.gateway.options import read_options
 from crosswire.serving.gateway.tracing import NoTracing, Tracing
 from crosswire.serving.gateway.upstream import Upstream
 from crosswire.serving.processes.run_state import read_run
 
-_KEEP_ALIVE_SECONDS = 75
 _TICK_SECONDS = 0.02
 _FLUSH_SECONDS = 1.0
 _CLOSE_SECONDS = 1
@@ -56,11 +56,12 @@ def main() -> None:
     parser.add_argument("--listener", type=int, required=True, help="inherited file descriptor of a listening socket")
     parser.add_argument("--access-log", type=int, help="inherited file descriptor that gets a line per request")
     options = parser.parse_args()
-    log = None if options.access_log is None else open(options.access_log, "w", encoding="utf-8")  # noqa: SIM115, PTH123
-    asyncio.run(_serve(options.state, socket.socket(fileno=options.listener), log))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection is a descriptor, and 1024 are soon gone
+    asyncio.run(_serve(options.state, socket.socket(fileno=options.listener), options.access_log))
 
 
-async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> None:
+async def _serve(state: Path, listener: socket.socket, log: int | None) -> None:
     """Serve until SIGTERM, then answer what was taken; SIGHUP tells that networks, keys or the certificate changed."""
     run, options, metrics = read_run(state), read_options(state), Metrics()
     limits = options.limits
@@ -69,13 +70,14 @@ async def _serve(state: Path, listener: socket.socket, log: IO[str] | None) -> N
     certificate = (
         None if options.tls_cert is None or options.tls_key is None else Certificate(options.tls_cert, options.tls_key)
     )
-    parts = Parts(Upstream(run, tracing), state, limits, Admission(limits), metrics, access_log, guard)
+    upstream, admission, arrivals = Upstream(run, tracing), Admission(limits), Arrivals(limits)
+    parts = Parts(upstream, state, limits, admission, arrivals, metrics, access_log, guard)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
 
     def renew() -> None:
-        parts.upstream.renew(read_run(state))
+        parts.upstream.renew()
         guard.renew(read_options(state).key_hashes)
         if certificate is not None:
             certificate.renew()
@@ -102,14 +104,14 @@ def _http_config(parts: Parts, certificate: Certificate | None, cors_origins: tu
     """Return how HTTP is served."""
     return uvicorn.Config(
         make_app(parts, cors_origins),
-        http=partial(TimedHttp, parts.limits.read_seconds),  # type: ignore[arg-type]
+        http=partial(TimedHttp, parts.arrivals),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=int(IDLE_SECONDS),
         timeout_graceful_shutdown=_CLOSE_SECONDS,
         ssl_context_factory=None if certificate is None else lambda *_: certificate.http_context(),
     )

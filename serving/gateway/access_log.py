@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import datetime
 import json
+import os
 import re
+import select
 import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,6 +25,7 @@ from crosswire.serving.gateway.tracing import NoTracing, Traced
 REQUEST_ID = "X-Request-Id"
 _OF_MODELS = ("/v2/models/{name}", "/v1/pipelines/{name}")
 _NAME_CHARACTERS = 256
+_MOST_WAITING_BYTES = 64 << 10
 _GOOD_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
@@ -34,12 +37,49 @@ class AccessLogEntry:
     traced: Traced | None
 
 
+class _Lines:
+    """Writes lines without waiting for whoever reads them: a collector that hangs must not cost an answer.
+
+    What cannot be written waits for the next line; what is too much is left out, and counted.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        """Take where to write."""
+        self._descriptor, self._room = descriptor, select.poll()
+        self._room.register(descriptor, select.POLLOUT)
+        self._waiting, self._left_out = bytearray(), 0
+
+    def write(self, line: str) -> None:
+        """Write a line, or keep it for later."""
+        self._flush()
+        if len(self._waiting) > _MOST_WAITING_BYTES:
+            self._left_out += 1
+            return
+        if self._left_out:
+            self._waiting += b'{"left_out": %d}\n' % self._left_out
+            self._left_out = 0
+        self._waiting += f"{line}\n".encode("utf-8", "replace")
+        self._flush()
+
+    def _flush(self) -> None:
+        """Write what can be written at once."""
+        with contextlib.suppress(OSError):  # a full disk, or nobody reads any more
+            while self._waiting and self._can_take():
+                written = os.write(self._descriptor, self._waiting[: select.PIPE_BUF])
+                del self._waiting[:written]
+
+    def _can_take(self) -> bool:
+        """Say whether so many bytes as a pipe takes at once are taken now."""
+        return any(event & select.POLLOUT for _, event in self._room.poll(0))
+
+
 class AccessLog:
     """Counts every request, traces it and writes one line of JSON about it, as far as that is asked for."""
 
-    def __init__(self, metrics: Metrics, log: IO[str] | None, tracing: NoTracing) -> None:
-        """Take the metrics, where to write, and where traces go."""
-        self._metrics, self._log, self._tracing = metrics, log, tracing
+    def __init__(self, metrics: Metrics, log: int | None, tracing: NoTracing) -> None:
+        """Take the metrics, the descriptor to write to, and where traces go."""
+        self._metrics, self._tracing = metrics, tracing
+        self._log = None if log is None else _Lines(log)
 
     def began(self, protocol: str, headers: Mapping[str, str]) -> AccessLogEntry:
         """Note that a request came, with these headers or this gRPC metadata."""
@@ -55,8 +95,7 @@ class AccessLog:
             now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
             line = {"time": now, "protocol": protocol, "route": route, "status": status, "ms": round(seconds * 1e3, 1)}
             given = {key: value for key, value in more.items() if value is not None}
-            with contextlib.suppress(OSError):  # a full disk must not cost an answer
-                print(json.dumps({**line, **given}, ensure_ascii=False), file=self._log, flush=True)
+            self._log.write(json.dumps({**line, **given}, ensure_ascii=False))
 
 
 def request_id(given: str | None) -> str:

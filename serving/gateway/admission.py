@@ -70,16 +70,16 @@ class Admission:
         """Take no request from now on; those that are held go on."""
         self.closed = True
 
-    def take(self) -> Slot:
-        """Give a place to one request, which lets go of it.
-
-        Raises:
-            WireError: 503, too many requests are held already, or the server is stopping.
-        """
+    def check(self) -> None:
+        """Raise `WireError` unless there is a place: 503, too many requests are held, or the server is stopping."""
         if self.closed:
             raise WireError(503, "the server is stopping and takes no more requests; try again in a moment")
         if self.requests >= self.limits.concurrent:
             raise _full(f"{self.requests} requests are being answered, no more are taken; try again in a moment")
+
+    def take(self) -> Slot:
+        """Give a place to one request that has come whole; it lets go of it. Raises like `check`."""
+        self.check()
         return Slot(self)
 
     @contextmanager

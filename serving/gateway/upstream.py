@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.client
 import re
+import socket
 import time
 from collections.abc import Sequence
 
@@ -34,7 +35,6 @@ from crosswire.serving.gateway.model_wire import ModelWire
 from crosswire.serving.gateway.rest.forms import Form
 from crosswire.serving.gateway.step_statistics import set_step_times, step_times, with_step_times
 from crosswire.serving.gateway.tracing import NoTracing
-from crosswire.serving.processes.ports import LOOPBACK
 from crosswire.serving.processes.run_state import ServerRun
 from crosswire.serving.repository.published import ASKED, DEADLINE, TRACE
 from crosswire.serving.wire import CHANNEL_OPTIONS, SERVICE, seconds_allowed
@@ -55,12 +55,11 @@ class Upstream:
         )
         self._stub = GRPCInferenceServiceStub(self._channel)
         self._tracing = tracing
-        self._metrics_port = run.metrics_port
+        self._metrics_socket = run.metrics_socket
         self._models: dict[str, tuple[ModelConfig, ModelWire]] = {}
 
-    def renew(self, run: ServerRun) -> None:
-        """Read what the models take and give anew, and metrics where they are now, because something has changed."""
-        self._metrics_port = run.metrics_port
+    def renew(self) -> None:
+        """Read what the models take and give anew, because something has changed."""
         self._models = {}  # another one: an answer that is under way is about what was
 
     async def infer(self, request: ModelInferRequest, seconds: float, slot: Slot) -> bytes:
@@ -230,7 +229,7 @@ class Upstream:
 
     def _metrics(self) -> bytes:
         """Return Triton's own Prometheus text, or nothing while Triton does not answer; blocks."""
-        connection = http.client.HTTPConnection(LOOPBACK, self._metrics_port, timeout=_QUICK_SECONDS)
+        connection = _SocketConnection(self._metrics_socket)
         try:
             connection.request("GET", "/metrics")
             return connection.getresponse().read()
@@ -238,6 +237,21 @@ class Upstream:
             return b""
         finally:
             connection.close()
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        """Take the socket's path."""
+        super().__init__("localhost", timeout=_QUICK_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
 
 
 def _ask_for_all(request: ModelInferRequest) -> list[str]:

@@ -110,14 +110,3 @@ def _command(pid: int) -> str:
     """Return a process's command line, shortened."""
     line = " ".join(command_of(pid)).strip() or "unknown"
     return line if len(line) <= 120 else line[:119] + "…"
-
-
-def keep_free_port() -> socket.socket:
-    """Return a bound socket that keeps a free port of the loopback for a child, which binds it with SO_REUSEADDR.
-
-    It does not listen itself, so it gets no connection.
-    """
-    kept = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    kept.bind((LOOPBACK, 0))
-    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # not before: nobody else has this port
-    return kept

@@ -10,7 +10,6 @@ from crosswire import ROOT
 from crosswire.serving.config.limits import MEDIA_VARIABLE, MediaLimits
 from crosswire.serving.config.settings import Settings
 from crosswire.serving.processes.child import Program
-from crosswire.serving.processes.ports import LOOPBACK
 from crosswire.serving.processes.run_state import RunState, ServerRun
 from crosswire.serving.processes.triton_wheel import Triton, stub_python
 from crosswire.serving.steps.decode.sandbox import KEEP_HEAP
@@ -40,8 +39,7 @@ def triton_program(
         f"--grpc-address={address}",
         f"--grpc-port={port}",
         "--allow-metrics=true",
-        f"--metrics-address={LOOPBACK}",
-        f"--metrics-port={run.metrics_port}",
+        f"--metrics-address=unix:{run.metrics_socket}",
         f"--backend-config=python,shm-region-prefix-name={state.shm_prefix}",
         f"--backend-config=python,stub-timeout-seconds={_STUB_START_SECONDS}",
     ]

@@ -34,7 +34,7 @@ class ServerRun:
         http_port: the gateway's HTTP port.
         grpc_port: the gateway's gRPC port.
         triton_target: Triton's gRPC address, a socket that this user alone can reach.
-        metrics_port: Triton's metrics port, loopback only.
+        metrics_socket: path of the socket on which Triton tells its metrics, beside the other one.
         tls: whether the gateway speaks TLS.
     """
 
@@ -42,7 +42,7 @@ class ServerRun:
     http_port: int
     grpc_port: int
     triton_target: str
-    metrics_port: int
+    metrics_socket: str
     tls: bool = False
 
     @property
@@ -153,7 +153,7 @@ def open_log(path: str | None) -> Iterator[int | None]:
         yield None
         return
     try:
-        descriptor = os.dup(2) if path == "-" else os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o640)
+        descriptor = os.dup(2) if path == "-" else os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     except OSError as error:
         raise ServingError(
             f"--access-log {path} cannot be opened: {error.strerror}; name a file in a folder of yours"

@@ -34,7 +34,7 @@ def running_servers() -> tuple[Running, ...]:
     for folder in living_folders():
         try:
             found.append(Running(folder, read_run(folder), read_health(folder)))
-        except FileNotFoundError:  # it has only just begun or is ending
+        except (FileNotFoundError, ServingError):  # it has only just begun or is ending, or is of another version
             continue
     return tuple(found)
 

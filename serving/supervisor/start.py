@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import threading
@@ -13,7 +14,8 @@ from pathlib import Path
 from crosswire.serving.config.settings import Settings
 from crosswire.serving.gateway.options import gateway_options, write_options
 from crosswire.serving.processes import shm
-from crosswire.serving.processes.ports import keep_free_port, listen, reserve
+from crosswire.serving.processes.exec_child import PRIVATE_UMASK
+from crosswire.serving.processes.ports import listen, reserve
 from crosswire.serving.processes.run_state import ServerRun, open_log, run_state, short_path
 from crosswire.serving.repository.assemble import assemble
 from crosswire.serving.repository.networks import find_networks
@@ -28,18 +30,18 @@ def serve(settings: Settings) -> None:
         ServingError: the settings cannot be served, or the server does not start.
     """
     began = time.monotonic()
+    os.umask(PRIVATE_UMASK)
     gateway = gateway_options(settings)
     networks = find_networks(settings.repository, settings.network)
     with (
         _set_by_signals() as stop,
         listen(settings.host, settings.http_port, "--http-port") as listener,
         reserve(settings.host, settings.grpc_port, "--grpc-port") as reserved,
-        keep_free_port() as metrics,
         open_log(settings.access_log) as access_log,
         run_state() as state,
         short_path(state.folder) as short,
     ):
-        run = _choose_ports(settings, listener, reserved, metrics, short)
+        run = _choose_ports(settings, listener, reserved, short)
         write_options(state.folder, gateway)
         assembled = assemble(
             networks, settings.runtime, state.triton_repository, copy_graphs=False, tuning=Tuning.of(settings)
@@ -71,14 +73,12 @@ def _set_by_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _choose_ports(
-    settings: Settings, http: socket.socket, grpc: socket.socket, metrics: socket.socket, private: Path
-) -> ServerRun:
-    """Return where everything is served: Triton in a private folder, its metrics on the port that is kept for it.
+def _choose_ports(settings: Settings, http: socket.socket, grpc: socket.socket, private: Path) -> ServerRun:
+    """Return where everything is served: the gateway on two ports, Triton on sockets in a private folder.
 
-    Triton 2.51 knows no keys. On a port of its own whoever has an account on this machine could ask it past the gateway
-    , and end it.
+    Triton 2.51 knows no keys. On a port of its own whoever has an account on this machine could ask it past the
+    gateway, and end it.
     """
-    http_port, grpc_port, metrics_port = (kept.getsockname()[1] for kept in (http, grpc, metrics))
+    http_port, grpc_port = (kept.getsockname()[1] for kept in (http, grpc))
     triton = f"unix:{private}/triton:1"  # Triton ends every address with a port
-    return ServerRun(settings.host, http_port, grpc_port, triton, metrics_port, settings.tls_cert is not None)
+    return ServerRun(settings.host, http_port, grpc_port, triton, f"{private}/metrics", settings.tls_cert is not None)

@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -19,7 +19,6 @@ from crosswire.serving.gateway.options import gateway_options, write_options
 from crosswire.serving.processes import shm
 from crosswire.serving.processes.child import Child
 from crosswire.serving.processes.environments import Environments
-from crosswire.serving.processes.ports import keep_free_port
 from crosswire.serving.processes.process_table import is_running
 from crosswire.serving.processes.programs import gateway_program, triton_program
 from crosswire.serving.processes.run_state import Health, RunState, ServerRun, write_health, write_run
@@ -31,6 +30,7 @@ from crosswire.serving.supervisor.gateway_watch import GatewayWatch
 from crosswire.serving.supervisor.probe import ProbeInference, TritonLink, probe_inferences_of, responds_over_http
 from crosswire.serving.supervisor.reload import Change
 from crosswire.serving.supervisor.restart_pace import RestartPace
+from crosswire.serving.supervisor.stopped import StoppedProcesses
 from crosswire.serving.supervisor.watch import Watch, stub_count, stubs_of
 
 _TICK_SECONDS = 0.25
@@ -70,8 +70,8 @@ class Supervisor:
         self._watch: Watch | None = None
         self._gateway_watch: GatewayWatch | None = None
         self._gateway_due = 0.0
+        self._stopped = StoppedProcesses(settings.pace.seconds / 4)
         self._pace = RestartPace()
-        self._metrics: socket.socket | None = None  # keeps the port that replaced the first one
         self._parent: psutil.Process | None = None
         self._restarts = {"triton": 0, "front_door": 0}
         self._published: Health | None = None
@@ -116,6 +116,8 @@ class Supervisor:
 
     def _look_after_gateway(self) -> None:
         """Start the gateway again if it has ended or hangs; not before it answered for the first time."""
+        for done in self._stopped.check(self._members):
+            _say(done)
         if self._gateway_watch is None or self._gateway is None:
             return
         if self._gateway_watch.hung:
@@ -131,6 +133,10 @@ class Supervisor:
                 _say(f"the gateway cannot be started: {error}; trying again in {_GATEWAY_PAUSE_SECONDS:g} s")
             self._gateway_watch.renew()
 
+    def _members(self) -> list[psutil.Process]:
+        """Return every process below this one."""
+        return [one for child in (self._triton, self._gateway) if child is not None for one in child.members()]
+
     def stop(self) -> None:
         """Let the gateway answer what it took, then stop everything within seconds, whatever state it is in."""
         self._publish(False, "the server is stopping")
@@ -145,8 +151,6 @@ class Supervisor:
         if self._triton is not None:
             self._triton.ask_to_stop()
             self._triton.stop(time.monotonic() + _STOP_SECONDS)
-        if self._metrics is not None:
-            self._metrics.close()
 
     def _restart(self) -> None:
         """Start Triton again until it answers, more patiently after every failure."""
@@ -163,24 +167,11 @@ class Supervisor:
             except (ServingError, OSError) as error:
                 _say(f"{error}\nstarting Triton again in {self._pace.pause:g} s")
                 self._publish(False, f"Triton does not start: {_cause(error)}")
-                self._move_metrics()
             else:
                 self._publish(True, "")
                 self._pace.answers()
                 _say("Triton answers again")
                 return
-
-    def _move_metrics(self) -> None:
-        """Give Triton another port for its metrics: somebody may have taken the one of the Triton before."""
-        if self._metrics is not None:
-            self._metrics.close()
-        self._metrics = keep_free_port()
-        self._run = replace(self._run, metrics_port=self._metrics.getsockname()[1])
-        try:
-            write_run(self._state.folder, self._run)
-        except OSError as error:
-            _say(f"the run state cannot be written: {error}")
-        self._tell_gateway()
 
     def _tell_gateway(self) -> None:
         """Let the gateway read anew what it knows of Triton, keys and certificate."""
@@ -253,6 +244,7 @@ class Supervisor:
     def _start_triton(self) -> None:
         """Start Triton with an empty log; that of the Triton before stays beside it."""
         self._environments.sweep()
+        Path(self._run.metrics_socket).unlink(missing_ok=True)  # Triton does not bind what the one before left
         program = triton_program(self._kind, self._state, self._run, self._assembled.configs, self._settings)
         if program.log.exists():
             program.log.replace(program.log.with_suffix(".before.log"))

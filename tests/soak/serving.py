@@ -9,17 +9,21 @@ import asyncio
 import contextlib
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import tritonclient.http
 
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.serving.processes.process_table import is_running
+from crosswire.serving.steps.runtime.step import most_at_once
 from tests.e2e.supervisor.test_kills import KILLS, kill_under_load
 from tests.support.servers.load import DEPTH, RGB, Load
 from tests.support.servers.real import (
@@ -29,11 +33,14 @@ from tests.support.servers.real import (
     STEPS,
     assert_answers,
     configured,
+    depth_png,
+    jpeg,
     resident_bytes,
     wait_until,
 )
 
 OVERLOAD = 5
+LARGE, LARGE_BYTES = 12, 1 << 30  # pictures at once, and bytes per request that is worked on
 OVERLOAD_SECONDS = 60
 BUSY, CONNECTIONS = 24, 256
 TICK_SECONDS = 0.004
@@ -89,6 +96,29 @@ def test_at_five_times_its_capacity_a_server_does_four_fifths_of_it_and_refuses_
     assert set(outcomes) <= {"200", "503"}, outcomes
     assert goodput >= 0.8
     assert resident_bytes(fresh) - before < 256 << 20
+    assert_answers(fresh)
+
+
+@pytest.mark.timeout(1200)
+def test_the_largest_pictures_at_once_take_no_more_memory_than_the_guide_says(fresh: EmbeddedServer) -> None:
+    files = {"rgb": jpeg(8000, 4000), "depth": depth_png(8000, 4000)}
+    url = f"{fresh.http_url}/v1/pipelines/{PIPELINE}?output=labels,overlay,confidence,summary"
+    before, seen, over = resident_bytes(fresh), [0], threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            with contextlib.suppress(OSError):  # a process has just ended
+                seen.append(resident_bytes(fresh))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    with ThreadPoolExecutor(LARGE) as pool:
+        answers = list(pool.map(lambda _: httpx.post(url, files=files, timeout=600).status_code, range(LARGE)))
+    over.set()
+    thread.join()
+    print(f"{LARGE} pictures of 32 megapixels at once: {(max(seen) - before) >> 20} MiB more")
+    assert answers == [200] * LARGE
+    assert max(seen) - before < LARGE_BYTES * most_at_once()
     assert_answers(fresh)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -24,6 +24,7 @@ from crosswire.serving.gateway.admission import REFUSAL_SECONDS, Slot
 from crosswire.serving.gateway.certificate import Certificate
 from crosswire.serving.gateway.errors import WireError, bad, from_rpc
 from crosswire.serving.gateway.grpc.health_watch import watch
+from crosswire.serving.gateway.grpc.message_arrival import whole_message
 from crosswire.serving.gateway.grpc.reflection import REFLECTION_PATHS, reflect
 from crosswire.serving.gateway.grpc.request import check_infer, model_named, parse, request_ident, take_classes
 from crosswire.serving.gateway.http.app import Parts
@@ -74,8 +75,9 @@ def make_grpc_server(parts: Parts) -> grpc.aio.Server:
     """Return a server without a port; its limits are those of HTTP."""
     return grpc.aio.server(
         handlers=[_Service(parts)],
-        maximum_concurrent_rpcs=_CALLS_PER_SLOT * parts.limits.concurrent,
         options=[
+            ("grpc.max_concurrent_streams", _CALLS_PER_SLOT * parts.limits.concurrent),  # of one connection
+            ("grpc.server_handshake_timeout_ms", int(parts.limits.header_seconds * 1000)),
             ("grpc.max_receive_message_length", parts.limits.body_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.max_metadata_size", 16 << 10),
@@ -100,6 +102,7 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
         """Take what HTTP and gRPC share."""
         self._parts = parts
         self._streams = 0
+        self._calls = 0
         self._handlers: dict[str, Handler] = {
             "ModelInfer": self._infer,
             "ServerLive": self._live,
@@ -134,12 +137,15 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
         metadata = _metadata(details)
         ident = request_id(metadata.get(REQUEST_ID.lower()))
 
-        async def answer(data: bytes, context: Any) -> bytes:
-            call = _Call(details.method, context, {"request_id": ident, **self._named(details.method, data)})
+        async def answer(messages: Any, context: Any) -> bytes:
             began = self._parts.access_log.began("grpc", metadata)
+            call, data = _Call(details.method, context, {"request_id": ident}), b""
             status, problem = "CANCELLED", None
             try:
-                reply = await handler(data, call)
+                data = await whole_message(messages, context.peer(), self._parts.arrivals)
+                call.said.update(self._named(details.method, data))
+                with self._counted():
+                    reply = await handler(data, call)
                 status = "OK"
                 context.set_trailing_metadata(((REQUEST_ID.lower(), ident),))
                 return reply
@@ -150,7 +156,20 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]
             await context.abort(grpc.StatusCode[status], problem, ((REQUEST_ID.lower(), ident),))
             raise AssertionError("abort always raises")
 
-        return grpc.unary_unary_rpc_method_handler(answer)
+        return grpc.stream_unary_rpc_method_handler(answer)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a call whose message is there for as long as a block runs; raises `WireError` if there are too many."""
+        most = _CALLS_PER_SLOT * self._parts.limits.concurrent
+        if self._calls >= most:
+            problem = f"{self._calls} calls are being answered, no more are taken; try again in a moment"
+            raise WireError(503, problem, grpc.StatusCode.RESOURCE_EXHAUSTED)
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
 
     def _closed(self, details: Any, error: WireError) -> Any:
         """Return a handler that refuses a call, whatever it sends."""

@@ -16,6 +16,8 @@ from crosswire.serving.config.limits import RequestLimits
 from crosswire.serving.gateway.access_log import AccessLog, AccessLogged
 from crosswire.serving.gateway.admission import Admission
 from crosswire.serving.gateway.api_keys import Guard, Guarded
+from crosswire.serving.gateway.arrival.arrivals import Arrivals
+from crosswire.serving.gateway.arrival.framing import Framed
 from crosswire.serving.gateway.errors import (
     WireError,
     answer_any_error,
@@ -44,6 +46,7 @@ class Parts:
         state: the run-state folder of the server behind it.
         limits: what a request may hold.
         admission: how many requests are held.
+        arrivals: what has not come whole.
         metrics: what is counted.
         access_log: what is remembered of requests.
         guard: who may come in.
@@ -53,6 +56,7 @@ class Parts:
     state: Path
     limits: RequestLimits
     admission: Admission
+    arrivals: Arrivals
     metrics: Metrics
     access_log: AccessLog
     guard: Guard
@@ -69,14 +73,14 @@ def make_app(parts: Parts, cors_origins: Sequence[str] = ()) -> ASGIApp:
             Exception: answer_any_error,
         },
     )
-    return AccessLogged(with_origins(Guarded(app, parts.guard), cors_origins), parts.access_log)
+    return AccessLogged(Framed(with_origins(Guarded(app, parts.guard), cors_origins)), parts.access_log)
 
 
 def _routes(parts: Parts) -> list[Route]:
     """Return every path with its endpoint."""
-    describe = DescribeEndpoints(parts.upstream, parts.state, parts.metrics, parts.guard)
-    infer = InferEndpoint(parts.upstream, parts.admission, parts.limits)
-    rest = RestEndpoints(parts.upstream, parts.admission, parts.limits)
+    describe = DescribeEndpoints(parts.upstream, parts.state, parts.metrics, parts.guard, parts.arrivals)
+    infer = InferEndpoint(parts.upstream, parts.admission, parts.arrivals)
+    rest = RestEndpoints(parts.upstream, parts.admission, parts.arrivals)
     page = StaticPage()
     routes = [
         Route("/", page.index),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import anyio
 import anyio.lowlevel
@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from crosswire.serving.config.limits import RequestLimits
 from crosswire.serving.gateway.admission import REFUSAL_SECONDS, Admission, Slot
+from crosswire.serving.gateway.arrival.arrivals import Arrival, Arrivals
 from crosswire.serving.gateway.errors import WireError
 from crosswire.serving.gateway.http.compression import Expander, expander
 
@@ -18,22 +19,32 @@ _DISCARD_FACTOR = 4
 _DISCARD_SECONDS = 2.0
 
 
-async def admit(admission: Admission, request: Request) -> Slot:
-    """Give a request its place, which it keeps until its answer is sent.
+async def check_room(admission: Admission, request: Request) -> None:
+    """Refuse a request for which there is no place before its body is read.
 
-    A request that is refused is read to its end first, so that its sender sees the answer.
+    Some of the body is read then and dropped, so that its sender sees the answer.
 
     Raises:
         WireError: 503, there is no place.
     """
     try:
-        slot = admission.take()
+        admission.check()
     except WireError:
         await discard(request)
         if admission.closed:
             await anyio.sleep(REFUSAL_SECONDS)
         raise
+
+
+def admit(admission: Admission, request: Request, body: bytes) -> Slot:
+    """Give a request that has come whole its place, which it keeps until its answer is sent.
+
+    Raises:
+        WireError: 503, there is no place, or no memory for its body.
+    """
+    slot = admission.take()
     request.state.answered = slot.let_go
+    slot.grow(len(body))
     return slot
 
 
@@ -49,50 +60,71 @@ async def _drop(parts: AsyncIterator[bytes]) -> None:
             pass
 
 
-async def read_body(request: Request, limits: RequestLimits, grow: Callable[[int], None]) -> bytes:
+async def read_body(request: Request, limits: RequestLimits, arrivals: Arrivals) -> bytes:
     """Return the whole body, expanded if it came compressed.
 
     Args:
         request: the request.
         limits: what is allowed.
-        grow: told of the size of every part before it is kept; may refuse it.
+        arrivals: all requests that are not whole yet.
 
     Raises:
-        WireError: 415 in another encoding, 413 too large as it came or expanded, 408 too slow, 400 damaged.
+        WireError: 415 in another encoding, 413 too large as it came or expanded, 408 too slow, 400 damaged, 503 there
+            is no room for bodies that are not whole.
         starlette.requests.ClientDisconnect: the client went away.
     """
     expanding = expander(request.headers.get("content-encoding", ""))
-    try:
-        with anyio.fail_after(limits.read_seconds):
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > _DISCARD_FACTOR * limits.body_bytes:
+        await discard(request)
+        raise _too_large(limits)
+    given_up: list[WireError] = []
+
+    def give_up(reason: WireError) -> None:
+        given_up.append(reason)
+        scope.cancel()
+
+    peer = request.client.host if request.client else ""
+    body = b""
+    with anyio.CancelScope() as scope:
+        arrival = arrivals.begin(peer, give_up, limits.read_seconds)
+        arrival.keep_pace()
+        try:
             if expanding is None:
-                return await _collect(request, limits, grow)
-            return await _collect_expanded(request, limits, grow, expanding)
-    except TimeoutError:
-        raise WireError(408, f"the body did not arrive within {limits.read_seconds:g} s") from None
+                body = await _collect(request, limits, arrival)
+            else:
+                body = await _collect_expanded(request, limits, arrival, expanding)
+        finally:
+            arrival.end()
+    if given_up:
+        raise given_up[0]
+    return body
 
 
-async def _collect(request: Request, limits: RequestLimits, grow: Callable[[int], None]) -> bytes:
+async def _collect(request: Request, limits: RequestLimits, arrival: Arrival) -> bytes:
     """Read part after part; of a body over the limit more is read and dropped, so that its sender sees the answer."""
     body, size = bytearray(), 0
     async for part in request.stream():
         size += len(part)
         if size <= limits.body_bytes:
-            grow(len(part))
+            arrival.grow(len(part))
             body += part
         else:
+            arrival.progress(len(part))
             body.clear()
             if size > _DISCARD_FACTOR * limits.body_bytes:
                 break
     if size > limits.body_bytes:
-        raise WireError(
-            413, f"the body has more than {limits.body_bytes} bytes, which is the limit; send smaller batches"
-        )
+        raise _too_large(limits)
     return bytes(body)
 
 
-async def _collect_expanded(
-    request: Request, limits: RequestLimits, grow: Callable[[int], None], expanding: Expander
-) -> bytes:
+def _too_large(limits: RequestLimits) -> WireError:
+    """Return the error of a body that is too large as it comes."""
+    return WireError(413, f"the body has more than {limits.body_bytes} bytes, which is the limit; send smaller batches")
+
+
+async def _collect_expanded(request: Request, limits: RequestLimits, arrival: Arrival, expanding: Expander) -> bytes:
     """Read and expand part after part, and no more than is allowed; the rest of a refused body is read and dropped."""
     body, came, parts = bytearray(), 0, request.stream()
     too_large = WireError(
@@ -106,7 +138,7 @@ async def _collect_expanded(
             for piece in expanding.expand(part) if part else ():
                 if len(body) + len(piece) > limits.body_bytes:
                     raise too_large
-                grow(len(piece))
+                arrival.grow(len(piece))
                 body += piece
                 await anyio.lowlevel.checkpoint()  # others are answered meanwhile
     except WireError:

@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from crosswire.serving.config.limits import RequestLimits
 from crosswire.serving.gateway.api_keys import Guard
+from crosswire.serving.gateway.arrival.arrivals import Arrivals
 from crosswire.serving.gateway.errors import error_response
 from crosswire.serving.gateway.http.bodies import read_body
 from crosswire.serving.gateway.http.json_text import parse_object
@@ -26,9 +27,10 @@ _SMALL_BODY = RequestLimits(body_bytes=64 << 10, json_bytes=64 << 10, read_secon
 class DescribeEndpoints:
     """Endpoints that describe the server and its models."""
 
-    def __init__(self, upstream: Upstream, state: Path, metrics: Metrics, guard: Guard) -> None:
-        """Take the connection to Triton, the run-state folder of the server, the metrics and the guard."""
+    def __init__(self, upstream: Upstream, state: Path, metrics: Metrics, guard: Guard, arrivals: Arrivals) -> None:
+        """Take the connection to Triton, the run-state folder, the metrics, the guard and what has not come whole."""
         self._upstream, self._state, self._metrics, self._guard = upstream, state, metrics, guard
+        self._arrivals = arrivals
 
     async def live(self, _: Request) -> Response:
         """Whether this process answers."""
@@ -67,7 +69,7 @@ class DescribeEndpoints:
 
     async def index(self, request: Request) -> Response:
         """The models in the repository; a body `{"ready": true}` leaves out those that are not ready."""
-        body = await read_body(request, _SMALL_BODY, lambda _: None)
+        body = await read_body(request, _SMALL_BODY, self._arrivals)
         options: dict[str, Any] = parse_object(body, _SMALL_BODY) if body.strip() else {}
         answer = await self._upstream.index(bool(options.get("ready", False)))
         return JSONResponse([to_plain(model) for model in answer.models])

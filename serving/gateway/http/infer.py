@@ -7,10 +7,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from tritonclient.grpc.service_pb2 import ModelInferResponse
 
-from crosswire.serving.config.limits import RequestLimits
 from crosswire.serving.gateway.admission import Admission
+from crosswire.serving.gateway.arrival.arrivals import Arrivals
 from crosswire.serving.gateway.errors import CLIENT_GONE
-from crosswire.serving.gateway.http.bodies import admit, read_body
+from crosswire.serving.gateway.http.bodies import admit, check_room, read_body
 from crosswire.serving.gateway.http.compression import compress
 from crosswire.serving.gateway.http.forward import infer_unless_gone
 from crosswire.serving.gateway.http.infer_request import HEADER_LENGTH, Inference, parse_inference
@@ -23,16 +23,18 @@ from crosswire.serving.gateway.upstream import Upstream
 class InferEndpoint:
     """Reads, checks and forwards inference requests."""
 
-    def __init__(self, upstream: Upstream, admission: Admission, limits: RequestLimits) -> None:
-        """Take the connection to Triton, the gate and the limits."""
-        self._upstream, self._admission, self._limits = upstream, admission, limits
+    def __init__(self, upstream: Upstream, admission: Admission, arrivals: Arrivals) -> None:
+        """Take the connection to Triton, the gate and what has not come whole."""
+        self._upstream, self._admission, self._arrivals = upstream, admission, arrivals
+        self._limits = admission.limits
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
         name, version = request.path_params["name"], request.path_params.get("version", "")
-        slot = await admit(self._admission, request)
+        await check_room(self._admission, request)
         try:
-            body = await read_body(request, self._limits, slot.grow)
+            body = await read_body(request, self._limits, self._arrivals)
+            slot = admit(self._admission, request, body)
             wire = await self._upstream.wire(name, version)
             inference = await run_in_threadpool(
                 parse_inference, body, request.headers.get(HEADER_LENGTH), wire, version, self._limits

@@ -11,10 +11,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from tritonclient.grpc.service_pb2 import ModelInferResponse
 
-from crosswire.serving.config.limits import RequestLimits
 from crosswire.serving.gateway.admission import Admission
+from crosswire.serving.gateway.arrival.arrivals import Arrivals
 from crosswire.serving.gateway.errors import CLIENT_GONE, WireError, bad, from_rpc
-from crosswire.serving.gateway.http.bodies import admit, read_body
+from crosswire.serving.gateway.http.bodies import admit, check_room, read_body
 from crosswire.serving.gateway.http.forward import infer_unless_gone
 from crosswire.serving.gateway.rest.accept import PNG, wants_png
 from crosswire.serving.gateway.rest.forms import Field, Form
@@ -26,9 +26,10 @@ from crosswire.serving.wire import infer_request, unpack_bytes
 class RestEndpoints:
     """Answers forms."""
 
-    def __init__(self, upstream: Upstream, admission: Admission, limits: RequestLimits) -> None:
-        """Take the connection to Triton, the gate and the limits."""
-        self._upstream, self._admission, self._limits = upstream, admission, limits
+    def __init__(self, upstream: Upstream, admission: Admission, arrivals: Arrivals) -> None:
+        """Take the connection to Triton, the gate and what has not come whole."""
+        self._upstream, self._admission, self._arrivals = upstream, admission, arrivals
+        self._limits = admission.limits
 
     async def pipelines(self, _: Request) -> Response:
         """Every pipeline: what it takes, what it gives, its classes and colours."""
@@ -40,12 +41,13 @@ class RestEndpoints:
 
     async def predict(self, request: Request) -> Response:
         """Answer one form: JSON, or one image if the client prefers `image/png`."""
-        slot = await admit(self._admission, request)
+        await check_room(self._admission, request)
         try:
             form = await self._form(request)
             as_png = wants_png(request.headers.get("accept", ""))
             chosen = chosen_outputs(form, request.query_params.getlist("output"), as_png)
-            body = await read_body(request, self._limits, slot.grow)
+            body = await read_body(request, self._limits, self._arrivals)
+            slot = admit(self._admission, request, body)
             tensors = await form_tensors(form, body, request.headers, self._limits)
             del body
             names = [field.tensor for field in chosen]

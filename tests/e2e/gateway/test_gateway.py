@@ -15,6 +15,7 @@ from tritonclient.grpc.service_pb2 import ModelInferResponse
 
 from crosswire.serving.config.limits import RequestLimits
 from crosswire.serving.gateway.admission import Admission
+from crosswire.serving.gateway.arrival.arrivals import Arrivals
 from crosswire.serving.gateway.errors import WireError, error_response
 from crosswire.serving.gateway.http.bodies import read_body
 from crosswire.serving.gateway.http.infer_response import infer_response
@@ -29,7 +30,7 @@ def read(parts: Callable[[], AsyncIterator[dict[str, Any]]], limits: RequestLimi
     async def run() -> bytes:
         messages = parts()
         scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
-        return await read_body(Request(scope, messages.__anext__), limits, lambda count: None)  # type: ignore[arg-type]
+        return await read_body(Request(scope, messages.__anext__), limits, Arrivals(limits))  # type: ignore[arg-type]
 
     return asyncio.run(run())
 

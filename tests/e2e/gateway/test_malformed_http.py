@@ -237,6 +237,41 @@ def test_bytes_that_are_no_http_are_refused(request_bytes: bytes, server: Embedd
     assert_answers(server)
 
 
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+SMUGGLED = b"GET /v2 HTTP/1.1\r\nHost: a\r\n\r\n"
+SMUGGLING: dict[str, tuple[bytes, bytes, bytes]] = {
+    "a length before chunks": (b"1.1", b"Content-Length: 6\r\n" + CHUNKED, b"0\r\n\r\n"),
+    "a length after chunks": (b"1.1", CHUNKED + b"Content-Length: 6\r\n", b"0\r\n\r\n"),
+    "chunks in HTTP/1.0": (b"1.0", CHUNKED, b"0\r\n\r\n"),
+    "two codings": (b"1.1", CHUNKED + b"Transfer-Encoding: identity\r\n", b"0\r\n\r\n"),
+    "another coding": (b"1.1", b"Transfer-Encoding: xchunked\r\n", b"0\r\n\r\n"),
+    "two lengths in one": (b"1.1", b"Content-Length: 2, 30\r\n", b"{}"),
+    "two lengths": (b"1.1", b"Content-Length: 2\r\nContent-Length: 30\r\n", b"{}"),
+    "a length with a sign": (b"1.1", b"Content-Length: +2\r\n", b"{}"),
+    "a hexadecimal length": (b"1.1", b"Content-Length: 0x2\r\n", b"{}"),
+    "a space before the colon": (b"1.1", b"Content-Length : 2\r\n", b"{}"),
+    "a length of 24 digits": (b"1.1", b"Content-Length: 999999999999999999999999\r\n", b"{}"),
+    "a chunk that goes on": (b"1.1", CHUNKED, b"2\r\n{}XX0\r\n\r\n"),
+    "a negative chunk": (b"1.1", CHUNKED, b"-2\r\n{}\r\n0\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("case", SMUGGLING)
+def test_a_request_whose_end_is_in_doubt_is_the_last_of_its_connection(case: str, server: EmbeddedServer) -> None:
+    version, headers, body = SMUGGLING[case]
+    request = b"POST /v2/repository/index HTTP/" + version + b"\r\nHost: a\r\n" + headers + b"\r\n" + body + SMUGGLED
+    port = int(server.http_url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
+        connection.sendall(request)
+        came = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert came.startswith(b"HTTP/1.1 400") and came.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_length_that_no_body_may_have_is_refused_before_it_comes(server: EmbeddedServer) -> None:
+    request = f"POST {INFER} HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n"
+    assert raw(server, request.encode()).startswith(b"HTTP/1.1 413")
+
+
 def test_many_tiny_chunks_are_one_body(server: EmbeddedServer) -> None:
     body = json.dumps({"inputs": [], "pad": "x" * 20_000}).encode()
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)

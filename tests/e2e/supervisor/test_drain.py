@@ -107,7 +107,7 @@ def test_a_stop_under_load_answers_what_was_taken_and_leaves_nothing(runtime: Pa
 
 
 def test_while_it_stops_new_requests_are_told_to_come_back(runtime: Path) -> None:
-    options = configured(runtime, "[limits]\ndrain_seconds = 120\n")
+    options = configured(runtime, f"{CALM}[limits]\ndrain_seconds = 120\n")
     server = EmbeddedServer(REPOSITORY, networks=[NETWORK], options=options).start()
     answers: list[str] = []
     outcomes = (http_outcome, grpc_outcome)
@@ -170,7 +170,7 @@ def in_flight(server: EmbeddedServer) -> float:
 
 
 def test_a_stop_does_not_wait_for_ever_for_a_request_that_hangs(runtime: Path) -> None:
-    options = configured(runtime, "[limits]\ndrain_seconds = 1.5\ninfer_seconds = 3600\n")
+    options = configured(runtime, f"{CALM}[limits]\ndrain_seconds = 1.5\ninfer_seconds = 3600\n")
     server = EmbeddedServer(REPOSITORY, networks=[NETWORK], options=options).start()
     thread = threading.Thread(target=grpc_outcome, args=(server,))
     with stopped_decoders(server):

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ from tests.support.servers.real import (
     call,
     configured,
     contract,
+    decoders_of,
     depth_png,
     infer_pictures,
     jpeg,
@@ -94,7 +95,7 @@ def test_the_command_that_up_proposes_gives_the_pipeline_the_files_it_takes(
 ) -> None:
     chosen = find_networks(REPOSITORY, networks)
     assembled = assemble(chosen, Runtime.EMBEDDED, tmp_path / "repository", copy_graphs=False)
-    run = ServerRun("127.0.0.1", 1, 2, "unix:nowhere", 3)
+    run = ServerRun("127.0.0.1", 1, 2, "unix:nowhere", "nowhere")
     proposed = as_prose(run, assembled, 1.0, "Triton", Settings()).rpartition("next: crosswire predict ")[2]
     words = proposed.split()
     pipeline = next(one for one in assembled.pipelines if one.name == words[words.index("--pipeline") + 1])
@@ -155,12 +156,12 @@ def test_nobody_but_this_user_reaches_triton_itself(own: EmbeddedServer) -> None
     run = read_run(folder)
     with grpc.insecure_channel(run.triton_target) as channel:
         assert GRPCInferenceServiceStub(channel).ServerReady(ServerReadyRequest(), timeout=PATIENCE_SECONDS).ready
-    assert listening_ports(own.facts["triton_pid"]) == {run.metrics_port}
-    assert [entry.name for entry in folder.iterdir() if entry.is_socket()], "the socket lies in the private folder"
+    assert listening_ports(own.facts["triton_pid"]) == set()
+    assert {entry.name for entry in folder.iterdir() if entry.is_socket()} == {"control", "metrics", "triton:1"}
 
 
 def test_a_full_disk_below_the_access_log_and_headers_that_never_end_cost_no_answer(runtime: Path) -> None:
-    options = [*configured(runtime, "[limits]\nread_seconds = 3\n"), "--access-log", "/dev/full"]
+    options = [*configured(runtime, "[limits]\nheader_seconds = 3\n"), "--access-log", "/dev/full"]
     with EmbeddedServer(REPOSITORY, networks=[NETWORK], options=options) as server:
         address = server.http_url.removeprefix("http://").split(":")
         slows: list[socket.socket] = []
@@ -171,7 +172,7 @@ def test_a_full_disk_below_the_access_log_and_headers_that_never_end_cost_no_ans
                 slow.settimeout(PATIENCE_SECONDS)
                 slows.append(slow)
             assert_answers(server)
-            assert [slow.recv(1) for slow in slows] == [b"", b""], "the server closes what never asks"
+            assert [slow.recv(1) for slow in slows] == [b"", b"H"], "what never asks is closed, what begins to is told"
         assert_answers(server)
         assert call(server, "GET", "/v2/health/live")[0] == 200
 
@@ -240,24 +241,47 @@ def test_a_client_that_does_not_wait_for_its_answer_leaves_the_server_answering(
     assert_answers(own)
 
 
-def test_a_stub_that_hangs_is_noticed_by_the_canary(own: EmbeddedServer) -> None:
-    os.kill(stub_of(own), signal.SIGSTOP)
+STOPPED: dict[str, Callable[[EmbeddedServer], int]] = {
+    "Triton": lambda server: int(server.facts["triton_pid"]),
+    "stub": stub_of,
+    "decoder": lambda server: decoders_of(server)[0],
+    "gateway": lambda server: processes_with(server, "serving.gateway")[0],
+}
+
+
+@pytest.mark.parametrize("part", STOPPED)
+def test_a_process_that_is_stopped_goes_on_and_answers_what_it_took(part: str, own: EmbeddedServer) -> None:
+    assert_answers(own)
+    victim = STOPPED[part](own)
+    os.kill(victim, signal.SIGSTOP)
+    assert infer_pictures(own, [jpeg()], [depth_png()]).as_numpy("labels_png").shape == (1, 1)
+    wait_until(lambda: f"process {victim} was stopped; it goes on" in own.said)
+    assert STOPPED[part](own) == victim
+    assert_answers(own)
+
+
+def test_a_stub_that_is_stopped_again_and_again_is_replaced(own: EmbeddedServer) -> None:
+    stop_again(own, stub_of(own))
     wait_until(lambda: not ready(own))
     status, body = call(own, "GET", "/v2/health/ready")
-    reason = json.loads(body)["error"]
-    assert status == 503
-    assert f"probe {PIPELINE}" in reason or "the python stub of" in reason, "Triton ends a stub that fails a canary"
+    assert status == 503 and json.loads(body)["error"]
     wait_until(lambda: ready(own))
     assert_answers(own)
 
 
-def test_a_gateway_that_hangs_is_noticed_and_replaced(own: EmbeddedServer) -> None:
+def test_a_gateway_that_is_stopped_again_and_again_is_replaced(own: EmbeddedServer) -> None:
     (before,) = processes_with(own, "serving.gateway")
-    os.kill(before, signal.SIGSTOP)
-    wait_until(lambda: not is_running(before))
+    stop_again(own, before)
     wait_until(lambda: "starting it again" in own.said)
-    assert "the gateway does not answer; ending it" in own.said
     assert_answers_soon(own)
+
+
+def stop_again(server: EmbeddedServer, victim: int) -> None:
+    """Stop a process, and again when it was continued, and wait for its end."""
+    os.kill(victim, signal.SIGSTOP)
+    wait_until(lambda: f"process {victim} was stopped; it goes on" in server.said)
+    os.kill(victim, signal.SIGSTOP)
+    wait_until(lambda: not is_running(victim))
 
 
 def assert_answers_soon(server: EmbeddedServer) -> None:

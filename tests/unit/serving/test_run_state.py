@@ -14,7 +14,7 @@ import pytest
 
 from crosswire.serving.errors import ServingError
 from crosswire.serving.processes import ports
-from crosswire.serving.processes.run_state import run_state
+from crosswire.serving.processes.run_state import ServerRun, run_state, write_run
 from crosswire.serving.processes.running import running_servers
 
 
@@ -46,6 +46,16 @@ def test_a_folder_that_vanishes_while_it_is_looked_at_is_no_server(
     monkeypatch.setattr(os, "open", too_late)
     assert running_servers() == ()
     assert not folder.exists()
+
+
+def test_a_server_of_another_version_is_not_shown_and_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with run_state() as old, run_state() as own:
+        (old.folder / "run.json").write_text('{"host": "127.0.0.1", "metrics_port": 8002}')
+        write_run(own.folder, ServerRun("127.0.0.1", 1, 2, "unix:nowhere", "nowhere"))
+        assert [one.folder for one in running_servers()] == [own.folder]
 
 
 def test_what_is_left_of_a_dead_server_is_removed_by_the_next(folder: Path) -> None:

@@ -13,7 +13,7 @@ from tritonclient.grpc.service_pb2 import ModelInferRequest
 
 from crosswire.serving.config.settings import Pace
 from crosswire.serving.processes.child import Child, Program
-from crosswire.serving.processes.ports import LOOPBACK, keep_free_port
+from crosswire.serving.processes.ports import LOOPBACK
 from crosswire.serving.processes.process_table import is_running
 from crosswire.serving.processes.run_state import ServerRun
 from crosswire.serving.supervisor.gateway_watch import GatewayWatch
@@ -257,19 +257,8 @@ def answer(listener: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
 
-def test_a_kept_port_is_for_who_asks_for_it_by_number() -> None:
-    with keep_free_port() as kept:
-        address = kept.getsockname()
-        with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
-            stranger.bind(address)
-        with socket.create_server(address) as child, socket.create_connection(address) as client:
-            taken, peer = child.accept()
-            taken.close()
-            assert peer == client.getsockname(), "connections go to the child alone"
-
-
 def test_a_gateway_that_starts_again_has_its_time_and_no_more(listener: socket.socket, clock: Clock) -> None:
-    run = ServerRun(LOOPBACK, listener.getsockname()[1], 1, "unix:none:1", 1)
+    run = ServerRun(LOOPBACK, listener.getsockname()[1], 1, "unix:none:1", "none")
     watch = GatewayWatch(run, Pace(seconds=0.01, patience_seconds=5.0), 10.0, clock)
     try:
         hang_up(listener, 2)
