@@ -13,7 +13,7 @@ IGNORE = 255
 
 @dataclass(frozen=True)
 class Frame:
-    """Registered pictures of one view.
+    """Registered images of one view.
 
     Attributes:
         pictures: raw values per modality: `rgb` uint8 [H, W, 3], `depth` float32 [H, W] in metres, 0 = no reading.

@@ -104,7 +104,7 @@ class FrameDataset(Dataset[Sample]):
 
 
 def _stack(pictures: list[Tensor], empty: Tensor) -> Tensor:
-    """Stack pictures [..., H, W] in their upper left corner; `empty`, which broadcasts to them, fills the rest."""
+    """Stack images [..., H, W] in their upper left corner; `empty`, which broadcasts to them, fills the rest."""
     height, width = (max(picture.shape[axis] for picture in pictures) for axis in (-2, -1))
     stacked = empty.expand(len(pictures), *pictures[0].shape[:-2], height, width).clone()
     for place, picture in zip(stacked, pictures, strict=True):
