@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.classes import check_classes
-from crosswire.training.engine.device import accelerated, moved
+from crosswire.training.engine.device import accelerated
 from crosswire.training.engine.run_folder import Run, exchange_lines, exchange_to_plain, write_metrics
 from crosswire.training.modalities import modalities
 from crosswire.training.models import exchanged_share
@@ -47,7 +47,7 @@ def evaluate(
     streams = modalities(config.network)
     with accelerated(run.network, metrics) as device, torch.inference_mode():
         for batch in tqdm(eval_loader(config, source), desc="scoring test scenes", disable=not progress):
-            inputs, labels = moved(batch, device)
+            inputs, labels = batch.to(device)
             metrics.update(decide(run.network, inputs, streams, scales=scales, flip=flip), labels)
         return metrics.compute()
 
