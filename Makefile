@@ -125,7 +125,7 @@ audit:
 reference: $(VENV)/.all
 	$(PIP_INSTALL) $(WITH_TORCH) -e ".[$(ALL),docs]"
 	rm -rf docs/reference
-	$(PY) -m pdoc --docformat google --no-show-source --output-directory docs/reference crosswire.clients crosswire.contract
+	$(PY) -W error::UserWarning -m pdoc --docformat google --no-show-source --output-directory docs/reference crosswire.clients crosswire.contract
 
 check: $(VENV)/.all
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint types laws

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks._record import eight_bit_instructions, keep, processor
+from crosswire.export.baselines import interleaved
 from crosswire.export.frames import Frames, of_source
-from crosswire.export.latency import interleaved
 from crosswire.export.network_facts import macs
 from crosswire.export.onnx_graph import LOGITS, exported, save
 from crosswire.export.parity import granted_threads, measure, onnx_runner, torch_runner

@@ -66,7 +66,7 @@ class Work:
     do: Callable[[], Any]
 
 
-SessionStep: TypeAlias = "Call | Pause | Work"
+SessionStep: TypeAlias = Call | Pause | Work
 SessionFlow: TypeAlias = Generator[SessionStep, Any, ResultT]
 
 

@@ -5,7 +5,10 @@ Both are rebuilt from the configuration in the contract with fresh weights, on w
 
 from __future__ import annotations
 
+import statistics
 import tempfile
+import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,6 @@ from typing import Any
 from torch import nn
 
 from crosswire.contract import Contract
-from crosswire.export.latency import interleaved
 from crosswire.export.onnx_graph import example, exported, save
 from crosswire.export.parity import onnx_runner, torch_runner
 from crosswire.export.tasks.audio_video.servable import ClipServable
@@ -44,6 +46,25 @@ def compare_latency(contract: Contract, graph: Path, repeats: int) -> dict[str, 
             f"served {contract.precision}": onnx_runner(graph),
         }
         return interleaved({name: partial(run, sample) for name, run in runners.items()}, repeats)
+
+
+def interleaved(runners: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Call every runner in turn, `repeats` rounds after one that is not counted.
+
+    Args:
+        runners: what is timed, by name.
+        repeats: counted rounds, at least 1.
+
+    Returns:
+        median of the wall times of every runner, milliseconds.
+    """
+    times: dict[str, list[float]] = {name: [] for name in runners}
+    for _ in range(repeats + 1):
+        for name, runner in runners.items():
+            start = time.perf_counter()
+            runner()
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return {name: statistics.median(all_[1:]) for name, all_ in times.items()}
 
 
 def _live(contract: Contract) -> nn.Module:

@@ -86,7 +86,7 @@ def of_folder(folder: Path, inputs: Sequence[TensorSpec], count: int) -> Frames:
     Raises:
         FramesError: nothing usable is there, or an array does not fit.
         TensorError: an `.npz` file is damaged.
-        DataError: the manifest or a picture cannot be used, or the pictures of a frame differ in size.
+        DataError: the manifest or an image cannot be used, or the images of a frame differ in size.
     """
     size = _size(inputs)
     if archives := sorted(folder.glob("*.npz")):
@@ -98,7 +98,7 @@ def of_folder(folder: Path, inputs: Sequence[TensorSpec], count: int) -> Frames:
 
 
 def _size(inputs: Sequence[TensorSpec]) -> tuple[int, int]:
-    """Return height and width of a graph's pictures."""
+    """Return height and width of a graph's images."""
     return inputs[0].shape[0], inputs[0].shape[1]
 
 
@@ -129,7 +129,7 @@ def _fitting(array: Raw, spec: TensorSpec, path: Path) -> Raw:
 
 
 def _pictures(folder: Path, inputs: Sequence[TensorSpec], count: int) -> Iterator[list[Raw]]:
-    """Read the pictures of the first frames in the plain layout, one row of arrays per frame."""
+    """Read the images of the first frames in the plain layout, one row of arrays per frame."""
     found = [_found(folder, spec.name) for spec in inputs]
     stems = sorted(set.intersection(*map(set, found)))
     if not stems:
@@ -145,13 +145,13 @@ def _pictures(folder: Path, inputs: Sequence[TensorSpec], count: int) -> Iterato
 
 
 def _found(folder: Path, name: str) -> dict[str, Path]:
-    """Return the pictures of one input by their stem."""
+    """Return the images of one input by their stem."""
     paths = (path for path in (folder / name).glob("*") if path.suffix.lower() in ENDINGS[name])
     return {path.stem: path for path in sorted(paths, reverse=True) if not path.name.startswith(".")}
 
 
 def _picture(path: Path, spec: TensorSpec, depth: PlainDepth) -> Raw:
-    """Read the picture of one input, metres or bytes."""
+    """Read the image of one input, metres or bytes."""
     return read_depth(path, depth) if spec.unit == "metre" else read_colour(path)
 
 

@@ -15,7 +15,7 @@ from crosswire.training.tasks.segmentation.config import NetworkConfig
 
 @dataclass(frozen=True)
 class Modality:
-    """One kind of picture.
+    """One kind of image.
 
     Attributes:
         name: of the stream and its tensors.

@@ -8,8 +8,12 @@ from pathlib import Path
 
 from crosswire.clients.batch.folder import predict_folder
 from crosswire.clients.batch.run import WINDOW
-from crosswire.clients.commands.connection import add_server_options, add_timeout_option, call_options
-from crosswire.clients.commands.recorded import add_recording_options, recording_arguments
+from crosswire.clients.commands.options import (
+    add_recording_options,
+    add_server_options,
+    call_options,
+    recording_arguments,
+)
 from crosswire.contract.command_line import Commands
 
 
@@ -38,7 +42,6 @@ def add_to(commands: Commands) -> None:
     )
     add_recording_options(parser)
     add_server_options(parser)
-    add_timeout_option(parser)
     parser.set_defaults(function=run)
 
 

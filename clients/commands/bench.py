@@ -20,8 +20,7 @@ from crosswire.clients.bench.perf_analyzer import VARIABLE, find_perf_analyzer, 
 from crosswire.clients.bench.report import without_curves, write_report
 from crosswire.clients.bench.session import FEWEST_TURNS, Plan, measure
 from crosswire.clients.bench.table import as_text
-from crosswire.clients.commands.connection import access_of, add_server_options, add_timeout_option, connect
-from crosswire.clients.commands.named_files import add_named_files
+from crosswire.clients.commands.options import access_of, add_named_files, add_server_options, connect
 from crosswire.clients.errors import InputError
 from crosswire.clients.files import prepare_folder
 from crosswire.clients.own_server import server_at
@@ -60,7 +59,6 @@ def add_to(commands: Commands) -> None:
         help=f"ask NVIDIA's perf_analyzer, too: the program or the wheel that holds it (default: ${VARIABLE})",
     )
     add_server_options(parser, several=False)
-    add_timeout_option(parser)
     parser.set_defaults(function=run)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from crosswire.clients.commands.connection import add_connection_options, connect
+from crosswire.clients.commands.options import add_connection_options, connect
 from crosswire.contract import PipelineDescription, TensorSpec
 from crosswire.contract.command_line import Commands
 

@@ -8,8 +8,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from crosswire.clients.commands.connection import add_connection_options, connect
-from crosswire.clients.commands.named_files import add_named_files
+from crosswire.clients.commands.options import add_connection_options, add_named_files, connect
 from crosswire.clients.errors import InputError
 from crosswire.clients.files import prepare_folder
 from crosswire.clients.inputs.images import IMAGE_ENDINGS

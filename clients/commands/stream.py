@@ -6,8 +6,12 @@ import argparse
 import json
 from pathlib import Path
 
-from crosswire.clients.commands.connection import add_server_options, add_timeout_option, call_options
-from crosswire.clients.commands.recorded import add_recording_options, recording_arguments
+from crosswire.clients.commands.options import (
+    add_recording_options,
+    add_server_options,
+    call_options,
+    recording_arguments,
+)
 from crosswire.clients.streaming.play import StreamOutcome, stream
 from crosswire.clients.streaming.run import Mode
 from crosswire.contract.command_line import Commands
@@ -37,7 +41,6 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--queue", type=int, default=8, metavar="N", help="most frames that wait (default: 8)")
     add_recording_options(parser)
     add_server_options(parser)
-    add_timeout_option(parser)
     parser.set_defaults(function=run)
 
 

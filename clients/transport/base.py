@@ -49,7 +49,7 @@ class IsReady:
     """Asking whether a server is ready; see `Transport.ready`."""
 
 
-Operation: TypeAlias = "Infer | FetchConfig | ListModels | FetchStatistics | IsReady"
+Operation: TypeAlias = Infer | FetchConfig | ListModels | FetchStatistics | IsReady
 
 
 class Transport(Protocol):

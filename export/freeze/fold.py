@@ -51,7 +51,7 @@ def folded_conv(conv: Conv, norm: Norm | None, position: Sequence[int] | None, c
 
 
 def own_norm(norm: nn.InstanceNorm2d, computed: Sequence[int]) -> nn.InstanceNorm2d:
-    """Return an instance norm of some channels that normalises with every picture's own statistics."""
+    """Return an instance norm of some channels that normalises with every image's own statistics."""
     pruned = nn.InstanceNorm2d(len(computed), norm.eps, affine=True, track_running_stats=False)
     pruned.weight = nn.Parameter(norm.weight.detach()[list(computed)].clone(), requires_grad=False)
     pruned.bias = nn.Parameter(norm.bias.detach()[list(computed)].clone(), requires_grad=False)

@@ -58,7 +58,7 @@ def freeze(network: nn.Module) -> fx.GraphModule:
         network: the live network; it is not changed. Its masks are read from its scaling factors as they are now.
 
     Returns:
-        A module that maps normalised inputs [N, c_m, H, W] to the ensemble's logits [N, K, h, w], or to one picture
+        A module that maps normalised inputs [N, c_m, H, W] to the ensemble's logits [N, K, h, w], or to one image
         [N, 3, H, W] per task; with no mask, no normalisation layer that running statistics decide, and no filter whose
         result is replaced.
 
@@ -145,7 +145,7 @@ class _Freezer:
         return frozen.eval()
 
     def _answer(self, value: Any) -> Any:
-        """Return what the frozen network returns: logits, or a picture per task."""
+        """Return what the frozen network returns: logits, or an image per task."""
         value = self._settled(value)
         return self.emit.parallel(value).nodes if isinstance(value, Stacked | Parallel) else value
 
@@ -208,7 +208,7 @@ class _Freezer:
     def _run(self, waiting: _Waiting, norm: Norm | None = None) -> Stacked | Parallel:
         """Run a shared convolution once for all streams, and unshared ones stream by stream, with a shared norm.
 
-        Streams that are the same picture, or pictures of tiled channels, are taken one by one, each once.
+        Streams that are the same image, or images of tiled channels, are taken one by one, each once.
         """
         value, shared = waiting.value, waiting.shared
         tiled = isinstance(value, Parallel) and any(p and len(set(p)) < len(p) for p in value.positions)
@@ -254,7 +254,7 @@ class _Freezer:
         filters: Sequence[int],
         x: fx.Node,
     ) -> fx.Node:
-        """Run one convolution with its norm, folded into it unless it takes every picture's own statistics."""
+        """Run one convolution with its norm, folded into it unless it takes every image's own statistics."""
         own = isinstance(norm, InstanceNorm) and norm.own_statistics
         y = self.emit.module(name, folded_conv(conv, None if own else norm, position, filters), x)
         if isinstance(norm, InstanceNorm) and own:

@@ -16,7 +16,7 @@ from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, exchan
 from crosswire.training.models.count import count_parameters, parameters
 from crosswire.training.tasks.segmentation.config import NetworkConfig
 from crosswire.training.tasks.segmentation.network import build_network, sample, shapes
-from research.published_sizes.row import PublishedSize
+from research.published_sizes import PublishedSize
 from research.published_sizes.translation import translation_sizes
 
 _STAGES = ("early", "middle", "late", "all")

@@ -15,7 +15,7 @@ from crosswire.training.models.count import parameters
 from crosswire.training.models.translation import PatchDiscriminator
 from crosswire.training.tasks.translation.config import TranslatorConfig
 from crosswire.training.tasks.translation.network import TranslationNetwork, build_network
-from research.published_sizes.row import PublishedSize
+from research.published_sizes import PublishedSize
 
 _SIDE = 256
 _CYCLE: dict[str, Any] = {

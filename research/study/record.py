@@ -1,4 +1,4 @@
-"""What a study leaves behind: a table in text, a JSON file with hardware, date and command, and a picture."""
+"""What a study leaves behind: a table in text, a JSON file with hardware, date and command, and an image."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from crosswire.contract.command_line import Commands
 from crosswire.training.commands.arguments import add_settings
@@ -23,26 +24,20 @@ def add(commands: Commands) -> None:
 
 def _import_cen(options: argparse.Namespace) -> None:
     """Import a checkpoint and say what it was."""
+    from crosswire.training.engine.run_folder import RunOf
     from crosswire.training.importers.cen_segmentation import import_cen
     from crosswire.training.importers.cen_translation import NETWORK, import_translation
     from crosswire.training.models import exchanged_share
 
     if options.network == NETWORK:
-        translation = import_translation(options.file, options.out, options.assignments)
-        domains = translation.config.network
-        print(
-            f"{domains.name}, {' + '.join(domains.inputs)} to {' + '.join(domains.outputs)}, "
-            f"{exchanged_share(translation.network):.1%} of the channels exchanged; "
-            "name other domains with --set network.inputs=A,B --set network.outputs=C"
-        )
-        print(f"written: {options.out}")
-        print(f"next: crosswire export {options.out} --name my_network --size 256x256 --to my_repository")
-        return
-    run = import_cen(options.file, options.network, options.out, options.assignments)
-    network = run.config.network
-    print(
-        f"{network.name}, {network.classes} classes, streams {' and '.join(network.streams)}, "
-        f"{exchanged_share(run.network):.1%} of the channels exchanged"
-    )
+        run: RunOf[Any, Any] = import_translation(options.file, options.out, options.assignments)
+        network = run.config.network
+        what, size = f"{' + '.join(network.inputs)} to {' + '.join(network.outputs)}", "256x256"
+        hint = "; name other domains with --set network.inputs=A,B --set network.outputs=C"
+    else:
+        run = import_cen(options.file, options.network, options.out, options.assignments)
+        network = run.config.network
+        what, size, hint = f"{network.classes} classes, streams {' and '.join(network.streams)}", "480x640", ""
+    print(f"{network.name}, {what}, {exchanged_share(run.network):.1%} of the channels exchanged{hint}")
     print(f"written: {options.out}")
-    print(f"next: crosswire export {options.out} --name my_network --size 480x640 --to my_repository")
+    print(f"next: crosswire export {options.out} --name my_network --size {size} --to my_repository")

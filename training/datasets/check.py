@@ -45,7 +45,7 @@ def survey_of(layout: str, config: DataConfig) -> tuple[str, Survey]:
     """Return the title of a layout, and a data set laid open for a check.
 
     Args:
-        layout: name of a layout of pictures or of clips.
+        layout: name of a layout of images or of clips.
         config: where the data set lies.
 
     Raises:

@@ -2,13 +2,13 @@
 
     DIR/manifest.json
     DIR/rgb/STEM.png or .jpg   8-bit colour
-    DIR/depth/STEM.png         16-bit grey, registered to the colour picture; 0 = no reading; or another format of
+    DIR/depth/STEM.png         16-bit grey, registered to the colour image; 0 = no reading; or another format of
                                `crosswire.media.depth_files`
     DIR/labels/STEM.png        8-bit class indices
     DIR/train.txt, val.txt     optional: one STEM per line
     DIR/test.txt               optional beside them: without it `val.txt` is the test too
 
-The three pictures of a STEM have one size; frames may differ in size. Without lists the stems in alphabetical order are
+The three images of a STEM have one size; frames may differ in size. Without lists the stems in alphabetical order are
 cut into 80 % to train on, 10 % to validate and 10 % to test with, so that neighbours in a film stay together.
 `Manifest` describes `manifest.json`; docs/guides/own-data.md shows the whole way.
 """
@@ -78,7 +78,7 @@ class Manifest:
 
     @property
     def form(self) -> Format:
-        """How pictures are stored."""
+        """How images are stored."""
         return Format(
             classes=self.classes,
             palette=self.palette or spread_palette(len(self.classes)),
@@ -107,7 +107,7 @@ def open_split(config: DataConfig, split: str) -> FileFrames:
 
 
 def survey(config: DataConfig) -> Survey:
-    """Lay open every frame that a list names or of which at least one picture exists.
+    """Lay open every frame that a list names or of which at least one image exists.
 
     Raises:
         DataError: the manifest is missing or wrong, without which nothing can be judged.
@@ -156,12 +156,12 @@ def _splits(root: Path) -> tuple[dict[str, list[str]], list[Problem]]:
 
 
 def _stems(root: Path) -> set[str]:
-    """Return the names of all frames of which a picture exists."""
+    """Return the names of all frames of which an image exists."""
     return {path.stem for folder in ENDINGS for path in _files(root / folder) if _fits(path, folder)}
 
 
 def _strangers(root: Path) -> list[Problem]:
-    """Return folders that are missing, files that are not read, and pictures that exist twice."""
+    """Return folders that are missing, files that are not read, and images that exist twice."""
     problems, seen = [], dict[tuple[str, str], Path]()
     for folder, endings in ENDINGS.items():
         if not (root / folder).is_dir():
@@ -187,7 +187,7 @@ def _fits(path: Path, folder: str) -> bool:
 
 
 def _entry(root: Path, stem: str) -> FrameEntry:
-    """Return where the pictures of a frame lie, or should lie."""
+    """Return where the images of a frame lie, or should lie."""
 
     def find(folder: str) -> Path:
         candidates = [

@@ -8,12 +8,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from crosswire.training.datasets.classes import spread_palette
+
 IGNORE = 255
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Registered pictures of one view.
+    """Registered images of one view.
 
     Attributes:
         pictures: raw values per modality: `rgb` uint8 [H, W, 3], `depth` float32 [H, W] in metres, 0 = no reading.
@@ -40,3 +42,27 @@ class FrameSource(Protocol):
 
     def __getitem__(self, index: int) -> Frame:
         """Return one frame."""
+
+
+class NoFrames:
+    """Classes without frames: those of a network that was trained elsewhere.
+
+    Args:
+        classes: their names.
+    """
+
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        self.classes = classes
+        self.palette = spread_palette(len(classes))
+
+    def __len__(self) -> int:
+        """No frame."""
+        return 0
+
+    def __getitem__(self, index: int) -> Frame:
+        """Return no frame.
+
+        Raises:
+            IndexError: always.
+        """
+        raise IndexError(f"there is no frame {index}: this data set has none")

@@ -6,8 +6,8 @@
     DIR/train.txt          one frame per line: `rgb/000001.png<TAB>masks/000001.png<TAB>depth/000001.png`
     DIR/val.txt            the same
 
-The list files come with the code rather than with the pictures; `data.splits` names their folder if it is another.
-Masks may be smaller than the pictures, whose rim is then cut off evenly. `val.txt` is validation and test in one.
+The list files come with the code rather than with the images; `data.splits` names their folder if it is another.
+Masks may be smaller than the images, whose rim is then cut off evenly. `val.txt` is validation and test in one.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class MatFrames:
             yield problem
 
     def _colour(self, index: int) -> NDArray[np.uint8]:
-        """Read a colour picture, uint8 [H, W, 3]."""
+        """Read a colour image, uint8 [H, W, 3]."""
         return np.ascontiguousarray(self._read("images", index).transpose(2, 1, 0), np.uint8)
 
     def _depth(self, index: int) -> Depth:

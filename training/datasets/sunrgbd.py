@@ -13,7 +13,7 @@ frames are validation and test in one. The re-sorted copy with one PNG of labels
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -68,7 +68,7 @@ class ToolboxFrames(FileFrames):
     """Frames whose labels lie together in one file of the toolbox.
 
     Args:
-        entries: where the pictures lie; labels are named by the file that holds them all.
+        entries: where the images lie; labels are named by the file that holds them all.
         places: place of every frame's labels in that file.
         source: that file.
     """
@@ -122,7 +122,7 @@ def _all(config: DataConfig) -> tuple[ToolboxFrames, list[bool]]:
     source = Hdf5(root / LABELS)
     frames = np.atleast_1d(read_variables(root / META, "SUNRGBDMeta")["SUNRGBDMeta"])
     split = read_variables(root / SPLIT, "alltrain")["alltrain"]
-    training = {_inside(folder) for folder in _texts(split)}
+    training = {_inside(str(folder)) for folder in np.atleast_1d(split)}
     entries, train = [], []
     for frame in frames:
         folder = _inside(str(PurePosixPath(str(frame.rgbpath)).parent.parent))
@@ -153,11 +153,6 @@ def _both_sides(path: Path, train: Sequence[bool]) -> None:
     if not any(train) or all(train):
         what = f"alltrain names {'all' if any(train) else 'none'} of the {len(train)} frames of {Path(META).name}"
         raise DataError(Problem(str(path), what, "take both from one download"))
-
-
-def _texts(cells: Any) -> Iterable[str]:
-    """Return the texts of a MATLAB cell array."""
-    return (str(cell) for cell in np.atleast_1d(cells))
 
 
 def _inside(folder: str) -> str:

@@ -5,7 +5,7 @@
     DIR/label37/train/img37labels-000001.png   8-bit classes 1 to 37, 0 = unlabelled
     DIR/train37.txt, test37.txt                one frame per line: paths of colour, depth and labels, by spaces
 
-Only the lists say where pictures lie, so their names may differ. `test37.txt` is validation and test in one.
+Only the lists say where images lie, so their names may differ. `test37.txt` is validation and test in one.
 """
 
 from __future__ import annotations

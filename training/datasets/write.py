@@ -178,7 +178,7 @@ def _cells(texts: Iterable[str]) -> NDArray[Any]:
 
 
 def _save(path: Path, picture: NDArray[np.generic]) -> None:
-    """Save a picture in the format of its name's ending."""
+    """Save an image in the format of its name's ending."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture).save(path, quality=JPEG_QUALITY)
 

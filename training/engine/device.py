@@ -8,8 +8,6 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from crosswire.training.tasks.segmentation.data import Batch
-
 
 @contextlib.contextmanager
 def accelerated(*modules: nn.Module) -> Iterator[torch.device]:
@@ -22,8 +20,3 @@ def accelerated(*modules: nn.Module) -> Iterator[torch.device]:
     finally:
         for module in modules:
             module.to("cpu")
-
-
-def moved(batch: Batch, device: torch.device) -> Batch:
-    """Return a batch on a device."""
-    return Batch([x.to(device) for x in batch.inputs], batch.labels.to(device))

@@ -96,7 +96,7 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.WARNING)
     with warnings.catch_warnings():
-        # The number of workers is a setting; batches of small pictures take a hundredth of a step.
+        # The number of workers is a setting; batches of small images take a hundredth of a step.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*exists and is not empty.*")
         warnings.filterwarnings("ignore", ".*LeafSpec.*")

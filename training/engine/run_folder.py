@@ -115,6 +115,22 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     return metrics
 
 
+def exchange_lines(metrics: dict[str, Any], width: int) -> list[str]:
+    """Return the exchanged share of scored metrics, over all and per layer, in lines; none where nothing exchanges.
+
+    Args:
+        metrics: with `exchanged_share` and `exchange`, see `exchange_to_plain`.
+        width: of the names of layers.
+    """
+    if not metrics["exchange"]:
+        return []
+    lines = ["", f"exchanged: {metrics['exchanged_share']:.1%} of the penalised channels"]
+    for layer in metrics["exchange"]:
+        counts = "  ".join(f"{e}/{p}" for e, p in zip(layer["exchanged"], layer["penalised"], strict=True))
+        lines.append(f"  {layer['layer']:{width}} {counts}")
+    return lines
+
+
 def exchange_to_plain(network: nn.Module) -> list[dict[str, Any]]:
     """Return per exchanging layer how many channels each stream may exchange and does exchange."""
     return [

@@ -21,15 +21,20 @@ class Lazy(Sized, Protocol):
 class RunTask(lightning.LightningModule):
     """The Lightning module of a run.
 
-    Attributes:
+    Args:
         config: the whole run.
         network: what is trained and written to `weights.pt`.
+
+    Attributes:
         optimisers: how many step in one training step; Lightning counts each of them.
     """
 
-    config: Any
-    network: nn.Module
     optimisers: int = 1
+
+    def __init__(self, config: Any, network: nn.Module) -> None:
+        super().__init__()
+        self.config = config
+        self.network: Any = network.train()
 
     @property
     def step(self) -> int:

@@ -2,7 +2,7 @@
 
 The run keeps the official semantics: two streams, a channel is replaced wherever |γ| < θ = 0.02 on either side, every
 norm normalises with its own running statistics, α is the soft-max of a free vector, depth enters in metres (the code
-divides its 1/5000 m pictures by 5000) and is repeated over three channels.
+divides its 1/5000 m images by 5000) and is repeated over three channels.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from crosswire.training.engine.run_folder import CONFIG, Run, write_config, write_weights
+from crosswire.training.engine.run_folder import CONFIG, Run, write_config
 from crosswire.training.importers.cen_keys import official_key
-from crosswire.training.importers.weight_files import CheckpointError, read_checkpoint, renamed
+from crosswire.training.importers.weight_files import CheckpointError, read_checkpoint, write_imported
 from crosswire.training.overrides import override
 from crosswire.training.tasks.segmentation.config import DataConfig, NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.evaluate import report
-from crosswire.training.tasks.segmentation.network import build_network
 
 #: Network -> blocks of its third stage, which tell the depths apart.
 NETWORKS = {"refinenet50": 6, "refinenet101": 23, "refinenet152": 36}
@@ -57,16 +55,7 @@ def import_cen(file: Path, network: str, folder: Path, assignments: Sequence[str
     _check_network({key.removeprefix(prefix) for key in official}, network)
     head = official.get(f"{prefix}clf_conv.module.weight")
     config = override(official_config(network, _classes(head)), assignments)
-    with torch.device("meta"):
-        shapes = build_network(config.network).state_dict()
-    try:
-        state = renamed(official, shapes, lambda key: prefix + official_key(key))
-    except CheckpointError as error:
-        raise CheckpointError(f"{file} does not fit {network}: {error}") from None
-    model = build_network(config.network)
-    model.load_state_dict(state)
-    run = Run(folder, config, model.eval())
-    write_weights(folder, model.state_dict())
+    run = write_imported(file, folder, config, official, lambda key: prefix + official_key(key))
     if config.data.name == "none":
         report(run, {})
     write_config(folder, config)

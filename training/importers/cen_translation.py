@@ -13,15 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from crosswire.training.engine.run_folder import CONFIG, RunOf, write_config, write_weights
-from crosswire.training.importers.weight_files import CheckpointError, read_checkpoint, renamed
+from crosswire.training.engine.run_folder import CONFIG, write_config
+from crosswire.training.importers.weight_files import CheckpointError, read_checkpoint, write_imported
 from crosswire.training.overrides import override
 from crosswire.training.tasks.translation.config import USUAL_INPUTS, ImagesConfig, TranslationConfig, TranslatorConfig
 from crosswire.training.tasks.translation.evaluate import TranslationRun
-from crosswire.training.tasks.translation.network import build_network
 
 NETWORK = "unet256"
 LEVELS = 8
@@ -50,18 +48,9 @@ def import_translation(file: Path, folder: Path, assignments: Sequence[str] = ()
         raise CheckpointError(f"{folder} already holds a run; choose another folder with --out")
     official = read_checkpoint(file)
     config = override(official_config(official, file), assignments)
-    with torch.device("meta"):
-        shapes = build_network(config.network).state_dict()
     if "alpha" in official and official["alpha"].ndim == 1:
         official["alpha"] = official["alpha"][None]
-    try:
-        state = renamed(official, shapes, official_key)
-    except CheckpointError as error:
-        raise CheckpointError(f"{file} does not fit {NETWORK}: {error}") from None
-    network = build_network(config.network)
-    network.load_state_dict(state)
-    run = RunOf(folder, config, network.eval())
-    write_weights(folder, network.state_dict())
+    run = write_imported(file, folder, config, official, official_key)
     write_config(folder, config)
     return run
 

@@ -34,7 +34,7 @@ def load_imagenet(network: nn.Module, path: Path) -> None:
     Convolutions are shared or copied to each stream; each norm gets γ, β and the running statistics. The first
     convolution fits any number of input channels c: its three input channels are repeated up to the least common
     multiple of 3 and c, divided by the number of repetitions, and folded back to c, so that an input whose channels
-    are three-channel pictures repeated (colour beside 2-channel flow: 6) is answered as ImageNet's network would.
+    are three-channel images repeated (colour beside 2-channel flow: 6) is answered as ImageNet's network would.
 
     Args:
         network: with a `ResNet` as its `encoder`; changed in place, or not at all where the file does not fit.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 
 from crosswire.contract.errors import CrosswireError
+from crosswire.training.config import RunConfig
+from crosswire.training.engine.run_folder import RunOf, write_weights
+from crosswire.training.tasks.registry import network_family_of
 
 _SHOWN = 10
 
@@ -73,7 +76,7 @@ def _describe(content: Any) -> str:
 
 
 def renamed(
-    official: dict[str, Tensor], shapes: dict[str, Tensor], official_name: Callable[[str], str]
+    official: Mapping[str, Tensor], shapes: dict[str, Tensor], official_name: Callable[[str], str]
 ) -> dict[str, Tensor]:
     """Give official tensors our names, after a check that they are all there, no more, of the right shape and finite.
 
@@ -116,3 +119,27 @@ def _listed(title: str, names: Iterable[str]) -> str:
     """Count names and show the first of them; nothing for no names."""
     names = list(names)
     return f"{len(names)} {title}: {shortened(names, _SHOWN)}" if names else ""
+
+
+def write_imported(
+    file: Path, folder: Path, config: RunConfig, official: Mapping[str, Tensor], key: Callable[[str], str]
+) -> RunOf[Any, Any]:
+    """Build the network of a configuration with official weights, and write these into a run folder.
+
+    Args:
+        file: the checkpoint, for messages.
+        folder: the run folder.
+        config: of the run.
+        official: tensors by their official names.
+        key: returns the official name of one of the network's tensors.
+
+    Raises:
+        CheckpointError: the tensors are not those of the network.
+    """
+    network = network_family_of(config).build_network(config.network)
+    try:
+        network.load_state_dict(renamed(official, network.state_dict(), key))
+    except CheckpointError as error:
+        raise CheckpointError(f"{file} does not fit {config.network.name}: {error}") from None
+    write_weights(folder, network.state_dict())
+    return RunOf(folder, config, network.eval())

@@ -31,7 +31,7 @@ def count_macs(
 
     Args:
         config: of the network.
-        size: of its pictures.
+        size: of its images.
         build: makes the network.
         shapes: returns the shape of every input for one sample.
     """

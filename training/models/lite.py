@@ -1,6 +1,6 @@
 """The light family: a residual encoder of 3x3 convolutions without pooling, and a decoder of few layers.
 
-Made for whole pictures on a CPU in 8-bit arithmetic: dense 3x3 and 1x1 convolutions, ReLU and bilinear up-sampling,
+Made for whole images on a CPU in 8-bit arithmetic: dense 3x3 and 1x1 convolutions, ReLU and bilinear up-sampling,
 nothing else. Every norm is private, and the exchange follows each 3x3 convolution of the encoder's blocks as in the
 bottlenecks of the CEN paper, section 3.4. What was measured and dropped: `docs/cen-lite.md`.
 """

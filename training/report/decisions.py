@@ -29,7 +29,7 @@ class Sample:
 
     Attributes:
         inputs: normalised, [1, C, H, W] per stream.
-        shown: pictures per stream, uint8 [H, W, 3].
+        shown: images per stream, uint8 [H, W, 3].
         labels: uint8 [H, W].
     """
 
@@ -39,7 +39,7 @@ class Sample:
 
 
 def show(modality: Modality, raw: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Make a raw picture visible, uint8 [H, W, 3]: colour as it is, depth from near (bright) to far, holes grey."""
+    """Make a raw image visible, uint8 [H, W, 3]: colour as it is, depth from near (bright) to far, holes grey."""
     if modality.channels == 3:
         return np.asarray(raw, np.uint8)
     values = np.asarray(raw, np.float32).reshape(raw.shape[:2])

@@ -1,4 +1,4 @@
-"""The page that shows a report: one HTML file, its pictures beside it."""
+"""The page that shows a report: one HTML file, its images beside it."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def tidy(axes: Axes, title: str = "", xlabel: str = "", ylabel: str = "") -> Non
 
 
 def bare(axes: Axes) -> None:
-    """Take everything from axes but the picture on them and the texts around it."""
+    """Take everything from axes but the image on them and the texts around it."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():

@@ -1,4 +1,4 @@
-"""What a generator has to show: its pictures beside the truth, and what it exchanges."""
+"""What a generator has to show: its images beside the truth, and what it exchanges."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from crosswire.training.models.count import parameters
 from crosswire.training.report.exchanged import exchanged_shares
 from crosswire.training.report.page import FOLDER, Page, spread, write_page
 from crosswire.training.report.style import INK, ReportImage, bare, colour, save, tidy
-from crosswire.training.tasks.translation.config import ImagesConfig
 from crosswire.training.tasks.translation.data import eval_transform
 from crosswire.training.tasks.translation.domains import Codec, codec
 from crosswire.training.tasks.translation.evaluate import TranslationRun, format_scores, score
@@ -53,7 +52,7 @@ def write_report(run: TranslationRun) -> Path:
 
 
 def translate(run: TranslationRun, view: dict[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
-    """Return the raw pictures of all outputs for the raw inputs of one view."""
+    """Return the raw images of all outputs for the raw inputs of one view."""
     network = run.config.network
     inputs = [torch.from_numpy(codec(name, network).encode(view[name]))[None] for name in network.inputs]
     with torch.inference_mode():
@@ -62,7 +61,7 @@ def translate(run: TranslationRun, view: dict[str, NDArray[np.generic]]) -> list
 
 
 def shown(code: Codec, raw: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Return a raw picture as bytes to look at [H, W, 3]; near is bright, classes have colours of their own."""
+    """Return a raw image as bytes to look at [H, W, 3]; near is bright, classes have colours of their own."""
     if code.domain.is_labels:
         return np.asarray(spread_palette(code.classes), np.uint8)[np.asarray(raw, np.intp)]
     if code.domain.is_depth:
@@ -77,7 +76,8 @@ def _draw_views(run: TranslationRun, source: ImageSource, folder: Path, scores: 
     for name in network.outputs:
         titles += [f"{name}, true", f"{name}, made"]
     rows = spread(len(source), _VIEWS)
-    views = [_resized(run.config.data, source, index) for index in rows]
+    at_scored_size = eval_transform(run.config.data)
+    views = [at_scored_size(source[index], 0) for index in rows]
     height, width = next(iter(views[0].values())).shape[:2]
     figure = Figure(figsize=(12, 12 / len(titles) * (height / width + 0.06) * len(rows) + 0.5), layout="constrained")
     grid = figure.subplots(len(rows), len(titles), squeeze=False)
@@ -97,11 +97,6 @@ def _draw_views(run: TranslationRun, source: ImageSource, folder: Path, scores: 
         f"What the network is given, the truth, and what it makes. In depth near is bright. Errors: {scores}",
         "Figures 7 to 9 of the TPAMI paper.",
     )
-
-
-def _resized(config: ImagesConfig, source: ImageSource, index: int) -> dict[str, NDArray[np.generic]]:
-    """Return one view at the size at which it is scored."""
-    return eval_transform(config)(source[index], 0)
 
 
 def _draw_layers(run: TranslationRun, folder: Path) -> ReportImage:

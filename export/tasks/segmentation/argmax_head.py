@@ -43,14 +43,10 @@ def by_residues(logits: Tensor, size: tuple[int, int]) -> Answers:
     if not 1 < factor <= LARGEST_FACTOR or size != (factor * logits.shape[2], factor * logits.shape[3]):
         return whole(logits, size)
     small = logits.permute(0, 2, 3, 1)
-    decided = [_decide(part) for rows in _residues(small, 1, factor) for part in _residues(rows, 2, factor)]
+    parts = [part for rows in _residues(small, 1, factor) for part in _residues(rows, 2, factor)]
+    decided = [(part.argmax(3), part.softmax(3).amax(3)) for part in parts]
     labels, probability = (_woven(found, factor) for found in zip(*decided, strict=True))
     return labels.to(torch.uint8), (255.0 * probability).round().to(torch.uint8)
-
-
-def _decide(logits: Tensor) -> Answers:
-    """Return the winner's index and probability [N, h, w] of logits [N, h, w, K]."""
-    return logits.argmax(3), logits.softmax(3).amax(3)
 
 
 def _residues(small: Tensor, axis: int, factor: int) -> list[Tensor]:
@@ -64,7 +60,7 @@ def _residues(small: Tensor, axis: int, factor: int) -> list[Tensor]:
 
 
 def _woven(parts: tuple[Tensor, ...], factor: int) -> Tensor:
-    """Put residues [N, h, w], rows first, back into a picture [N, H, W]."""
+    """Put residues [N, h, w], rows first, back into an image [N, H, W]."""
     n, h, w = parts[0].shape
     blocks = torch.stack(parts, 3).reshape(n, h, w, factor, factor)
     return blocks.transpose(2, 3).reshape(n, h * factor, w * factor)

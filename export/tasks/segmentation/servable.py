@@ -44,7 +44,7 @@ class SegmentationServable(nn.Module):
             self.register_buffer(f"std_{index}", torch.tensor(modality.std))
 
     def forward(self, *raw: Tensor) -> tuple[Tensor, ...]:
-        """Segment raw pictures.
+        """Segment raw images.
 
         Args:
             raw: one tensor per stream, uint8 [N, H, W, 3] or float32 [N, H, W].
@@ -61,7 +61,7 @@ class SegmentationServable(nn.Module):
         return (*answers, logits) if self.tapped else answers
 
     def _normalise(self, index: int, raw: Tensor) -> Tensor:
-        """Bring one raw picture into the network's range, float32 [N, C, H, W].
+        """Bring one raw image into the network's range, float32 [N, C, H, W].
 
         Interleaved channels are normalised as one long row of pixels each: ONNX Runtime takes several times as long to
         subtract three numbers over and over.

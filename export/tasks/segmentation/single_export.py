@@ -94,7 +94,7 @@ class SegmentationExport:
 def prepare_export(
     run: Run, size: tuple[int, int], max_batch: int, precision: Precision, report: Report
 ) -> SegmentationExport:
-    """Freeze a run for pictures of a size (H, W).
+    """Freeze a run for images of a size (H, W).
 
     Raises:
         UsageError: the network cannot be frozen.

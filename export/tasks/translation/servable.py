@@ -1,4 +1,4 @@
-"""The wire around a generator: raw pictures of its input domains in, raw pictures of its output domains out."""
+"""The wire around a generator: raw images of its input domains in, raw images of its output domains out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TranslationServable(nn.Module):
     """Scaling to -1 to 1, generator, and back.
 
     Args:
-        network: maps normalised pictures [N, c, H, W] to `ImageMix` (live) or one [N, 3 or K, H, W] per task (frozen).
+        network: maps normalised images [N, c, H, W] to `ImageMix` (live) or one [N, 3 or K, H, W] per task (frozen).
         config: of the generator.
         dtype: what the generator computes in; scaling and way back are fp32.
     """
@@ -29,7 +29,7 @@ class TranslationServable(nn.Module):
         self.outputs = codecs(config.outputs, config)
 
     def forward(self, *raw: Tensor) -> tuple[Tensor, ...]:
-        """Translate raw pictures.
+        """Translate raw images.
 
         Args:
             raw: one tensor per input domain, uint8 [N, H, W, C], or float32 [N, H, W] in metres.
@@ -43,7 +43,7 @@ class TranslationServable(nn.Module):
 
 
 def _encoded(raw: Tensor, code: Codec) -> Tensor:
-    """Bring a raw picture into the generator's range; see `Codec.encode`."""
+    """Bring a raw image into the generator's range; see `Codec.encode`."""
     if code.domain.is_depth:
         coded = torch.log1p(code.gain * raw.clamp_min(0)) * (2 / code.top) - 1
         return coded.clamp(-1, 1).unsqueeze(1)
@@ -74,7 +74,7 @@ def output_specs(config: TranslatorConfig, size: tuple[int, int]) -> tuple[Tenso
 
 
 def _spec(name: str, code: Codec, size: tuple[int, int], *, made: bool = False) -> TensorSpec:
-    """Describe one picture; one that is made has a value everywhere."""
+    """Describe one image; one that is made has a value everywhere."""
     domain, axes = code.domain, ("height", "width")
     if domain.is_labels:
         return TensorSpec(name, "UINT8", size, axes, domain.unit, valid_range=(0.0, code.classes - 1.0))

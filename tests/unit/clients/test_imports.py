@@ -6,6 +6,9 @@ import inspect
 import subprocess
 import sys
 import textwrap
+from typing import get_type_hints
+
+import pytest
 
 from crosswire import ROOT, clients
 
@@ -42,3 +45,12 @@ def test_every_module_imports_where_the_other_rooms_and_their_libraries_are_miss
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert int(run.stdout) >= 20
+
+
+@pytest.mark.parametrize("name", clients.__all__)
+def test_public_annotations_can_be_read(name: str) -> None:
+    """The API reference, and everything else that asks for types, reads them as they are written."""
+    public = getattr(clients, name)
+    for member in (public, *vars(public).values()) if isinstance(public, type) else (public,):
+        if callable(member):
+            get_type_hints(member)

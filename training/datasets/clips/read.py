@@ -43,8 +43,11 @@ def read_clip(source: Path | bytes, shape: ClipShape) -> Clip:
     import av  # needed by clips in files alone
 
     name = str(source) if isinstance(source, Path) else "the clip"
+    read_as = clip_shape.ClipShape(
+        shape.frames, shape.height, shape.width, shape.fps or None, shape.samples, shape.sample_rate
+    )
     try:
-        frames, waveform = _read(lambda: _opened(av, source), _seen_by_networks(shape))
+        frames, waveform = _read(lambda: _opened(av, source), read_as)
     except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
         raise DataError(Problem(name, f"cannot be read as a clip ({error})", "replace it or take it out")) from error
     if frames is None and waveform is None:
@@ -67,10 +70,3 @@ def _read(opened: Callable[[], Any], shape: clip_shape.ClipShape) -> Clip:
 def _opened(av: Any, source: Path | bytes) -> Any:
     """Open a container."""
     return av.open(str(source) if isinstance(source, Path) else io.BytesIO(source))
-
-
-def _seen_by_networks(shape: ClipShape) -> clip_shape.ClipShape:
-    """Return a configured shape as readers of clips take it."""
-    return clip_shape.ClipShape(
-        shape.frames, shape.height, shape.width, shape.fps or None, shape.samples, shape.sample_rate
-    )

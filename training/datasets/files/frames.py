@@ -1,4 +1,4 @@
-"""Frames of which every picture is a file of its own."""
+"""Frames of which every image is a file of its own."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True)
 class FrameEntry:
-    """Where the pictures of one frame lie.
+    """Where the images of one frame lie.
 
     Attributes:
-        rgb: the colour picture.
-        depth: the depth picture.
+        rgb: the colour image.
+        depth: the depth image.
         labels: the class indices.
     """
 
@@ -50,7 +50,7 @@ class FrameEntry:
 
 @dataclass(frozen=True)
 class Format:
-    """How the pictures of a data set are stored.
+    """How the images of a data set are stored.
 
     Attributes:
         classes: class names.
@@ -122,7 +122,7 @@ class FileFrames:
             yield problem
 
     def _cut(self, picture: Picture, labels: Labels) -> Picture:
-        """Cut off the rim that a picture has around the labelled area; an odd rim is wider below and on the right."""
+        """Cut off the rim that an image has around the labelled area; an odd rim is wider below and on the right."""
         if not self.form.crop_to_labels:
             return picture
         (height, width), (rows, columns) = labels.shape, picture.shape[:2]
@@ -140,7 +140,7 @@ class FileFrames:
     def _sizes(
         self, index: int, rgb: NDArray[np.generic], depth: NDArray[np.generic], labels: NDArray[np.generic]
     ) -> Problem | None:
-        """Return what is wrong with the sizes of a frame's pictures, or None."""
+        """Return what is wrong with the sizes of a frame's images, or None."""
         entry = self.entries[index]
         return size_problem(
             ((str(entry.rgb), rgb.shape), (str(entry.depth), depth.shape), (str(entry.labels), labels.shape))

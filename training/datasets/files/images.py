@@ -1,4 +1,4 @@
-"""Reading the three pictures of a frame from files; what cannot be read is named, with a cure."""
+"""Reading the three images of a frame from files; what cannot be read is named, with a cure."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class PlainDepth:
 
 
 def open_image(path: Path) -> Image.Image:
-    """Open a picture and decode it whole, turned as its EXIF orientation says that it is seen.
+    """Open an image and decode it whole, turned as its EXIF orientation says that it is seen.
 
     Raises:
         DataError: a file that is missing or unreadable, or of more pixels than Pillow trusts.
@@ -104,10 +104,10 @@ def open_image(path: Path) -> Image.Image:
 
 
 def read_colour(path: Path) -> Colour:
-    """Read a colour picture, uint8 [H, W, 3]; grey is repeated, transparency is dropped.
+    """Read a colour image, uint8 [H, W, 3]; grey is repeated, transparency is dropped.
 
     Raises:
-        DataError: a file that is missing, unreadable, or not a picture of 8 bits per channel.
+        DataError: a file that is missing, unreadable, or not an image of 8 bits per channel.
     """
     picture = open_image(path)
     if picture.mode not in _COLOUR_MODES:
@@ -138,7 +138,7 @@ def read_labels(path: Path, code: LabelCode) -> Labels:
     """Read class indices, uint8 [H, W], `IGNORE` where unlabelled.
 
     Raises:
-        DataError: a file that is missing, unreadable, no picture of 8-bit indices, or holds values that are no class.
+        DataError: a file that is missing, unreadable, no image of 8-bit indices, or holds values that are no class.
     """
     picture = open_image(path)
     if picture.mode not in _LABEL_MODES:
@@ -153,7 +153,7 @@ def read_labels(path: Path, code: LabelCode) -> Labels:
 
 
 def size_problem(shapes: Sequence[tuple[str, tuple[int, ...]]]) -> Problem | None:
-    """Return what is wrong with the sizes of pictures that belong together, or None.
+    """Return what is wrong with the sizes of images that belong together, or None.
 
     Args:
         shapes: file and shape (H, W, ...) of each; the first one is what the others are compared with.

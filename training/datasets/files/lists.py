@@ -40,7 +40,7 @@ def shared_lines(splits: Mapping[Path, Sequence[str]]) -> list[Problem]:
 
 
 def read_entries(path: Path, root: Path, columns: tuple[int, int, int]) -> tuple[list[FrameEntry], list[Problem]]:
-    """Read a list file with the paths of three pictures per line, separated by a tab or spaces.
+    """Read a list file with the paths of three images per line, separated by a tab or spaces.
 
     Args:
         path: the list file.
@@ -70,7 +70,7 @@ def survey_lists(train: Path, test: Path, root: Path, columns: tuple[int, int, i
         test: list of the frames to score.
         root: folder that the paths start from.
         columns: places of rgb, depth and labels in a line, see `read_entries`.
-        form: how the pictures are stored.
+        form: how the images are stored.
     """
     trained, wrong = read_entries(train, root, columns)
     scored, more = read_entries(test, root, columns)

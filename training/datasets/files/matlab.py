@@ -1,4 +1,4 @@
-"""Reading MATLAB files: version 7.3, which is HDF5, picture by picture; older ones whole."""
+"""Reading MATLAB files: version 7.3, which is HDF5, image by image; older ones whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking through a copy of Taskonomy: every domain that has a folder, every view that is listed or has a picture."""
+"""Looking through a copy of Taskonomy: every domain that has a folder, every view that is listed or has an image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOTHING = 65535 / UNITS_PER_METRE
 
 
 class TaskonomyViews(TaskonomyImages):
-    """Views to be inspected one by one; `names` are the domains that every view should have a picture of."""
+    """Views to be inspected one by one; `names` are the domains that every view should have an image of."""
 
     classes: tuple[str, ...] = ()
 

@@ -65,7 +65,7 @@ class TaskonomyImages:
     Args:
         root: the folder with a folder per domain.
         views: their names.
-        names: of the pictures, see `crosswire.training.tasks.translation.images.wanted`.
+        names: of the images, see `crosswire.training.tasks.translation.images.wanted`.
     """
 
     def __init__(self, root: Path, views: Sequence[str], names: Sequence[str]) -> None:
@@ -81,7 +81,7 @@ class TaskonomyImages:
         """Read one view.
 
         Raises:
-            DataError: a file that cannot be used, or pictures of different sizes.
+            DataError: a file that cannot be used, or images of different sizes.
         """
         found = {name.removeprefix(TRUE) for name in self.names}
         files = {name: place(self.root, self.views[index], name) for name in sorted(found)}
@@ -130,7 +130,7 @@ def lists_of(folder: Path) -> tuple[Path, ...]:
 
 
 def views_in(root: Path, name: str) -> Iterator[str]:
-    """Yield the names of all views of which a domain has a picture."""
+    """Yield the names of all views of which a domain has an image."""
     folder = STORED[name].folder
     ending = f"_domain_{folder}.png"
     for path in (root / folder).rglob(f"*{ending}"):
@@ -138,16 +138,16 @@ def views_in(root: Path, name: str) -> Iterator[str]:
 
 
 def place(root: Path, view: str, name: str) -> Path:
-    """Return where a picture of a view lies."""
+    """Return where an image of a view lies."""
     folder = STORED[name].folder
     return root / folder / f"{view}_domain_{folder}.png"
 
 
 def read_image(path: Path, name: str) -> Raw:
-    """Read one picture: bytes [H, W, C] as uint8, edges scaled to them, depth float32 [H, W] in metres.
+    """Read one image: bytes [H, W, C] as uint8, edges scaled to them, depth float32 [H, W] in metres.
 
     Raises:
-        DataError: a file that is missing, no picture, or none of the depth of bits that its domain has.
+        DataError: a file that is missing, no image, or none of the depth of bits that its domain has.
     """
     picture = open_image(path)
     stored = np.asarray(picture if picture.mode in _PLAIN else picture.convert("RGB"))
@@ -167,5 +167,5 @@ def read_image(path: Path, name: str) -> Raw:
 
 
 def _plane(stored: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Return a grey picture [H, W]; of several channels, which are alike, the first."""
+    """Return a grey image [H, W]; of several channels, which are alike, the first."""
     return stored[..., 0] if stored.ndim == 3 else stored

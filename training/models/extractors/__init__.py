@@ -18,7 +18,7 @@ def build_extractor(name: str, *, channels: int = 3, width: int = 64) -> Extract
 
     Args:
         name: one of `EXTRACTORS`.
-        channels: of its input: 3 for pictures, 1 for spectrograms.
+        channels: of its input: 3 for images, 1 for spectrograms.
         width: channels of its stem; it gives 8 times as many features.
     """
     return EXTRACTORS[name](channels, width)

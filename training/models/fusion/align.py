@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 KERNELS = 11
-#: Bins per side of a picture; each bin's mean is one sample of the feature distribution.
+#: Bins per side of an image; each bin's mean is one sample of the feature distribution.
 BINS = 4
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 
 class StackFlows(nn.Module):
-    """Stack the inputs of all flows on the batch axis, three channels each; a picture of one channel is repeated.
+    """Stack the inputs of all flows on the batch axis, three channels each; an image of one channel is repeated.
 
     Args:
         channels: per input, 1 or 3.

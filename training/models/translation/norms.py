@@ -20,7 +20,7 @@ class InstanceNorm(nn.InstanceNorm2d):
 
     Args:
         channels: C.
-        own_statistics: normalise every picture with its own statistics after training too, as the official code does;
+        own_statistics: normalise every image with its own statistics after training too, as the official code does;
             else with the running ones, which can be folded into a convolution.
     """
 

@@ -110,7 +110,7 @@ class UNetDecoder(nn.Module):
 
     Args:
         channels: of the encoder's levels, finest first.
-        out_channels: of a picture.
+        out_channels: of an image.
         owners: per flow, whose convolutions it uses, rising from 0.
         norms: makes the norms behind a level; the last one has none.
         dropout: probability behind the deepest levels.
@@ -132,7 +132,7 @@ class UNetDecoder(nn.Module):
             self.stages.append(Up(conv, norms(after) if level else nn.Identity(), dropped))
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
-        """Map the encoder's levels, finest first, to stacked pictures [F*N, C, 2H, 2W] from -1 to 1."""
+        """Map the encoder's levels, finest first, to stacked images [F*N, C, 2H, 2W] from -1 to 1."""
         x = levels[-1]
         for index, stage in enumerate(self.stages):
             if index:

@@ -31,9 +31,7 @@ class AudioVideoTask(DescendingTask):
     network: AudioVideoNetwork
 
     def __init__(self, config: AudioVideoConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.network = build_network(config.network).train()
+        super().__init__(config, build_network(config.network))
         if config.runtime.channels_last and "video" in self.network.branches:
             self.network.branches["video"].to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         keep_narrow_strides_plain(self.network)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
@@ -17,8 +18,8 @@ _PLATEAU = "plateau"
 class DescendingTask(RunTask):
     """A run whose configuration has an `optimiser`; what a plateau has seen is kept in the checkpoints."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, config: Any, network: nn.Module) -> None:
+        super().__init__(config, network)
         self._plateau: ReduceLROnPlateau | None = None
         self._resumed: dict[str, Any] | None = None
 
@@ -44,7 +45,7 @@ class DescendingTask(RunTask):
             )
         if settings.schedule != "cosine":
             return optimiser
-        schedule = LambdaLR(optimiser, partial(_cosine, steps, settings.warmup))
+        schedule = LambdaLR(optimiser, partial(rate, "cosine", "encoder", steps=steps, warmup=settings.warmup))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -60,8 +61,3 @@ class DescendingTask(RunTask):
         """Go on with what the plateau has seen."""
         if self._plateau is not None and self._resumed:
             self._plateau.load_state_dict(self._resumed)
-
-
-def _cosine(steps: int, warmup: float, step: int) -> float:
-    """Return the share of the peak rate that a step uses."""
-    return rate("cosine", "encoder", step, steps, warmup)

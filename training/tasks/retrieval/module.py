@@ -28,9 +28,7 @@ class RetrievalTask(DescendingTask):
     network: RetrievalNetwork
 
     def __init__(self, config: RetrievalConfig, val: Features) -> None:
-        super().__init__()
-        self.config = config
-        self.network = RetrievalNetwork(config.network).train()
+        super().__init__(config, RetrievalNetwork(config.network))
         self.val = val
 
     def training_step(self, batch: Pairs, index: int) -> Tensor:

@@ -111,16 +111,16 @@ class DataConfig(ImageSettings):
         classes: `none` only, the names of its classes.
         mapping: `nyuv2-mat` only, `classMapping40.mat` where it does not lie beside the data.
         depth_folder: `sunrgbd` only, `depth_bfx` (holes filled by the data set's authors) or `depth` (as measured).
-        scale_min: smallest random scale of a training picture; 0.5 in the papers.
-        scale_max: largest random scale of a training picture; 2 in the papers.
+        scale_min: smallest random scale of a training image; 0.5 in the papers.
+        scale_max: largest random scale of a training image; 2 in the papers.
         shorter_side: a scale that would leave the shorter side with fewer pixels is raised to this many; 350 in the
             papers' code, 0 for no limit.
-        eval_size: one of `EVAL_SIZES`: validation and test pictures as they are (`full`, the papers), resized to height
+        eval_size: one of `EVAL_SIZES`: validation and test images as they are (`full`, the papers), resized to height
             and width (`resize`), or their centre of height and width (`crop`).
-        eval_batch: validation and test pictures per step, 0 for as many as `batch`. Pictures of different sizes are
+        eval_batch: validation and test images per step, 0 for as many as `batch`. Images of different sizes are
             padded to the largest of their batch; 1 keeps them as they are (the papers).
-        train_scenes: procedural pictures to train on.
-        batch: pictures per step, over all processes of the training.
+        train_scenes: procedural images to train on.
+        batch: images per step, over all processes of the training.
     """
 
     name: str = "rooms"

@@ -15,9 +15,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from crosswire.training.config import ConfigError
-from crosswire.training.datasets.frames import IGNORE, Frame, FrameSource
+from crosswire.training.datasets.frames import IGNORE, Frame, FrameSource, NoFrames
 from crosswire.training.datasets.layouts import LAYOUTS
-from crosswire.training.datasets.no_frames import NoFrames
 from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.engine.sampling import Draw, drawn_batches, ordered_batches
 from crosswire.training.modalities import Modality, modalities
@@ -38,6 +37,10 @@ class Batch(NamedTuple):
 
     inputs: list[Tensor]
     labels: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        return Batch([x.to(device) for x in self.inputs], self.labels.to(device))
 
 
 Sample = tuple[list[Tensor], Tensor]
@@ -104,7 +107,7 @@ class FrameDataset(Dataset[Sample]):
 
 
 def _stack(pictures: list[Tensor], empty: Tensor) -> Tensor:
-    """Stack pictures [..., H, W] in their upper left corner; `empty`, which broadcasts to them, fills the rest."""
+    """Stack images [..., H, W] in their upper left corner; `empty`, which broadcasts to them, fills the rest."""
     height, width = (max(picture.shape[axis] for picture in pictures) for axis in (-2, -1))
     stacked = empty.expand(len(pictures), *pictures[0].shape[:-2], height, width).clone()
     for place, picture in zip(stacked, pictures, strict=True):

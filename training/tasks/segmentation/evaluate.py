@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.classes import check_classes
-from crosswire.training.engine.device import accelerated, moved
-from crosswire.training.engine.run_folder import Run, exchange_to_plain, write_metrics
+from crosswire.training.engine.device import accelerated
+from crosswire.training.engine.run_folder import Run, exchange_lines, exchange_to_plain, write_metrics
 from crosswire.training.modalities import modalities
 from crosswire.training.models import exchanged_share
 from crosswire.training.tasks.segmentation.data import eval_loader, frames
@@ -47,7 +47,7 @@ def evaluate(
     streams = modalities(config.network)
     with accelerated(run.network, metrics) as device, torch.inference_mode():
         for batch in tqdm(eval_loader(config, source), desc="scoring test scenes", disable=not progress):
-            inputs, labels = moved(batch, device)
+            inputs, labels = batch.to(device)
             metrics.update(decide(run.network, inputs, streams, scales=scales, flip=flip), labels)
         return metrics.compute()
 
@@ -115,12 +115,7 @@ def format_scores(metrics: dict[str, Any]) -> str:
     lines = _rows(metrics["scores"], f"on {metrics['scenes']} fresh scenes{_tta(metrics)}")
     if "availability" in metrics:
         lines += ["", *_rows(metrics["availability"], "by what is available, on one view each")]
-    if metrics["exchange"]:
-        lines += ["", f"exchanged: {metrics['exchanged_share']:.1%} of the penalised channels"]
-        for layer in metrics["exchange"]:
-            counts = "  ".join(f"{e}/{p}" for e, p in zip(layer["exchanged"], layer["penalised"], strict=True))
-            lines.append(f"  {layer['layer']:28} {counts}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *exchange_lines(metrics, 28)])
 
 
 def _rows(scores: dict[str, Any], title: str) -> list[str]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from crosswire.training.engine.device import accelerated, moved
+from crosswire.training.engine.device import accelerated
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.engine.sampling import derive_seed
 from crosswire.training.modalities import Modality, modalities
@@ -37,7 +37,7 @@ def score_missing_modality(run: Run, *, progress: bool = True) -> dict[str, Scor
         counts = {name: SegmentationMetrics((), config.network.classes).to(device) for name in conditions}
         for index, batch in enumerate(tqdm(loader, desc="scoring availabilities", disable=not progress)):
             torch.manual_seed(derive_seed(config.seed, "holes", index))
-            inputs, labels = moved(batch, device)
+            inputs, labels = batch.to(device)
             for name, decide in conditions.items():
                 counts[name].update(decide(inputs), labels)
         return {name: metrics.compute()["ensemble"] for name, metrics in counts.items()}

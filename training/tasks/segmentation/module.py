@@ -38,9 +38,7 @@ class SegmentationTask(RunTask):
     network: SegmentationNetwork
 
     def __init__(self, config: SegmentationConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.network = build_network(config.network).train()  # which freezes the statistics that are to be frozen
+        super().__init__(config, build_network(config.network))
         self.network.stack.channels_last = config.runtime.channels_last
         if config.runtime.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

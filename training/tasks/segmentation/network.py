@@ -90,7 +90,7 @@ def _lite(blocks: tuple[int, ...], config: NetworkConfig, sizes: Sizes, channels
     return encoder, decoder
 
 
-#: Every network by its name. Those with depths 14 and 26 are shallow siblings for small pictures.
+#: Every network by its name. Those with depths 14 and 26 are shallow siblings for small images.
 NETWORKS = {
     **{name.replace("res", "refine"): NetworkEntry(partial(_refinenet, name), Sizes(64, 256, 0.5)) for name in BLOCKS},
     **{name.replace("res", "psp"): NetworkEntry(partial(_pspnet, name), Sizes(64, 512, 0.1)) for name in BLOCKS},

@@ -1,4 +1,4 @@
-"""Segmentation: pictures of several modalities in, one class per pixel out."""
+"""Segmentation: images of several modalities in, one class per pixel out."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Paired transforms: every picture of a frame and its labels go through the same crop, scale, flip and padding.
+"""Paired transforms: every image of a frame and its labels go through the same crop, scale, flip and padding.
 
 Colour is resized bicubically; depth and labels take the nearest pixel, so that no depth between two surfaces and no
-class between two classes is ever made up. Depth keeps its metres when a picture is scaled, as in the papers: what the
-network sees is a closer-cut picture of the same scene, not a scene at another distance. Padding is "unknown" in every
-picture: the mean colour, depth 0 (no reading), labels `IGNORE`.
+class between two classes is ever made up. Depth keeps its metres when an image is scaled, as in the papers: what the
+network sees is a closer-cut image of the same scene, not a scene at another distance. Padding is "unknown" in every
+image: the mean colour, depth 0 (no reading), labels `IGNORE`.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def flip(frame: Frame) -> Frame:
 
 
 def resize(frame: Frame, height: int, width: int) -> Frame:
-    """Resize a frame: pictures of bytes bicubically, everything else to the nearest pixel."""
+    """Resize a frame: images of bytes bicubically, everything else to the nearest pixel."""
     if frame.labels.shape == (height, width):
         return frame
     smooth = {name for name, picture in frame.pictures.items() if picture.dtype == np.uint8}
@@ -132,7 +132,7 @@ def centre_crop(frame: Frame, height: int, width: int) -> Frame:
 
 
 def unknown(name: str) -> tuple[float, ...]:
-    """Return what "nothing is known here" looks like in a picture, one raw value per channel; "" names the labels.
+    """Return what "nothing is known here" looks like in an image, one raw value per channel; "" names the labels.
 
     The value that means missing where the modality has one, else its mean, rounded: closest to zero once normalised.
     """
@@ -143,7 +143,7 @@ def unknown(name: str) -> tuple[float, ...]:
 
 
 def _each(frame: Frame, change: Callable[[Array, str], Array]) -> Frame:
-    """Apply one change to all pictures and to the labels, which have no name."""
+    """Apply one change to all images and to the labels, which have no name."""
     pictures: dict[str, Array] = {name: change(picture, name) for name, picture in frame.pictures.items()}
     return Frame(pictures, np.ascontiguousarray(change(frame.labels, ""), np.uint8))
 

@@ -55,7 +55,7 @@ def decide(
 
 
 def _resize(picture: Tensor, modality: Modality, scale: float) -> Tensor:
-    """Scale normalised pictures [N, C, H, W]; those with missing values without mixing neighbours."""
+    """Scale normalised images [N, C, H, W]; those with missing values without mixing neighbours."""
     if scale == 1.0:
         return picture
     size = [max(1, round(side * scale)) for side in picture.shape[2:]]

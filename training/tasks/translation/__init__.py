@@ -1,1 +1,1 @@
-"""Pictures into pictures: one or several domains in, one or several out."""
+"""Images into images: one or several domains in, one or several out."""

@@ -58,7 +58,7 @@ class TranslatorConfig(FusionSettings):
         outputs: domains that go out, or `labels`, class indices; with `cycle` the same as the inputs.
         classes: of `labels`, which are made without a discriminator; 0 where they are no output.
         cycle: every output is made from all domains but itself.
-        levels: how often a picture is halved; 8 in the papers, for 256x256.
+        levels: how often an image is halved; 8 in the papers, for 256x256.
         width: channels of the first level; 64 in the papers. They double up to eight times as many.
         encoders: for every task, which encoder's convolutions it uses, for example 0,0,1; nothing: all share one.
         decoders: for every task, which decoder's convolutions it uses; nothing: all share one.
@@ -73,7 +73,7 @@ class TranslatorConfig(FusionSettings):
         normed: which levels of the encoder have a norm, one of `NORMED`: all but the first and the last (the official
             code), or `all` (the papers' text).
         statistics: what a trained network normalises with, one of `STATISTICS`: the running means of its training
-            (`fixed`, which can be folded into the convolutions), or every picture's own (`instance`, as the official
+            (`fixed`, which can be folded into the convolutions), or every image's own (`instance`, as the official
             code does at its test).
         decoder_norms: one set of norms per flow (`private`, the official code), or one per decoder (`shared`, the text
             of the papers).
@@ -187,7 +187,7 @@ class TranslatorConfig(FusionSettings):
 
     @property
     def mixes_features(self) -> bool:
-        """Whether α weighs features rather than pictures."""
+        """Whether α weighs features rather than images."""
         if self.mix != "auto":
             return self.mix == "features" and not self.merges
         return len(self.outputs) > 1 and not self.cycle
@@ -209,11 +209,11 @@ class ImagesConfig(ImageSettings):
 
     Attributes:
         name: data set, one of `DATASETS`.
-        resize: side that a training picture has before the crop, as a multiple of the crop's; 286 / 256 in the papers.
-        flip: probability that a training picture is mirrored; 0.5 in the papers.
+        resize: side that a training image has before the crop, as a multiple of the crop's; 286 / 256 in the papers.
+        flip: probability that a training image is mirrored; 0.5 in the papers.
         eval_size: as in `crosswire.training.tasks.segmentation.config.DataConfig`.
-        train_scenes: procedural pictures to train on.
-        batch: pictures per step, over all processes of the training.
+        train_scenes: procedural images to train on.
+        batch: images per step, over all processes of the training.
     """
 
     name: Annotated[str, Choice(DATASETS)] = "rooms"
@@ -238,16 +238,16 @@ class AdversarialConfig(Section):
         l1: weight of the mean absolute error.
         cross_entropy: weight of the cross-entropy of labels.
         sparsity: λ.
-        stream_loss: weight of the L1 of every flow's own picture beside that of the mix; 1 in the official code, 0 in
+        stream_loss: weight of the L1 of every flow's own image beside that of the mix; 1 in the official code, 0 in
             Eq. 5. Without effect where features are mixed.
-        detach_ensemble: let the loss of the mixed picture reach α alone (the official code); needs a stream loss.
+        detach_ensemble: let the loss of the mixed image reach α alone (the official code); needs a stream loss.
         alignment: weight of the discrepancy of aligned streams (fusion `align`).
         discriminator_width: channels of the discriminator's first layer; 64 in the papers.
         consistency: weight of cross-task consistency: the first output, sent through a trained network, against the
             second one. 0 for none.
         consistency_run: run folder of that network, trained from the first output's domain to the second's.
         random_task: train the generator on one task, drawn anew, in every step instead of all (the papers' CEN-random);
-            the discriminators learn from the pictures of all tasks in every step.
+            the discriminators learn from the images of all tasks in every step.
         clip: largest norm of the generator's gradient; 0 for none.
     """
 
@@ -287,7 +287,7 @@ class TranslationConfig(RunConfig):
     Attributes:
         kind: "translation".
         network: which generator.
-        data: which pictures.
+        data: which images.
         optimiser: how it is trained.
     """
 
@@ -315,7 +315,7 @@ class TranslationConfig(RunConfig):
 
 
 def check_size(network: TranslatorConfig, size: tuple[int, int]) -> None:
-    """Refuse pictures of a size (H, W) that a generator cannot halve as often as it does.
+    """Refuse images of a size (H, W) that a generator cannot halve as often as it does.
 
     Raises:
         ConfigError: with the number of levels that the size allows.

@@ -26,7 +26,7 @@ class ImageBatch(NamedTuple):
 
     Attributes:
         inputs: per input domain, float32 [N, c, H, W] from -1 to 1.
-        targets: the true pictures of all tasks, stacked [T*N, 3, H, W]; one channel, as of class indices, is repeated.
+        targets: the true images of all tasks, stacked [T*N, 3, H, W]; one channel, as of class indices, is repeated.
     """
 
     inputs: list[Tensor]
@@ -42,7 +42,7 @@ class ViewDataset(Dataset[Sample]):
     """Views as tensors.
 
     Args:
-        source: where the pictures come from.
+        source: where the images come from.
         inputs: how the generator sees its inputs.
         outputs: how it sees its outputs.
         transform: what happens to a view first; a function of the view and its number alone.
@@ -76,7 +76,7 @@ class ViewDataset(Dataset[Sample]):
 
 
 def train_transform(config: ImagesConfig, seed: int) -> Transform:
-    """Return a resize, a random crop and a random mirroring, the same for all pictures of a view."""
+    """Return a resize, a random crop and a random mirroring, the same for all images of a view."""
     size = (config.height, config.width)
     larger = tuple(round(side * config.resize) for side in size)
 
@@ -111,7 +111,7 @@ def frame_of(view: dict[str, Raw]) -> Frame:
 
 
 def view_of(frame: Frame, view: dict[str, Raw]) -> dict[str, Raw]:
-    """Return a frame as a view with the pictures of another view."""
+    """Return a frame as a view with the images of another view."""
     return {name: frame.labels if name == TRUE_LABELS else frame.pictures[name] for name in view}
 
 

@@ -1,4 +1,4 @@
-"""The domains of image translation: what a raw picture holds, and how it becomes numbers from -1 to 1 and back."""
+"""The domains of image translation: what a raw image holds, and how it becomes numbers from -1 to 1 and back."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Domain:
-    """One kind of picture.
+    """One kind of image.
 
     Attributes:
-        name: of the pictures and their tensors.
+        name: of the images and their tensors.
         channels: 1 or 3.
         unit: of a raw value.
         valid_range: smallest and largest raw value.
@@ -67,14 +67,14 @@ def domain(name: str) -> Domain:
 
 @dataclass(frozen=True)
 class Codec:
-    """Raw pictures of one domain as a generator sees them.
+    """Raw images of one domain as a generator sees them.
 
     Bytes b become b / 127.5 - 1. Depth d in metres becomes 2 log(1 + gain d) / top - 1, so that equal steps are about
     equal ratios; no reading, which is 0, becomes -1. Labels stay class indices; a generator makes a score per class,
     from -1 to 1.
 
     Attributes:
-        domain: of the pictures.
+        domain: of the images.
         gain: of depth.
         top: of depth.
         classes: of labels.
@@ -108,9 +108,9 @@ class Codec:
         return np.ascontiguousarray(coded.transpose(2, 0, 1), np.float32)
 
     def decode(self, coded: Array) -> NDArray[np.generic]:
-        """Map numbers from -1 to 1, float32 [K, H, W], to a raw picture.
+        """Map numbers from -1 to 1, float32 [K, H, W], to a raw image.
 
-        Of the K channels that come, a picture takes three, and their mean where it has one; labels take one per class.
+        Of the K channels that come, an image takes three, and their mean where it has one; labels take one per class.
 
         Returns:
             uint8 [H, W, C], metres float32 [H, W], or class indices uint8 [H, W].

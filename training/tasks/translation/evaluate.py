@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.device import accelerated
-from crosswire.training.engine.run_folder import RunOf, exchange_to_plain, write_metrics
+from crosswire.training.engine.run_folder import RunOf, exchange_lines, exchange_to_plain, write_metrics
 from crosswire.training.models import exchanged_share
 from crosswire.training.tasks.translation.config import LABELS, TranslationConfig
 from crosswire.training.tasks.translation.data import ImageBatch, eval_loader
@@ -102,9 +102,4 @@ def format_scores(metrics: dict[str, Any]) -> str:
         figures = "".join(f" {of[c]:{max(8, len(c))}.4f}" if c in of else " " * max(9, len(c) + 1) for c in columns)
         constant = f"   a constant colour: mae {of['constant_mae']:.4f}" if "constant_mae" in of else ""
         lines.append(f"{name:{wide}}{figures}{constant}")
-    if metrics["exchange"]:
-        lines += ["", f"exchanged: {metrics['exchanged_share']:.1%} of the penalised channels"]
-        for layer in metrics["exchange"]:
-            counts = "  ".join(f"{e}/{p}" for e, p in zip(layer["exchanged"], layer["penalised"], strict=True))
-            lines.append(f"  {layer['layer']:32} {counts}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *exchange_lines(metrics, 32)])

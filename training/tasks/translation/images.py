@@ -1,4 +1,4 @@
-"""Pictures of several domains of one view: from the procedural rooms, or from nowhere."""
+"""Images of several domains of one view: from the procedural rooms, or from nowhere."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ImageSource(Protocol):
         """Number of views."""
 
     def __getitem__(self, index: int) -> dict[str, Raw]:
-        """Return the raw pictures of one view: inputs by their name, outputs by `TRUE` and their name."""
+        """Return the raw images of one view: inputs by their name, outputs by `TRUE` and their name."""
 
 
 class RoomImages:
@@ -106,7 +106,7 @@ class NoImages:
 
 
 def wanted(network: TranslatorConfig) -> tuple[str, ...]:
-    """Return the names of all pictures that a network trains on."""
+    """Return the names of all images that a network trains on."""
     return (*network.inputs, *(f"{TRUE}{name}" for name in network.outputs))
 
 

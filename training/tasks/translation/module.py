@@ -42,10 +42,8 @@ class TranslationTask(RunTask):
     network: TranslationNetwork
 
     def __init__(self, config: TranslationConfig) -> None:
-        super().__init__()
+        super().__init__(config, build_network(config.network))
         self.automatic_optimization = False
-        self.config = config
-        self.network = build_network(config.network).train()
         self.network.stack.channels_last = config.runtime.channels_last
         settings, tasks = config.optimiser, len(config.network.outputs)
         self.judges = nn.ModuleList()

@@ -1,4 +1,4 @@
-"""A generator: flows through an encoder, a mix of features or of pictures, a decoder."""
+"""A generator: flows through an encoder, a mix of features or of images, a decoder."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from crosswire.training.tasks.translation.domains import domain
 class ImageMix(NamedTuple):
     """What a generator makes, each from -1 to 1.
 
-    Labels are K scores, one per class; where K is more than three, all pictures have K channels of which three count.
+    Labels are K scores, one per class; where K is more than three, all images have K channels of which three count.
 
     Attributes:
-        answers: one picture per task, stacked task by task [T*N, 3 or K, H, W].
-        flows: the pictures of all flows [F*N, 3 or K, H, W] where α weighs pictures; else the answers.
+        answers: one image per task, stacked task by task [T*N, 3 or K, H, W].
+        flows: the images of all flows [F*N, 3 or K, H, W] where α weighs images; else the answers.
         auxiliary: loss that the network adds while it trains, a scalar (only with `fusion="align"`), or None.
     """
 
@@ -39,14 +39,14 @@ class ImageMix(NamedTuple):
 
 
 class TranslationNetwork(nn.Module):
-    """Maps pictures of the input domains to pictures of the output domains.
+    """Maps images of the input domains to images of the output domains.
 
     Args:
         stack: brings the inputs of all flows together.
         encoder: maps stacked flows to levels.
         mix: weighs the flows of a task.
-        decoder: maps levels to stacked pictures.
-        mixes_features: whether levels are mixed, rather than pictures.
+        decoder: maps levels to stacked images.
+        mixes_features: whether levels are mixed, rather than images.
 
     Attributes:
         merge: brings all levels down to one stream before the decoder, where the streams merge in the encoder.
@@ -68,7 +68,7 @@ class TranslationNetwork(nn.Module):
         self.unused = nn.ModuleList()
 
     def forward(self, *inputs: Tensor) -> ImageMix:
-        """Map one normalised picture [N, c, H, W] per input domain to pictures of all tasks."""
+        """Map one normalised image [N, c, H, W] per input domain to images of all tasks."""
         levels = self.encoder(self.stack(*inputs))
         if self.merge is not None:
             levels = self.merge(levels)

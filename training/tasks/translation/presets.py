@@ -1,6 +1,6 @@
 """Image translation: the experiments of the TPAMI paper on Taskonomy, and small ones on the procedural rooms.
 
-Source: the CEN journal paper, section 4 and Tables 4 to 9, with the schedule of the official code: Adam, one picture
+Source: the CEN journal paper, section 4 and Tables 4 to 9, with the schedule of the official code: Adam, one image
 per step, 300 epochs of 1,000. They need the data set (`data.path=DIR`).
 """
 

@@ -1,4 +1,4 @@
-"""Translation: pictures of one or several domains in, pictures of one or several others out."""
+"""Translation: images of one or several domains in, images of one or several others out."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ report = write_report
 
 
 def training_setup(config: TranslationConfig, *, fresh: bool) -> TrainingSetup:
-    """Return a generator and its pictures; see `crosswire.training.tasks.registry.Task`."""
+    """Return a generator and its images; see `crosswire.training.tasks.registry.Task`."""
     train, val = (images(config.data, config.network, split) for split in ("train", "val"))
     task = TranslationTask(config)
 
@@ -54,7 +54,7 @@ def score(run: TranslationRun, options: ScoreOptions) -> dict[str, Any]:
 
 
 def infer(run: TranslationRun, arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:
-    """Translate pictures from -1 to 1: float32 [N, C, H, W] per input domain to `predicted_DOMAIN`, [N, 3, H, W] each.
+    """Translate images from -1 to 1: float32 [N, C, H, W] per input domain to `predicted_DOMAIN`, [N, 3, H, W] each.
 
     `predicted_labels` is a score per class from -1 to 1, [N, K, H, W].
 
