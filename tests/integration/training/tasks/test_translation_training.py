@@ -293,7 +293,7 @@ def test_every_domain_has_a_code_and_a_place_in_taskonomy() -> None:
         assert codec(name, TranslatorConfig()).domain.name == name
     assert set(STORED) == set(ALL_DOMAINS)
     with pytest.raises(ConfigError, match="taskonomy has no labels; allowed are rgb"):
-        images(ImagesConfig("taskonomy", "."), TranslatorConfig(outputs=("labels",), classes=3), "train")
+        images(ImagesConfig("taskonomy", path="."), TranslatorConfig(outputs=("labels",), classes=3), "train")
 
 
 def test_taskonomy_is_read_in_its_ranges_and_split_two_to_one(taskonomy: Path) -> None:
