@@ -37,7 +37,7 @@ CONSTRAINTS ?= $(shell $(PYTHON) -c 'import sys; sys.version_info[:2] == (3, 11)
 # Without an NVIDIA driver the CPU build of PyTorch serves as well as that for CUDA, which is ten times as large. A pip
 # that has been given links or an index of its own is left alone.
 CPU_TORCH := https://download.pytorch.org/whl/cpu
-TORCH_INDEX ?= $(shell command -v nvidia-smi >/dev/null || $(PY) -m pip config list | grep -qE 'find-links|index-url' || echo $(CPU_TORCH))
+TORCH_INDEX ?= $(shell command -v nvidia-smi >/dev/null || $(PY) -m pip config list 2>/dev/null | grep -qE 'find-links|index-url' || echo $(CPU_TORCH))
 
 PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-compile $(addprefix -c ,$(CONSTRAINTS))
 WITH_TORCH = $(addprefix --extra-index-url ,$(TORCH_INDEX))

@@ -59,9 +59,8 @@ def summarise(
         `share` of the area 0..1 and `mean_confidence` 0..1, largest share first; `warnings`.
     """
     height, width = labels.shape
-    pairs = (network_labels.astype(np.uint16) << 8 | confidence).ravel()
-    counts = np.bincount(pairs, minlength=1 << 16).reshape(256, 256)  # pixels by class and certainty
-    sure = counts @ np.arange(256) / np.maximum(counts.sum(1), 1) / 255
+    flat = network_labels.ravel()
+    sure = np.bincount(flat, confidence.ravel(), 256) / np.maximum(np.bincount(flat, minlength=256), 1) / 255
     return {
         "network": label_spec.network,
         "width": width,

@@ -31,7 +31,7 @@ class Played:
     def __init__(
         self, frames: list[Frame], server: ScriptedServer, options: StreamOptions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("crosswire.clients.async_client.open_async_transport", lambda *_: server)
+        monkeypatch.setattr(AsyncPredictor, "_open_transport", lambda *_: server)
         self.seen = [FrameOutcome(frame) for frame in frames]
         self.delivered: list[int] = []
         self.ended = run_virtually(self._play(options))

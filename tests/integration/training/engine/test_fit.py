@@ -198,7 +198,7 @@ def test_frozen_statistics_stay_where_they_are_while_the_scaling_factors_train(
 
 CONFIG_ERRORS = {
     "steps": "not an assignment; write key=value",
-    "step=3": "names no setting; there are: preset, network.name",
+    "step=3": "names no setting; there are: preset, network.",
     "network=3": "names no setting",
     "network.width.x=3": "names no setting",
     "steps=many": "steps",
