@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 REPOSITORY ?= model_repository
 HTTP_PORT ?= 8000
 GRPC_PORT ?= 8001
-TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(1 + min(3, len(os.sched_getaffinity(0))))')
+TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(2 + min(2, len(os.sched_getaffinity(0))))')
 
 # Threads that wait spin a few microseconds: without it small layers take a third longer, with the default a busy
 # neighbour stops everything.
@@ -82,7 +82,7 @@ demo-train: $(VENV)/.train
 serve: $(VENV)/.serve
 	$(VENV)/bin/crosswire serve --repository $(REPOSITORY) --http-port $(HTTP_PORT) --grpc-port $(GRPC_PORT)
 
-# One process more than there are cores, for servers are waited for; a file in one of them, for its tests share a server.
+# Up to two processes more than there are cores, for servers are waited for; a file is in one of them: its tests share one.
 test: programs
 	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations 25
 
