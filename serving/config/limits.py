@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Annotated
 
 from crosswire.contract.fields import PositiveFloat, PositiveInt, Range
@@ -86,13 +87,17 @@ class MediaLimits:
     def chosen(cls) -> MediaLimits:
         """Return what the environment of this process says, the defaults if it says nothing."""
         text = os.environ.get(MEDIA_VARIABLE)
-        if text is None:
-            return cls()
-        return from_plain(cls, json.loads(text), MEDIA_VARIABLE)
+        return cls() if text is None else _read(text)
 
     def as_variable(self) -> str:
         """Return the text for `MEDIA_VARIABLE`."""
         return json.dumps(to_plain(self))
+
+
+@lru_cache(maxsize=1)
+def _read(text: str) -> MediaLimits:
+    """Read what `MediaLimits.as_variable` wrote: once, for a worker asks with every file."""
+    return from_plain(MediaLimits, json.loads(text), MEDIA_VARIABLE)
 
 
 @dataclass(frozen=True)
