@@ -23,7 +23,7 @@ from crosswire.contract.errors import UsageError
 from crosswire.contract.plain import from_plain
 from crosswire.media.depth_files import DEPTH_ENDINGS
 from crosswire.training.datasets.classes import spread_palette
-from crosswire.training.datasets.files.frames import FileFrames, Format, FrameEntry, open_files
+from crosswire.training.datasets.files.frames import FileFrames, Format, FrameEntry, open_files, single_class
 from crosswire.training.datasets.files.images import LabelCode, PlainDepth
 from crosswire.training.datasets.files.lists import read_lines, shared_lines
 from crosswire.training.datasets.files.problems import DataError, Problem, Survey, missing_file, refuse
@@ -45,7 +45,8 @@ class Manifest:
             floats in metres.
         palette: one colour [red, green, blue], 0..255, per class; made up where it is left out.
         first_label: stored value of the first class; 1 where 0 is "unlabelled".
-        ignore: stored value of unlabelled pixels.
+        label_values: stored value of every class where they do not follow each other: [0, 255] for a binary mask.
+        ignore: stored value of unlabelled pixels; left out it is 255, unless that is a class.
         plausible_depth: metres between which the median depth of a frame lies; `check-data` names frames outside.
     """
 
@@ -53,7 +54,8 @@ class Manifest:
     depth_units_per_metre: float | None = None
     palette: tuple[tuple[int, int, int], ...] | None = None
     first_label: int = 0
-    ignore: int = IGNORE
+    label_values: tuple[int, ...] | None = None
+    ignore: int | None = None
     plausible_depth: tuple[float, float] = (0.1, 20.0)
 
     def __post_init__(self) -> None:
@@ -66,15 +68,33 @@ class Manifest:
             raise UsageError(f"palette has {len(self.palette)} colours for {len(self.classes)} classes; leave it out")
         if any(not 0 <= value <= 255 for colour in self.palette or () for value in colour):
             raise UsageError("palette holds a value outside 0 to 255")
-        last = self.first_label + len(self.classes) - 1
-        if self.first_label < 0 or last > 255:
-            raise UsageError(f"labels run from {self.first_label} to {last}; allowed is 0 to 255")
-        if self.first_label <= self.ignore <= last:
+        if self.label_values is not None and self.first_label:
+            raise UsageError("label_values names the first class too; leave first_label out")
+        if self.label_values is not None and len(set(self.label_values)) != len(self.classes):
             raise UsageError(
-                f"ignore is {self.ignore}, which is the label of a class too; classes have {self.first_label} to {last}"
+                f"label_values is {list(self.label_values)}; got {len(set(self.label_values))} values, "
+                f"expected one for each of {len(self.classes)} classes"
             )
+        if min(self.stored) < 0 or max(self.stored) > 255:
+            raise UsageError(f"labels run from {min(self.stored)} to {max(self.stored)}; allowed is 0 to 255")
+        if self.ignore in self.stored:
+            raise UsageError(
+                f"ignore is {self.ignore}, which is the label of a class too; classes have {LabelCode(self.stored)}"
+            )
+        if self.ignore is not None and not 0 <= self.ignore <= 255:
+            raise UsageError(f"ignore is {self.ignore}; allowed is 0 to 255")
         if not 0 <= self.plausible_depth[0] < self.plausible_depth[1]:
             raise UsageError("plausible_depth is [nearest, farthest] in metres")
+
+    @property
+    def stored(self) -> tuple[int, ...]:
+        """Stored value of every class."""
+        return self.label_values or tuple(range(self.first_label, self.first_label + len(self.classes)))
+
+    @property
+    def unlabelled(self) -> int | None:
+        """Stored value of unlabelled pixels; None where every value may be a class."""
+        return self.ignore if self.ignore is not None or IGNORE in self.stored else IGNORE
 
     @property
     def form(self) -> Format:
@@ -83,7 +103,7 @@ class Manifest:
             classes=self.classes,
             palette=self.palette or spread_palette(len(self.classes)),
             depth=PlainDepth(self.depth_units_per_metre),
-            labels=LabelCode(len(self.classes), self.first_label, self.ignore),
+            labels=LabelCode(self.stored, self.unlabelled),
             plausible=self.plausible_depth,
         )
 
@@ -103,7 +123,10 @@ def open_split(config: DataConfig, split: str) -> FileFrames:
     form = read_manifest(root).form
     stems, problems = _splits(root)
     refuse(problems)
-    return open_files([_entry(root, stem) for stem in stems[split]], form)
+    frames = open_files([_entry(root, stem) for stem in stems[split]], form)
+    if split == LISTS[0]:
+        refuse(single_class(frames, str(root / "labels")))
+    return frames
 
 
 def survey(config: DataConfig) -> Survey:
@@ -116,7 +139,8 @@ def survey(config: DataConfig) -> Survey:
     form = read_manifest(root).form
     splits, problems = _splits(root)
     stems = sorted({*_stems(root), *(stem for split in splits.values() for stem in split)})
-    return Survey((*problems, *_strangers(root)), FileFrames([_entry(root, stem) for stem in stems], form))
+    frames = FileFrames([_entry(root, stem) for stem in stems], form)
+    return Survey((*problems, *_strangers(root), *single_class(frames, str(root / "labels"))), frames)
 
 
 def read_manifest(root: Path) -> Manifest:

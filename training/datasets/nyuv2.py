@@ -27,7 +27,7 @@ FORM = Format(
     classes=NYUV2_CLASSES,
     palette=NYUV2_PALETTE,
     depth=PlainDepth(UNITS_PER_METRE),
-    labels=LabelCode(len(NYUV2_CLASSES)),
+    labels=LabelCode(range(len(NYUV2_CLASSES))),
     plausible=(0.3, 10.0),
     crop_to_labels=True,
 )

@@ -59,7 +59,7 @@ FORM = Format(
     classes=SUNRGBD_CLASSES,
     palette=SUNRGBD_PALETTE,
     depth=rotated_depth,
-    labels=LabelCode(len(SUNRGBD_CLASSES), first=1, ignore=0),
+    labels=LabelCode(range(1, len(SUNRGBD_CLASSES) + 1), ignore=0),
     plausible=(0.3, FARTHEST_M),
 )
 
@@ -78,7 +78,7 @@ class ToolboxFrames(FileFrames):
         self.places = places
         self.source = source
 
-    def _labels(self, index: int) -> Labels:
+    def labels(self, index: int) -> Labels:
         """Read the class indices of a frame, which MATLAB stores column by column."""
         name = f"{self.source.path}, frame {self.places[index] + 1}"
         file = self.source.file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from crosswire.training.datasets.files.images import (
     size_problem,
 )
 from crosswire.training.datasets.files.problems import DataError, Problem, missing_file, refuse
-from crosswire.training.datasets.frames import Frame
+from crosswire.training.datasets.frames import IGNORE, Frame
 
 Picture = TypeVar("Picture", NDArray[np.uint8], NDArray[np.float32])
 Read = TypeVar("Read")
@@ -96,7 +97,7 @@ class FileFrames:
         entry = self.entries[index]
         if problem := orientation_problem(entry.files):
             raise DataError(problem)
-        rgb, depth, labels = read_colour(entry.rgb), self._depth(index), self._labels(index)
+        rgb, depth, labels = read_colour(entry.rgb), self._depth(index), self.labels(index)
         rgb, depth = self._cut(rgb, labels), self._cut(depth, labels)
         if problem := self._sizes(index, rgb, depth, labels):
             raise DataError(problem)
@@ -107,7 +108,7 @@ class FileFrames:
         entry, form = self.entries[index], self.form
         rgb = _attempt(lambda: read_colour(entry.rgb))
         depth = _attempt(lambda: self._depth(index))
-        labels = _attempt(lambda: self._labels(index))
+        labels = _attempt(lambda: self.labels(index))
         yield from (found for found in (rgb, depth, labels) if isinstance(found, Problem))
         if problem := orientation_problem(entry.files):
             yield problem
@@ -129,13 +130,17 @@ class FileFrames:
         top, left = max(0, rows - height) // 2, max(0, columns - width) // 2
         return picture[top : top + height, left : left + width]
 
+    def labels(self, index: int) -> Labels:
+        """Read the class indices of a frame.
+
+        Raises:
+            DataError: a file that cannot be used.
+        """
+        return read_labels(self.entries[index].labels, self.form.labels)
+
     def _depth(self, index: int) -> Depth:
         """Read the depth of a frame, metres."""
         return read_depth(self.entries[index].depth, self.form.depth)
-
-    def _labels(self, index: int) -> Labels:
-        """Read the class indices of a frame."""
-        return read_labels(self.entries[index].labels, self.form.labels)
 
     def _sizes(
         self, index: int, rgb: NDArray[np.generic], depth: NDArray[np.generic], labels: NDArray[np.generic]
@@ -169,3 +174,27 @@ def open_files(entries: Sequence[FrameEntry], form: Format, problems: Sequence[P
     """
     refuse([*problems, *missing(entries)])
     return FileFrames(entries, form)
+
+
+def single_class(frames: FileFrames, place: str) -> list[Problem]:
+    """Return the problem of labels that hold one class of several and unlabelled pixels, which teach nothing.
+
+    A binary mask saved as 0 and 255 is the usual one: its 255 are taken for unlabelled pixels. It is looked for until
+    two classes were seen, which is in the first file as a rule; files that cannot be read are named elsewhere.
+
+    Args:
+        frames: all of a data set, or those to train on.
+        place: what to call their labels.
+    """
+    seen: set[int] = set()
+    for index in range(len(frames)):
+        with contextlib.suppress(DataError):
+            seen |= set(np.unique(frames.labels(index)).tolist())
+        if len(seen - {IGNORE}) > 1:
+            return []
+    if IGNORE not in seen or len(frames.classes) < 2:
+        return []
+    names = ", ".join(frames.classes[one] for one in seen - {IGNORE}) or "no class"
+    cure = 'if they are masks of other values, list those: "label_values": [0, 255] in manifest.json'
+    what = f"hold {names} and {frames.form.labels.ignore} for unlabelled alone, of {len(frames.classes)} classes"
+    return [Problem(place, what, cure)]

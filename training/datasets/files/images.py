@@ -31,14 +31,12 @@ class LabelCode:
     """How class indices are stored.
 
     Attributes:
-        classes: number of classes.
-        first: stored value of the first class.
-        ignore: stored value of unlabelled pixels.
+        values: stored value of every class, 0 to 255, no two alike.
+        ignore: stored value of unlabelled pixels; None where every pixel has a class.
     """
 
-    classes: int
-    first: int = 0
-    ignore: int = IGNORE
+    values: Sequence[int]
+    ignore: int | None = IGNORE
 
     def decode(self, stored: NDArray[np.generic], file: str) -> Labels:
         """Return class indices, `IGNORE` where unlabelled, uint8 of the same shape.
@@ -46,19 +44,31 @@ class LabelCode:
         Raises:
             DataError: a stored value that is neither a class nor the ignore value.
         """
+        known, labels = np.zeros(257, np.bool_), np.full(257, IGNORE, np.uint8)  # the last is of no value at all
+        known[list(self.values)], labels[list(self.values)] = True, range(len(self.values))
+        if self.ignore is not None:
+            known[self.ignore] = True
         values = np.asarray(stored, np.int64)
-        labels = values - self.first
-        unlabelled = values == self.ignore
-        wrong = ((labels < 0) | (labels >= self.classes)) & ~unlabelled
+        places = np.where((values >= 0) & (values < 256), values, 256)
+        wrong = ~known[places]
         if wrong.any():
+            unlabelled = "" if self.ignore is None else f", and {self.ignore} for unlabelled"
             raise DataError(
                 Problem(
                     file,
                     f"{int(wrong.sum())} pixels hold {_listed(np.unique(values[wrong]))}, which is no class",
-                    f"allowed are {self.first} to {self.first + self.classes - 1}, and {self.ignore} for unlabelled",
+                    f"allowed are {self}{unlabelled}",
                 )
             )
-        return np.where(unlabelled, IGNORE, labels).astype(np.uint8)
+        decoded: Labels = labels[places]
+        return decoded
+
+    def __str__(self) -> str:
+        """Return the values of classes as people write them."""
+        first, last = self.values[0], self.values[-1]
+        if list(self.values) == [*range(first, last + 1)]:
+            return f"{first} to {last}"
+        return ", ".join(map(str, self.values))
 
 
 @dataclass(frozen=True)

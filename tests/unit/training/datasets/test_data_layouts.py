@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -210,10 +211,58 @@ def test_the_manifest_says_what_stored_numbers_mean(tmp_path: Path) -> None:
     assert frame.labels[0].tolist() == [IGNORE, 0, 1, 1, 0, IGNORE]
 
 
+def binary(folder: Path, manifest: dict[str, object]) -> DataConfig:
+    """Write three frames with masks of 0 and 255."""
+    for name in ("rgb", "depth", "labels"):
+        (folder / name).mkdir()
+    for stem in ("a", "b", "c"):
+        Image.fromarray(np.zeros((4, 6, 3), np.uint8)).save(folder / f"rgb/{stem}.png")
+        Image.fromarray(np.full((4, 6), 1000, np.uint16)).save(folder / f"depth/{stem}.png")
+        Image.fromarray(np.array([[0, 255, 255, 255, 0, 0]] * 4, np.uint8)).save(folder / f"labels/{stem}.png")
+    plain = {"classes": ["road", "pothole"], "depth_units_per_metre": 1000, **manifest}
+    (folder / "manifest.json").write_text(json.dumps(plain))
+    return DataConfig(name="folder", path=str(folder))
+
+
+def test_masks_of_0_and_255_are_refused_with_the_line_that_makes_them_classes(tmp_path: Path) -> None:
+    config = binary(tmp_path, {})
+    said = r"labels: hold road and 255 for unlabelled alone, of 2 classes; .*\"label_values\": \[0, 255\]"
+    with pytest.raises(ConfigError, match=said):
+        frames(config, "train")
+    (problem,) = LAYOUTS["folder"].survey(config).problems
+    assert re.search(said, str(problem))
+
+
+def test_stored_values_of_classes_may_be_any(tmp_path: Path) -> None:
+    config = binary(tmp_path, {"label_values": [0, 255]})
+    assert frames(config, "train")[0].labels[0].tolist() == [0, 1, 1, 1, 0, 0]
+    assert LAYOUTS["folder"].survey(config).problems == ()
+
+
+def test_pixels_may_be_unlabelled_beside_a_class_that_is_stored_as_255(tmp_path: Path) -> None:
+    config = binary(tmp_path, {"label_values": [128, 255], "ignore": 0})
+    mask = np.array([[0, 255, 128, 128, 0, 0]] * 4, np.uint8)
+    Image.fromarray(mask).save(tmp_path / "labels/a.png")
+    assert frames(config, "train")[0].labels[0].tolist() == [IGNORE, 1, 0, 0, IGNORE, IGNORE]
+
+
+def test_values_that_are_no_class_are_named_beside_those_that_are(tmp_path: Path) -> None:
+    config = binary(tmp_path, {"label_values": [0, 128]})
+    Image.fromarray(np.array([[0, 128, 7, 7, 0, 255]] * 4, np.uint8)).save(tmp_path / "labels/a.png")
+    with pytest.raises(ConfigError, match="8 pixels hold 7, which is no class; allowed are 0, 128, and 255 for unl"):
+        frames(config, "train")[0]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"classes": ["a", "a"]}, "no two alike"),
+        ({"label_values": [0]}, "got 1 values, expected one for each of 2 classes"),
+        ({"label_values": [7, 7]}, "got 1 values, expected one for each of 2 classes"),
+        ({"label_values": [0, 256]}, "labels run from 0 to 256"),
+        ({"label_values": [0, 255], "ignore": 255}, "ignore is 255, which is the label of a class too.*0, 255"),
+        ({"label_values": [0, 2], "first_label": 1}, "leave first_label out"),
+        ({"ignore": 300}, "ignore is 300; allowed is 0 to 255"),
         ({"classes": []}, "classes has 0 names"),
         ({"depth_units_per_metre": 0}, "depth_units_per_metre is 0"),
         ({"palette": [[1, 2, 3]]}, "palette has 1 colours for 2 classes"),
