@@ -185,7 +185,7 @@ def main() -> None:
         "compare_checkouts",
         {"commits": [_commit(folder) for folder in folders], "network": wanted.network, "shrink": wanted.shrink}
         | {"rounds": wanted.rounds, "requests": wanted.requests, **figures},
-        again=f"python -m benchmarks.compare_checkouts BEFORE AFTER --rounds {wanted.rounds}",
+        again=f"python -m benchmarks.compare_checkouts BEFORE AFTER --rounds {wanted.rounds} --shrink {wanted.shrink}",
     )
 
 
