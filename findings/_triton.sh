@@ -1,6 +1,7 @@
 # Sourced by the findings about Triton: starts the real tritonserver that lies inside the nvidia-pytriton wheel.
 #
 #   python_model NAME CONFIG   adds a python-backend model; its model.py comes from standard input
+#   same_model                 adds the model `same`: its output Y is its input X, four FP32 numbers
 #   ensemble NAME CONFIG       adds an ensemble
 #   triton_start               makes the venv, serves the models on free loopback ports, waits until they are ready and
 #                              prints the version; sets $http, $grpc and $metrics (host:port); its log is
@@ -13,6 +14,20 @@ python_model() {
   mkdir -p "$work/models/$1/1"
   printf 'backend: "python"\ninstance_group { kind: KIND_CPU }\n%s\n' "$2" >"$work/models/$1/config.pbtxt"
   cat >"$work/models/$1/1/model.py"
+}
+
+same_model() {
+  python_model same 'max_batch_size: 0
+input { name: "X" data_type: TYPE_FP32 dims: [ 4 ] }
+output { name: "Y" data_type: TYPE_FP32 dims: [ 4 ] }' <<'PYTHON'
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        inputs = [pb_utils.get_input_tensor_by_name(request, "X").as_numpy() for request in requests]
+        return [pb_utils.InferenceResponse([pb_utils.Tensor("Y", x)]) for x in inputs]
+PYTHON
 }
 
 ensemble() {

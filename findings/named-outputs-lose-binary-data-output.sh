@@ -8,17 +8,7 @@
 set -euo pipefail
 . "$(dirname "$0")/_triton.sh"
 
-python_model same 'max_batch_size: 0
-input { name: "X" data_type: TYPE_FP32 dims: [ 4 ] }
-output { name: "Y" data_type: TYPE_FP32 dims: [ 4 ] }' <<'PYTHON'
-import triton_python_backend_utils as pb_utils
-
-
-class TritonPythonModel:
-    def execute(self, requests):
-        inputs = [pb_utils.get_input_tensor_by_name(request, "X").as_numpy() for request in requests]
-        return [pb_utils.InferenceResponse([pb_utils.Tensor("Y", x)]) for x in inputs]
-PYTHON
+same_model
 triton_start
 "$python" - "$http" <<'PYTHON'
 import json
