@@ -1,6 +1,6 @@
 """The folder of one run: configuration, weights and scores, read and written together.
 
-Files: `config.json`, `weights.pt` (a state dict), `metrics.json`; `last.ckpt`, `gammas.npz` and `tensorboard/` while
+Files: `config.json`, `weights.pt` (a state dict), `metrics.json`, `train.log`; `last.ckpt`, `gammas.npz` and `tensorboard/` while
 it trains; `report/`. Weights never go without their configuration.
 """
 

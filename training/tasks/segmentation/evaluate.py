@@ -17,8 +17,10 @@ from crosswire.training.modalities import modalities
 from crosswire.training.models import exchanged_share
 from crosswire.training.tasks.segmentation.data import eval_loader, frames
 from crosswire.training.tasks.segmentation.metrics import Scores, SegmentationMetrics
-from crosswire.training.tasks.segmentation.missing_modality import score_missing_modality
-from crosswire.training.tasks.segmentation.tta import decide
+from crosswire.training.tasks.segmentation.scoring.fusion_gain import fusion_gain
+from crosswire.training.tasks.segmentation.scoring.missing_modality import score_missing_modality
+from crosswire.training.tasks.segmentation.scoring.text import class_rows, decision_rows
+from crosswire.training.tasks.segmentation.scoring.tta import decide
 
 
 def evaluate(
@@ -28,7 +30,7 @@ def evaluate(
 
     Args:
         run: the trained network.
-        scales: of test-time augmentation, see `crosswire.training.tasks.segmentation.tta`.
+        scales: of test-time augmentation, see `crosswire.training.tasks.segmentation.scoring.tta`.
         flip: also mirrored.
         progress: show how far it is.
 
@@ -80,6 +82,8 @@ def report(
     }
     if missing_modality:
         metrics["availability"] = _plain(missing_modality, source.classes)
+    if scores:
+        metrics["fusion"] = fusion_gain(run.config, _mean_iou(scores), _alone(missing_modality or {}), hints=True)
     write_metrics(run.folder, metrics)
     return metrics
 
@@ -100,6 +104,17 @@ def score(
     return report(run, scores, missing_modality=available, scales=scales, flip=flip)
 
 
+def _mean_iou(scores: dict[str, Scores]) -> dict[str, float]:
+    """Return the mean IoU by the same names."""
+    return {name: score.mean_iou for name, score in scores.items()}
+
+
+def _alone(missing_modality: dict[str, Scores]) -> dict[str, float]:
+    """Return the mean IoU of streams with all others absent, by their names."""
+    only = " only"
+    return {name.removesuffix(only): of.mean_iou for name, of in missing_modality.items() if name.endswith(only)}
+
+
 def _plain(scores: dict[str, Scores], classes: tuple[str, ...]) -> dict[str, Any]:
     """Return scores as JSON types; a class that does not occur has null."""
     plain: dict[str, Any] = {}
@@ -107,25 +122,19 @@ def _plain(scores: dict[str, Scores], classes: tuple[str, ...]) -> dict[str, Any
         plain[name] = dataclasses.asdict(score)
         iou = (None if value != value else value for value in score.iou)
         plain[name]["iou"] = dict(zip(classes, iou, strict=True))
+        plain[name]["pixels"] = dict(zip(classes, score.pixels, strict=True))
     return plain
 
 
 def format_scores(metrics: dict[str, Any]) -> str:
-    """Return the scores and the exchanged share per layer as text."""
-    lines = _rows(metrics["scores"], f"on {metrics['scenes']} fresh scenes{_tta(metrics)}")
+    """Return the scores, the IoU per class and the exchanged share per layer as text."""
+    lines = decision_rows(metrics["scores"], f"on {metrics['scenes']} fresh scenes{_tta(metrics)}")
+    lines += ["", *class_rows(metrics["scores"])]
+    if metrics.get("fusion"):
+        lines += ["", metrics["fusion"]]
     if "availability" in metrics:
-        lines += ["", *_rows(metrics["availability"], "by what is available, on one view each")]
+        lines += ["", *decision_rows(metrics["availability"], "by what is available, on one view each")]
     return "\n".join([*lines, *exchange_lines(metrics, 28)])
-
-
-def _rows(scores: dict[str, Any], title: str) -> list[str]:
-    """Return a heading and one line per decision."""
-    wide = max(10, *map(len, scores))
-    lines = [f"{'':{wide}} {'mIoU':>6} {'mean acc':>9} {'pixel acc':>10}   {title}"]
-    for name, of in scores.items():
-        figures = f"{of['mean_iou']:6.3f} {of['mean_accuracy']:9.3f} {of['pixel_accuracy']:10.3f}"
-        lines.append(f"{name:{wide}} {figures}")
-    return lines
 
 
 def _tta(metrics: dict[str, Any]) -> str:

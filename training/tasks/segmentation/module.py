@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,8 +20,10 @@ from crosswire.training.models.onednn import keep_narrow_strides_plain
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import Batch
 from crosswire.training.tasks.segmentation.losses import sparsity_loss, task_loss
-from crosswire.training.tasks.segmentation.metrics import SegmentationMetrics
+from crosswire.training.tasks.segmentation.metrics import Scores, SegmentationMetrics
 from crosswire.training.tasks.segmentation.network import build_network
+from crosswire.training.tasks.segmentation.scoring.fusion_gain import fusion_gain
+from crosswire.training.tasks.segmentation.scoring.text import validation_lines
 
 
 class SegmentationTask(RunTask):
@@ -32,12 +34,13 @@ class SegmentationTask(RunTask):
 
     Args:
         config: the whole run.
+        classes: their names; left out they are numbers.
     """
 
     config: SegmentationConfig
     network: SegmentationNetwork
 
-    def __init__(self, config: SegmentationConfig) -> None:
+    def __init__(self, config: SegmentationConfig, classes: Sequence[str] = ()) -> None:
         super().__init__(config, build_network(config.network))
         self.network.stack.channels_last = config.runtime.channels_last
         if config.runtime.channels_last:
@@ -46,6 +49,8 @@ class SegmentationTask(RunTask):
         if config.runtime.compile:
             self.network.compile()
         self.metrics = SegmentationMetrics(config.network.deciding, config.network.classes)
+        self.classes = tuple(classes) or tuple(map(str, range(config.network.classes)))
+        self._validated: dict[str, Scores] = {}
         self._singles: dict[int, SegmentationNetwork] = {}
 
     def on_train_batch_start(self, *_: Any) -> None:
@@ -73,13 +78,20 @@ class SegmentationTask(RunTask):
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores of ensemble and streams, counted over all processes."""
-        for name, scores in self.metrics.compute().items():
+        self._validated = self.metrics.compute()
+        for name, scores in self._validated.items():
             self.log(f"val/{name}/mean_iou", scores.mean_iou, sync_dist=True)
             self.log(f"val/{name}/mean_accuracy", scores.mean_accuracy, sync_dist=True)
             self.log(f"val/{name}/pixel_accuracy", scores.pixel_accuracy, sync_dist=True)
             if name == "ensemble":
                 self.log("val_mean_iou", scores.mean_iou, prog_bar=True, sync_dist=True)
         self.metrics.reset()
+
+    def validation_lines(self) -> list[str]:
+        """Return the scores of all decisions and classes, and what the streams gain together."""
+        mean_iou = {name: scores.mean_iou for name, scores in self._validated.items()}
+        gain = fusion_gain(self.config, mean_iou)
+        return [*validation_lines(self._validated, self.classes), *([gain] if gain else [])]
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return SGD over the three groups, each with its schedule."""

@@ -28,7 +28,7 @@ def training_setup(config: SegmentationConfig, *, fresh: bool) -> TrainingSetup:
     """Return a segmentation network and its frames; see `crosswire.training.tasks.registry.Task`."""
     train, val = frames(config.data, "train"), frames(config.data, "val")
     check_classes(config, train)
-    task = SegmentationTask(config)
+    task = SegmentationTask(config, train.classes)
     if config.network.imagenet and fresh:
         load_imagenet(task.network, Path(config.network.imagenet))
 
