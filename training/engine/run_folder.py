@@ -1,7 +1,7 @@
 """The folder of one run: configuration, weights and scores, read and written together.
 
-Files: `config.json`, `weights.pt` (a state dict), `metrics.json`, `train.log`; `last.ckpt`, `gammas.npz` and `tensorboard/` while
-it trains; `report/`. Weights never go without their configuration.
+Files: `config.json`, `weights.pt` (a state dict), `metrics.json`, `train.log`; `last.ckpt`, `gammas.npz` and
+`tensorboard/` while it trains; `report/`. Weights never go without their configuration.
 """
 
 from __future__ import annotations

@@ -40,6 +40,8 @@ class TrainingLog(lightning.Callback):
             f"({config.steps * batch / samples:.1f} times each), a validation on {checked} every "
             f"{config.val_every} steps"
         )
+        for line in pl_module.setup_lines():
+            self.run_log.say(line)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: Any, *_: Any, **__: Any) -> None:
         """Say how long it takes, once that is known."""

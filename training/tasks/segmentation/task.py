@@ -16,6 +16,7 @@ from crosswire.training.importers.torchvision import load_imagenet
 from crosswire.training.report.build import write_report
 from crosswire.training.tasks.registry import ScoreOptions
 from crosswire.training.tasks.segmentation import evaluate
+from crosswire.training.tasks.segmentation.class_weights import class_weights
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import eval_loader, frames, train_loader
 from crosswire.training.tasks.segmentation.module import SegmentationTask
@@ -28,7 +29,7 @@ def training_setup(config: SegmentationConfig, *, fresh: bool) -> TrainingSetup:
     """Return a segmentation network and its frames; see `crosswire.training.tasks.registry.Task`."""
     train, val = frames(config.data, "train"), frames(config.data, "val")
     check_classes(config, train)
-    task = SegmentationTask(config, train.classes)
+    task = SegmentationTask(config, train.classes, class_weights(config.loss, train))
     if config.network.imagenet and fresh:
         load_imagenet(task.network, Path(config.network.imagenet))
 
