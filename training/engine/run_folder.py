@@ -96,9 +96,9 @@ def read_run(folder: Path) -> RunOf[Any, Any]:
     return RunOf(folder, config, network.eval())
 
 
-def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
-    """Write scores and exchange into a run folder."""
-    write_json(folder / METRICS, metrics)
+def write_metrics(folder: Path, metrics: dict[str, Any], *, of: str = "") -> None:
+    """Write scores and exchange into a run folder, as `metrics.json`, or `metrics.OF.json` on other data."""
+    write_json(folder / (f"metrics.{of}.json" if of else METRICS), metrics)
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

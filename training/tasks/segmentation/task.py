@@ -20,6 +20,7 @@ from crosswire.training.tasks.segmentation.class_weights import class_weights
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import eval_loader, frames, train_loader
 from crosswire.training.tasks.segmentation.module import SegmentationTask
+from crosswire.training.tasks.segmentation.scoring.degrade import degradations
 
 format_scores = evaluate.format_scores
 report = write_report
@@ -53,6 +54,8 @@ def score(run: Run, options: ScoreOptions) -> dict[str, Any]:
         raise ConfigError(f"{run.folder} has one stream, so none can be absent; leave out --missing-modality")
     return evaluate.score(
         run,
+        data=options.data,
+        degrade=[] if options.degrade is None else degradations(options.degrade, run.config.network.streams),
         scales=options.scales,
         flip=options.flip,
         missing_modality=options.missing_modality,

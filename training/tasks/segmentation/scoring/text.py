@@ -49,6 +49,24 @@ def class_rows(scores: Mapping[str, Any]) -> list[str]:
     return [*lines, *findings(classes, list(first["iou"].values()), pixels)]
 
 
+def degraded_rows(clean: Mapping[str, Any], degraded: Mapping[str, Any]) -> list[str]:
+    """Return the mean IoU of every decision under every degradation, below that of the frames as they are.
+
+    Args:
+        clean: plain scores by the name of the decision.
+        degraded: the same by the name of the degradation; a stream may be missing in it.
+    """
+    wide = max(10, *map(len, degraded))
+    columns = {name: max(6, len(name)) for name in clean}
+    lines = [f"{'mean IoU':{wide}} {' '.join(f'{name:>{column}}' for name, column in columns.items())}   degraded"]
+    for title, scores in {"clean": clean, **degraded}.items():
+        values = (
+            _figure(scores[name]["mean_iou"] if name in scores else None, column) for name, column in columns.items()
+        )
+        lines.append(f"{title:{wide}} {' '.join(values)}")
+    return lines
+
+
 def validation_lines(scores: Mapping[str, Scores], classes: Sequence[str]) -> list[str]:
     """Return what a validation found: the mean IoU of every decision, the IoU of every class, and what was not found.
 
