@@ -16,6 +16,7 @@ cut into 80 % to train on, 10 % to validate and 10 % to test with, so that neigh
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,6 +143,25 @@ def open_every(config: DataConfig) -> FileFrames:
     """
     root = Path(config.path)
     return open_files([_entry(root, stem) for stem in sorted(_stems(root))], read_manifest(root).form)
+
+
+def unlabelled(root: Path, names: Sequence[str]) -> dict[str, FrameEntry]:
+    """Return by its name where the images of every frame lie, whether there are labels or not.
+
+    Args:
+        root: folder with `rgb/`, `depth/` or both.
+        names: of the folders of which every frame must have an image.
+
+    Raises:
+        DataError: there is no frame, or an image of one is missing.
+    """
+    stems = sorted({path.stem for name in names for path in _files(root / name) if _fits(path, name)})
+    if not stems:
+        raise DataError(Problem(str(root / names[0]), "holds no image", f"put {' or '.join(ENDINGS[names[0]])} there"))
+    entries = {stem: _entry(root, stem) for stem in stems}
+    files = [getattr(entry, name) for entry in entries.values() for name in names]
+    refuse([missing_file(file) for file in files if not file.is_file()])
+    return entries
 
 
 def survey(config: DataConfig) -> Survey:

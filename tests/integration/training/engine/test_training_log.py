@@ -57,15 +57,6 @@ def test_an_early_validation_is_seen_and_changes_nothing_of_the_run(folders: dic
     assert one["callbacks"] == two["callbacks"]
 
 
-def test_a_validation_that_would_take_longer_than_the_time_is_not_early(
-    tiny: SegmentationConfig, tmp_path: Path
-) -> None:
-    runtime = dataclasses.replace(tiny.runtime, first_validation=0.3)  # its one batch is taken for a third of a step
-    config = dataclasses.replace(tiny, steps=STEPS, val_every=STEPS, runtime=runtime)
-    fit(config, tmp_path, progress=False, clock=partial(next, map(float, count())))
-    assert f"step {STEPS - 2} of" not in (tmp_path / TRAIN_LOG).read_text(encoding="utf-8")
-
-
 def test_a_pace_leaves_out_first_steps_and_validations() -> None:
     now = [0.0]
     pace = Pace(lambda: now[0])
