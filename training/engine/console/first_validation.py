@@ -15,6 +15,20 @@ from crosswire.training.engine.console.pace import Pace
 _FORWARD = 1 / 3
 
 
+def early_step(seconds: float, pace: float, step: int, val_every: int, batches: float) -> int:
+    """Return the step after which a validation is early; 0 for none.
+
+    Args:
+        seconds: of training that a person waits for it, and most that it may take.
+        pace: seconds of a step.
+        step: that is over.
+        val_every: step of the first regular validation.
+        batches: of a validation.
+    """
+    early = max(step + 1, int(seconds / pace))
+    return early if early < val_every and batches * _FORWARD * pace <= seconds else 0
+
+
 class FirstValidation(lightning.Callback):
     """Validates after some seconds of training where the first validation would come later.
 
@@ -34,10 +48,10 @@ class FirstValidation(lightning.Callback):
         """Choose the step, once it is known how long one takes; all processes validate after the same one."""
         if not self.seconds or not self.pace.first_known or pl_module.step > pl_module.config.val_every:
             return
-        steps = max(pl_module.step + 1, int(self.seconds / self.pace.step))
-        batches = trainer.num_val_batches[0]
-        short = batches * _FORWARD * self.pace.step <= self.seconds
-        early: int = trainer.strategy.broadcast(steps if short and steps < pl_module.config.val_every else 0)
+        step = early_step(
+            self.seconds, self.pace.step, pl_module.step, pl_module.config.val_every, trainer.num_val_batches[0]
+        )
+        early: int = trainer.strategy.broadcast(step)
         if early:
             self._regular, trainer.val_check_batch = trainer.val_check_batch, early
 

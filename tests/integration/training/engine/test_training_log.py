@@ -13,6 +13,7 @@ import torch
 
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.checkpoints import LAST
+from crosswire.training.engine.console.first_validation import early_step
 from crosswire.training.engine.console.pace import SKIPPED, TIMED, Pace
 from crosswire.training.engine.console.run_log import TRAIN_LOG, duration
 from crosswire.training.engine.fit import fit
@@ -55,6 +56,19 @@ def test_an_early_validation_is_seen_and_changes_nothing_of_the_run(folders: dic
     one, two = (torch.load(folder / LAST, weights_only=True) for folder in folders.values())
     assert all(torch.equal(tensor, two["state_dict"][key]) for key, tensor in one["state_dict"].items())
     assert one["callbacks"] == two["callbacks"]
+
+
+@pytest.mark.parametrize(
+    ("pace", "batches", "early"),
+    [
+        (0.5, 4, 120),  # after a minute
+        (0.05, 4, 0),  # the regular one comes within the minute
+        (20.0, 4, 6),  # the minute is over already
+        (0.5, 361, 0),  # it would itself take longer than a minute
+    ],
+)
+def test_a_validation_is_early_where_that_saves_waiting(pace: float, batches: int, early: int) -> None:
+    assert early_step(60.0, pace, step=5, val_every=1000, batches=batches) == early
 
 
 def test_a_pace_leaves_out_first_steps_and_validations() -> None:
