@@ -54,7 +54,7 @@ def _scales(text: str) -> tuple[float, ...]:
 
 def _evaluate(options: argparse.Namespace) -> None:
     """Score a run."""
-    from crosswire.training.engine.run_folder import read_run
+    from crosswire.training.engine.run_folder import metrics_file, read_run
     from crosswire.training.tasks.registry import SEGMENTATION, ScoreOptions, task_name, task_of
 
     run = read_run(options.run)
@@ -71,3 +71,4 @@ def _evaluate(options: argparse.Namespace) -> None:
         degrade=None if options.degrade is None else tuple(options.degrade),
     )
     print(task.format_scores(task.score(run, scored)))
+    print(f"\nwritten: {metrics_file(options.run, options.data)}")

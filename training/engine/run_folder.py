@@ -96,9 +96,14 @@ def read_run(folder: Path) -> RunOf[Any, Any]:
     return RunOf(folder, config, network.eval())
 
 
-def write_metrics(folder: Path, metrics: dict[str, Any], *, of: str = "") -> None:
-    """Write scores and exchange into a run folder, as `metrics.json`, or `metrics.OF.json` on other data."""
-    write_json(folder / (f"metrics.{of}.json" if of else METRICS), metrics)
+def metrics_file(folder: Path, data: Path | None = None) -> Path:
+    """Return where the scores of a run lie, on other data than its own beside those that are."""
+    return folder / (f"metrics.{data.resolve().name}.json" if data else METRICS)
+
+
+def write_metrics(folder: Path, metrics: dict[str, Any], data: Path | None = None) -> None:
+    """Write scores and exchange into a run folder, see `metrics_file`."""
+    write_json(metrics_file(folder, data), metrics)
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def report(
         metrics["fusion"] = fusion_gain(run.config, _mean_iou(scores), _alone(missing_modality or {}), hints=True)
     if degraded:
         metrics["degraded"] = {name: _plain(of, source.classes) for name, of in degraded.items()}
-    write_metrics(run.folder, metrics, of=data.resolve().name if data else "")
+    write_metrics(run.folder, metrics, data)
     return metrics
 
 

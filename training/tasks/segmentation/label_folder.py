@@ -25,7 +25,7 @@ from crosswire.training.engine.device import accelerated
 from crosswire.training.engine.run_folder import WEIGHTS, Run
 from crosswire.training.modalities import modalities
 from crosswire.training.tasks.segmentation.losses import upsample
-from crosswire.training.tasks.segmentation.scoring.other_data import class_names
+from crosswire.training.tasks.segmentation.scoring.other_data import check_names
 from crosswire.training.tasks.segmentation.transforms import eval_transform
 
 #: Beside the labels: which network made them, and which value is which class.
@@ -94,13 +94,7 @@ def _manifest(run: Run, path: Path) -> plain_folder.Manifest:
             "docs/guides/own-data.md shows one"
         )
     manifest = plain_folder.read_manifest(place)
-    expected = class_names(run)
-    if (expected and manifest.classes != expected) or len(manifest.classes) != run.config.network.classes:
-        decided = ", ".join(expected) or f"{run.config.network.classes} classes"
-        raise ConfigError(
-            f"{place / plain_folder.MANIFEST} has the classes {', '.join(manifest.classes)}; {run.folder} decides "
-            f"between {decided}; name the same classes in the same order"
-        )
+    check_names(run, manifest.classes, place / plain_folder.MANIFEST)
     return manifest
 
 

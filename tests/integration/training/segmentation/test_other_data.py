@@ -15,8 +15,9 @@ from crosswire.training.__main__ import main
 from crosswire.training.datasets.frames import Frame
 from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.datasets.write import split_evenly, write_folder
-from crosswire.training.engine.run_folder import METRICS, Run, RunOf, read_metrics
+from crosswire.training.engine.run_folder import METRICS, Run, RunOf, read_config, read_metrics, write_config
 from crosswire.training.modalities import MODALITIES
+from crosswire.training.overrides import override
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.network import build_network
 from crosswire.training.tasks.segmentation.scoring.degrade import DegradedFrames, degradations, score_degraded
@@ -53,6 +54,7 @@ def test_another_folder_with_a_test_list_alone_is_scored_beside_the_runs_own_fra
     assert main(["evaluate", str(run), "--data", str(elsewhere), "--quiet"]) == 0
     printed = capsys.readouterr().out
     assert f"on 2 frames of {elsewhere}" in printed and "ceiling" in printed
+    assert printed.endswith(f"written: {run / 'metrics.site.json'}\n")
     written = json.loads((run / "metrics.site.json").read_text(encoding="utf-8"))
     assert written["scenes"] == 2 and written["data"] == str(elsewhere)
     assert sum(written["scores"]["ensemble"]["pixels"].values()) == 2 * 60 * 80
@@ -79,6 +81,13 @@ def test_other_classes_are_refused_by_name(run: Path, elsewhere: Path, capsys: p
     assert main(["evaluate", str(run), "--data", str(elsewhere), "--quiet"]) == 2
     error = capsys.readouterr().err
     assert "has the classes floor, hedge, ceiling" in error and "decides between floor, wall, ceiling" in error
+    unknown = override(read_config(run), ["data.name=none"])  # as of an imported checkpoint: only their number is known
+    write_config(run, unknown)
+    (run / METRICS).unlink(missing_ok=True)
+    assert main(["evaluate", str(run), "--data", str(elsewhere), "--quiet"]) == 0
+    (elsewhere / "manifest.json").write_text(json.dumps({"classes": ["road", "hole"]}), encoding="utf-8")
+    assert main(["evaluate", str(run), "--data", str(elsewhere), "--quiet"]) == 2
+    assert "has the classes road, hole" in capsys.readouterr().err
 
 
 def test_degraded_frames_are_scored_the_same_way_every_time(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from crosswire.training.config import ConfigError
@@ -31,18 +32,37 @@ def other_frames(run: Run, path: Path) -> FrameSource:
     config = dataclasses.replace(run.config.data, name=layout, path=str(path), splits="", mapping="")
     listed = layout != "folder" or plain_folder.has_lists(path)
     source = frames(config, "test") if listed else plain_folder.open_every(config)
-    if (expected := class_names(run)) and tuple(source.classes) != expected:
-        raise ConfigError(
-            f"{path} has the classes {', '.join(source.classes)}; {run.folder} decides between "
-            f"{', '.join(expected)}; score it on frames labelled with these, in this order"
-        )
+    check_names(run, source.classes, path)
     return source
 
 
+def check_names(run: Run, classes: Sequence[str], place: Path) -> None:
+    """Refuse classes other than those between which a run decides.
+
+    Args:
+        run: the trained network.
+        classes: their names, in the order of their labels.
+        place: where they were read.
+
+    Raises:
+        ConfigError: they are others, or in another order; with both.
+    """
+    expected = class_names(run)
+    if len(classes) == run.config.network.classes and (not expected or tuple(classes) == expected):
+        return
+    decided = ", ".join(expected) or f"{run.config.network.classes} classes"
+    raise ConfigError(
+        f"{place} has the classes {', '.join(classes)}; {run.folder} decides between {decided}; "
+        "name the same classes in the same order"
+    )
+
+
 def class_names(run: Run) -> tuple[str, ...]:
-    """Return the names of a run's classes, from its scores or its data; empty where neither is there any more."""
+    """Return the names of a run's classes, from its scores or its data; empty where neither knows them."""
     for scores in read_metrics(run.folder).get("scores", {}).values():
         return tuple(scores["iou"])
+    if run.config.data.name == "none":
+        return ()
     try:
         return tuple(frames(run.config.data, "test").classes)
     except ConfigError:
