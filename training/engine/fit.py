@@ -25,6 +25,7 @@ from crosswire.training.engine.console.pace import Pace
 from crosswire.training.engine.console.progress import ProgressBar
 from crosswire.training.engine.console.run_log import RunLog
 from crosswire.training.engine.console.training_log import TrainingLog
+from crosswire.training.engine.divergence import StopWhereLossDiverges
 from crosswire.training.engine.gamma_log import RECORDS, GammaLog
 from crosswire.training.engine.run_folder import RunError, read_config, write_config
 from crosswire.training.engine.training_setup import Lazy, TrainingSetup
@@ -65,6 +66,7 @@ def fit(
     Raises:
         RunError: the folder holds a run and `resume` is not set, or holds a run of another configuration.
         ConfigError: network and data do not fit, or the machine cannot do what is asked.
+        DivergedError: a loss or weights are no finite numbers; what was validated before is kept.
     """
     last = _checked(config, folder, resume=resume)
     torch.manual_seed(config.seed)
@@ -132,6 +134,7 @@ def _trainer(config: RunConfig, setup: TrainingSetup, folder: Path, pace: Pace, 
     # The checkpoint of a moment comes after all else that is written at it.
     checkpoints = RunCheckpoints(folder, setup.monitor, lower_is_better=setup.lower_is_better)
     callbacks = [
+        StopWhereLossDiverges(),
         GammaLog(folder, max(1, config.steps // RECORDS)),
         checkpoints,
         pace,
