@@ -41,7 +41,7 @@ NUMERIC = (
     "integration/training/engine/test_onednn",
     "integration/training/engine/test_presets",
     "integration/training/engine/test_processes",
-    "integration/training/engine/test_scores",
+    "integration/training/segmentation/test_scores",
     "integration/training/tasks/test_audio_video_fusion",
     "integration/training/tasks/test_audio_video_training",
     "integration/training/tasks/test_retrieval",
