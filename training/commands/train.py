@@ -20,13 +20,16 @@ def add(commands: Commands) -> None:
     train.add_argument("--to", type=Path, metavar="RUN", help="run folder to write (default runs/PRESET)")
     train.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder where it stopped")
     add_settings(train)
-    train.add_argument("--quiet", action="store_true", help="no progress bars")
+    train.add_argument(
+        "--quiet", action="store_true", help="say the result alone; train.log in the run folder has the rest"
+    )
     train.set_defaults(function=_train)
 
 
 def _train(options: argparse.Namespace) -> None:
     """Train, score and report a run."""
     from crosswire.training.config import RunConfig
+    from crosswire.training.engine.console.run_log import TRAIN_LOG, RunLog
     from crosswire.training.engine.fit import fit  # torch and lightning are needed only here
     from crosswire.training.engine.run_folder import read_config, read_run
     from crosswire.training.tasks.registry import ScoreOptions, task_of
@@ -51,6 +54,6 @@ def _train(options: argparse.Namespace) -> None:
     if not fit(config, folder, resume=options.resume is not None, progress=not options.quiet):
         return
     task = task_of(config)
-    print(task.format_scores(task.score(read_run(folder), ScoreOptions(progress=not options.quiet))))
-    print(f"\nwritten: {folder}; curves: tensorboard --logdir {folder}/tensorboard")
+    RunLog(folder).say(task.format_scores(task.score(read_run(folder), ScoreOptions(progress=not options.quiet))))
+    print(f"\nwritten: {folder}, its log: {folder / TRAIN_LOG}; curves: tensorboard --logdir {folder}/tensorboard")
     print(f"next: {task.next_step(config, folder)}")

@@ -6,7 +6,7 @@
                                `crosswire.media.depth_files`
     DIR/labels/STEM.png        8-bit class indices
     DIR/train.txt, val.txt     optional: one STEM per line
-    DIR/test.txt               optional beside them: without it `val.txt` is the test too
+    DIR/test.txt               optional beside them: without it `val.txt` is the test too; alone in a folder to score
 
 The three images of a STEM have one size; frames may differ in size. Without lists the stems in alphabetical order are
 cut into 80 % to train on, 10 % to validate and 10 % to test with, so that neighbours in a film stay together.
@@ -16,6 +16,7 @@ cut into 80 % to train on, 10 % to validate and 10 % to test with, so that neigh
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,6 +130,40 @@ def open_split(config: DataConfig, split: str) -> FileFrames:
     return frames
 
 
+def has_lists(root: Path) -> bool:
+    """Say whether a folder lists its frames."""
+    return any((root / f"{name}.txt").exists() for name in LISTS)
+
+
+def open_every(config: DataConfig) -> FileFrames:
+    """Return all frames of a folder, in alphabetical order, whatever its lists say.
+
+    Raises:
+        DataError: the manifest or a file is missing or wrong.
+    """
+    root = Path(config.path)
+    return open_files([_entry(root, stem) for stem in sorted(_stems(root))], read_manifest(root).form)
+
+
+def unlabelled(root: Path, names: Sequence[str]) -> dict[str, FrameEntry]:
+    """Return by its name where the images of every frame lie, whether there are labels or not.
+
+    Args:
+        root: folder with `rgb/`, `depth/` or both.
+        names: of the folders of which every frame must have an image.
+
+    Raises:
+        DataError: there is no frame, or an image of one is missing.
+    """
+    stems = sorted({path.stem for name in names for path in _files(root / name) if _fits(path, name)})
+    if not stems:
+        raise DataError(Problem(str(root / names[0]), "holds no image", f"put {' or '.join(ENDINGS[names[0]])} there"))
+    entries = {stem: _entry(root, stem) for stem in stems}
+    files = [getattr(entry, name) for entry in entries.values() for name in names]
+    refuse([missing_file(file) for file in files if not file.is_file()])
+    return entries
+
+
 def survey(config: DataConfig) -> Survey:
     """Lay open every frame that a list names or of which at least one image exists.
 
@@ -161,7 +196,7 @@ def read_manifest(root: Path) -> Manifest:
 def _splits(root: Path) -> tuple[dict[str, list[str]], list[Problem]]:
     """Return the stems of every split and what is wrong with the lists."""
     paths = {name: root / f"{name}.txt" for name in LISTS}
-    if not any(path.exists() for path in paths.values()):
+    if not has_lists(root):
         stems = sorted(_stems(root))
         if len(stems) < 3:
             what = f"holds {len(stems)} frames, too few for three splits"
@@ -170,7 +205,11 @@ def _splits(root: Path) -> tuple[dict[str, list[str]], list[Problem]]:
         return {"train": stems[: -2 * tenth], "val": stems[-2 * tenth : -tenth], "test": stems[-tenth:]}, []
     splits: dict[str, list[str]] = {}
     problems: list[Problem] = []
+    only_scored = not any(paths[name].exists() for name in LISTS[:2])
     for name, path in paths.items():
+        if only_scored and name != "test":
+            splits[name] = []
+            continue
         if name == "test" and not path.exists():
             splits[name] = splits["val"]
             continue

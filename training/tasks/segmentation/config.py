@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from crosswire.training.tasks.options import RULES, STAGE_FUSIONS, EvalSize, Fus
 POINTS = ("all", "strided")
 ENSEMBLES = ("alpha", "concat")
 SCHEDULES = ("cosine", "halve", "official")
+BALANCES = ("none", "inverse", "median")
 DEPTH_FOLDERS = ("depth_bfx", "depth")
 
 
@@ -195,6 +197,38 @@ class OptimiserConfig(Section):
             )
 
 
+@dataclass(frozen=True)
+class LossConfig(Section):
+    """What is minimised on the labels; the defaults are the plain cross-entropy of the CEN paper.
+
+    Formulas and sources are in `crosswire.training.tasks.segmentation.losses` and `class_weights`.
+
+    Attributes:
+        class_weights: weight of every class in the cross-entropy, in the order of the classes; empty for none.
+        balance: one of `BALANCES`: weights from the training labels, by the inverse frequency of a class or by the
+            median frequency over its own.
+        focal: γ of the focal loss, for which pixels that are right count less: 2 in its paper, 0 for none.
+        dice: weight of the Dice loss beside the cross-entropy; 0 for none.
+    """
+
+    section = "loss"
+
+    class_weights: tuple[float, ...] = ()
+    balance: Annotated[str, Choice(BALANCES)] = "none"
+    focal: NonNegativeFloat = 0.0
+    dice: NonNegativeFloat = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse values that could only fail later."""
+        super().__post_init__()
+        if self.class_weights and self.balance != "none":
+            raise ConfigError("loss.class_weights are given and loss.balance asks for others; leave one of them out")
+        if any(not 0 <= weight < math.inf for weight in self.class_weights) or (
+            self.class_weights and not any(self.class_weights)
+        ):
+            raise ConfigError(f"loss.class_weights is {list(self.class_weights)}; allowed are 0 or more, not all 0")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SegmentationConfig(RunConfig):
     """One run; `crosswire.training.config.RunConfig` has what every task shares.
@@ -203,12 +237,14 @@ class SegmentationConfig(RunConfig):
         network: which network.
         data: which images.
         optimiser: how it is trained.
+        loss: what is minimised on the labels.
         modality_dropout: probability of a step in which all streams but one are absent.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     data: DataConfig = field(default_factory=DataConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
     modality_dropout: Probability = 0.0
 
     @property
@@ -223,6 +259,11 @@ class SegmentationConfig(RunConfig):
             raise ConfigError(
                 f"modality_dropout needs streams that can decide alone; fusion {self.network.fusion!r} mixes them, "
                 "set modality_dropout=0"
+            )
+        if len(self.loss.class_weights) not in (0, self.network.classes):
+            raise ConfigError(
+                f"loss.class_weights has {len(self.loss.class_weights)} weights, expected one for each of "
+                f"{self.network.classes} classes"
             )
         if self.modality_dropout and len(self.network.streams) < 2:
             raise ConfigError("modality_dropout needs two streams or more; set modality_dropout=0")

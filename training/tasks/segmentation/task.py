@@ -16,9 +16,11 @@ from crosswire.training.importers.torchvision import load_imagenet
 from crosswire.training.report.build import write_report
 from crosswire.training.tasks.registry import ScoreOptions
 from crosswire.training.tasks.segmentation import evaluate
+from crosswire.training.tasks.segmentation.class_weights import class_weights
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import eval_loader, frames, train_loader
 from crosswire.training.tasks.segmentation.module import SegmentationTask
+from crosswire.training.tasks.segmentation.scoring.degrade import degradations
 
 format_scores = evaluate.format_scores
 report = write_report
@@ -33,7 +35,7 @@ def training_setup(config: SegmentationConfig, *, fresh: bool) -> TrainingSetup:
             "network.frozen_statistics normalises with statistics that random weights do not have, so training would "
             "diverge; begin from a file with network.imagenet=FILE, or set network.frozen_statistics=false"
         )
-    task = SegmentationTask(config)
+    task = SegmentationTask(config, train.classes, class_weights(config.loss, train))
     if config.network.imagenet and fresh:
         load_imagenet(task.network, Path(config.network.imagenet))
 
@@ -57,6 +59,8 @@ def score(run: Run, options: ScoreOptions) -> dict[str, Any]:
         raise ConfigError(f"{run.folder} has one stream, so none can be absent; leave out --missing-modality")
     return evaluate.score(
         run,
+        data=options.data,
+        degrade=[] if options.degrade is None else degradations(options.degrade, run.config.network.streams),
         scales=options.scales,
         flip=options.flip,
         missing_modality=options.missing_modality,
