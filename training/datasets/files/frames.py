@@ -58,7 +58,8 @@ class Format:
         palette: one RGB colour per class.
         depth: turns stored depth, [H, W], uint16 or floats, into metres; the second argument names the file in errors.
         labels: how class indices are stored.
-        plausible: range in which the median depth of a frame lies, metres; a check, not a limit.
+        plausible: range in which the median depth of a frame lies, metres; a check, not a limit. None for geometry of
+            which nobody knows what is plausible.
         crop_to_labels: whether rgb and depth have a rim around the labelled area, which is cut off.
     """
 
@@ -66,7 +67,7 @@ class Format:
     palette: tuple[tuple[int, int, int], ...]
     depth: Callable[[NDArray[Any], str], Depth]
     labels: LabelCode
-    plausible: tuple[float, float] = (0.1, 20.0)
+    plausible: tuple[float, float] | None = (0.1, 20.0)
     crop_to_labels: bool = False
 
 
@@ -97,7 +98,7 @@ class FileFrames:
         entry = self.entries[index]
         if problem := orientation_problem(entry.files):
             raise DataError(problem)
-        rgb, depth, labels = read_colour(entry.rgb), self._depth(index), self.labels(index)
+        rgb, depth, labels = read_colour(entry.rgb), self.depth(index), self.labels(index)
         rgb, depth = self._cut(rgb, labels), self._cut(depth, labels)
         if problem := self._sizes(index, rgb, depth, labels):
             raise DataError(problem)
@@ -107,7 +108,7 @@ class FileFrames:
         """Yield everything that is wrong with one frame, each file on its own."""
         entry, form = self.entries[index], self.form
         rgb = _attempt(lambda: read_colour(entry.rgb))
-        depth = _attempt(lambda: self._depth(index))
+        depth = _attempt(lambda: self.depth(index))
         labels = _attempt(lambda: self.labels(index))
         yield from (found for found in (rgb, depth, labels) if isinstance(found, Problem))
         if problem := orientation_problem(entry.files):
@@ -138,8 +139,12 @@ class FileFrames:
         """
         return read_labels(self.entries[index].labels, self.form.labels)
 
-    def _depth(self, index: int) -> Depth:
-        """Read the depth of a frame, metres."""
+    def depth(self, index: int) -> Depth:
+        """Read the depth of a frame, float32 [H, W] in metres or the unit of other geometry, 0 = no reading.
+
+        Raises:
+            DataError: a file that cannot be used.
+        """
         return read_depth(self.entries[index].depth, self.form.depth)
 
     def _sizes(

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from crosswire.media.depth import to_metres
+from crosswire.contract import Geometry
+from crosswire.media.depth import to_metres, to_values
 from crosswire.media.depth_files import DepthFileError, read_depth_file
 from crosswire.media.describe import describe_image
 from crosswire.media.orientation import TAG, TAG_NAME, UPRIGHT, orientation_of, upright
@@ -92,6 +93,21 @@ class PlainDepth:
             cure = "say in manifest.json how many are one metre: depth_units_per_metre"
             raise DataError(Problem(file, "holds whole numbers of an unknown unit", cure))
         return to_metres(stored, self.units_per_metre or 1.0)
+
+
+@dataclass(frozen=True)
+class OtherGeometry:
+    """Geometry that is not depth, as disparity or height.
+
+    Attributes:
+        geometry: what the numbers are.
+    """
+
+    geometry: Geometry
+
+    def __call__(self, stored: NDArray[Any], file: str) -> Depth:
+        """Return values in their unit, 0 where there is no reading, see `crosswire.media.depth.to_values`."""
+        return to_values(stored, self.geometry)
 
 
 def open_image(path: Path) -> Image.Image:
@@ -210,13 +226,13 @@ def _orientation_in(file: Path) -> int:
         return UPRIGHT
 
 
-def depth_problem(depth: Depth, file: str, allowed: tuple[float, float]) -> Problem | None:
-    """Return what makes depth implausible, or None: no reading at all, or a median outside `allowed` metres."""
+def depth_problem(depth: Depth, file: str, allowed: tuple[float, float] | None) -> Problem | None:
+    """Return what makes depth implausible, or None: no reading at all, or a median outside `allowed` where given."""
     readings = depth[depth > 0]
     if not readings.size:
         return Problem(file, "all of it is 0, which means no reading", "leave the frame out, or export its depth again")
     median = float(np.median(readings))
-    if not allowed[0] <= median <= allowed[1]:
+    if allowed is not None and not allowed[0] <= median <= allowed[1]:
         return Problem(
             file,
             f"the median reading is {median:.4g} m, plausible is {allowed[0]:g} to {allowed[1]:g} m",
