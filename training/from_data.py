@@ -12,10 +12,9 @@ from typing import Any, TypeVar
 
 from crosswire.contract.wire_names import DEPTH
 from crosswire.training.config import RunConfig
-from crosswire.training.datasets.files.frames import FileFrames
 from crosswire.training.datasets.folder import open_split, read_manifest
 from crosswire.training.datasets.measured.depth import depth_figures
-from crosswire.training.tasks.segmentation.config import SegmentationConfig
+from crosswire.training.tasks.segmentation.config import DataConfig, SegmentationConfig
 
 FOLDER = "folder"
 Config = TypeVar("Config", bound=RunConfig)
@@ -60,14 +59,30 @@ def with_measured(config: Config, given: Collection[str]) -> tuple[Config, str]:
     settings: dict[str, Any] = {"classes": len(manifest.classes)}
     frames = 0
     if DEPTH in config.network.streams:
-        source = open_split(config.data, "train")
-        assert isinstance(source, FileFrames)
-        figures = depth_figures(source)
+        figures = depth_figures(open_split(config.data, "train"))
         settings, frames = settings | figures.settings(manifest.stored_geometry), figures.frames
     settings = {name: value for name, value in settings.items() if f"network.{name}" not in given}
     measured = [f"network.{name}={value:g}" for name, value in settings.items() if name != "classes"]
     words = f"measured on {frames} training frames: {' '.join(measured)}" if measured else ""
     return _with_network(config, settings), words
+
+
+def depth_words(config: DataConfig) -> str:
+    """Return how far the depth of a folder's training frames is, and the settings that fit, in words.
+
+    Raises:
+        DataError: the data cannot be used.
+    """
+    geometry = read_manifest(Path(config.path)).stored_geometry
+    source = open_split(config, "train")
+    found = depth_figures(source)
+    quantity, unit = (DEPTH, "metre") if geometry is None else (geometry.quantity, geometry.unit)
+    scale = "floats" if geometry is None else f"whole numbers, {geometry.scale:.10g} per {unit}"
+    settings = " ".join(f"--set network.{name}={value:g}" for name, value in found.settings(geometry).items())
+    return (
+        f"{quantity} of {found.frames} training frames ({scale}): {found.nearest:.3g} to {found.farthest:.3g}, "
+        f"median {found.median:.3g}, {found.holes:.0%} without a reading; train takes {settings}"
+    )
 
 
 def _of_folder(config: RunConfig) -> bool:

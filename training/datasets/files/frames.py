@@ -15,6 +15,7 @@ from crosswire.training.datasets.files.images import (
     Depth,
     LabelCode,
     Labels,
+    PlainDepth,
     depth_problem,
     orientation_problem,
     read_colour,
@@ -22,6 +23,7 @@ from crosswire.training.datasets.files.images import (
     read_labels,
     size_problem,
 )
+from crosswire.training.datasets.files.label_colours import ColourCode
 from crosswire.training.datasets.files.problems import DataError, Problem, missing_file, refuse
 from crosswire.training.datasets.frames import IGNORE, Frame
 
@@ -66,9 +68,14 @@ class Format:
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     depth: Callable[[NDArray[Any], str], Depth]
-    labels: LabelCode
+    labels: LabelCode | ColourCode
     plausible: tuple[float, float] | None = (0.1, 20.0)
     crop_to_labels: bool = False
+
+    @property
+    def units_per_metre(self) -> float | None:
+        """Stored values of depth per metre, or None where it is stored in another way."""
+        return self.depth.units_per_metre if isinstance(self.depth, PlainDepth) else None
 
 
 class FileFrames:
@@ -116,7 +123,7 @@ class FileFrames:
             return
         if isinstance(depth, Problem):
             return
-        if problem := depth_problem(depth, str(entry.depth), form.plausible):
+        if problem := depth_problem(depth, str(entry.depth), form.plausible, form.units_per_metre):
             yield problem
         if isinstance(rgb, Problem) or isinstance(labels, Problem):
             return
