@@ -39,6 +39,7 @@ class PipelineDescription:
         data: the data set that the network was trained on, or an empty text.
         steps: names of the steps inside, in order, by which their times are told.
         limits: what an encoded image may be.
+        label_values: value of every class in label images; empty where it is the class's index.
     """
 
     name: str
@@ -52,6 +53,7 @@ class PipelineDescription:
     data: str = ""
     steps: tuple[str, ...] = ()
     limits: dict[str, Any] = field(default_factory=dict)
+    label_values: tuple[int, ...] = ()
 
     @classmethod
     def of(
@@ -85,6 +87,7 @@ class PipelineDescription:
             data=contract.run.data,
             steps=tuple(steps),
             limits=dict(limits or {}),
+            label_values=contract.label_values,
         )
 
     @property

@@ -165,6 +165,7 @@ class Manifest:
             palette=self.palette or self.label_colours or spread_palette(len(self.classes)),
             depth=self.depth_reader,
             labels=self.label_reader,
+            label_values=self.stored if self.stored != tuple(range(len(self.classes))) else (),
             plausible=self.plausible_depth or ((0.1, 20.0) if self.geometry == DEPTH else None),
         )
 

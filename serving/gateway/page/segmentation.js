@@ -8,7 +8,7 @@ import { readPng } from "./png.js";
 const OPACITY = 55;
 
 export async function showSegmentation({ pipeline, said, sent }) {
-  const labels = await readPng(bytesOf(said.labels));
+  const labels = indicesOf(await readPng(bytesOf(said.labels)), pipeline.label_values);
   const confidence = said.confidence ? await readPng(bytesOf(said.confidence)) : null;
   const file = sent.files.get("depth");
   const depth = file ? await readPng(new Uint8Array(await file.arrayBuffer())).catch(() => null) : null;
@@ -17,6 +17,12 @@ export async function showSegmentation({ pipeline, said, sent }) {
   const stage = makeStage(view);
   const panels = make("div", { className: "panels" }, ...confidencePanel(view, said.summary), ...depthPanel(view));
   return [make("div", { className: "main" }, stage.element, makeLegend(view, said.summary, stage.draw)), panels];
+}
+
+/** A label image in class indices, whatever values its pixels have. */
+function indicesOf(labels, values) {
+  if (!values?.length) return labels;
+  return { ...labels, values: labels.values.map(value => values.indexOf(value)) };
 }
 
 function makeStage(view) {

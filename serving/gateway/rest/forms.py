@@ -122,6 +122,7 @@ class Form:
             "task": found.task,
             "classes": found.classes,
             "palette": found.palette,
+            "label_values": found.label_values,
             "metrics": found.metrics,
             "data": found.data,
             "steps": found.steps,

@@ -106,3 +106,14 @@ def encoded_depth(spec: TensorSpec) -> TensorSpec:
     return dataclasses.replace(
         item(f"{spec.name}{IMAGE_SUFFIX}", "BYTES", unit, optional=spec.optional), geometry=geometry
     )
+
+
+def label_image(tensor: str, contract: Contract) -> TensorSpec:
+    """Describe an image of labels: what its pixels are."""
+    pixel = "a class index"
+    if contract.label_values:
+        numbered = ", ".join(
+            f"{value} {one}" for value, one in zip(contract.label_values, contract.classes, strict=True)
+        )
+        pixel = f"a label as the training data number them: {numbered}"
+    return item(tensor, "BYTES", f"8-bit palette PNG file; a pixel is {pixel}")

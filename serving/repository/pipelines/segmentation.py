@@ -30,6 +30,7 @@ from crosswire.serving.repository.pipelines.parts import (
     encoded_depth,
     image_facts,
     item,
+    label_image,
     network_inputs,
 )
 
@@ -50,7 +51,7 @@ def segmentation(contract: Contract) -> PipelineSpec:
     rgb_image = item(RGB_IMAGE, "BYTES", "JPEG or PNG file", optional=rgb.optional)
     depth_image = encoded_depth(depth)
     outputs = (
-        item(LABELS_PNG, "BYTES", "8-bit palette PNG file; a pixel is a class index"),
+        label_image(LABELS_PNG, contract),
         item(OVERLAY_PNG, "BYTES", "RGB PNG file"),
         item(SUMMARY, "BYTES", "JSON text"),
         item(CONFIDENCE_PNG, "BYTES", "8-bit grey PNG file of the network's size; 255 is certain"),

@@ -62,6 +62,7 @@ class Format:
         labels: how class indices are stored.
         plausible: range in which the median depth of a frame lies, metres; a check, not a limit. None for geometry of
             which nobody knows what is plausible.
+        label_values: value of every class in served label images, where that is not its index; empty where it is.
         crop_to_labels: whether rgb and depth have a rim around the labelled area, which is cut off.
     """
 
@@ -70,6 +71,7 @@ class Format:
     depth: Callable[[NDArray[Any], str], Depth]
     labels: LabelCode | ColourCode
     plausible: tuple[float, float] | None = (0.1, 20.0)
+    label_values: tuple[int, ...] = ()
     crop_to_labels: bool = False
 
     @property
