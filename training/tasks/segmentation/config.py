@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from crosswire.contract import QUANTITIES
 from crosswire.contract.fields import (
     Choice,
     NonNegativeFloat,
@@ -13,6 +14,7 @@ from crosswire.contract.fields import (
     PositiveFloat,
     PositiveInt,
     Probability,
+    Range,
     ShareBelowOne,
 )
 from crosswire.training.config import ConfigError, RunConfig, Section
@@ -41,9 +43,15 @@ class NetworkConfig(FusionSettings):
         points: which 3x3 convolutions are exchange points, one of `POINTS`: all, or those with a stride.
         ensemble: how decisions become one, one of `ENSEMBLES`: weighed by α, or concatenated and convolved.
         threshold: θ of Eq. 6.
-        depth_mean: depth in metres that becomes 0 for the network; the official code has 0.
-        depth_std: difference in metres that becomes 1 for the network; the official code has 1.
+        depth_mean: depth in metres, or other geometry in its unit, that becomes 0 for the network; the official code
+            has 0.
+        depth_std: difference that becomes 1 for the network; the official code has 1.
         depth_farthest: farthest reading in metres; what lies beyond is no reading, in training and when it is served.
+            Other geometry than depth has no such limit.
+        geometry: what the stream `depth` holds, one of `crosswire.contract.QUANTITIES`; a folder's manifest says it.
+        geometry_scale: stored difference that is one unit in the data's files, by which the network is served; None
+            where the data do not say, which serves millimetres.
+        geometry_missing: stored value without a reading, of other geometry than depth.
         share_convs: one set of convolutions for all streams (S-, the paper), or one per stream in encoder and decoder
             (U-), which start from the same weights.
         share_norms: one norm for all streams (-S), or private ones (-U, the paper); a shared one cannot exchange.
@@ -66,6 +74,9 @@ class NetworkConfig(FusionSettings):
     depth_mean: float = 2.5
     depth_std: PositiveFloat = 1.5
     depth_farthest: PositiveFloat = 10.0
+    geometry: Annotated[str, Choice(tuple(QUANTITIES))] = "depth"
+    geometry_scale: PositiveFloat | None = None
+    geometry_missing: Annotated[int, Range(least=0, most=65535)] = 0
     share_convs: bool = True
     share_norms: bool = False
     frozen_statistics: bool = False

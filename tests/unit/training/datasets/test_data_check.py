@@ -269,7 +269,8 @@ def test_sound_data_are_recognised_and_pass(sound: Path, capsys: pytest.CaptureF
     assert main(["check-data", str(sound / layout)]) == 0
     out = capsys.readouterr().out
     assert f"{LAYOUTS[layout].title}, {COUNT} frames" in out
-    assert "nothing wrong" in out and f"--set data.name={layout} " in out
+    way = f"--data {sound / layout}" if layout == "folder" else f"--set data.name={layout} "
+    assert "nothing wrong" in out and f"train with {way}" in out
 
 
 def test_every_one_of_several_problems_is_listed_and_counted(
