@@ -126,11 +126,17 @@ class MobileEncoder(nn.Module):
         in_channels: channels of every stream after widening.
         width: channels of the stem; 32 in the papers, and all others in proportion.
         exchange: makes the norms.
+
+    Attributes:
+        name: as given.
+        blocks: how many each stage has, before anything is added to one.
     """
 
     def __init__(self, name: str, in_channels: int, width: int, exchange: Exchange) -> None:
         super().__init__()
-        self.architecture = ARCHITECTURES[name]
+        architecture = ARCHITECTURES[name]
+        self.name = name
+        self.blocks = tuple(sum(group.blocks for group in architecture.groups[part]) for part in STAGES)
         self.stem = nn.Conv2d(in_channels, width, 3, 2, 1, bias=False)
         self.norm = exchange.norm(width)
         self.stages = nn.ModuleList()
@@ -138,7 +144,7 @@ class MobileEncoder(nn.Module):
         incoming = width
         for part in STAGES:
             stage = nn.Sequential()
-            for group in self.architecture.groups[part]:
+            for group in architecture.groups[part]:
                 channels = max(1, round(group.channels * width / WIDTH))
                 for index in range(group.blocks):
                     stride = group.stride if index == 0 else 1
@@ -148,7 +154,7 @@ class MobileEncoder(nn.Module):
             self.out_channels += (incoming,)
         for norm in self.modules():
             if isinstance(norm, nn.BatchNorm2d):
-                norm.eps = self.architecture.eps
+                norm.eps = architecture.eps
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Map a stacked tensor [M*N, C, H, W] to four levels at 1/4, 1/8, 1/16 and 1/32 (rounded up) of its size."""
