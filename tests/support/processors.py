@@ -33,6 +33,7 @@ NUMERIC = (
     "integration/export/test_translation",
     "integration/research/test_study_theory",
     "integration/training/engine/test_imagenet",
+    "integration/training/engine/test_imagenet_mobile",
     "integration/training/engine/test_import_cen",
     "integration/training/engine/test_import_translation",
     "integration/training/engine/test_infer",

