@@ -121,12 +121,12 @@ def _walls(size: Point, origin: Point, direction: Vector) -> tuple[Array, Ids]:
     for axis in range(3):
         inverse = 1 / (direction[axis] + TINY)
         found = np.maximum((size[axis] - origin[axis]) * inverse, -origin[axis] * inverse)
-        side = 2 * axis + (direction[axis] > 0)
+        side = np.where(direction[axis] > 0, np.int16(2 * axis + 1), np.int16(2 * axis))
         if distance is None:
-            distance, plane = found, side.astype(np.int16)
+            distance, plane = found, side
         else:
             nearer = found < distance
-            np.copyto(plane, side.astype(np.int16), where=nearer)
+            np.copyto(plane, side, where=nearer)
             distance = np.minimum(distance, found)
     assert distance is not None
     return distance, plane

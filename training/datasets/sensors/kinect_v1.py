@@ -20,11 +20,10 @@ from crosswire.training.datasets.sensors.view import (
     Array,
     DepthView,
     dazzled,
+    edges,
     grain,
-    highest,
     jitter,
     lose_border,
-    lowest,
     occluded,
     smooth_field,
 )
@@ -34,8 +33,6 @@ LEVELS = 351.3
 """Levels of disparity times metres."""
 WINDOW = 4
 """Pixels of the camera over which errors hang together."""
-STEP_M = 0.02
-"""Difference of neighbouring depths that may be an edge."""
 JITTER = 0.5
 """Lateral deviation in pixels of the camera."""
 BASELINE_M = 0.075
@@ -64,8 +61,8 @@ def axial_deviation(z: Array, cosine: Array) -> Array:
 def measure(view: DepthView, rng: np.random.Generator) -> Array:
     """Return depth as the camera reads it, float32 [H, W], metres, 0 = no reading."""
     height, width = view.range.shape
-    step = highest(view.range) - lowest(view.range)
-    z = jitter(view.range, step > STEP_M, rng, JITTER * width / WIDTH)
+    edge = edges(view.range, 0.02 + 0.05 * view.range)
+    z = jitter(view.range, edge, rng, JITTER * width / WIDTH)
     noise = np.float32(0.65) * smooth_field(rng, (height, width), (12, 16, 1.0))
     noise += np.float32(0.6) * grain(rng, (height, width), round(WINDOW * width / WIDTH))
     noisy = z + noise * axial_deviation(view.range, view.cosine)
@@ -75,7 +72,7 @@ def measure(view: DepthView, rng: np.random.Generator) -> Array:
     lost |= view.cosine < GRAZING * (1 + 0.5 * noise)
     lost |= occluded(view.range, -BASELINE_M * view.focal)
     lost |= dazzled(view, rng)
-    lost |= (step > STEP_M + 0.05 * view.range) & (noise > 0.2)
+    lost |= edge & (noise > 0.2)
     depth[lost] = 0
     lose_border(depth, rng, BORDER)
     return np.asarray(depth, np.float32)

@@ -18,6 +18,7 @@ from crosswire.training.datasets.sensors.view import (
     Array,
     DepthView,
     dazzled,
+    edges,
     highest,
     lose_border,
     lowest,
@@ -46,8 +47,8 @@ def measure(view: DepthView, rng: np.random.Generator) -> Array:
     amplitude = np.maximum(amplitude, np.float32(1e-4))
     noise = rng.standard_normal((height, width), dtype=np.float32)
     wave = smooth_field(rng, (height, width), (8, 11, 1.0))
+    edge = edges(view.range, 0.02 + 0.03 * view.range)
     near, far = lowest(view.range), highest(view.range)
-    edge = far - near > 0.02 + 0.03 * view.range
     draw = rng.random(int(edge.sum()), dtype=np.float32)
     depth = view.range + noise * (FLOOR_M + AT_FULL_AMPLITUDE_M / amplitude) + np.float32(0.002) * wave
     mixed = near[edge] + draw / FLYING * (far - near)[edge]

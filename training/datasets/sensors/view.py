@@ -68,6 +68,19 @@ def grain(rng: np.random.Generator, shape: tuple[int, int], step: int) -> Array:
     return np.asarray(field[: shape[0], : shape[1]])
 
 
+def edges(z: Array, least: Array | float) -> Mask:
+    """Where a neighbour above, below, left or right is nearer or farther by more than some metres."""
+    edge = np.zeros(z.shape, np.bool_)
+    limit = np.broadcast_to(np.asarray(least, np.float32), z.shape)
+    across = np.abs(z[:, 1:] - z[:, :-1]) > limit[:, 1:]
+    down = np.abs(z[1:] - z[:-1]) > limit[1:]
+    edge[:, 1:] |= across
+    edge[:, :-1] |= across
+    edge[1:] |= down
+    edge[:-1] |= down
+    return edge
+
+
 def jitter(z: Array, edge: Mask, rng: np.random.Generator, deviation: float) -> Array:
     """Read the pixels at edges beside their place, by a normally distributed number of pixels each way.
 

@@ -26,9 +26,10 @@ def photograph(photo: Photo, light: Array, shape: tuple[int, int], rng: np.rando
     signal = light.reshape(3, height, width) * (np.float32(gain) * np.asarray(photo.balance, np.float32)[:, None, None])
     for axis, reach in ((2, photo.blur[0]), (1, photo.blur[1])):
         signal = _blurred(signal, reach * width, axis)
-    across = (np.arange(width, dtype=np.float32) + 0.5) / width - 0.5
-    down = ((np.arange(height, dtype=np.float32) + 0.5) / height - 0.5)[:, None]
-    signal *= 1 - np.float32(2 * photo.vignette) * (across * across + down * down)
+    if photo.vignette > 0:
+        across = (np.arange(width, dtype=np.float32) + 0.5) / width - 0.5
+        down = ((np.arange(height, dtype=np.float32) + 0.5) / height - 0.5)[:, None]
+        signal *= 1 - np.float32(2 * photo.vignette) * (across * across + down * down)
     noise = rng.standard_normal(signal.shape, dtype=np.float32)
     noise *= np.sqrt(np.float32(photo.photon) * signal + np.float32(photo.read * photo.read))
     signal += noise
@@ -43,9 +44,12 @@ def _blurred(signal: Array, reach: float, axis: int) -> Array:
         return signal
     size = signal.shape[axis]
     padded = np.pad(signal, [(steps, steps) if i == axis else (0, 0) for i in range(3)], mode="edge")
-    total = np.zeros_like(signal)
-    for step in range(2 * steps + 1):
-        weight = min(1.0, reach + 1 - abs(step - steps))
-        window = [slice(step, step + size) if i == axis else slice(None) for i in range(3)]
-        total += np.float32(weight / (2 * reach + 1)) * padded[tuple(window)]
+    windows = [
+        padded[tuple(slice(step, step + size) if i == axis else slice(None) for i in range(3))]
+        for step in range(2 * steps + 1)
+    ]
+    total = (windows[0] + windows[-1]) * np.float32(reach + 1 - steps)
+    for window in windows[1:-1]:
+        total += window
+    total *= np.float32(1 / (2 * reach + 1))
     return total

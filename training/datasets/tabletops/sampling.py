@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from crosswire.training.datasets.rooms.materials import Colour, Material, sample_colour, sample_material
+from crosswire.training.datasets.rooms.materials import Colour, Material, sample_material
 from crosswire.training.datasets.rooms.sampling import camera_towards
 from crosswire.training.datasets.rooms.scene import Camera
 from crosswire.training.datasets.rooms.shapes import Box, Cylinder, Point, Shape
@@ -53,7 +53,7 @@ def sample_scene(rng: np.random.Generator, sensor: str | None = None) -> TableSc
     placed = [one for one in lay_out(rng, top, focus, near * min(away, 1.2), count) if _clear(camera, one)]
     furniture = _table(rng, top, material) + _background(rng, top, camera, size)
     furniture += [_object(rng, one, material) for one in placed]
-    planes = [sample_material(rng)] * 4 + [sample_material(rng) for _ in range(2)]
+    planes = [_wall_material(rng)] * 4 + [sample_material(rng) for _ in range(2)]
     dark = rng.random() < DARK_SHARE
     return TableScene(
         size=size,
@@ -130,13 +130,28 @@ def _sample_room(
     return (size[0], size[1], height), (shift[0], shift[1])
 
 
+def _pale(rng: np.random.Generator) -> Colour:
+    """Draw the colour of furniture and walls in offices and kitchens: from white and grey to wood."""
+    value, warm = rng.uniform(0.35, 0.85), rng.uniform(0, 0.45) ** 2
+    return value * (1 + warm), value * (1 + 0.2 * warm), value * (1 - 1.3 * warm)
+
+
+def _wall_material(rng: np.random.Generator) -> Material:
+    """Draw the walls' looks: half of them plain and pale."""
+    material = sample_material(rng)
+    if rng.random() < 0.5:
+        pale = _pale(rng)
+        material = dataclasses.replace(material, family="plain", low=pale, high=pale)
+    return material
+
+
 def _table_material(rng: np.random.Generator) -> Material:
     """Draw the table's looks: more often plain or wooden than a cloth."""
     material = sample_material(rng)
     family = material.family if rng.random() < 0.5 else ("plain", "planks", "marble")[rng.integers(3)]
     gloss = rng.uniform(0.1, 0.4) if rng.random() < 0.08 else rng.uniform(0.0, 0.03)
     if rng.random() < 0.5:
-        pale = sample_colour(rng, 0.45, 0.8)
+        pale = _pale(rng)
         change = rng.uniform(0.8, 1.1)
         red, green, blue = (min(0.95, c * change) for c in pale)
         material = dataclasses.replace(material, low=pale, high=(red, green, blue))
@@ -243,7 +258,7 @@ def _sample_photo(rng: np.random.Generator, dark: bool) -> Photo:
         (across, down),
         math.exp(rng.uniform(math.log(0.00003), math.log(0.002))),
         read,
-        rng.uniform(0, 0.3),
+        max(0.0, rng.uniform(-0.3, 0.3)),
     )
 
 
@@ -255,6 +270,8 @@ def _sample_depth(
     drawn = names[int(rng.choice(len(names), p=list(SENSOR_SHARES.values())))]
     noise = rng.uniform(1.5, 4.0) if not dark and rng.random() < NOISY_SHARE else 1.0
     holes = rng.uniform(0.1, 0.85) if not dark and rng.random() < HOLES_SHARE else rng.uniform(0.0, 0.03)
+    if holes < 0.015:
+        holes = 0.0
     blocks = int(rng.integers(4, 20)) if rng.random() < 0.5 else 0
     crop = _sample_crop(rng, top, focus, away) if rng.random() < CROP_SHARE else None
     return Depth(sensor or drawn, noise, holes, blocks, crop)
