@@ -25,6 +25,7 @@ ENSEMBLES = ("alpha", "concat")
 SCHEDULES = ("cosine", "halve", "official")
 BALANCES = ("none", "inverse", "median")
 DEPTH_FOLDERS = ("depth_bfx", "depth")
+DEPTH_SENSORS = ("own", "none", "kinect-v1", "kinect-v2", "realsense")
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ class DataConfig(ImageSettings):
             and width (`resize`), or their centre of height and width (`crop`).
         eval_batch: validation and test images per step, 0 for as many as `batch`. Images of different sizes are
             padded to the largest of their batch; 1 keeps them as they are (the papers).
+        depth_sensor: procedural data only, one of `DEPTH_SENSORS`: the depth camera, see
+            `crosswire.training.datasets.sensors`, or the data's `own`: that of `rooms`, any of them in `tabletop`.
         train_scenes: procedural images to train on.
         batch: images per step, over all processes of the training.
     """
@@ -147,6 +150,7 @@ class DataConfig(ImageSettings):
     shorter_side: NonNegativeInt = 0
     eval_size: EvalSize = "full"
     eval_batch: NonNegativeInt = 0
+    depth_sensor: Annotated[str, Choice(DEPTH_SENSORS)] = "own"
     train_scenes: PositiveInt = 1200
     batch: PositiveInt = 8
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.training.config import ConfigError
-from crosswire.training.datasets.rooms_frames import RoomsFrames
+from crosswire.training.datasets.frames import ProceduralFrames
 from crosswire.training.engine.arrays import infer as infer
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import Run
@@ -43,7 +43,7 @@ def training_setup(config: SegmentationConfig, *, fresh: bool) -> TrainingSetup:
         task=task,
         train_loader=partial(train_loader, config, train, lambda: task.step),
         val_loader=partial(eval_loader, config, val),
-        prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, RoomsFrames)},
+        prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, ProceduralFrames)},
         monitor="val_mean_iou",
         clip=config.optimiser.clip,
         # A step that trains one stream alone leaves the norms of the others without a gradient.
