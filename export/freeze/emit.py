@@ -33,7 +33,8 @@ class Parallel:
 
     Attributes:
         nodes: M nodes.
-        positions: per stream the place of every live channel, or None where nothing moved.
+        positions: per stream the place of every live channel, or None where nothing moved; `ABSENT` where nobody
+            reads it.
     """
 
     nodes: tuple[fx.Node, ...]
@@ -112,17 +113,18 @@ class Emitter:
         """Bring every stream's channels back into the live order, run by run."""
         nodes = []
         for node, position in zip(value.nodes, value.positions, strict=True):
-            if position is None:
-                nodes.append(node)
-                continue
-            runs: list[tuple[int, int]] = []
-            for place in position:
-                if runs and runs[-1][0] + runs[-1][1] == place:
-                    runs[-1] = (runs[-1][0], runs[-1][1] + 1)
-                else:
-                    runs.append((place, 1))
-            nodes.append(self.concatenate([self.channels(node, first, length) for first, length in runs], 1))
+            nodes.append(node if position is None else self.picked(node, position))
         return Parallel(tuple(nodes), (None,) * len(nodes))
+
+    def picked(self, node: fx.Node, places: Sequence[int]) -> fx.Node:
+        """Take channels out of a tensor in a given order, run by run."""
+        runs: list[tuple[int, int]] = []
+        for place in places:
+            if runs and runs[-1][0] + runs[-1][1] == place:
+                runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+            else:
+                runs.append((place, 1))
+        return self.concatenate([self.channels(node, first, length) for first, length in runs], 1)
 
     def stacked(self, value: Stacked | Parallel) -> Stacked:
         """Stack streams on the batch axis, in the live channel order."""

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import fx, nn
 
-from crosswire.export.freeze.fold import Conv, Norm
+from crosswire.export.freeze.fold import Conv, Norm, is_depthwise
 from crosswire.export.freeze.groups import StreamPlan, plan_streams
 from crosswire.training.models import PrivateNorm2d, StreamConv2d
 from crosswire.training.models.fusion.substitute import Discard
@@ -59,6 +60,32 @@ def plans_of(group: PrivateNorm2d | None, norms: Sequence[Norm]) -> list[StreamP
         return plan_streams([torch.zeros(norms[0].num_features, dtype=torch.bool)]) * len(norms)
     masks = group.masks()
     return [plan_streams([mask])[0] for mask in masks] if isinstance(group.rule, Discard) else plan_streams(masks)
+
+
+def depthwise_reads(norm: fx.Node, modules: Mapping[str, nn.Module]) -> list[Sequence[int]]:
+    """Return per stream which channels of a norm are read, where a depth-wise convolution alone reads them.
+
+    That convolution computes no filter that the exchange behind it replaces, and each filter reads one channel.
+
+    Returns:
+        channels of every stream in the order of the filters; empty where something else reads the norm, or where a
+        stream would compute nothing at all.
+    """
+    node = norm
+    while len(node.users) == 1:
+        node = next(iter(node.users))
+        if node.target not in (F.relu, F.relu6):
+            break
+    conv, users = modules.get(str(node.target)), list(node.users)
+    behind = modules.get(str(users[0].target)) if len(users) == 1 else None
+    if not is_conv(conv) or not isinstance(behind, PrivateNorm2d):
+        return []
+    assert conv is not None
+    if not all(is_depthwise(conv_of(conv, stream)) for stream in range(behind.streams)):
+        return []
+    ((group, norms),) = groups_of(behind, behind.streams)
+    reads: list[Sequence[int]] = [plan.computed for plan in plans_of(group, norms)]
+    return reads if all(reads) else []
 
 
 def width(node: Any, modules: Mapping[str, nn.Module]) -> int:

@@ -21,17 +21,20 @@ def folded_conv(conv: Conv, norm: Norm | None, position: Sequence[int] | None, c
     """Return one convolution that does the work of several steps.
 
     Args:
-        conv: the live convolution, plain or transposed, with one group.
+        conv: the live convolution, plain or transposed, with one group; or a depth-wise one, see `is_depthwise`.
         norm: the norm behind it, with its running statistics, or None.
         position: per live input channel its place in the tensor that comes in, or None where nothing moved. Places
-            may repeat: a tiled channel is read once, with the sum of the weights of its tiles.
+            may repeat: a tiled channel is read once, with the sum of the weights of its tiles. A depth-wise convolution
+            takes none: its input brings exactly the channels of `computed`, in their order.
         computed: the filters to keep, in their new order, or None for all.
 
     Raises:
         FreezeError: a grouped convolution, or weights that are not finite.
     """
-    if conv.groups != 1:
-        raise FreezeError(f"a convolution with {conv.groups} groups cannot be frozen; only plain ones can")
+    if conv.groups != 1 and not is_depthwise(conv):
+        raise FreezeError(
+            f"a convolution with {conv.groups} groups cannot be frozen; only plain and depth-wise ones can"
+        )
     weight, bias = _turned(conv, conv.weight.detach().double()), _bias(conv)
     if norm is not None:
         assert norm.running_mean is not None and norm.running_var is not None
@@ -48,6 +51,11 @@ def folded_conv(conv: Conv, norm: Norm | None, position: Sequence[int] | None, c
     if not (weight.isfinite().all() and bias.isfinite().all()):
         raise FreezeError("the weights are not finite (NaN or infinity): this run diverged, train it again")
     return _conv(conv, weight.float(), bias.float() if norm is not None or conv.bias is not None else None)
+
+
+def is_depthwise(conv: Conv) -> bool:
+    """Say whether every channel has a filter to itself and none sees another channel."""
+    return isinstance(conv, nn.Conv2d) and 1 < conv.groups == conv.in_channels == conv.out_channels
 
 
 def own_norm(norm: nn.InstanceNorm2d, computed: Sequence[int]) -> nn.InstanceNorm2d:
@@ -69,14 +77,16 @@ def _bias(conv: Conv) -> Tensor:
 
 
 def _conv(like: Conv, weight: Tensor, bias: Tensor | None) -> Conv:
-    """Make a convolution with the geometry of another and given weights [out, in, h, w]."""
+    """Make a convolution with the geometry of another and given weights [out, in, h, w]; depth-wise [out, 1, h, w]."""
+    groups = weight.shape[0] if like.groups > 1 else 1
     conv = type(like)(
-        weight.shape[1],
+        weight.shape[1] * groups,
         weight.shape[0],
         like.kernel_size,  # type: ignore[arg-type]
         like.stride,  # type: ignore[arg-type]
         like.padding,  # type: ignore[arg-type]
         dilation=like.dilation,  # type: ignore[arg-type]
+        groups=groups,
         bias=bias is not None,
     )
     conv.weight = nn.Parameter(_turned(like, weight).contiguous(), requires_grad=False)

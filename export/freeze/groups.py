@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+#: Place of a live channel that is not computed, since nobody reads it.
+ABSENT = -1
+
 
 @dataclass(frozen=True)
 class Group:
@@ -34,7 +37,7 @@ class StreamPlan:
         computed: live channel index of every filter that is kept, in the order in which they are written.
         kept: how many of them, from the front, the stream keeps for itself; the rest is only lent.
         borrowed: the groups that follow the kept channels, in order, each the mean of the other streams.
-        position: per live channel its place in the stream after the exchange.
+        position: per live channel its place in the stream after the exchange, or `ABSENT`.
     """
 
     computed: tuple[int, ...]
@@ -45,6 +48,14 @@ class StreamPlan:
     def place(self, group: Group) -> tuple[int, int]:
         """Return first index and length of a group among the computed channels."""
         return self.computed.index(group.channels[0]), len(group.channels)
+
+    def restricted(self, channels: Sequence[int]) -> StreamPlan:
+        """Return a plan of these channels in this order, where the stream neither lends nor borrows any."""
+        if self.borrowed or self.kept < len(self.computed):
+            return self
+        places = {channel: place for place, channel in enumerate(channels)}
+        position = tuple(places.get(channel, ABSENT) for channel in range(len(self.position)))
+        return StreamPlan(tuple(channels), len(channels), (), position)
 
 
 def group_channels(masks: Sequence[Tensor]) -> list[Group]:

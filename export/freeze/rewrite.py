@@ -18,8 +18,17 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from crosswire.export.freeze.emit import Emitter, Parallel, Stacked
-from crosswire.export.freeze.flows import PLAIN_NORMS, conv_of, groups_of, is_conv, is_norm, plans_of, width
-from crosswire.export.freeze.fold import Conv, FreezeError, Norm, folded_conv, own_norm
+from crosswire.export.freeze.flows import (
+    PLAIN_NORMS,
+    conv_of,
+    depthwise_reads,
+    groups_of,
+    is_conv,
+    is_norm,
+    plans_of,
+    width,
+)
+from crosswire.export.freeze.fold import Conv, FreezeError, Norm, folded_conv, is_depthwise, own_norm
 from crosswire.export.freeze.groups import StreamPlan
 from crosswire.export.freeze.pooling import BinAverage
 from crosswire.training.models import Decisions, Ensemble, PrivateNorm2d, StackStreams, StreamConv2d
@@ -30,7 +39,7 @@ from crosswire.training.models.fusion.substitute import Discard
 from crosswire.training.models.translation import InstanceNorm, Runs, StackFlows, TaskMix
 from crosswire.training.tasks.translation.network import ImageMix
 
-_ELEMENTWISE = (F.relu, F.leaky_relu, F.max_pool2d, F.interpolate, operator.add, torch.tanh)
+_ELEMENTWISE = (F.relu, F.relu6, F.leaky_relu, F.max_pool2d, F.interpolate, operator.add, torch.tanh)
 _COPIED = (nn.ReLU, nn.MaxPool2d)
 _STREAMS = (StackStreams, StreamConv2d, PrivateNorm2d, StreamFusion, Ensemble, ConcatDecision)
 _FLOWS = (StackFlows, Runs, InstanceNorm, TaskMix)
@@ -161,7 +170,7 @@ class _Freezer:
         if isinstance(module, PLAIN_NORMS):
             return self._shared_norm(name, module, value)
         if is_norm(module):
-            return self._private_norm(name, module, value)
+            return self._private_norm(node, name, module, value)
         if isinstance(module, Ensemble):
             return self._ensemble(module, value)
         if isinstance(module, TaskMix):
@@ -240,10 +249,20 @@ class _Freezer:
             conv = conv_of(waiting.conv, stream)
             key = (x, position, conv, norms[stream], tuple(filters[stream]))
             if key not in known:
+                if is_depthwise(conv):
+                    x, position = self._depthwise_input(conv, x, position, filters[stream]), None
                 name = f"{waiting.name}_{stream}"
                 known[key] = self._layer(name, conv, norms[stream], position, filters[stream], x)
             nodes.append(known[key])
         return nodes
+
+    def _depthwise_input(
+        self, conv: Conv, x: fx.Node, position: Sequence[int] | None, filters: Sequence[int]
+    ) -> fx.Node:
+        """Return the channels that chosen filters of a depth-wise convolution read, in the order of the filters."""
+        places = [channel if position is None else position[channel] for channel in filters]
+        there = conv.in_channels if position is None else max(position) + 1
+        return x if places == list(range(there)) else self.emit.picked(x, places)
 
     def _layer(
         self,
@@ -265,13 +284,18 @@ class _Freezer:
         """Fold a norm that all streams share into the convolution before it."""
         return self._run(_with_conv(name, value, norm.num_features), norm)
 
-    def _private_norm(self, name: str, module: nn.Module, value: Any) -> Stacked | Parallel:
-        """Fold private norms into the convolution before them, without the filters that are replaced."""
+    def _private_norm(self, node: fx.Node, name: str, module: nn.Module, value: Any) -> Stacked | Parallel:
+        """Fold private norms into the convolution before them, without the filters that are replaced.
+
+        Before a depth-wise convolution also without those that only replaced channels of it would read.
+        """
         first = groups_of(module, 1)[0][1][0]
         waiting = _with_conv(name, value, first.num_features)
         parallel = self.emit.parallel(waiting.value)
         groups = groups_of(module, len(parallel.nodes))
         plans = [plans_of(group, norms) for group, norms in groups]
+        if len(plans) == 1 and (read := depthwise_reads(node, self.modules)):
+            plans = [[plan.restricted(channels) for plan, channels in zip(plans[0], read, strict=True)]]
         norms = [norm for _, own in groups for norm in own]
         computed = self._convolved(waiting, parallel, norms, [plan.computed for part in plans for plan in part])
         exchanged: list[Stacked | Parallel] = []

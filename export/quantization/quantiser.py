@@ -20,6 +20,7 @@ from crosswire.export.onnx_graph import LOGITS, save
 QUANTISED_OPERATORS = (
     "Add",
     "AveragePool",
+    "Clip",
     "Concat",
     "Conv",
     "MaxPool",

@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import numpy as np
@@ -24,15 +23,12 @@ import tritonclient.http
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.serving.processes.process_table import is_running
 from crosswire.serving.steps.runtime.step import most_at_once
-from tests.e2e.supervisor.test_kills import KILLS, kill_under_load
 from tests.support.servers.load import DEPTH, RGB, Load
 from tests.support.servers.real import (
     NETWORK,
     PIPELINE,
     REPOSITORY,
-    STEPS,
     assert_answers,
-    configured,
     depth_png,
     jpeg,
     resident_bytes,
@@ -51,26 +47,6 @@ def fresh() -> Iterator[EmbeddedServer]:
     """A server that was never restarted: after several restarts in a row the supervisor takes its time."""
     with EmbeddedServer(REPOSITORY, networks=[NETWORK]) as running:
         yield running
-
-
-@pytest.fixture
-def apart(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """The same with a process for every step."""
-    with EmbeddedServer(REPOSITORY, networks=[NETWORK], options=configured(tmp_path, STEPS)) as running:
-        yield running
-
-
-@pytest.mark.parametrize(("part", "layout"), KILLS)
-def test_a_killed_part_is_noticed_in_five_seconds_and_replaced_in_fifteen(
-    part: str, layout: str, request: pytest.FixtureRequest
-) -> None:
-    fresh: EmbeddedServer = request.getfixturevalue("fresh" if layout == "own" else layout)
-    _, readiness, killed = kill_under_load(fresh, part)
-    if part != "gateway":
-        unready = next(at for at, ready in readiness.changes if at > killed and not ready)
-        assert unready - killed < 5, unready - killed
-    back = next(at for at, ready in readiness.changes[::-1] if ready)
-    assert back - killed < 15, back - killed
 
 
 @pytest.mark.parametrize(("state", "longest_s"), [("idle", 5), ("under load", 10), ("with a stopped Triton", 5)])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from crosswire.contract.command_line import Commands
 from crosswire.contract.errors import UsageError
 from crosswire.training.commands.arguments import add_settings
-from crosswire.training.config import same_result
+from crosswire.training.config import RunConfig, same_result
 from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import preset
 
@@ -17,6 +18,7 @@ def add(commands: Commands) -> None:
     """Describe `train`."""
     train = commands.add_parser("train", help="train a preset, or go on with a run")
     train.add_argument("preset", nargs="?", help="see: crosswire presets")
+    train.add_argument("--data", type=Path, metavar="DIR", help="data set to train on, laid out as it looks like")
     train.add_argument("--to", type=Path, metavar="RUN", help="run folder to write (default runs/PRESET)")
     train.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder where it stopped")
     add_settings(train)
@@ -28,7 +30,6 @@ def add(commands: Commands) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     """Train, score and report a run."""
-    from crosswire.training.config import RunConfig
     from crosswire.training.engine.console.run_log import TRAIN_LOG, RunLog
     from crosswire.training.engine.fit import fit  # torch and lightning are needed only here
     from crosswire.training.engine.run_folder import read_config, read_run
@@ -36,6 +37,8 @@ def _train(options: argparse.Namespace) -> None:
 
     if (options.preset is None) == (options.resume is None):
         raise UsageError("give a preset to train, or --resume RUN to go on with a run; see: crosswire presets")
+    if options.resume and options.data:
+        raise UsageError("--resume goes on with its data; where they moved, say --set data.path=DIR instead of --data")
     if options.resume and options.to:
         raise UsageError("--resume goes on with a run where it is; it does not take --to")
     config: RunConfig
@@ -50,10 +53,23 @@ def _train(options: argparse.Namespace) -> None:
             )
     else:
         folder = options.to or Path("runs") / options.preset
-        config = override(preset(options.preset), options.assignments)
+        config = _begun(options.preset, options.data, options.assignments)
     if not fit(config, folder, resume=options.resume is not None, progress=not options.quiet):
         return
     task = task_of(config)
     RunLog(folder).say(task.format_scores(task.score(read_run(folder), ScoreOptions(progress=not options.quiet))))
     print(f"\nwritten: {folder}, its log: {folder / TRAIN_LOG}; curves: tensorboard --logdir {folder}/tensorboard")
     print(f"next: {task.next_step(config, folder)}")
+
+
+def _begun(name: str, data: Path | None, assignments: Sequence[str]) -> RunConfig:
+    """Return a preset with a data set, the user's settings, and those that the data say where the user does not."""
+    from crosswire.training.datasets.check import recognised
+    from crosswire.training.from_data import with_measured
+
+    place = [] if data is None else [f"data.name={recognised(data)}", f"data.path={data}"]
+    config: RunConfig = override(preset(name), [*place, *assignments])
+    config, words = with_measured(config, {one.partition("=")[0].strip() for one in assignments})
+    if words:
+        print(words, flush=True)
+    return config

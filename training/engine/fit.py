@@ -29,6 +29,7 @@ from crosswire.training.engine.divergence import StopWhereLossDiverges
 from crosswire.training.engine.gamma_log import RECORDS, GammaLog
 from crosswire.training.engine.run_folder import RunError, read_config, write_config
 from crosswire.training.engine.training_setup import Lazy, TrainingSetup
+from crosswire.training.from_data import with_geometry
 from crosswire.training.tasks.registry import task_of
 
 _PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
@@ -68,6 +69,7 @@ def fit(
         ConfigError: network and data do not fit, or the machine cannot do what is asked.
         DivergedError: a loss or weights are no finite numbers; what was validated before is kept.
     """
+    config = with_geometry(config)
     last = _checked(config, folder, resume=resume)
     torch.manual_seed(config.seed)
     setup = task_of(config).training_setup(config, fresh=last is None)
@@ -99,7 +101,7 @@ def _checked(config: RunConfig, folder: Path, *, resume: bool) -> Path | None:
     last = resumable(folder)
     if last and not resume:
         raise RunError(f"{folder} already holds a run; go on with --resume, or choose another folder")
-    if last and not same_result(read_config(folder), config):
+    if last and not same_result(with_geometry(read_config(folder)), config):
         raise RunError(f"{folder} holds a run of another configuration; choose another folder")
     return last
 

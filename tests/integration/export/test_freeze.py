@@ -67,6 +67,13 @@ def test_every_ablation_and_baseline_freezes(name: str) -> None:
     assert worst_error(network, len(config.streams)) < 1e-5
 
 
+@pytest.mark.parametrize("name", ["discard", "su-random", "sum", "su-cbn", "concat-all-common"])
+def test_rules_and_fusions_freeze_around_depthwise_convolutions(name: str) -> None:
+    torch.manual_seed(1)
+    network = shaken(build_network(variant(tiny_config("cen-mobile"), name)))
+    assert worst_error(network, 2) < 1e-5
+
+
 @pytest.mark.parametrize("name", ["sum", "gate", "discard", "concat"])
 def test_rules_and_fusions_freeze_for_three_streams(name: str) -> None:
     torch.manual_seed(1)
@@ -112,7 +119,13 @@ def test_an_unknown_layer_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("pspnet14", "exchange"), ("cen-lite-s", "exchange"), ("refinenet14", "attention-all-common")]
+    ("kind", "name"),
+    [
+        ("pspnet14", "exchange"),
+        ("cen-lite-s", "exchange"),
+        ("cen-mobile", "exchange"),
+        ("refinenet14", "attention-all-common"),
+    ],
 )
 def test_one_network_of_every_family_answers_the_same_through_onnx(kind: str, name: str, tmp_path: Path) -> None:
     torch.manual_seed(1)

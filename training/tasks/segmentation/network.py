@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
@@ -17,6 +17,7 @@ from crosswire.training.models.exchange import sparse_norms
 from crosswire.training.models.fusion.assemble import fuse
 from crosswire.training.models.fusion.rules import penalty, rule_maker
 from crosswire.training.models.lite import LiteDecoder, LiteEncoder
+from crosswire.training.models.mobile import WIDTH, MobileEncoder
 from crosswire.training.models.onednn import keep_narrow_strides_plain
 from crosswire.training.models.pspnet import PSPNetDecoder
 from crosswire.training.models.refinenet import RefineNetDecoder
@@ -80,14 +81,24 @@ def _pspnet(backbone: str, config: NetworkConfig, sizes: Sizes, channels: int, e
 def _lite(blocks: tuple[int, ...], config: NetworkConfig, sizes: Sizes, channels: int, exchange: Exchange) -> Parts:
     """Make the encoder and decoder of the light family."""
     encoder = LiteEncoder(channels, sizes.width, blocks, exchange)
-    decoder = LiteDecoder(
-        encoder.out_channels,
+    return encoder, _lite_decoder(encoder.out_channels, config, sizes, exchange)
+
+
+def _mobile(name: str, config: NetworkConfig, sizes: Sizes, channels: int, exchange: Exchange) -> Parts:
+    """Make an encoder of the mobile family and the decoder of the light one."""
+    encoder = MobileEncoder(name, channels, sizes.width, exchange)
+    return encoder, _lite_decoder(encoder.out_channels, config, sizes, exchange)
+
+
+def _lite_decoder(in_channels: Sequence[int], config: NetworkConfig, sizes: Sizes, exchange: Exchange) -> LiteDecoder:
+    """Make the decoder of the light family, in which nothing is exchanged."""
+    return LiteDecoder(
+        in_channels,
         config.classes,
         features=sizes.features,
         dropout=sizes.dropout,
         exchange=dataclasses.replace(exchange, rule=None),
     )
-    return encoder, decoder
 
 
 #: Every network by its name. Those with depths 14 and 26 are shallow siblings for small images.
@@ -96,6 +107,10 @@ NETWORKS = {
     **{name.replace("res", "psp"): NetworkEntry(partial(_pspnet, name), Sizes(64, 512, 0.1)) for name in BLOCKS},
     "cen-lite": NetworkEntry(partial(_lite, (2, 2, 2, 2)), Sizes(64, 96, 0.1)),
     "cen-lite-s": NetworkEntry(partial(_lite, (2, 2, 2, 1)), Sizes(24, 48, 0.1)),
+    "cen-mobile": NetworkEntry(partial(_mobile, "efficientnet-lite0"), Sizes(WIDTH, 64, 0.1)),
+    "cen-mobile-lite1": NetworkEntry(partial(_mobile, "efficientnet-lite1"), Sizes(WIDTH, 64, 0.1)),
+    "cen-mobile-lite2": NetworkEntry(partial(_mobile, "efficientnet-lite2"), Sizes(WIDTH, 64, 0.1)),
+    "cen-mobile-v2": NetworkEntry(partial(_mobile, "mobilenet-v2"), Sizes(WIDTH, 64, 0.1)),
 }
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.training.config import ConfigError
-from crosswire.training.datasets.rooms_frames import RoomsFrames
+from crosswire.training.datasets.frames import ProceduralFrames
 from crosswire.training.engine.arrays import infer as infer
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.engine.training_setup import TrainingSetup
-from crosswire.training.importers.torchvision import load_imagenet
+from crosswire.training.importers.imagenet import load_imagenet
 from crosswire.training.report.build import write_report
 from crosswire.training.tasks.registry import ScoreOptions
 from crosswire.training.tasks.segmentation import evaluate
@@ -37,13 +37,13 @@ def training_setup(config: SegmentationConfig, *, fresh: bool) -> TrainingSetup:
         )
     task = SegmentationTask(config, train.classes, class_weights(config.loss, train))
     if config.network.imagenet and fresh:
-        load_imagenet(task.network, Path(config.network.imagenet))
+        load_imagenet(task.network, config.network.imagenet)
 
     return TrainingSetup(
         task=task,
         train_loader=partial(train_loader, config, train, lambda: task.step),
         val_loader=partial(eval_loader, config, val),
-        prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, RoomsFrames)},
+        prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, ProceduralFrames)},
         monitor="val_mean_iou",
         clip=config.optimiser.clip,
         # A step that trains one stream alone leaves the norms of the others without a gradient.

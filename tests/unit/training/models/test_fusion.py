@@ -12,7 +12,7 @@ import torch
 
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.run_folder import read_run, write_config, write_weights
-from crosswire.training.importers.torchvision import load_imagenet
+from crosswire.training.importers.imagenet import load_imagenet
 from crosswire.training.models import Decisions, PrivateNorm2d, SegmentationNetwork
 from crosswire.training.models.count import count_parameters
 from crosswire.training.models.fusion.aggregate import Average, Concatenation, SelfAttention

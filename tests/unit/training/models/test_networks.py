@@ -19,7 +19,7 @@ from crosswire.training.tasks.segmentation.config import NetworkConfig
 from crosswire.training.tasks.segmentation.network import NETWORKS, build_network, shapes, with_streams
 
 #: The shallowest network of every kind; the others differ in the number of blocks and in width.
-KINDS = ("refinenet14", "pspnet14", "cen-lite-s")
+KINDS = ("refinenet14", "pspnet14", "cen-lite-s", "cen-mobile")
 #: The ablation rows of Table 1: convolutions and norms, each shared (S) or private (U).
 SHARING: dict[str, dict[str, Any]] = {
     "U-U": {"share_convs": False},
@@ -115,12 +115,33 @@ def test_a_frozen_network_computes_no_replaced_filter_and_holds_no_norm() -> Non
     assert filters == [norm.channels - int(mask.sum()) for mask in norm.masks()]
 
 
-def test_a_frozen_light_network_slices_for_loans_only_and_never_to_reorder_channels() -> None:
-    network = tiny_network("cen-lite-s", width=16)
+@pytest.mark.parametrize("name", ["cen-lite-s", "cen-mobile"])
+def test_a_frozen_light_network_slices_for_loans_only_and_never_to_reorder_channels(name: str) -> None:
+    network = tiny_network(name, width=16)
     norms = [m for m in network.modules() if isinstance(m, PrivateNorm2d) and m.exchanges]
     slices = [node for node in freeze(network).graph.nodes if node.target is operator.getitem and len(node.args) == 2]
     by_channel = [node for node in slices if isinstance(node.args[1], tuple)]
     assert 0 < len(by_channel) <= 2 * len(norms)
+
+
+def test_a_frozen_network_widens_no_channel_whose_depthwise_filter_is_replaced() -> None:
+    network = tiny_network("cen-mobile")
+    frozen = freeze(network)
+    block = network.encoder.stages[1][1]
+    for stream, mask in enumerate(block.norm2.masks()):
+        kept = block.norm2.channels - int(mask.sum())
+        layers = [frozen.get_submodule(f"encoder_stages_1_1_{layer}_{stream}") for layer in ("expand", "depthwise")]
+        assert [layer.out_channels for layer in layers] == [kept, kept] and layers[1].groups == kept
+
+
+def test_a_stream_that_replaces_every_channel_of_a_depthwise_convolution_freezes() -> None:
+    network = tiny_network("cen-mobile", restrict=False)
+    network.encoder.stages[1][1].norm2.gammas[0].data.zero_()
+    network.encoder.stages[1][1].norm2.gammas[1].data.fill_(1.0)
+    x = noise()
+    with torch.inference_mode():
+        live = network(*x).ensemble
+        assert (freeze(network)(*x) - live).abs().max() < 1e-5 * live.abs().max()
 
 
 def test_without_exchange_no_channel_moves() -> None:
@@ -193,6 +214,21 @@ def test_frozen_statistics_stay_while_their_scaling_and_shift_learn(name: str) -
 def test_parameter_counts_are_those_of_the_papers(name: str, streams: int, classes: int, parameters: int) -> None:
     config = with_streams(NetworkConfig(name=name, classes=classes), streams)
     assert count_parameters(config, build_network) == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "gmacs"),
+    [
+        ("cen-mobile", 3_070_794, 6.08),
+        ("cen-mobile-lite1", 3_847_114, 7.52),
+        ("cen-mobile-lite2", 4_489_050, 8.41),
+        ("cen-mobile-v2", 1_914_218, 5.04),
+    ],
+)
+def test_a_mobile_network_costs_what_its_page_says(name: str, parameters: int, gmacs: float) -> None:
+    config = NetworkConfig(name=name)
+    assert count_parameters(config, build_network) == parameters
+    assert round(count_macs(config, (480, 640), build_network, shapes) / 1e9, 2) == gmacs
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if name.startswith("cen-lite")])

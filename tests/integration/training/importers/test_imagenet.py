@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.fit import fit
-from crosswire.training.importers.torchvision import load_imagenet
+from crosswire.training.importers.imagenet import load_imagenet
 from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, StreamConv2d
 from crosswire.training.models.resnet import Exchange, ResNet
 from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
@@ -135,9 +135,9 @@ def test_what_is_no_state_dict_is_refused_and_no_code_in_it_runs(tmp_path: Path,
         load_imagenet(build_network(CONFIG), saved(content, tmp_path))
 
 
-def test_a_network_without_a_resnet_is_refused(tmp_path: Path) -> None:
+def test_a_network_whose_encoder_imagenet_does_not_fit_is_refused(tmp_path: Path) -> None:
     light: SegmentationNetwork = build_network(NetworkConfig(name="cen-lite-s", width=8, features=8))
-    with pytest.raises(ConfigError, match="without a ResNet encoder"):
+    with pytest.raises(ConfigError, match=r"network\.name=cen-mobile"):
         load_imagenet(light, saved(torchvision_state(), tmp_path))
 
 
