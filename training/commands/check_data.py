@@ -27,6 +27,7 @@ def _check(options: argparse.Namespace) -> None:
     from crosswire.training.config import ConfigError
     from crosswire.training.datasets.check import TASKONOMY, problems, recognised, survey_of
     from crosswire.training.datasets.clips.layouts import CLIP_LAYOUTS
+    from crosswire.training.datasets.folder import open_split
     from crosswire.training.from_data import FOLDER, depth_words
     from crosswire.training.tasks.segmentation.config import DataConfig
 
@@ -50,9 +51,11 @@ def _check(options: argparse.Namespace) -> None:
     if count:
         raise ConfigError(f"{count} {'problem' if count == 1 else 'problems'} in {frames} {what}")
     classes = "" if layout == TASKONOMY else f" --set network.classes={len(survey.frames.classes)}"
-    place = f"--set data.name={layout} --set data.path={options.path}{classes}"
-    if layout == FOLDER:
+    use = f"train with --set data.name={layout} --set data.path={options.path}{classes}"
+    if layout == FOLDER and not len(open_split(config, "train")):
+        use = f"nothing to train on; score a run with: crosswire evaluate RUN --data {options.path}"
+    elif layout == FOLDER:
         print(depth_words(config))
-        place = f"--data {options.path}"
+        use = f"train with --data {options.path}"
     doubts = f", {warnings} {'warning' if warnings == 1 else 'warnings'}" if warnings else ""
-    print(f"nothing wrong{doubts}; train with {place}")
+    print(f"nothing wrong{doubts}; {use}")

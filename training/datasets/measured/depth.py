@@ -57,8 +57,11 @@ def depth_figures(frames: FileFrames) -> DepthFigures:
     """Measure the depth of some frames of a data set, spread over it.
 
     Raises:
-        DataError: a file that cannot be used, or no reading in any of them.
+        DataError: no frame, a file that cannot be used, or no reading in any of them.
     """
+    if not len(frames):
+        what, cure = "is missing, so there are 0 samples to train on", "write it; test.txt alone is for evaluate --data"
+        raise DataError(Problem("train.txt", what, cure))
     count = min(FRAMES, len(frames))
     readings, pixels = [], 0
     for number in range(count):

@@ -25,7 +25,7 @@ from crosswire.training.engine.device import accelerated
 from crosswire.training.engine.run_folder import WEIGHTS, Run
 from crosswire.training.modalities import modalities
 from crosswire.training.tasks.segmentation.losses import upsample
-from crosswire.training.tasks.segmentation.scoring.other_data import check_names
+from crosswire.training.tasks.segmentation.scoring.other_data import check_geometry, check_names
 from crosswire.training.tasks.segmentation.transforms import eval_transform
 
 #: Beside the labels: which network made them, and which value is which class.
@@ -82,7 +82,7 @@ def _manifest(run: Run, path: Path) -> plain_folder.Manifest:
     """Return the manifest of a folder, or that of the run's data.
 
     Raises:
-        ConfigError: there is neither, or its classes are others than the run's.
+        ConfigError: there is neither, or its classes or its geometry are others than the run's.
     """
     data, places = run.config.data, [path]
     if data.name == "folder":
@@ -95,6 +95,7 @@ def _manifest(run: Run, path: Path) -> plain_folder.Manifest:
         )
     manifest = plain_folder.read_manifest(place)
     check_names(run, manifest.classes, place / plain_folder.MANIFEST)
+    check_geometry(run, manifest.geometry, place / plain_folder.MANIFEST)
     return manifest
 
 

@@ -68,10 +68,13 @@ def test_a_folder_to_score_is_a_whole_data_set_to_a_check_and_nothing_to_train_o
     elsewhere: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["check-data", str(elsewhere), "--quiet"]) == 0
-    settings = ["data.name=folder", f"data.path={elsewhere}", "network.classes=12"]
-    words = [word for setting in settings for word in ("--set", setting)]
-    assert main(["train", "rooms-quick", "--to", str(tmp_path / "new"), "--quiet", *words]) == 2
-    assert "there are 0 samples to train on" in capsys.readouterr().err
+    assert (
+        f"nothing to train on; score a run with: crosswire evaluate RUN --data {elsewhere}" in capsys.readouterr().out
+    )
+    for streams in ("rgb,depth", "rgb"):
+        words = ["--data", str(elsewhere), "--set", f"network.streams={streams}"]
+        assert main(["train", "rooms-quick", "--to", str(tmp_path / "new"), "--quiet", *words]) == 2
+        assert "there are 0 samples to train on" in capsys.readouterr().err
 
 
 def test_other_classes_are_refused_by_name(run: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,6 +91,20 @@ def test_other_classes_are_refused_by_name(run: Path, elsewhere: Path, capsys: p
     (elsewhere / "manifest.json").write_text(json.dumps({"classes": ["road", "hole"]}), encoding="utf-8")
     assert main(["evaluate", str(run), "--data", str(elsewhere), "--quiet"]) == 2
     assert "has the classes road, hole" in capsys.readouterr().err
+
+
+def test_geometry_other_than_that_of_the_training_is_neither_scored_nor_labelled(
+    run: Path, elsewhere: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = json.loads((elsewhere / "manifest.json").read_text(encoding="utf-8"))
+    del manifest["depth_units_per_metre"]
+    manifest |= {"geometry": "disparity", "geometry_scale": 16}
+    (elsewhere / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    label = ["infer", str(run), "--folder", str(elsewhere), "--out", str(tmp_path / "out")]
+    for words in (["evaluate", str(run), "--data", str(elsewhere)], label):
+        assert main([*words, "--quiet"]) == 2
+        error = capsys.readouterr().err
+        assert "holds disparity" in error and "was trained on depth" in error
 
 
 def test_degraded_frames_are_scored_the_same_way_every_time(

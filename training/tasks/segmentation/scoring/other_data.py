@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from crosswire.contract.wire_names import DEPTH
 from crosswire.training.config import ConfigError
 from crosswire.training.datasets import folder as plain_folder
 from crosswire.training.datasets.check import recognised
@@ -33,6 +34,7 @@ def other_frames(run: Run, path: Path) -> FrameSource:
     listed = layout != "folder" or plain_folder.has_lists(path)
     source = frames(config, "test") if listed else plain_folder.open_every(config)
     check_names(run, source.classes, path)
+    check_geometry(run, plain_folder.read_manifest(path).geometry if layout == "folder" else DEPTH, path)
     return source
 
 
@@ -55,6 +57,25 @@ def check_names(run: Run, classes: Sequence[str], place: Path) -> None:
         f"{place} has the classes {', '.join(classes)}; {run.folder} decides between {decided}; "
         "name the same classes in the same order"
     )
+
+
+def check_geometry(run: Run, quantity: str, place: Path) -> None:
+    """Refuse geometry other than that with which a run was trained.
+
+    Args:
+        run: the trained network.
+        quantity: what the data hold in the place of depth, one of `crosswire.contract.QUANTITIES`.
+        place: where they lie.
+
+    Raises:
+        ConfigError: it is another one.
+    """
+    trained = run.config.network.geometry
+    if DEPTH in run.config.network.streams and quantity != trained:
+        raise ConfigError(
+            f"{place} holds {quantity}; {run.folder} was trained on {trained}; say geometry={trained} in its manifest "
+            f"if it does, or train a run on {quantity}"
+        )
 
 
 def class_names(run: Run) -> tuple[str, ...]:
