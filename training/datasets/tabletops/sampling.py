@@ -237,7 +237,7 @@ def _vivid(rng: np.random.Generator) -> Colour:
 def _sample_lamps(rng: np.random.Generator, size: Point, top: TableTop) -> tuple[Lamp, ...]:
     """One to three lamps or windows, somewhere above the table."""
     lamps = []
-    for _ in range(1 + rng.choice(3, p=(0.4, 0.4, 0.2))):
+    for _ in range(1 + rng.choice(3, p=(0.45, 0.4, 0.15))):
         x, y = (rng.uniform(0.05, 0.95) * extent for extent in size[:2])
         strength, warmth = rng.uniform(0.3, 1.0), rng.uniform(-0.25, 0.3)
         colour = tuple(strength * c for c in (1 + warmth, 1 + rng.uniform(-0.06, 0.06), 1 - warmth))
