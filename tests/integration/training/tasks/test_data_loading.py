@@ -170,7 +170,6 @@ def test_procedural_frames_are_seen_by_the_depth_camera_of_the_setting(name: str
         frames(dataclasses.replace(config, depth_sensor=sensor), "train") for sensor in ("own", "none", "kinect-v2")
     ]
     own, ideal, kinect = (source[1] for source in sources)
-    assert not np.array_equal(own.pictures["depth"], kinect.pictures["depth"])
     assert (kinect.pictures["depth"] == 0).sum() > (ideal.pictures["depth"] == 0).sum()
     for other in (ideal, kinect):
         np.testing.assert_array_equal(own.pictures["rgb"], other.pictures["rgb"])
