@@ -36,6 +36,7 @@ from crosswire.training.tasks.segmentation.config import DataConfig
 from crosswire.training.tasks.segmentation.data import SPLITS, frames
 from crosswire.training.tasks.segmentation.transforms import resize
 
+AGAIN = "python -m benchmarks.real_tables RUN --data FOLDER"
 Mask = NDArray[np.bool_]
 Depth = NDArray[np.float32]
 THRESHOLD_M = 0.007
@@ -200,8 +201,14 @@ def main() -> int:
     real = list({frame.pictures["rgb"].tobytes(): frame for frame in real}.values())
     print(f"{len(real)} frames; IoU of objects\n{'':24s} {'network':>8s} {'plane removal':>14s}")
     scores = score(run, real, OBJECT, sources[0].classes.index("object"))
-    figures = {"frames": len(real), "steps": run.config.steps, "iou": scores, "plane_ms": milliseconds(real)}
-    keep("real_tables", figures)
+    figures = {
+        "frames": len(real),
+        "preset": run.config.preset,
+        "steps": run.config.steps,
+        "iou": scores,
+        "plane_ms": milliseconds(real),
+    }
+    keep("real_tables", figures, again=AGAIN)
     return 0
 
 

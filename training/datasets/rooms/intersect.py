@@ -31,6 +31,7 @@ class GeometryBuffer:
         larger: larger principal curvature [n], 1/m, positive = convex.
         smaller: smaller principal curvature [n], 1/m.
         crease: signed distance [n] to the nearest edge, metres; negative to a concave one.
+        parts: for every id that occurs the pixels [k] that show it.
     """
 
     shape: tuple[int, int]
@@ -44,6 +45,7 @@ class GeometryBuffer:
     larger: Array
     smaller: Array
     crease: Array
+    parts: dict[int, npt.NDArray[np.intp]]
 
 
 class Body(Protocol):
@@ -154,7 +156,8 @@ def _describe(
     bodies = solids(scene)
     normal = np.empty((3, distance.size), np.float32)
     u, v, larger, smaller, crease = (np.empty_like(distance) for _ in range(5))
-    for number, pixels in split(surface).items():
+    parts = _split(surface)
+    for number, pixels in parts.items():
         seen = (point[0][pixels], point[1][pixels], point[2][pixels])
         part = _plane_surface(scene.size, number, seen) if number < PLANES else bodies[number - PLANES].surface(seen)
         for axis in range(3):
@@ -169,10 +172,12 @@ def _describe(
         pixels = pixels[inside]
         surface[pixels], u[pixels], v[pixels] = number, p[inside], q[inside]
     x, y, z = normal
-    return GeometryBuffer(shape, direction, distance, point, (x, y, z), surface, u, v, larger, smaller, crease)
+    if scene.decals:
+        parts = _split(surface)
+    return GeometryBuffer(shape, direction, distance, point, (x, y, z), surface, u, v, larger, smaller, crease, parts)
 
 
-def split(surface: Ids) -> dict[int, npt.NDArray[np.intp]]:
+def _split(surface: Ids) -> dict[int, npt.NDArray[np.intp]]:
     """Map every id that occurs to the pixels [k] that show it."""
     order = np.argsort(surface, kind="stable")
     ordered = surface[order]

@@ -17,7 +17,7 @@ from crosswire.training.datasets.rooms.domains import (
     shade_image,
     texture_image,
 )
-from crosswire.training.datasets.rooms.intersect import GeometryBuffer, focal_length, solids, split, trace
+from crosswire.training.datasets.rooms.intersect import GeometryBuffer, focal_length, solids, trace
 from crosswire.training.datasets.rooms.lighting import radiance
 from crosswire.training.datasets.rooms.materials import Material, noise_table, paint
 from crosswire.training.datasets.rooms.sampling import sample_scene
@@ -182,7 +182,7 @@ def _paint(scene: Scene, seen: GeometryBuffer) -> tuple[Array, Array]:
     footprint = seen.distance / focal_length(scene.camera, seen.shape[1])
     footprint = footprint / np.maximum(np.abs(dx * nx + dy * ny + dz * nz), 0.05)
     albedo, glow = np.empty((3, footprint.size), np.float32), np.zeros_like(footprint)
-    for number, pixels in split(seen.surface).items():
+    for number, pixels in seen.parts.items():
         u, v, blur = seen.u[pixels], seen.v[pixels], footprint[pixels]
         if number < first_decal:
             albedo[:, pixels] = paint(materials[number], u, v, blur, table)

@@ -1,6 +1,7 @@
 """What a depth camera looks at, and what several kinds of cameras have in common."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -51,8 +52,9 @@ def smooth_field(rng: np.random.Generator, shape: tuple[int, int], *octaves: tup
     return field / np.float32(square**0.5)
 
 
+@lru_cache(maxsize=64)
 def tent(size: int, knots: int) -> Array:
-    """Weights [size, knots] of linear interpolation between knots spread over the picture."""
+    """Return the weights [size, knots] of linear interpolation between knots spread over the picture."""
     position = (np.arange(size, dtype=np.float32) + 0.5) / size * (knots - 1)
     return np.asarray(np.maximum(0, 1 - np.abs(position[:, None] - np.arange(knots, dtype=np.float32))))
 

@@ -8,7 +8,7 @@ from crosswire.training.datasets.rooms.shapes import Array, Point, Shape, Vector
 from crosswire.training.datasets.tabletops.scene import Lamp, TableScene
 from crosswire.training.datasets.tabletops.shapes import Posed
 
-SHADOW_COLUMNS = 107
+SHADOW_COLUMNS = 80
 """Shadows are found at about so many columns and then smoothed, which makes their edges soft, too."""
 CONTACT = 0.4
 """Share of the light from everywhere that is missing right beside an object."""
@@ -87,7 +87,7 @@ def _refined(mask: Array, shape: tuple[int, int]) -> Array:
         one, two, three = (padded.take(np.arange(k, k + field.shape[axis]), axis=axis) for k in range(3))
         field = (one + 2 * two + three) / 4
     rows, columns = (np.minimum(np.arange(n) // stride, m - 1) for n, m in zip(shape, field.shape, strict=True))
-    return np.asarray(field[rows[:, None], columns].ravel())
+    return field.take(rows, axis=0).take(columns, axis=1).ravel()
 
 
 def _lit(lamp: Lamp, bodies: list[Body], point: tuple[Array, ...]) -> Array:

@@ -1,6 +1,7 @@
 """Puts objects on a table: apart, touching, on top of one another, lying, leaning."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +44,12 @@ def height_at(top: TableTop, x: float, y: float) -> float:
 
 
 def lay_out(
-    rng: np.random.Generator, top: TableTop, focus: tuple[float, float], spread: float, count: int
+    rng: np.random.Generator,
+    top: TableTop,
+    focus: tuple[float, float],
+    spread: float,
+    count: int,
+    allowed: Callable[[Placed], bool],
 ) -> list[Placed]:
     """Place objects around a point of the table.
 
@@ -53,6 +59,7 @@ def lay_out(
         focus: x and y around which they stand, world axes, metres.
         spread: standard deviation of their distance from it, metres.
         count: how many are tried; one that finds no place is left out.
+        allowed: says whether an object may stay in a place.
     """
     placed: list[Placed] = []
     for _ in range(count):
@@ -61,7 +68,7 @@ def lay_out(
         axes = _axes(rng, pose)
         for _ in range(ATTEMPTS):
             found = _try(rng, top, focus, spread, plan, axes, placed)
-            if found is not None:
+            if found is not None and allowed(found):
                 placed.append(found)
                 break
     return placed

@@ -50,7 +50,7 @@ def sample_scene(rng: np.random.Generator, sensor: str | None = None) -> TableSc
     material = _table_material(rng)
     count = 1 + min(int(rng.exponential(3.6)), 13)
     near = rng.uniform(0.08, 0.25)
-    placed = [one for one in lay_out(rng, top, focus, near * min(away, 1.2), count) if _clear(camera, one)]
+    placed = lay_out(rng, top, focus, near * min(away, 1.2), count, lambda one: _clear(camera, one))
     furniture = _table(rng, top, material) + _background(rng, top, camera, size)
     furniture += [_object(rng, one, material) for one in placed]
     planes = [_wall_material(rng)] * 4 + [sample_material(rng) for _ in range(2)]
@@ -237,7 +237,7 @@ def _vivid(rng: np.random.Generator) -> Colour:
 def _sample_lamps(rng: np.random.Generator, size: Point, top: TableTop) -> tuple[Lamp, ...]:
     """One to three lamps or windows, somewhere above the table."""
     lamps = []
-    for _ in range(1 + rng.choice(3, p=(0.4, 0.4, 0.2))):
+    for _ in range(1 + rng.choice(3, p=(0.45, 0.4, 0.15))):
         x, y = (rng.uniform(0.05, 0.95) * extent for extent in size[:2])
         strength, warmth = rng.uniform(0.3, 1.0), rng.uniform(-0.25, 0.3)
         colour = tuple(strength * c for c in (1 + warmth, 1 + rng.uniform(-0.06, 0.06), 1 - warmth))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from crosswire.training.datasets.rooms.intersect import GeometryBuffer, focal_length, split, trace
+from crosswire.training.datasets.rooms.intersect import GeometryBuffer, focal_length, trace
 from crosswire.training.datasets.rooms.materials import Material, noise_table, paint
 from crosswire.training.datasets.rooms.room import at_least
 from crosswire.training.datasets.rooms.scene import PLANES
@@ -72,20 +72,20 @@ def render(seed: int, index: int, height: int = 240, width: int = 320, *, sensor
     cosine, slant = _incidence(seen)
     materials = _materials(scene)
     albedo = _paint(scene, seen, materials, slant)
-    shine = np.asarray([material.gloss for material in materials], np.float32)[seen.surface]
+    shine = np.asarray([material.gloss for material in materials], np.float32).take(seen.surface)
     light = radiance(scene, seen, albedo, shine)
     view = DepthView(
         range=seen.distance.reshape(seen.shape),
         cosine=cosine.reshape(seen.shape),
         reflectance=((albedo[0] + albedo[1]) / 2).reshape(seen.shape),
         shine=shine.reshape(seen.shape),
-        texture=_texture(scene, materials)[seen.surface].reshape(seen.shape),
+        texture=_texture(scene, materials).take(seen.surface).reshape(seen.shape),
         focal=focal_length(scene.camera, width),
     )
     return Tabletop(
         rgb=photograph(scene.photo, light, seen.shape, noise),
         depth=read_depth(scene, seen, view, noise),
-        labels=labels[seen.surface].reshape(seen.shape),
+        labels=labels.take(seen.surface).reshape(seen.shape),
         range=view.range,
         focal=view.focal,
         scene=scene,
@@ -146,7 +146,7 @@ def _paint(scene: TableScene, seen: GeometryBuffer, materials: list[Material], s
     footprint = seen.distance / np.float32(focal_length(scene.camera, seen.shape[1])) / np.maximum(slant, 0.05)
     things = [None] * PLANES + [thing for thing in scene.furniture for _ in thing.shapes]
     albedo = np.empty((3, footprint.size), np.float32)
-    for number, pixels in split(seen.surface).items():
+    for number, pixels in seen.parts.items():
         u, v = seen.u[pixels], seen.v[pixels]
         part = paint(materials[number], u, v, footprint[pixels], table)
         thing = things[number]

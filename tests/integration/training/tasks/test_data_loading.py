@@ -18,7 +18,7 @@ from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run
 from crosswire.training.engine.sampling import StepSampler
 from crosswire.training.tasks.segmentation.config import DataConfig, OptimiserConfig, SegmentationConfig
-from crosswire.training.tasks.segmentation.data import Batch, eval_loader, frames, train_loader
+from crosswire.training.tasks.segmentation.data import PROCEDURAL, Batch, eval_loader, frames, train_loader
 from crosswire.training.tasks.segmentation.losses import task_loss
 from crosswire.training.tasks.segmentation.network import build_network
 from crosswire.training.tasks.segmentation.transforms import flip
@@ -161,6 +161,19 @@ def test_frames_of_different_sizes_share_a_batch_padded_with_unknown(config: Seg
     assert batch.inputs[0][0, :, :, 4:].abs().max() < 0.01
     alone = dataclasses.replace(config, data=dataclasses.replace(config.data, eval_batch=1))
     assert [tuple(b.labels.shape) for b in eval_loader(alone, Mixed())] == [(1, 6, 4), (1, 5, 8)]
+
+
+@pytest.mark.parametrize("name", PROCEDURAL)
+def test_procedural_frames_are_seen_by_the_depth_camera_of_the_setting(name: str) -> None:
+    config = DataConfig(name=name, height=48, width=64, train_scenes=2)
+    sources = [
+        frames(dataclasses.replace(config, depth_sensor=sensor), "train") for sensor in ("own", "none", "kinect-v2")
+    ]
+    own, ideal, kinect = (source[1] for source in sources)
+    assert (kinect.pictures["depth"] == 0).sum() > (ideal.pictures["depth"] == 0).sum()
+    for other in (ideal, kinect):
+        np.testing.assert_array_equal(own.pictures["rgb"], other.pictures["rgb"])
+        np.testing.assert_array_equal(own.labels, other.labels)
 
 
 def test_depth_is_normalised_as_the_network_says(config: SegmentationConfig) -> None:
