@@ -1,10 +1,12 @@
-"""A network that was trained on a user's own folder is served with its unit of depth and its numbers of labels."""
+"""A user's own folder is trained on, exported and served: its unit of depth and its numbers of labels come out again.
+
+`tests/e2e/networks/test_own_units.py` asks a server the same of contracts that were written by hand, in seconds.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import io
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +29,6 @@ from crosswire.training.engine.run_folder import read_config, read_run
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 
 UNITS, SIZE = 500.0, (48, 64)
-DISPARITY = Geometry("disparity", UNITS)
 
 
 @pytest.fixture(scope="module")
@@ -46,24 +47,19 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def repository(tiny: SegmentationConfig, frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The network that was trained on them, and the same as if its depth were disparity."""
+    """A run on them, and the network that was exported from it."""
     folder = tmp_path_factory.mktemp("repository")
     data = dataclasses.replace(tiny.data, name="folder", path=str(frames), height=SIZE[0], width=SIZE[1], batch=2)
     network = dataclasses.replace(tiny.network, classes=2)
     fit(dataclasses.replace(tiny, data=data, network=network), folder / "run", progress=False)
     run = read_run(folder / "run")
     build(run, "mine", default_size(run.config, run.folder), folder / "networks", max_batch=2)
-    shutil.copytree(folder / "networks/mine", folder / "networks/other")
-    contract = Contract.load(folder / "networks/mine")
-    rgb, depth = contract.inputs
-    depth = dataclasses.replace(depth, geometry=DISPARITY, unit=DISPARITY.unit, valid_range=None)
-    dataclasses.replace(contract, name="other", inputs=(rgb, depth)).save(folder / "networks/other")
     return folder
 
 
 @pytest.fixture(scope="module")
 def served(repository: Path) -> Iterator[EmbeddedServer]:
-    """A server of both."""
+    """A server of it."""
     with EmbeddedServer(repository / "networks") as running:
         yield running
 
@@ -89,17 +85,13 @@ def test_a_request_that_says_no_unit_is_read_in_the_training_datas(served: Embed
 
 def test_labels_come_in_the_numbers_of_the_training_data(served: EmbeddedServer, frames: Path) -> None:
     files = {"rgb": (frames / "rgb/000000.png").read_bytes(), "depth": (frames / "depth/000000.png").read_bytes()}
-    url = f"{served.http_url}/v1/pipelines"
-    png = httpx.post(
-        f"{url}/mine_image?output=labels", files=files, headers={"Accept": "image/png"}, timeout=60
-    ).content
+    url = f"{served.http_url}/v1/pipelines/mine_image?output=labels"
+    png = httpx.post(url, files=files, headers={"Accept": "image/png"}, timeout=60).content
     sent = np.asarray(Image.open(io.BytesIO(png)))
     with Predictor(served.grpc_url) as predictor:
         found = predictor.segment(files["rgb"], files["depth"], pipeline="mine_image")
     assert set(np.unique(sent)) <= {0, 255} and np.array_equal(sent // 255, found.labels)
     assert {one["value"] for one in found.summary["classes"]} == set(np.unique(sent))
-    (mine, _) = httpx.get(url, timeout=60).json()["pipelines"]
-    assert mine["label_values"] == [0, 255] and mine["geometry"]["scale"] == UNITS
 
 
 def test_a_batch_says_in_which_unit_it_read_depth_and_who_says_so(
@@ -115,21 +107,3 @@ def test_a_batch_says_in_which_unit_it_read_depth_and_who_says_so(
     for stem in (path.name for path in (tmp_path / "one/labels").iterdir()):
         one, two = (tmp_path / f"{batch}/labels/{stem}" for batch in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()
-    images = [str(frames / f"{kind}/000000.png") for kind in ("rgb", "depth")]
-    assert main(["predict", *images, "--out", str(tmp_path / "three"), *words]) == 0
-    assert "count 500 per metre, as in the data that the network was trained on" in capsys.readouterr().out
-
-
-def test_disparity_is_read_without_doubts_about_metres_and_named_as_what_it_is(
-    served: EmbeddedServer, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rgb, far = frames / "rgb/000000.png", np.full(SIZE, 65535, np.uint16)
-    with Predictor(served.grpc_url) as predictor:
-        doubted, read = (predictor.segment(rgb, far, pipeline=f"{name}_image") for name in ("mine", "other"))
-    assert any(text.startswith("depth_saturated") for text in doubted.warnings) and read.warnings == ()
-    words = ["--pipeline", "other_image", "--url", served.grpc_url]
-    assert main(["predict", str(rgb), str(frames / "depth/000000.png"), "--out", str(tmp_path), *words]) == 0
-    assert "whole numbers count 500 per unit of disparity" in capsys.readouterr().out
-    (_, other) = httpx.get(f"{served.http_url}/v1/pipelines", timeout=60).json()["pipelines"]
-    assert (other["geometry"]["quantity"], other["geometry"]["unit"]) == ("disparity", "unit of disparity")
-    assert "per unit of disparity; 500 if left out" in json.dumps(other["inputs"])
