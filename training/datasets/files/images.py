@@ -43,9 +43,9 @@ class LabelCode:
     ignore: int | None = IGNORE
     modes: tuple[str, ...] = ("L", "P")
 
-    def array(self, picture: Image.Image) -> Labels:
+    def array(self, image: Image.Image) -> Labels:
         """Return the stored values of an image, uint8 [H, W]."""
-        return np.array(picture)
+        return np.array(image)
 
     def decode(self, stored: NDArray[np.generic], file: str) -> Labels:
         """Return class indices, `IGNORE` where unlabelled, uint8 of the same shape.

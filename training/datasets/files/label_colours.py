@@ -29,9 +29,9 @@ class ColourCode:
     ignore: RGB | None = None
     modes: tuple[str, ...] = ("RGB", "RGBA", "P")
 
-    def array(self, picture: Image.Image) -> NDArray[np.uint8]:
+    def array(self, image: Image.Image) -> NDArray[np.uint8]:
         """Return the colours of an image, uint8 [H, W, 3]; transparency is dropped."""
-        return np.array(picture.convert("RGB"), np.uint8)
+        return np.array(image.convert("RGB"), np.uint8)
 
     def decode(self, stored: NDArray[np.generic], file: str) -> NDArray[np.uint8]:
         """Return class indices, `IGNORE` where unlabelled, uint8 [H, W], of colours [H, W, 3].
