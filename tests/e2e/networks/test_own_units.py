@@ -18,6 +18,7 @@ from crosswire.clients import Predictor
 from crosswire.clients.__main__ import main
 from crosswire.contract import Geometry
 from crosswire.serving.processes.embedded import EmbeddedServer
+from tests.e2e.gateway.test_page import browser, in_chromium, opened_page, pixels, slide  # noqa: F401
 from tests.support.servers.real import png
 from tests.support.training.small_networks import HEIGHT, WIDTH, write_segmentation
 
@@ -130,3 +131,27 @@ def test_batch_and_predict_say_in_which_unit_depth_was_read_and_who_says_so(
     assert "count 1000 per metre, the usual unit, as nobody says another" in said("predict", "plain")
     labels = np.asarray(Image.open(tmp_path / "metres0/labels/a.png"))
     assert set(np.unique(labels)) == {VALUES[0], VALUES[1]}, "written in the numbers of the training data"
+
+
+@in_chromium
+def test_the_page_shows_disparity_in_its_own_words_and_labels_in_their_colours(
+    browser: Any,  # noqa: F811
+    served: EmbeddedServer,
+) -> None:
+    sent = pair(3600)
+    with opened_page(browser, served.http_url) as page:
+        page.select_option("#pipeline", "disparity_image")
+        assert page.get_attribute("#number-depth_units_per_metre", "placeholder") == "500"
+        for name, data in sent.items():
+            file = {"name": f"{name}.png", "mimeType": "image/png", "buffer": data}
+            page.set_input_files(f"#file-{name}", files=[file])
+        page.click("#run")
+        page.wait_for_selector("#overlay")
+        words = page.inner_text("figure:has(#depth) figcaption")
+        slide(page, 100)
+        shown, disparity = pixels(page, "#overlay"), pixels(page, "#depth")
+    assert "Disparity" in words and "1.20 to 7.20, holes black" in words
+    with Predictor(served.grpc_url) as predictor:
+        colours = predictor.pipeline("disparity_image").palette
+    assert np.array_equal(shown[0, 0], colours[1]) and np.array_equal(shown[0, -1], colours[0])
+    assert disparity[0, 0].sum() > disparity[0, -1].sum(), "the larger is the nearer, and lighter"
