@@ -34,7 +34,12 @@ def _parser() -> argparse.ArgumentParser:
     build.set_defaults(function=_build)
     build.add_argument("run", type=Path, help="run folder written by crosswire train")
     build.add_argument("--name", required=True, help="name of the network on the server")
-    build.add_argument("--size", type=size, metavar="HxW", help="size of the pictures: 128x160; clips have their own")
+    build.add_argument(
+        "--size",
+        type=size,
+        metavar="HxW",
+        help="of the pictures: 128x160 (default: of your folder's frames; clips have their own)",
+    )
     build.add_argument("--to", required=True, type=Path, help="model repository to write into")
     build.add_argument("--max-batch", type=int, default=8, help="largest batch a server may form (default 8)")
     build.add_argument("--precision", choices=PRECISIONS, default="fp32", help="arithmetic of the graph (default fp32)")
@@ -69,7 +74,7 @@ def _build(options: argparse.Namespace) -> int:
         plan.load_tensorrt()  # before anything slow
     elif options.version_compatible:
         raise UsageError("got --version-compatible, which --format onnx does not take; leave it out")
-    from crosswire.export.build import check_request, default_target, export_run  # torch only here
+    from crosswire.export.build import check_request, default_size, default_target, export_run  # torch only here
     from crosswire.export.quantization.precision import Precision
     from crosswire.export.tasks.exporter import ExportRequest
     from crosswire.training.engine.run_folder import read_config, read_run
@@ -81,7 +86,7 @@ def _build(options: argparse.Namespace) -> int:
     )
     request = ExportRequest(
         options.name,
-        options.size,
+        options.size or default_size(config, options.run),
         options.max_batch,
         precision,
         options.missing_modality,

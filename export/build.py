@@ -26,6 +26,7 @@ from crosswire.export.tasks.exporter import (
 )
 from crosswire.training.config import RunConfig
 from crosswire.training.engine.run_folder import RunOf
+from crosswire.training.from_data import frame_size
 
 
 def build(
@@ -107,6 +108,20 @@ def check_request(config: RunConfig, folder: Path, request: ExportRequest, to: P
     with _named(folder):
         exporter.check(config, request)
     return exporter
+
+
+def default_size(config: RunConfig, folder: Path) -> tuple[int, int] | None:
+    """Return the size of the images where nobody says it: that of the frames of a user's own folder, else None.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+
+    Raises:
+        BuildError: the frames cannot be read.
+    """
+    with _named(folder):
+        return frame_size(config)
 
 
 def default_target(config: RunConfig, folder: Path, *, plan: bool) -> str:

@@ -67,6 +67,22 @@ def with_measured(config: Config, given: Collection[str]) -> tuple[Config, str]:
     return _with_network(config, settings), words
 
 
+def frame_size(config: RunConfig) -> tuple[int, int] | None:
+    """Return height and width of the frames that a run on a user's own folder is scored on; None for other runs.
+
+    Frames may differ in size: it is that of the first one to validate with, unless `data.eval_size` says another.
+
+    Raises:
+        DataError: the data cannot be used.
+    """
+    if not isinstance(config, SegmentationConfig) or not _of_folder(config):
+        return None
+    if config.data.eval_size != "full":
+        return config.data.height, config.data.width
+    height, width = open_split(config.data, "val").labels(0).shape
+    return height, width
+
+
 def depth_words(config: DataConfig) -> str:
     """Return how far the depth of a folder's training frames is, and the settings that fit, in words.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from crosswire.contract import Contract
+from crosswire.contract import Contract, TensorSpec
 
 
 def describe(contract: Contract, latencies: Mapping[str, float] | None = None) -> str:
@@ -13,7 +13,8 @@ def describe(contract: Contract, latencies: Mapping[str, float] | None = None) -
     lines = [f"{contract.name}: {contract.task}, {contract.precision}, batch 1..{contract.max_batch_size}"]
     for arrow, specs in (("in ", contract.inputs), ("out", contract.outputs)):
         lines += [
-            f"  {arrow} {s.name:12} {s.dtype:6} {list(s.shape)!s:16} {s.unit}{', may be absent' if s.optional else ''}"
+            f"  {arrow} {s.name:12} {s.dtype:6} {list(s.shape)!s:16} {s.unit}{_stored(s)}"
+            f"{', may be absent' if s.optional else ''}"
             for s in specs
         ]
     lines += [f"  {v.graph.file} answers where only {v.name} is present" for v in contract.variants]
@@ -35,6 +36,11 @@ def describe(contract: Contract, latencies: Mapping[str, float] | None = None) -
         lines.append("latency here, one sample:")
         lines += [f"  {name:24} {time:9.1f} ms" for name, time in latencies.items()]
     return "\n".join(lines)
+
+
+def _stored(spec: TensorSpec) -> str:
+    """Return how images hold a tensor, where the training data say it."""
+    return "" if spec.geometry is None else f", images count {spec.geometry.scale:.10g} to one"
 
 
 def _exchange(contract: Contract) -> list[str]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crosswire.contract import QUANTITIES, Geometry
@@ -59,6 +59,7 @@ class Manifest:
             is left out.
         ignore_colour: colour of unlabelled pixels of such labels.
         ignore: stored value of unlabelled pixels; left out it is 255, unless that is a class.
+        guessed: keys that `make-data` guessed, with the reasons; `check-data` repeats them until they are taken out.
         plausible_depth: units between which the median of a frame lies; `check-data` names frames outside. Left out it
             is 0.1 to 20 m for depth, and any median for other geometry.
     """
@@ -75,6 +76,7 @@ class Manifest:
     ignore_colour: RGB | None = None
     ignore: int | None = None
     plausible_depth: tuple[float, float] | None = None
+    guessed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -247,8 +249,10 @@ def survey(config: DataConfig) -> Survey:
         DataError: the manifest is missing or wrong, without which nothing can be judged.
     """
     root = Path(config.path)
-    form = read_manifest(root).form
+    manifest = read_manifest(root)
+    form = manifest.form
     splits, problems = _splits(root)
+    problems += [_guessed(root, key, why) for key, why in manifest.guessed.items()]
     stems = sorted({*_stems(root), *(stem for split in splits.values() for stem in split)})
     frames = FileFrames([_entry(root, stem) for stem in stems], form)
     labels = str(root / "labels")
@@ -275,6 +279,12 @@ def read_manifest(root: Path) -> Manifest:
         raise DataError(Problem(str(path), "is missing", "docs/guides/own-data.md shows one")) from None
     except (OSError, ValueError) as error:
         raise DataError(Problem(str(path), f"cannot be used ({error})", "docs/guides/own-data.md shows one")) from error
+
+
+def _guessed(root: Path, key: str, why: str) -> Problem:
+    """Return the warning of a key of the manifest that nobody has confirmed."""
+    cure = "correct it or leave it, and take it out of guessed"
+    return Problem(str(root / MANIFEST), f"{key} is a guess: {why}", cure, warning=True)
 
 
 def _splits(root: Path) -> tuple[dict[str, list[str]], list[Problem]]:

@@ -128,7 +128,7 @@ def test_a_folder_of_pairs_is_a_stream_too_and_a_broken_frame_is_only_counted(
     assert main(["stream", str(tmp_path), "--url", server.http_url, "--speed", "0"]) == 1
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "5 frames: 4 answered, 0 dropped, 1 failed; 1 images had no partner"
-    assert "f2: depth: " in printed[2]
+    assert "f2: depth: " in printed[3]
 
 
 def test_a_wrong_unit_is_told_and_pictures_without_partners_make_no_stream(

@@ -12,6 +12,7 @@ from crosswire.training.engine.arrays import infer as infer
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.engine.training_setup import TrainingSetup
+from crosswire.training.from_data import FOLDER
 from crosswire.training.importers.imagenet import load_imagenet
 from crosswire.training.report.build import write_report
 from crosswire.training.tasks.registry import ScoreOptions
@@ -70,5 +71,5 @@ def score(run: Run, options: ScoreOptions) -> dict[str, Any]:
 
 def next_step(config: SegmentationConfig, folder: Path) -> str:
     """Return the command that exports a run."""
-    size = f"{config.data.height}x{config.data.width}"
-    return f"crosswire export {folder} --name my_network --size {size} --to my_repository"
+    size = "" if config.data.name == FOLDER else f" --size {config.data.height}x{config.data.width}"
+    return f"crosswire export {folder} --name my_network{size} --to my_repository"

@@ -14,6 +14,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from crosswire.contract.plain import from_plain, to_plain
 from crosswire.training.__main__ import main
 from crosswire.training.config import ConfigError
+from crosswire.training.datasets.rooms_frames import RoomsFrames
+from crosswire.training.datasets.write import split_evenly, write_folder
 from crosswire.training.engine.checkpoints import LAST
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import Run, RunError, read_config, read_metrics, read_run, write_config
@@ -49,6 +51,16 @@ def learning(tiny: SegmentationConfig, tmp_path_factory: pytest.TempPathFactory)
     optimiser = dataclasses.replace(tiny.optimiser, gamma_lr=0.2, sparsity=2e-2)
     fit(dataclasses.replace(tiny, optimiser=optimiser, steps=40, val_every=5), folder, progress=False)
     return read_run(folder), curves(folder)
+
+
+def test_a_run_on_a_folder_holds_its_unit_of_depth_and_goes_on(tiny: SegmentationConfig, tmp_path: Path) -> None:
+    write_folder(RoomsFrames(1, 3, 48, 64), tmp_path / "data", split_evenly(3))
+    data = dataclasses.replace(tiny.data, name="folder", path=str(tmp_path / "data"), height=48, width=64, batch=1)
+    config = dataclasses.replace(tiny, data=data, steps=1, val_every=1)
+    fit(config, tmp_path / "run", progress=False)
+    found = read_config(tmp_path / "run")
+    assert isinstance(found, SegmentationConfig) and found.network.geometry_scale == 1000
+    assert fit(config, tmp_path / "run", resume=True, progress=False), "the unit is no other configuration"
 
 
 def test_the_loss_falls(learning: tuple[Run, dict[str, Curve]]) -> None:
