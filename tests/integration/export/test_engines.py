@@ -33,7 +33,7 @@ from crosswire.export.tensorrt.builder import (
     parsed,
     wire_of,
 )
-from crosswire.export.tensorrt.lint import lint, parser, parser_faults
+from crosswire.export.tensorrt.lint import faults_of_file, lint, parser, parser_faults
 from crosswire.export.tensorrt.operators import table_faults
 from crosswire.training.engine.run_folder import read_run
 from crosswire.training.modalities import MODALITIES
@@ -74,7 +74,9 @@ def test_every_committed_network_becomes_an_engine_with_the_wire_of_its_contract
         specs = tuple(spec for spec in contract.inputs if spec.name in taken)
         batches = sorted({1, contract.max_batch_size // 2, contract.max_batch_size})
         assert manifest.profile == {one.name: tuple((batch, *one.shape) for batch in batches) for one in specs}
-        network, faults = parsed(trt, log, trt.Builder(log), engine.with_suffix(".onnx"))
+        graph = engine.with_suffix(".onnx")
+        assert faults_of_file(graph) == table_faults(onnx.load(graph)) == []
+        network, faults = parsed(trt, log, trt.Builder(log), graph)
         assert not faults and wire_of(network) == promised((*specs, *contract.computed_outputs))
 
 

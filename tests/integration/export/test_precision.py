@@ -22,6 +22,7 @@ from crosswire.export.tasks.segmentation.score import score
 from crosswire.export.tasks.segmentation.single_export import SegmentationExport, prepare_export
 from crosswire.export.tensorrt.builder import RTX, Settings, build_engines
 from crosswire.export.tensorrt.lint import lint
+from crosswire.export.tensorrt.operators import table_faults
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.tasks.segmentation.data import frames
 
@@ -103,7 +104,7 @@ def test_for_tensorrt_only_weights_are_integer_constants(int8: Path) -> None:
 
 def test_a_graph_for_tensorrt_is_symmetric_and_passes_the_lint(int8: Path) -> None:
     model = onnx.load(int8 / "1" / "model.onnx")
-    assert lint(model) == []
+    assert lint(model) == table_faults(model) == []
     values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     points = [values[node.input[2]] for node in model.graph.node if node.op_type == "QuantizeLinear"]
     assert points and all(point.dtype == np.int8 and not point.any() for point in points)
@@ -148,6 +149,7 @@ def test_an_fp16_export_stays_close(tiny_run: Run, tmp_path: Path) -> None:
     assert kinds == {onnx.TensorProto.FLOAT16}
     wire = [value.type.tensor_type.elem_type for value in (*model.graph.input, *model.graph.output)]
     assert onnx.TensorProto.FLOAT16 not in wire
+    assert lint(model) == table_faults(model) == []
     (engine,) = build_engines(tmp_path / "tiny_half", Settings(RTX, ("89",)))
     assert EngineManifest.load(engine).precision == "fp16"
 
