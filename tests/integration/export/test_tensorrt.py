@@ -13,9 +13,18 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from crosswire.contract import Contract
+from crosswire.contract import ENGINE_SUFFIXES, Contract
 from crosswire.export.__main__ import main
-from crosswire.export.tensorrt.builder import TENSORRT, UNTRIED, EngineError, Settings, build_engines, graphs, shapes
+from crosswire.export.tensorrt.builder import (
+    SUFFIXES,
+    TENSORRT,
+    UNTRIED,
+    EngineError,
+    Settings,
+    build_engines,
+    graphs,
+    shapes,
+)
 from crosswire.export.tensorrt.image import PLAN_BUILDER, SERVER
 from crosswire.export.tensorrt.operators import table_faults
 from tests.support.paths import REPOSITORY, ROOT
@@ -116,6 +125,10 @@ def test_no_script_is_written_for_a_graph_that_no_plan_can_be_built_of(
     assert main(["plan-script", "with_greater", "--repository", str(tmp_path)]) == 2
     assert "TensorRT would refuse" in capsys.readouterr().err
     assert not list(tmp_path.rglob("build_plan.py"))
+
+
+def test_the_builder_that_stands_alone_names_its_files_as_their_readers_do() -> None:
+    assert SUFFIXES == ENGINE_SUFFIXES
 
 
 def test_plans_are_built_in_the_release_that_serves_them() -> None:
