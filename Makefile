@@ -41,7 +41,7 @@ TORCH_INDEX ?= $(shell command -v nvidia-smi >/dev/null || $(PY) -m pip config l
 
 PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-compile $(addprefix -c ,$(CONSTRAINTS))
 WITH_TORCH = $(addprefix --extra-index-url ,$(TORCH_INDEX))
-ALL := train,export,serve,client,video,dev
+ALL := train,export,serve,client,video,tensorrt-rtx,dev
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)

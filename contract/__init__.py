@@ -10,7 +10,16 @@ Example:
 
 from crosswire.contract.contract import FILE_NAME, PRECISIONS, TARGETS, TASKS, Contract
 from crosswire.contract.errors import ContractError, CrosswireError, UsageError
-from crosswire.contract.graph import ExchangedLayer, Graph, TrainingRun, Variant, sha256_of
+from crosswire.contract.graph import (
+    ENGINE_SUFFIXES,
+    EngineManifest,
+    ExchangedLayer,
+    Graph,
+    TrainingRun,
+    Variant,
+    engines_beside,
+    sha256_of,
+)
 from crosswire.contract.pipeline_description import PipelineDescription
 from crosswire.contract.plain import SCHEMA_VERSION
 from crosswire.contract.proof import MEASURES, Evaluation, Parity, Tolerance
@@ -19,6 +28,7 @@ from crosswire.contract.wire_names import MODALITIES
 
 __all__ = [
     "DTYPES",
+    "ENGINE_SUFFIXES",
     "FILE_NAME",
     "MEASURES",
     "MODALITIES",
@@ -30,6 +40,7 @@ __all__ = [
     "Contract",
     "ContractError",
     "CrosswireError",
+    "EngineManifest",
     "Evaluation",
     "ExchangedLayer",
     "Geometry",
@@ -41,6 +52,7 @@ __all__ = [
     "TrainingRun",
     "UsageError",
     "Variant",
+    "engines_beside",
     "sha256_of",
     "used_spec",
 ]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crosswire.contract.errors import ContractError
+from crosswire.contract.plain import from_plain
+
+#: What the files of engines end in, by the library that builds and runs them; they lie beside their graphs.
+ENGINE_SUFFIXES = {"tensorrt": ".plan", "tensorrt_rtx": ".engine"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,67 @@ class Variant:
     def name(self) -> str:
         """Names of its inputs joined by `+`: what `modalities` says when it answers."""
         return "+".join(self.inputs)
+
+
+@dataclass(frozen=True)
+class EngineManifest:
+    """What an engine was built from, with what and for what: a JSON file beside the engine.
+
+    An engine built again is not the same bytes: what makes it the engine of a graph is the graph's hash, and these
+    settings.
+
+    Attributes:
+        sha256: hash of the engine's file, hexadecimal.
+        onnx_sha256: hash of the graph that it was built from.
+        library: key of `ENGINE_SUFFIXES`.
+        version: of the library.
+        compute_capabilities: what it runs on, for example `("8.9", "12.0")`.
+        precision: arithmetic of the graph.
+        profile: smallest, usual and largest shape of every input.
+        version_compatible: whether newer versions of the library load it, too.
+    """
+
+    sha256: str
+    onnx_sha256: str
+    library: str
+    version: str
+    compute_capabilities: tuple[str, ...]
+    precision: str
+    profile: dict[str, tuple[tuple[int, ...], ...]]
+    version_compatible: bool = False
+
+    @classmethod
+    def load(cls, engine: Path) -> EngineManifest:
+        """Read the manifest of an engine.
+
+        Raises:
+            ContractError: it is missing or damaged.
+        """
+        path = engine.with_name(f"{engine.name}.json")
+        try:
+            return from_plain(cls, json.loads(path.read_text(encoding="utf-8")), path.name, error=ContractError)
+        except (OSError, ValueError) as error:
+            raise ContractError(f"{path.name} cannot be read ({type(error).__name__}: {error})") from error
+
+    def faults(self, engine: Path, graph_sha256: str) -> list[str]:
+        """Return why a file is not the engine of a graph; nothing if it is.
+
+        Args:
+            engine: the file.
+            graph_sha256: the graph's hash.
+        """
+        found = []
+        if sha256_of(engine) != self.sha256:
+            found.append("the engine is not the one that its manifest names")
+        if self.onnx_sha256 != graph_sha256:
+            found.append("it was built from another graph than the one beside it")
+        return found
+
+
+def engines_beside(graph: Path) -> list[Path]:
+    """Return the engines that lie beside a graph's file."""
+    files = [graph.with_suffix(suffix) for suffix in ENGINE_SUFFIXES.values()]
+    return [file for file in files if file.is_file()]
 
 
 @dataclass(frozen=True)

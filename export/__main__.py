@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from crosswire.contract import PRECISIONS, TARGETS, Contract
+from crosswire.contract import PRECISIONS, TARGETS, Contract, EngineManifest, engines_beside
 from crosswire.contract.atomic_write import write_text
 from crosswire.contract.command_line import OneLineParser, add_renamed, run_command
-from crosswire.contract.errors import UsageError
+from crosswire.contract.errors import CrosswireError, UsageError
+from crosswire.contract.plain import to_plain
 from crosswire.export.report.page import page
 from crosswire.export.report.text import describe
-from crosswire.export.tensorrt import plan
+from crosswire.export.tensorrt import builder
+from crosswire.export.tensorrt.image import PLAN_BUILDER
 from crosswire.training.commands.arguments import size
 
-FORMATS = ("onnx", "tensorrt")
+#: What is built of a graph, by the library that builds it.
+FORMATS = {"onnx": None, "tensorrt": builder.TENSORRT, "tensorrt-rtx": builder.RTX}
 SCRIPT = "build_plan.py"
-IMAGE = "nvcr.io/nvidia/tensorrt:25.10-py3"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 2 after a line on stderr that says what is wrong."""
-    return run_command(_parser(), arguments, also=(plan.PlanError,))
+    return run_command(_parser(), arguments, also=(builder.EngineError,))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,7 +46,18 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--max-batch", type=int, default=8, help="largest batch a server may form (default 8)")
     build.add_argument("--precision", choices=PRECISIONS, default="fp32", help="arithmetic of the graph (default fp32)")
     build.add_argument("--target", choices=TARGETS, help="what the graph is laid out for (default cpu)")
-    build.add_argument("--format", choices=FORMATS, default="onnx", help="tensorrt: also build a plan (needs a GPU)")
+    build.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="onnx",
+        help="tensorrt: also build a plan (needs a GPU); tensorrt-rtx: also build an engine (needs no GPU)",
+    )
+    build.add_argument(
+        "--compute-capability",
+        type=builder.capabilities,
+        metavar="N,N",
+        help="tensorrt-rtx: the GPUs that run the engine, for example 89,120",
+    )
     build.add_argument("--version-compatible", action="store_true", help="tensorrt: newer versions may load the plan")
     build.add_argument("--calibration", type=Path, metavar="DIR", help="int8: real inputs (default: training frames)")
     build.add_argument("--calibration-frames", type=int, help="int8: how many of them (default 32)")
@@ -69,18 +82,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(options: argparse.Namespace) -> int:
     """Export a run."""
-    with_plan = options.format == "tensorrt"
-    if with_plan:
-        plan.load_tensorrt()  # before anything slow
-    elif options.version_compatible:
-        raise UsageError("got --version-compatible, which --format onnx does not take; leave it out")
+    settings = _engine_settings(options)  # before anything slow
     from crosswire.export.build import check_request, default_size, default_target, export_run  # torch only here
     from crosswire.export.quantization.precision import Precision
     from crosswire.export.tasks.exporter import ExportRequest
     from crosswire.training.engine.run_folder import read_config, read_run
 
     config = read_config(options.run)
-    target = options.target or default_target(config, options.run, plan=with_plan)
+    target = options.target or default_target(config, options.run, engine=settings is not None)
     precision = Precision(
         options.precision, target, options.calibration, options.calibration_frames, options.max_drop, options.frames
     )
@@ -96,11 +105,32 @@ def _build(options: argparse.Namespace) -> int:
     check_request(config, options.run, request, options.to)  # before weights are read
     contract = export_run(read_run(options.run), request, options.to)
     print(describe(contract))
-    if with_plan:
-        _report(plan.UNTRIED)
-        plan.build_plans(options.to / options.name, version_compatible=options.version_compatible)
+    if settings is not None:
+        _report(builder.UNTRIED[settings.library])
+        for engine in builder.build_engines(options.to / options.name, settings):
+            _report(f"written: {engine}")
     print(f"\nwritten: {options.to / options.name}\nnext: crosswire serve --repository {options.to}")
     return 0
+
+
+def _engine_settings(options: argparse.Namespace) -> builder.Settings | None:
+    """Return what engines are built with, or None where no engine is wanted.
+
+    Raises:
+        UsageError: an option that the format does not take.
+        EngineError: the library is missing, or does not build for a compute capability.
+    """
+    takes = {"--version-compatible": "tensorrt", "--compute-capability": "tensorrt-rtx"}
+    given = {"--version-compatible": options.version_compatible, "--compute-capability": options.compute_capability}
+    for option, value in given.items():
+        if value and takes[option] != options.format:
+            raise UsageError(f"got {option}, which --format {options.format} does not take; leave it out")
+    library = FORMATS[options.format]
+    if library is None:
+        return None
+    settings = builder.Settings(library, options.compute_capability or (), options.version_compatible)
+    builder.check_settings(settings)
+    return settings
 
 
 def _inspect(options: argparse.Namespace) -> int:
@@ -113,6 +143,8 @@ def _inspect(options: argparse.Namespace) -> int:
 
         latencies = compare_latency(contract, graph, options.repeats)
     print(describe(contract, latencies))
+    for line in _engines(contract, options.folder):
+        print(line)
     target = options.to or options.folder.resolve().with_name(f"{contract.name}.html")
     write_text(target, page(contract, latencies))
     print(f"\ndrawn: {target}")
@@ -124,11 +156,46 @@ def _plan_script(options: argparse.Namespace) -> int:
     folder = options.repository / options.name
     contract = Contract.load(folder)
     contract.verify(folder)
+    _check_buildable(contract, folder)
     script = folder / SCRIPT
-    write_text(script, Path(plan.__file__).read_text(encoding="utf-8"))
-    mounted = f"docker run --rm --gpus all -v {folder.resolve()}:/network {IMAGE} python3 /network/{SCRIPT}"
-    print(f"written: {script}\nrun it on the machine that will serve the plan: {mounted}\n{plan.UNTRIED}")
+    write_text(script, Path(builder.__file__).read_text(encoding="utf-8"))
+    mounted = f"docker run --rm --gpus all -v {folder.resolve()}:/network {PLAN_BUILDER} python3 /network/{SCRIPT}"
+    print(f"written: {script}\nrun it on the machine that will serve the plan: {mounted}")
+    print(builder.UNTRIED[builder.TENSORRT])
     return 0
+
+
+def _check_buildable(contract: Contract, folder: Path) -> None:
+    """Refuse a network that no plan can be built of.
+
+    Raises:
+        EngineError: it is laid out for the CPU, or a graph holds what TensorRT does not take.
+    """
+    from crosswire.export.tensorrt.lint import faults_of_file
+
+    builder.check_contract(to_plain(contract), folder)
+    for graph in (contract.graph, *(variant.graph for variant in contract.variants)):
+        if faults := faults_of_file(folder / graph.file):
+            raise builder.EngineError(f"TensorRT would refuse {folder / graph.file}: {'; '.join(faults[:5])}")
+
+
+def _engines(contract: Contract, folder: Path) -> Iterator[str]:
+    """Yield a line for every engine beside the graphs of a network.
+
+    Raises:
+        CrosswireError: one of them belongs to another graph.
+    """
+    for graph in (contract.graph, *(variant.graph for variant in contract.variants)):
+        for engine in engines_beside(folder / graph.file):
+            manifest = EngineManifest.load(engine)
+            if faults := manifest.faults(engine, graph.sha256):
+                raise CrosswireError(f"{engine}: {'; '.join(faults)}; build it anew, or remove it and its manifest")
+            batches = " to ".join(str(shapes[0]) for shapes in next(iter(manifest.profile.values()))[::2])
+            yield (
+                f"engine {engine.name}: {manifest.precision} of {manifest.library} {manifest.version} for compute "
+                f"capability {', '.join(manifest.compute_capabilities)}, batch {batches}, "
+                f"{engine.stat().st_size / 1e6:.1f} MB"
+            )
 
 
 def _report(line: str) -> None:

@@ -124,18 +124,18 @@ def default_size(config: RunConfig, folder: Path) -> tuple[int, int] | None:
         return frame_size(config)
 
 
-def default_target(config: RunConfig, folder: Path, *, plan: bool) -> str:
-    """Return what the graph of a run is laid out for where nobody says it: TensorRT where a plan is built of it.
+def default_target(config: RunConfig, folder: Path, *, engine: bool) -> str:
+    """Return what the graph of a run is laid out for where nobody says it: TensorRT where an engine is built of it.
 
     Args:
         config: of the run; clips have one layout for all targets, which is that for the CPU.
         folder: of the run.
-        plan: whether a TensorRT plan is built.
+        engine: whether an engine of TensorRT is built.
 
     Raises:
         BuildError: runs of its task are not exported.
     """
-    return "tensorrt" if plan and "tensorrt" in exporter_of(config, folder).targets else "cpu"
+    return "tensorrt" if engine and "tensorrt" in exporter_of(config, folder).targets else "cpu"
 
 
 @contextmanager

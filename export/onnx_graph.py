@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from crosswire.contract import Graph, TensorSpec, sha256_of
 from crosswire.contract.errors import CrosswireError
-from crosswire.export.tensorrt.operators import LARGEST_FILE, lint
+from crosswire.export.tensorrt.lint import lint
+from crosswire.export.tensorrt.operators import LARGEST_FILE
 
 OPSET = 18
 IR_VERSION = 10

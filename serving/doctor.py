@@ -14,6 +14,7 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 
+from crosswire.contract import EngineManifest
 from crosswire.serving.config.settings import Settings
 from crosswire.serving.errors import ServingError
 from crosswire.serving.gateway.options import gateway_options
@@ -23,7 +24,7 @@ from crosswire.serving.processes.exec_child import PRIVATE_UMASK
 from crosswire.serving.processes.installed import version_of
 from crosswire.serving.processes.ports import LOOPBACK, listen
 from crosswire.serving.processes.triton_wheel import installed_triton, stub_python, wheel_triton
-from crosswire.serving.repository import plans
+from crosswire.serving.repository import engines
 from crosswire.serving.repository.assemble import assemble
 from crosswire.serving.repository.graphs import ServedGraph
 from crosswire.serving.repository.model_config import Runtime
@@ -193,13 +194,14 @@ def _artefacts(wanted: Settings) -> Iterator[Finding]:
         found, _, cure = str(error).partition("; ")
         yield Finding(str(wanted.repository), Verdict.BROKEN, found, cure)
         return
-    in_container, stale = wanted.runtime is Runtime.CONTAINER, False
+    in_container, stale, host = wanted.runtime is Runtime.CONTAINER, False, None
     for network in networks:
         yield _described(network) if in_container else _opens(network)
-        for finding in (_plan(network, graph) for graph in network.graphs if graph.plan):
+        for graph, engine in ((one, engine) for one in network.graphs for engine in one.engines):
+            host = host or engines.this_host()
+            yield (finding := _engine(network, graph, engine, host))
             stale |= finding.verdict is Verdict.BROKEN
-            yield finding
-    if in_container and stale:
+    if stale:
         return  # nothing can be assembled
     with tempfile.TemporaryDirectory() as folder:
         yield _guarded("/dev/shm", partial(_room, networks, Path(folder) / "repository", wanted))
@@ -223,18 +225,23 @@ def _described(network: ServedNetwork) -> Finding:
     return Finding(contract.name, Verdict.FINE, f"opset {contract.graph.opset}, measured parity: {parity}")
 
 
-def _plan(network: ServedNetwork, graph: ServedGraph) -> Finding:
-    """Whether the TensorRT plan beside a graph is for this graph and this machine."""
-    subject, host = f"{graph.model} plan", plans.this_host()
-    if found := plans.faults(graph.source, graph.sha256, host):
+def _engine(network: ServedNetwork, graph: ServedGraph, engine: Path, host: engines.Host) -> Finding:
+    """Whether an engine beside a graph is for this graph and this machine."""
+    is_plan = engine == graph.plan
+    subject = f"{graph.model} {'plan' if is_plan else 'engine'}"
+    if found := engines.faults(engine, graph.sha256, host if is_plan else engines.Host()):
         cure = f"build it anew on the machine that serves it: crosswire plan-script {network.name}"
+        if not is_plan:
+            cure = "export it again with --format tensorrt-rtx, or remove it: only your own programs run it"
         return Finding(subject, Verdict.BROKEN, "; ".join(found), cure)
-    if host.tensorrt is None or host.compute_capability is None:
-        text = "fits its graph; this machine has no GPU or no TensorRT, so it was not tried"
+    manifest = EngineManifest.load(engine)
+    built = f"{manifest.library} {manifest.version}, compute capability {', '.join(manifest.compute_capabilities)}"
+    if not is_plan:
+        return Finding(subject, Verdict.NOTE, f"fits its graph ({built}); this server runs the graph, not the engine")
+    if manifest.library not in host.libraries or host.compute_capability is None:
+        text = f"fits its graph ({built}); this machine has no GPU or no TensorRT, so it was not tried"
         return Finding(subject, Verdict.NOTE, text)
-    return Finding(
-        subject, Verdict.FINE, f"for TensorRT {host.tensorrt} and compute capability {host.compute_capability}"
-    )
+    return Finding(subject, Verdict.FINE, f"for {built}")
 
 
 def _room(networks: tuple[ServedNetwork, ...], to: Path, wanted: Settings) -> Finding:

@@ -35,12 +35,28 @@ QUANTISED_OPERATORS = (
 )
 
 #: Options of the library by target. ONNX Runtime's kernels are fastest with unsigned activations and 32-bit biases;
-#: TensorRT takes symmetric activations and float biases alone.
+#: TensorRT takes symmetric activations alone, and biases and other constants but weights only as floats.
 OPTIONS: dict[str, dict[str, bool]] = {
     "cpu": {"ActivationSymmetric": False, "WeightSymmetric": True},
     "tensorrt": {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False},
 }
 ACTIVATIONS = {"cpu": QuantType.QUInt8, "tensorrt": QuantType.QInt8}
+
+
+class _FloatConstants(QDQQuantizer):  # type: ignore[misc]
+    """Leaves constants that are no weights in float.
+
+    TensorRT's builder takes an integer constant right before its DequantizeLinear alone, and broadcasts one without
+    dimensions, such as a weight of the ensemble, in between: "Quantized constant is only allowed before DQ".
+    """
+
+    def quantize_activation_tensor(self, tensor_name: str) -> None:
+        """Mark an activation, or a constant operand, for quantisation."""
+        if tensor_name not in self.initializers:
+            super().quantize_activation_tensor(tensor_name)
+
+
+_QUANTISERS = {"cpu": QDQQuantizer, "tensorrt": _FloatConstants}
 
 
 class Quantiser:
@@ -70,7 +86,7 @@ class Quantiser:
         """
         model = onnx.shape_inference.infer_shapes(onnx.load(self.path))
         with _quiet():
-            quantiser = QDQQuantizer(
+            quantiser = _QUANTISERS[self.target](
                 model,
                 per_channel=True,
                 reduce_range=False,

@@ -15,7 +15,7 @@ from crosswire.export.quantization.quantiser import Quantiser, convolutions, lay
 from crosswire.export.quantization.sensitivity import search
 from crosswire.export.tasks.segmentation.score import score
 from crosswire.export.tasks.segmentation.single_export import SegmentationExport
-from crosswire.export.tensorrt.operators import lint
+from crosswire.export.tensorrt.lint import faults_of_file
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def reduce(export: SegmentationExport, full: Path, path: Path) -> Reduced:
         graph = onnx.load(path, load_external_data=False).graph
         return Reduced({layer_name(node): "fp16" for node in convolutions(graph)})
     reduced = _int8(export, full, path)
-    if export.precision.target == "tensorrt" and (faults := lint(onnx.load(path, load_external_data=False))):
+    if export.precision.target == "tensorrt" and (faults := faults_of_file(path)):
         raise GraphError(f"TensorRT would refuse the graph: {'; '.join(faults[:5])}")
     return reduced
 

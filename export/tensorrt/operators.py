@@ -42,8 +42,8 @@ TENSORRT_OPERATORS: dict[str, frozenset[str]] = {
 CONSTANT_INPUTS = {"Slice": (1, 2, 3, 4), "Squeeze": (1,), "Unsqueeze": (1,), "Resize": (2,), "TopK": (1,), "Pad": (1,)}
 
 
-def lint(model: onnx.ModelProto) -> list[str]:
-    """Return what TensorRT would refuse in a graph, one line per fault; none means that it should parse.
+def table_faults(model: onnx.ModelProto) -> list[str]:
+    """Return what TensorRT would refuse in a graph by the table, one line per fault; none means that it should build.
 
     Args:
         model: with the shapes of its inputs; element types are inferred, but for graphs too large for that.
@@ -57,7 +57,23 @@ def lint(model: onnx.ModelProto) -> list[str]:
     faults = list(_inner_bytes(graph))
     for node in graph.node:
         faults += [f"{node.op_type} {node.name!r}: {fault}" for fault in _faults(node, types, constants)]
-    return faults
+    return faults + rejected_constants(graph)
+
+
+def rejected_constants(graph: onnx.GraphProto) -> list[str]:
+    """Return the 8-bit constants that TensorRT's builder refuses and its parser takes: those without dimensions.
+
+    Args:
+        graph: its weights may be elsewhere.
+    """
+    scalars = {
+        tensor.name for tensor in graph.initializer if tensor.data_type == TensorProto.INT8 and not len(tensor.dims)
+    }
+    return [
+        f"{node.op_type} {node.name!r}: takes the INT8 constant {node.input[0]!r} without dimensions; make it float"
+        for node in graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in scalars
+    ]
 
 
 def _faults(node: onnx.NodeProto, types: dict[str, int], constants: set[str]) -> Iterator[str]:

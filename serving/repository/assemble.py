@@ -12,7 +12,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from crosswire import ROOT
 from crosswire.serving.errors import ServingError
-from crosswire.serving.repository import plans
+from crosswire.serving.repository import engines
 from crosswire.serving.repository.graphs import ServedGraph
 from crosswire.serving.repository.model_config import (
     Runtime,
@@ -79,7 +79,7 @@ def assemble(
         tuning: how the models run, or None for the defaults.
 
     Raises:
-        ServingError: the folder is in use, or two models would have one name.
+        ServingError: the folder is in use, two models would have one name, or an engine is not its graph's.
     """
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ServingError(f"--to {to} is not an empty folder; name a new one or empty it first")
@@ -87,6 +87,7 @@ def assemble(
     tuning = tuning or Tuning()
     add = partial(_add, configs, to, tuning)
     for network in networks:
+        _check_engines(network)
         if tuning.in_process(runtime):
             _add_in_process(add, to, network, tuning, copy_graphs)
         else:
@@ -114,6 +115,21 @@ def without(whole: Assembled, network: str) -> Assembled:
     gone = {model for one in whole.networks if one.name == network for model in one.models}
     configs = {name: config for name, config in whole.configs.items() if name not in gone}
     return Assembled(whole.folder, configs, tuple(one for one in whole.networks if one.name != network))
+
+
+def _check_engines(network: ServedNetwork) -> None:
+    """Refuse engines that are not those of the graphs beside them, whoever is to run them.
+
+    Raises:
+        ServingError: with the engine, and what is wrong with it.
+    """
+    for graph in network.graphs:
+        for engine in graph.engines:
+            if faults := engines.faults(engine, graph.sha256, engines.Host()):
+                raise ServingError(
+                    f"{engine} does not belong to {network.name}: {'; '.join(faults)}; build it anew, or remove it and "
+                    "its manifest"
+                )
 
 
 def _add_network(
@@ -181,7 +197,7 @@ def _place_native(graph: ServedGraph, version: Path, copy: bool) -> None:
     if graph.plan is None:
         _place_graph(graph, version / GRAPH_FILE, copy)
         return
-    if faults := plans.faults(graph.source, graph.sha256, plans.this_host()):
+    if faults := engines.faults(graph.plan, graph.sha256, engines.this_host()):
         raise ServingError(
             f"{graph.plan} cannot be served: {'; '.join(faults)}; build it anew on the machine that serves it, or "
             "remove it: then the ONNX Runtime backend takes the graph"

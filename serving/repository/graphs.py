@@ -6,8 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosswire.contract import Contract, Graph
-from crosswire.serving.repository.plans import plan_of
+from crosswire.contract import ENGINE_SUFFIXES, Contract, Graph, engines_beside
 from crosswire.serving.repository.published import GRAPH_FILE
 
 
@@ -22,7 +21,7 @@ class ServedGraph:
         file: its name in the version folder of the embedded network.
         model: the model that runs it in the container.
         weights: the file with its weights where they do not fit into its own, or None.
-        plan: its TensorRT plan, or None where none was built.
+        engines: its engines, each with a manifest beside it; where TensorRT built one, that is its plan.
     """
 
     inputs: tuple[str, ...]
@@ -31,7 +30,12 @@ class ServedGraph:
     file: str
     model: str
     weights: Path | None
-    plan: Path | None
+    engines: tuple[Path, ...]
+
+    @property
+    def plan(self) -> Path | None:
+        """Its TensorRT plan, or None where none was built."""
+        return next((engine for engine in self.engines if engine.suffix == ENGINE_SUFFIXES["tensorrt"]), None)
 
 
 def graphs_of(contract: Contract, folder: Path, *, facade: bool) -> tuple[ServedGraph, ...]:
@@ -56,7 +60,7 @@ def _served(graph: Graph, folder: Path, inputs: tuple[str, ...], file: str, mode
     """Return one graph with what lies beside it."""
     source = (folder / graph.file).resolve()
     weights = source.with_name(Path(graph.weights).name) if graph.weights else None
-    return ServedGraph(inputs, source, graph.sha256, file, model, weights, plan_of(source))
+    return ServedGraph(inputs, source, graph.sha256, file, model, weights, tuple(engines_beside(source)))
 
 
 def as_parameter(graphs: tuple[ServedGraph, ...]) -> str:

@@ -131,15 +131,12 @@ def test_every_norm_behind_a_convolution_is_folded() -> None:
             torch.testing.assert_close(branch(x), before, rtol=1e-3, atol=1e-4)
 
 
-def test_a_plan_of_clips_is_built_from_the_layout_that_they_have(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    planned: list[Path] = []
-    monkeypatch.setattr("crosswire.export.tensorrt.plan.load_tensorrt", lambda: None)
-    monkeypatch.setattr("crosswire.export.tensorrt.plan.build_plans", lambda folder, **_: planned.append(folder))
+def test_engines_of_clips_are_built_from_the_layout_that_they_have(run: Run, tmp_path: Path) -> None:
     words = ["build", str(run.folder), "--name", "clips", "--max-batch", "4", "--to", str(tmp_path)]
-    assert main([*words, "--format", "tensorrt"]) == 0
-    assert planned == [tmp_path / "clips"] and Contract.load(tmp_path / "clips").target == "cpu"
+    assert main([*words, "--format", "tensorrt-rtx", "--compute-capability", "89"]) == 0
+    contract = Contract.load(tmp_path / "clips")
+    assert contract.target == "cpu"
+    assert len(list((tmp_path / "clips").rglob("*.engine"))) == 1 + len(contract.variants)
     assert main([*words, "--target", "tensorrt"]) == 2
 
 

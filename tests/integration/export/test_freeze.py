@@ -133,7 +133,8 @@ def test_one_network_of_every_family_answers_the_same_through_onnx(kind: str, na
     streams = [MODALITIES["rgb"], MODALITIES["depth"]]
     inputs = tuple(input_spec(modality, (64, 96)) for modality in streams)
     path = tmp_path / "model.onnx"
-    write_onnx(SegmentationServable(freeze(network), streams), inputs, output_specs((64, 96), 5), 4, path)
+    servable = SegmentationServable(freeze(network), streams, tapped=True)
+    write_onnx(servable, inputs, output_specs((64, 96), 5), 4, path)
     live, served = torch_runner(SegmentationServable(network, streams).eval()), onnx_runner(path)
     for batch in (1, 3):
         x = example(inputs, batch, seed=batch)

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from crosswire.contract import Contract
+from crosswire.contract import Contract, EngineManifest
 from crosswire.export.__main__ import main
 from crosswire.export.build import build
 from crosswire.export.frames import of_source
@@ -20,7 +20,9 @@ from crosswire.export.quantization.sensitivity import search
 from crosswire.export.tasks.exporter import silent
 from crosswire.export.tasks.segmentation.score import score
 from crosswire.export.tasks.segmentation.single_export import SegmentationExport, prepare_export
-from crosswire.export.tensorrt.operators import lint
+from crosswire.export.tensorrt.builder import RTX, Settings, build_engines
+from crosswire.export.tensorrt.lint import lint
+from crosswire.export.tensorrt.operators import table_faults
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.tasks.segmentation.data import frames
 
@@ -50,10 +52,11 @@ def quantiser(work: SegmentationExport, graph: Path) -> Quantiser:
 
 @pytest.fixture(scope="module")
 def int8(tiny_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of an int8 export for TensorRT."""
+    """Return the folder of an int8 export for TensorRT, with its engine."""
     repository = tmp_path_factory.mktemp("repository")
-    precision = Precision("int8", "tensorrt", max_drop=100, **FEW)
-    build(tiny_run, "tiny_int8", SIZE, repository, max_batch=4, precision=precision)
+    words = ["--precision", "int8", "--max-drop", "100", "--calibration-frames", "4", "--frames", "4"]
+    words += ["--format", "tensorrt-rtx", "--compute-capability", "89,12.0", "--max-batch", "4", "--size", "64x80"]
+    assert main(["export", str(tiny_run.folder), "--name", "tiny_int8", "--to", str(repository), *words]) == 0
     return repository / "tiny_int8"
 
 
@@ -67,12 +70,41 @@ def test_an_int8_export_says_what_it_was_proven_on_and_what_each_layer_computes_
     assert contract.precisions["decoder_head"] == "fp32"
     assert set(contract.precisions.values()) == {"int8", "fp32"}
     assert Contract.from_json(contract.to_json()) == contract
-    assert sorted(path.name for path in int8.rglob("*") if path.is_file()) == ["contract.json", "model.onnx"]
+    files = sorted(path.name for path in int8.rglob("*") if path.is_file())
+    assert files == ["contract.json", "model.engine", "model.engine.json", "model.onnx"]
+
+
+def test_an_int8_engine_is_that_of_its_graph_and_inspect_says_so(
+    int8: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contract, engine = Contract.load(int8), int8 / "1" / "model.engine"
+    assert contract.target == "tensorrt"
+    manifest = EngineManifest.load(engine)
+    assert manifest.faults(engine, contract.graph.sha256) == []
+    assert (manifest.library, manifest.precision) == ("tensorrt_rtx", "int8")
+    assert manifest.compute_capabilities == ("8.9", "12.0")
+    assert manifest.profile["rgb"] == tuple((batch, *SIZE, 3) for batch in (1, 2, 4))
+    assert main(["inspect", str(int8), "--repeats", "0"]) == 0
+    said = capsys.readouterr().out
+    assert f"engine model.engine: int8 of tensorrt_rtx {manifest.version} for compute capability 8.9, 12.0" in said
+    assert "batch 1 to 4" in said
+    other = engine.read_bytes()
+    engine.write_bytes(other[:-1])
+    assert main(["inspect", str(int8), "--repeats", "0"]) == 2
+    engine.write_bytes(other)
+    assert "the engine is not the one that its manifest names" in capsys.readouterr().err
+
+
+def test_for_tensorrt_only_weights_are_integer_constants(int8: Path) -> None:
+    graph = onnx.load(int8 / "1" / "model.onnx").graph
+    dims = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    constants = [node.input[0] for node in graph.node if node.op_type == "DequantizeLinear" and node.input[0] in dims]
+    assert constants and {dims[name] for name in constants} == {4}
 
 
 def test_a_graph_for_tensorrt_is_symmetric_and_passes_the_lint(int8: Path) -> None:
     model = onnx.load(int8 / "1" / "model.onnx")
-    assert lint(model) == []
+    assert lint(model) == table_faults(model) == []
     values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     points = [values[node.input[2]] for node in model.graph.node if node.op_type == "QuantizeLinear"]
     assert points and all(point.dtype == np.int8 and not point.any() for point in points)
@@ -117,6 +149,9 @@ def test_an_fp16_export_stays_close(tiny_run: Run, tmp_path: Path) -> None:
     assert kinds == {onnx.TensorProto.FLOAT16}
     wire = [value.type.tensor_type.elem_type for value in (*model.graph.input, *model.graph.output)]
     assert onnx.TensorProto.FLOAT16 not in wire
+    assert lint(model) == table_faults(model) == []
+    (engine,) = build_engines(tmp_path / "tiny_half", Settings(RTX, ("89",)))
+    assert EngineManifest.load(engine).precision == "fp16"
 
 
 def test_a_small_enough_drop_keeps_every_layer_in_8_bits(

@@ -1,9 +1,10 @@
-"""The way to TensorRT: the lint against its table, the plan's shapes, and what is said where the library is absent."""
+"""The way to a plan: the lint's table, the plan's shapes, the script, and what is said where TensorRT is absent."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,22 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from crosswire.contract import Contract
+from crosswire.contract import ENGINE_SUFFIXES, Contract
 from crosswire.export.__main__ import main
-from crosswire.export.tensorrt.operators import lint
-from crosswire.export.tensorrt.plan import UNTRIED, PlanError, build_plans, graphs, shapes
-from tests.support.paths import REPOSITORY
+from crosswire.export.tensorrt.builder import (
+    SUFFIXES,
+    TENSORRT,
+    UNTRIED,
+    EngineError,
+    Settings,
+    build_engines,
+    graphs,
+    shapes,
+)
+from crosswire.export.tensorrt.image import PLAN_BUILDER, SERVER
+from crosswire.export.tensorrt.operators import table_faults
+from tests.support.paths import REPOSITORY, ROOT
+from tests.support.training.small_networks import write_translation
 
 ABSENT = importlib.util.find_spec("tensorrt") is None
 
@@ -30,7 +42,7 @@ def single(operator: str, kind: int = TensorProto.FLOAT, **attributes: object) -
 
 
 def test_an_operator_of_the_table_passes() -> None:
-    assert lint(single("Relu")) == []
+    assert table_faults(single("Relu")) == []
 
 
 @pytest.mark.parametrize(
@@ -42,7 +54,7 @@ def test_an_operator_of_the_table_passes() -> None:
     ],
 )
 def test_what_tensorrt_does_not_have_is_named(model: onnx.ModelProto, message: str) -> None:
-    faults = lint(model)
+    faults = table_faults(model)
     assert len(faults) == 1 and message in faults[0] and "'node'" in faults[0]
 
 
@@ -54,7 +66,7 @@ def test_bytes_inside_a_graph_are_named() -> None:
         helper.make_node("Cast", ["inner"], ["y"], name="up", to=TensorProto.FLOAT),
     ]
     graph = helper.make_graph(nodes, "graph", [x], [y])
-    assert lint(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])) == [
+    assert table_faults(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])) == [
         "tensor 'inner' is UINT8, which only inputs and outputs may be"
     ]
 
@@ -74,8 +86,8 @@ def test_every_variant_gets_a_plan_for_the_inputs_that_it_takes() -> None:
 
 @pytest.mark.skipif(not ABSENT, reason="TensorRT is installed")
 def test_without_tensorrt_it_says_what_to_do(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match="pip install tensorrt"):
-        build_plans(REPOSITORY / "rooms_cen")
+    with pytest.raises(EngineError, match=r"pip install .* tensorrt`"):
+        build_engines(REPOSITORY / "rooms_cen", Settings(TENSORRT))
     words = ["--name", "x", "--size", "64x80", "--format", "tensorrt", "--to", str(tmp_path / "to")]
     assert main(["build", str(tmp_path), *words]) == 2
     assert "plan-script" in capsys.readouterr().err
@@ -90,14 +102,36 @@ def test_the_plan_script_runs_by_itself_beside_the_contract(tmp_path: Path, caps
         (folder / name).write_bytes((source / name).read_bytes())
     assert main(["plan-script", "rooms_cen", "--repository", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "docker run" in said and UNTRIED in said
+    assert f"{PLAN_BUILDER} python3 /network/build_plan.py" in said and UNTRIED[TENSORRT] in said
     done = subprocess.run(
         [sys.executable, "-S", str(folder / "build_plan.py")], capture_output=True, text=True, cwd=tmp_path, timeout=60
     )
     assert done.returncode == 2  # -S: as in a container without this project, and without TensorRT
-    assert UNTRIED in done.stderr and "error: TensorRT is not installed" in done.stderr
+    assert UNTRIED[TENSORRT] in done.stderr and "error: TensorRT is not installed" in done.stderr
 
 
 def test_a_plan_script_for_no_network_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan-script", "nothing", "--repository", str(tmp_path)]) == 2
     assert "holds no contract.json" in capsys.readouterr().err
+
+
+def test_no_script_is_written_for_a_graph_that_no_plan_can_be_built_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(REPOSITORY / "rooms_cen_int8", tmp_path / "rooms_cen_int8")
+    assert main(["plan-script", "rooms_cen_int8", "--repository", str(tmp_path)]) == 2
+    assert "is quantised for the CPU; export it with --precision int8 --target tensorrt" in capsys.readouterr().err
+    write_translation(tmp_path, "with_greater")
+    assert main(["plan-script", "with_greater", "--repository", str(tmp_path)]) == 2
+    assert "TensorRT would refuse" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("build_plan.py"))
+
+
+def test_the_builder_that_stands_alone_names_its_files_as_their_readers_do() -> None:
+    assert SUFFIXES == ENGINE_SUFFIXES
+
+
+def test_plans_are_built_in_the_release_that_serves_them() -> None:
+    (base,) = (line for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("FROM nvcr.io"))
+    assert base.split()[1] == SERVER
+    assert SERVER.partition(":")[2] == PLAN_BUILDER.partition(":")[2]
