@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 from crosswire.contract.command_line import Commands
 from crosswire.contract.errors import UsageError
 from crosswire.training.commands.arguments import add_settings
-from crosswire.training.config import same_result
+from crosswire.training.config import RunConfig, same_result
 from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import preset
 
@@ -19,6 +20,9 @@ def add(commands: Commands) -> None:
     train.add_argument("preset", nargs="?", help="see: crosswire presets")
     train.add_argument("--to", type=Path, metavar="RUN", help="run folder to write (default runs/PRESET)")
     train.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder where it stopped")
+    train.add_argument(
+        "--init", metavar="RUN|imagenet", help="begin from the weights of a run, or of an installed ImageNet package"
+    )
     add_settings(train)
     train.add_argument("--quiet", action="store_true", help="no progress bars")
     train.set_defaults(function=_train)
@@ -26,7 +30,6 @@ def add(commands: Commands) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     """Train, score and report a run."""
-    from crosswire.training.config import RunConfig
     from crosswire.training.engine.fit import fit  # torch and lightning are needed only here
     from crosswire.training.engine.run_folder import read_config, read_run
     from crosswire.training.tasks.registry import ScoreOptions, task_of
@@ -36,6 +39,8 @@ def _train(options: argparse.Namespace) -> None:
     if options.resume and options.to:
         raise UsageError("--resume goes on with a run where it is; it does not take --to")
     config: RunConfig
+    if options.resume and options.init:
+        raise UsageError("--resume goes on with a run's own weights; it does not take --init")
     if options.resume:
         folder = options.resume
         before = read_config(folder)
@@ -47,10 +52,32 @@ def _train(options: argparse.Namespace) -> None:
             )
     else:
         folder = options.to or Path("runs") / options.preset
-        config = override(preset(options.preset), options.assignments)
+        config = override(_begun(preset(options.preset), options.init), options.assignments)
     if not fit(config, folder, resume=options.resume is not None, progress=not options.quiet):
         return
     task = task_of(config)
     print(task.format_scores(task.score(read_run(folder), ScoreOptions(progress=not options.quiet))))
     print(f"\nwritten: {folder}; curves: tensorboard --logdir {folder}/tensorboard")
     print(f"next: {task.next_step(config, folder)}")
+
+
+def _begun(config: RunConfig, init: str | None) -> RunConfig:
+    """Return a configuration that begins from given weights; from a run it takes the network, but for its classes.
+
+    Raises:
+        ConfigError: a run that cannot be begun from.
+        UsageError: a task whose runs always begin from nothing.
+    """
+    from crosswire.training.tasks.segmentation.config import SegmentationConfig
+
+    if init is None:
+        return config
+    if not isinstance(config, SegmentationConfig):
+        raise UsageError("--init is for presets of segmentation; leave it out")
+    if init == "imagenet":
+        return dataclasses.replace(config, network=dataclasses.replace(config.network, imagenet="installed"), init="")
+    from crosswire.training.importers.runs import run_to_begin_from
+
+    network = run_to_begin_from(Path(init)).config.network
+    network = dataclasses.replace(network, classes=config.network.classes, imagenet="")
+    return dataclasses.replace(config, network=network, init=init)

@@ -13,6 +13,7 @@ from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.engine.training_setup import TrainingSetup
 from crosswire.training.importers.imagenet import load_imagenet
+from crosswire.training.importers.runs import load_run
 from crosswire.training.report.build import write_report
 from crosswire.training.tasks.registry import ScoreOptions
 from crosswire.training.tasks.segmentation import evaluate
@@ -31,6 +32,8 @@ def training_setup(config: SegmentationConfig, *, fresh: bool) -> TrainingSetup:
     task = SegmentationTask(config)
     if config.network.imagenet and fresh:
         load_imagenet(task.network, config.network.imagenet)
+    if config.init and fresh:
+        load_run(task.network, config.network, Path(config.init))
 
     return TrainingSetup(
         task=task,
