@@ -1,7 +1,7 @@
 """Hours of mixed traffic, after which a server holds no more than before: `make soak`, or `make hours` for an hour.
 
-`CROSSWIRE_SOAK_MINUTES=60` sends for an hour instead of ten minutes. The curves are left in `build/hours`, as a table
-and as a picture.
+`CROSSWIRE_SOAK_MINUTES=60` sends for an hour instead of ten minutes. The curves are left in `build/hours`, as numbers,
+as a table and as a picture.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from crosswire.serving.processes.process_table import is_running
-from tests.support.curves import MEBIBYTE, MOST_GROWTH, Sample, draw, faults, measure, write_csv
+from tests.support.curves import MEBIBYTE, MOST_GROWTH, Sample, draw, faults, measure, read_csv, table, write_csv
 from tests.support.paths import ROOT
 from tests.support.servers.real import configured, server_alone
 from tests.support.servers.traffic import Traffic
@@ -41,6 +41,7 @@ def test_nothing_grows_while_a_server_answers_for_long(small_repository: Path, t
     OUT.mkdir(parents=True, exist_ok=True)
     write_csv(samples, OUT / "hours.csv")
     draw(samples, OUT / "hours.png")
+    (OUT / "hours.md").write_text(table(samples), encoding="utf-8")
     print(f"{traffic.sent} requests in {MINUTES:g} minutes", dict(traffic.outcomes))
     assert traffic.faults == [], traffic.faults[:20]
     assert faults(samples) == []
@@ -69,7 +70,9 @@ def test_a_planted_leak_is_found_and_noise_is_none(kind: str, tmp_path: Path) ->
     assert faults(curve(0.0)) == []
     (found,) = faults(curve(3.0))
     assert found.startswith(f"{kind} of part grows by ")
-    write_csv(curve(0.0), tmp_path / "curve.csv")
-    draw(curve(0.0), tmp_path / "curve.png")
-    assert len((tmp_path / "curve.csv").read_text().splitlines()) == 401
+    write_csv(curve(3.0), tmp_path / "curve.csv")
+    again = read_csv(tmp_path / "curve.csv")
+    assert again == curve(3.0) and faults(again) == [found]
+    assert f"| {kind}" in table(again) and table(again).count("\n") == 3
+    draw(again, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")

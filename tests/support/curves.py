@@ -92,6 +92,34 @@ def growth(curve: Sequence[Sample]) -> float:
     return statistics.median(slopes) if slopes else 0.0
 
 
+def table(samples: Iterable[Sample]) -> str:
+    """Return in Markdown what every part held after a third of the requests and at the end, and how it grew.
+
+    Numbers are MiB of memory, or how many; growth is per 1,000 requests, as `growth` has it.
+    """
+    curves: dict[tuple[str, str], list[Sample]] = {}
+    for sample in samples:
+        curves.setdefault((sample.kind, sample.part), []).append(sample)
+    lines = ["| what | of | after a third | at the end | growth per 1,000 | allowed |", "|---|---|---|---|---|---|"]
+    for (kind, part), curve in sorted(curves.items()):
+        if kind in MOST_GROWTH:
+            unit, digits = (MEBIBYTE, 1) if "memory" in kind else (1, 0)
+            third = next(one for one in curve if one.requests >= curve[-1].requests / 3)
+            held = " | ".join(f"{one.value / unit:.{digits}f}" for one in (third, curve[-1]))
+            grown = f"{growth(curve) / unit:+.3f} | {MOST_GROWTH[kind] / unit:g}"
+            lines.append(f"| {kind}{', MiB' if unit > 1 else ''} | {part} | {held} | {grown} |")
+    return "\n".join(lines) + "\n"
+
+
+def read_csv(path: Path) -> list[Sample]:
+    """Read what `write_csv` wrote."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            Sample(float(row["seconds"]), int(row["requests"]), row["kind"], row["part"], float(row["value"]))
+            for row in csv.DictReader(file)
+        ]
+
+
 def write_csv(samples: Iterable[Sample], path: Path) -> None:
     """Write every sample as a line."""
     with path.open("w", encoding="utf-8", newline="") as file:

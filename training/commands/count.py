@@ -18,7 +18,7 @@ def add(commands: Commands) -> None:
     count.add_argument("network", help="name of a network, for example refinenet101, or of a fusion, for example gmf")
     count.add_argument("--streams", type=int, default=2, help="number of streams (default 2)")
     count.add_argument("--classes", type=int, default=40, help="number of classes (default 40)")
-    add_settings(count, "change a setting of the network, for example fusion=none")
+    add_settings(count, "change a setting of the network or fusion, for example fusion=none")
     count.add_argument("--size", type=size, metavar="HxW", help="count multiply-accumulates at this size too")
     count.add_argument("--dims", type=_dims, metavar="L,L", help="of a fusion: features of every modality, 512,512")
     count.add_argument("--expansion", type=int, default=4, metavar="N", help="of gmf: magnification (default 4)")
@@ -56,9 +56,10 @@ def _count_fusion(options: argparse.Namespace) -> dict[str, Any]:
 
     if not options.dims:
         raise UsageError(f"{options.network} fuses feature vectors; say how large they are, for example --dims 512,512")
-    config = FusionConfig(options.network, expansion=options.expansion, boundary=options.boundary)
+    fusion = FusionConfig(options.network, expansion=options.expansion, boundary=options.boundary)
+    config = override(fusion, options.assignments)
     params, macs = count_fusion(config, options.dims)
-    return {"network": options.network, "dims": list(options.dims), "params": params, "macs": macs}
+    return {"network": config.name, "dims": list(options.dims), "params": params, "macs": macs}
 
 
 def _count_network(options: argparse.Namespace) -> dict[str, Any]:

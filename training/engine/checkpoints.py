@@ -11,6 +11,7 @@ import lightning
 import torch
 
 from crosswire.contract.atomic_write import atomic_path
+from crosswire.training.engine.divergence import check_weights
 from crosswire.training.engine.run_folder import RunError, write_weights
 
 LAST = "last.ckpt"
@@ -44,7 +45,12 @@ class RunCheckpoints(lightning.Callback):
         self.best, self.best_step = state_dict["best"], state_dict["best_step"]
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        """Write both files; the validation that ends an epoch is over."""
+        """Write both files; the validation that ends an epoch is over.
+
+        Raises:
+            DivergedError: the weights are not finite; both files stay as they were.
+        """
+        check_weights(pl_module.network.state_dict(), pl_module)
         score = float(trainer.callback_metrics[self.monitor])
         if score < self.best if self.lower_is_better else score > self.best:
             self.best, self.best_step = score, pl_module.step

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from crosswire.training.config import ConfigError, RunConfig, same_result
 from crosswire.training.engine.checkpoints import RunCheckpoints, resumable
+from crosswire.training.engine.divergence import StopWhereLossDiverges
 from crosswire.training.engine.gamma_log import RECORDS, GammaLog
 from crosswire.training.engine.progress import ProgressBar
 from crosswire.training.engine.run_folder import RunError, read_config, write_config
@@ -52,6 +53,7 @@ def fit(config: RunConfig, folder: Path, *, resume: bool = False, progress: bool
     Raises:
         RunError: the folder holds a run and `resume` is not set, or holds a run of another configuration.
         ConfigError: network and data do not fit, or the machine cannot do what is asked.
+        DivergedError: a loss or weights are no finite numbers; what was validated before is kept.
     """
     last = _checked(config, folder, resume=resume)
     torch.manual_seed(config.seed)
@@ -118,6 +120,7 @@ def _trainer(config: RunConfig, setup: TrainingSetup, folder: Path, *, progress:
         raise ConfigError("runtime.precision is fp16, which needs a GPU; use runtime.precision=bf16 or fp32")
     # The checkpoint of a moment comes after all else that is written at it.
     writers = [
+        StopWhereLossDiverges(),
         GammaLog(folder, max(1, config.steps // RECORDS)),
         RunCheckpoints(folder, setup.monitor, lower_is_better=setup.lower_is_better),
     ]

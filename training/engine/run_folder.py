@@ -7,6 +7,7 @@ it trains; `report/`. Weights never go without their configuration.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -93,7 +94,17 @@ def read_run(folder: Path) -> RunOf[Any, Any]:
         raise RunError(f"{folder} holds no {WEIGHTS} yet; finish the run with: crosswire train --resume") from None
     except Exception as error:  # a pickle can fail in any way
         raise RunError(f"{folder / WEIGHTS} cannot be loaded: {error}") from error
+    if names := non_finite(state):
+        raise RunError(
+            f"{folder / WEIGHTS} holds {len(names)} of {len(state)} tensors that are not finite, for example "
+            f"{names[0]}: the training diverged; train again with smaller learning rates"
+        )
     return RunOf(folder, config, network.eval())
+
+
+def non_finite(state: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of the tensors that hold infinite values or none."""
+    return [name for name, tensor in state.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
 
 
 def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:

@@ -26,6 +26,8 @@ _RIFF = {b"AVI ": "avi", b"WAVE": "wav"}
 _QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 #: The boxes that hold a film; what else a camera appends may be no box at all.
 _FILM = (b"moov", b"mdat", b"moof")
+#: What stands in a header that is compressed, as QuickTime 3 could write it: nothing says how far it swells.
+_COMPRESSED = b"dcomzlib"
 _SHORTEST = 16
 _CUT = "is cut off: {there} bytes are there, it claims {claimed} at least; send the whole file"
 
@@ -41,7 +43,7 @@ def container_of(data: bytes, name: str) -> str:
         name: the tensor's name, for messages.
 
     Raises:
-        ImageError: it is empty, none of the listed containers, or cut off.
+        ImageError: it is empty, none of the listed containers, cut off, or has a compressed header.
     """
     allowed = ", ".join(CONTAINERS.values())
     if not data:
@@ -54,6 +56,10 @@ def container_of(data: bytes, name: str) -> str:
     claimed = _claimed_end(data, kind)
     if claimed is not None and claimed > len(data):
         raise ImageError(f"{name} {_CUT.format(there=len(data), claimed=claimed)}")
+    if kind in ("mp4", "mov") and _is_compressed(data):
+        raise ImageError(
+            f"{name} has a compressed header (cmov), which is not read; write it anew: ffmpeg -i IN -c copy OUT.mp4"
+        )
     return kind
 
 
@@ -86,6 +92,12 @@ def _claimed_end(data: bytes, kind: str) -> int | None:
         size = int.from_bytes(data[4:8], "little")
         return None if size == 0xFFFFFFFF else 7 + size  # some leave out the last byte, which makes it even
     return tag_end(data)
+
+
+def _is_compressed(data: bytes) -> bool:
+    """Say whether the header of an MP4 file is compressed."""
+    boxes = _boxes(data, 0, len(data))
+    return any(data.find(_COMPRESSED, start, end) >= 0 for name, start, end in boxes if name != b"mdat")
 
 
 def claimed_seconds(data: bytes, kind: str) -> float | None:

@@ -127,9 +127,13 @@ def test_an_export_that_does_not_load_is_taken_back(
     assert served == {NETWORK, PIPELINE, f"{NETWORK}_fused"}
 
 
-def test_a_second_network_comes_and_goes(own: EmbeddedServer, source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_network_comes_and_goes_under_load(
+    own: EmbeddedServer, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     add_network(source, SECOND)
-    assert SECOND in said(capsys, "load", SECOND)
+    with Load(own) as load:
+        assert SECOND in said(capsys, "load", SECOND)
+    assert set(load.outcomes) == {"OK"}, load.outcomes
     url = f"{own.http_url}/v1/pipelines/{SECOND}_image"
     answer = httpx.post(url, files={"rgb": RGB, "depth": DEPTH}, timeout=60)
     assert answer.status_code == 200 and answer.json()["summary"]["network"] == SECOND
@@ -139,7 +143,9 @@ def test_a_second_network_comes_and_goes(own: EmbeddedServer, source: Path, caps
     (folder,) = (one.folder for one in running_servers() if one.run.http_url == own.http_url)
     assert (folder / "triton.before.log").read_text(), "the words of the one that died"
     assert httpx.post(url, files={"rgb": RGB, "depth": DEPTH}, timeout=60).status_code == 200
-    said(capsys, "unload", SECOND)
+    with Load(own) as load:
+        said(capsys, "unload", SECOND)
+    assert set(load.outcomes) == {"OK"}, load.outcomes
     assert httpx.post(url, files={"rgb": RGB, "depth": DEPTH}, timeout=PATIENCE_SECONDS).status_code == 404
     assert_answers(own)
 

@@ -16,6 +16,7 @@ from crosswire.serving.steps.decode.sandbox import MediaError
 from crosswire.serving.steps.media.clips import read_clip
 from crosswire.serving.supervisor.probe_clip import probe_clip
 from crosswire.training.datasets.clips import read as training_clips
+from tests.support import bombs
 from tests.support.small_clips import SAMPLE_RATE, brightness, clip
 
 SHAPE = ClipShape(frames=4, height=24, width=32, rate=2.0, samples=16000, sample_rate=8000)
@@ -171,6 +172,7 @@ def hostile() -> dict[str, tuple[bytes, str]]:
         "four hours": (hours_claimed(whole), "lasts 14400 s by its header; allowed are 600 s"),
         "16k x 16k": (size_claimed(clip("avi"), 16384), "pictures of .*; allowed are 9437184 pixels"),
         "noise behind a magic number": (b"\x1a\x45\xdf\xa3" + bytes(range(256)) * 8, "is a damaged WebM or MKV file"),
+        **{name: (swelling(), said) for name, (swelling, said) in bombs.CLIPS.items()},
     }
 
 

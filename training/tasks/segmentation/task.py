@@ -29,6 +29,11 @@ def training_setup(config: SegmentationConfig, *, fresh: bool) -> TrainingSetup:
     """Return a segmentation network and its frames; see `crosswire.training.tasks.registry.Task`."""
     train, val = frames(config.data, "train"), frames(config.data, "val")
     check_classes(config, train)
+    if config.network.frozen_statistics and fresh and not config.network.imagenet:
+        raise ConfigError(
+            "network.frozen_statistics normalises with statistics that random weights do not have, so training would "
+            "diverge; begin from a file with network.imagenet=FILE, or set network.frozen_statistics=false"
+        )
     task = SegmentationTask(config)
     if config.network.imagenet and fresh:
         load_imagenet(task.network, config.network.imagenet)

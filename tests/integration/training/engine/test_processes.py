@@ -16,6 +16,7 @@ from crosswire.training.__main__ import main
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.checkpoints import LAST
 from crosswire.training.engine.sampling import StepSampler
+from tests.integration.training.engine.test_imagenet import saved, torchvision_state
 from tests.support.fork_server import ForkServer
 
 SETTINGS = {
@@ -72,8 +73,9 @@ def test_two_processes_with_half_a_batch_each_train_the_weights_of_one_with_the_
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = str(free.getsockname()[1])
     both = [{**OF_TWO, "MASTER_PORT": port, "RANK": rank, "LOCAL_RANK": rank} for rank in ("0", "1")]
-    first, second = forks.run_together("crosswire.training", words(tmp_path / "2"), both)
-    whole = forks.run("crosswire.training", words(tmp_path / "1"))
+    imagenet = {"network.imagenet": str(saved(torchvision_state(width=4), tmp_path))}
+    first, second = forks.run_together("crosswire.training", words(tmp_path / "2", **imagenet), both)
+    whole = forks.run("crosswire.training", words(tmp_path / "1", **imagenet))
     for ended, written in ((first, 1), (second, 0), (whole, 1)):
         assert (ended.returncode, ended.stdout.count("written:")) == (0, written), ended.stderr
     one, two = (torch.load(tmp_path / name / LAST, weights_only=True) for name in ("1", "2"))
@@ -90,7 +92,7 @@ def test_a_batch_that_processes_cannot_share_is_refused(
 ) -> None:
     for name, value in (OF_TWO | {"MASTER_PORT": "29500", "RANK": "0", "LOCAL_RANK": "0"}).items():
         monkeypatch.setenv(name, value)
-    assert main(words(tmp_path / "odd", **{"data.batch": "3"})) != 0
+    assert main(words(tmp_path / "odd", **{"data.batch": "3", "network.frozen_statistics": "false"})) != 0
     assert "data.batch is 3, which 2 processes cannot share evenly" in capsys.readouterr().err
     assert not (tmp_path / "odd").exists()
 

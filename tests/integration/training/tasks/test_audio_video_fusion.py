@@ -118,6 +118,17 @@ def test_gmf_has_the_published_sizes(dims: tuple[int, ...], params: int, capsys:
     assert counted["macs"] == params - biases
 
 
+def test_settings_of_a_fusion_are_counted_and_nonsense_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    def counted(*settings: str) -> int:
+        words = [word for setting in settings for word in ("--set", setting)]
+        assert main(["count", "mbt", "--dims", "64,64", "--json", *words]) == 0
+        return int(json.loads(capsys.readouterr().out)["params"])
+
+    assert counted("depth=2") < counted("depth=3") < counted("depth=3", "width=128")
+    assert main(["count", "mbt", "--dims", "64,64", "--set", "deep=3"]) == 2
+    assert "'deep' names no setting; there are: name, expansion" in capsys.readouterr().err
+
+
 def test_half_of_the_features_as_the_boundary_gives_other_sizes_than_the_published_one() -> None:
     assert count_fusion(FusionConfig("gmf", boundary=1 / 8), (128, 4096))[0] == 143_582_208
 

@@ -89,6 +89,16 @@ def error(config: TranslationConfig, network: nn.Module) -> float:
         return float(task_error(answers, batch.targets, codecs(config.network.outputs, config.network), 1.0, 1.0))
 
 
+def test_presets_of_the_papers_have_their_loss_and_the_official_ones_that_of_the_code() -> None:
+    for name, config in TRANSLATIONS.items():
+        if not name.startswith("taskonomy"):
+            continue
+        found = (config.optimiser.stream_loss, config.optimiser.detach_ensemble, config.network.decoder_norms)
+        wanted = (1.0, True, "private") if name.endswith("-official") else (0.0, False, "shared")
+        assert found == wanted, name
+        assert config.network.restrict == (not name.endswith("-official")), name
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in TRANSLATIONS if not name.endswith(PLACES)])
 def test_the_error_of_every_preset_falls(name: str, taskonomy: Path, tmp_path: Path) -> None:
