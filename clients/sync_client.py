@@ -167,7 +167,8 @@ class Predictor(PredictorBase[Transport]):
                 array [H, W]: whole numbers in units of `depth_units_per_metre`, or floats in metres; 0 is no reading.
                 It must be registered to the colour image: same size, or the same scaled evenly. One of the two may be
                 None where the network was trained with it missing; `streams` of the result says what was used.
-            depth_units_per_metre: what one metre counts in depth; None means 1000, or 1 for floats.
+            depth_units_per_metre: what one metre, or one unit of other geometry, counts in depth; None means what the
+                network's training data state, else 1000, and 1 for floats.
             pipeline: name of the pipeline, or None for the only segmentation pipeline of the server.
             overlay: whether the server draws its overlay; without it the result is smaller and comes sooner.
             confidence: whether the certainty of every label travels too.
@@ -199,7 +200,8 @@ class Predictor(PredictorBase[Transport]):
         Args:
             inputs: per input domain of the pipeline an image as in `segment`, for example `{"texture": "t.png"}`;
                 grey ones may be arrays uint8 [H, W], `"depth"` is as in `segment`. All show the same view.
-            depth_units_per_metre: what one metre counts in depth; None means 1000, or 1 for floats.
+            depth_units_per_metre: what one metre counts in depth; None means what the network's training data state,
+                else 1000, and 1 for floats.
             pipeline: name of the pipeline, or None for the only translation pipeline of the server.
 
         Raises:

@@ -14,7 +14,7 @@ from crosswire.contract.graph import ExchangedLayer, Graph, TrainingRun, Variant
 from crosswire.contract.pipeline_description import PipelineDescription
 from crosswire.contract.plain import SCHEMA_VERSION
 from crosswire.contract.proof import MEASURES, Evaluation, Parity, Tolerance
-from crosswire.contract.tensors import DTYPES, TensorSpec, used_spec
+from crosswire.contract.tensors import DTYPES, QUANTITIES, Geometry, TensorSpec, used_spec
 from crosswire.contract.wire_names import MODALITIES
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "MEASURES",
     "MODALITIES",
     "PRECISIONS",
+    "QUANTITIES",
     "SCHEMA_VERSION",
     "TARGETS",
     "TASKS",
@@ -31,6 +32,7 @@ __all__ = [
     "CrosswireError",
     "Evaluation",
     "ExchangedLayer",
+    "Geometry",
     "Graph",
     "Parity",
     "PipelineDescription",

@@ -48,6 +48,8 @@ class Contract:
         precisions: arithmetic of every convolution by its name, where it is not fp32 throughout.
         evaluation: task metrics of live network and graph on the same frames.
         calibration: what the ranges of an int8 graph were measured on, else empty.
+        label_values: value of every class in label images where that is not its index: as the data number them; empty
+            where it is. The tensor `labels` of the network always holds indices.
         variants: further graphs, for requests that lack some inputs; `graph` answers when all are present.
     """
 
@@ -74,6 +76,7 @@ class Contract:
     evaluation: tuple[Evaluation, ...] = ()
     calibration: str = ""
     variants: tuple[Variant, ...] = ()
+    label_values: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a contract that contradicts itself."""
@@ -88,6 +91,15 @@ class Contract:
             raise ContractError(
                 f"contract {self.name!r} names {len(self.classes)} classes and {len(self.palette)} colours; "
                 "give one colour per class"
+            )
+        if self.label_values and (
+            len(set(self.label_values)) != len(self.classes)
+            or len(self.label_values) != len(self.classes)
+            or not 0 <= min(self.label_values) <= max(self.label_values) <= 255
+        ):
+            raise ContractError(
+                f"contract {self.name!r} has label_values {list(self.label_values)} for {len(self.classes)} classes; "
+                "give one per class, 0 to 255, no two alike"
             )
         bounded = {tolerance.output for tolerance in self.tolerances}
         if missing := {spec.name for spec in self.computed_outputs} - bounded:

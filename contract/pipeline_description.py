@@ -14,7 +14,7 @@ from typing import Any
 from crosswire.contract.contract import Contract
 from crosswire.contract.errors import ContractError
 from crosswire.contract.plain import SCHEMA_VERSION, check_schema_version, from_plain
-from crosswire.contract.tensors import TensorSpec
+from crosswire.contract.tensors import Geometry, TensorSpec
 
 #: Name of the parameter that carries it.
 PARAMETER = "crosswire"
@@ -39,6 +39,7 @@ class PipelineDescription:
         data: the data set that the network was trained on, or an empty text.
         steps: names of the steps inside, in order, by which their times are told.
         limits: what an encoded image may be.
+        label_values: value of every class in label images; empty where it is the class's index.
     """
 
     name: str
@@ -52,6 +53,7 @@ class PipelineDescription:
     data: str = ""
     steps: tuple[str, ...] = ()
     limits: dict[str, Any] = field(default_factory=dict)
+    label_values: tuple[int, ...] = ()
 
     @classmethod
     def of(
@@ -85,12 +87,18 @@ class PipelineDescription:
             data=contract.run.data,
             steps=tuple(steps),
             limits=dict(limits or {}),
+            label_values=contract.label_values,
         )
 
     @property
     def is_network(self) -> bool:
         """Whether it describes a network's own model rather than a pipeline or a step."""
         return self.name == self.network
+
+    @property
+    def geometry(self) -> Geometry | None:
+        """How images of depth are read where a request says nothing; None for millimetres, and where it takes none."""
+        return next((spec.geometry for spec in self.inputs if spec.geometry is not None), None)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> PipelineDescription:
@@ -132,7 +140,7 @@ class PipelineDescription:
         known = _known(cls, plain)
         for key in ("inputs", "outputs"):
             if isinstance(known.get(key), list):
-                known[key] = [_known(TensorSpec, one) for one in known[key]]
+                known[key] = [_known_tensor(one) for one in known[key]]
         try:
             return from_plain(cls, known, "description", error=ContractError)
         except ContractError as error:
@@ -149,6 +157,14 @@ def _known(kind: type, plain: Any) -> Any:
         return plain
     names = {one.name for one in dataclasses.fields(kind)}
     return {key: value for key, value in plain.items() if key in names}
+
+
+def _known_tensor(plain: Any) -> Any:
+    """Return a tensor's JSON object without the fields that it, and its geometry, do not have."""
+    known = _known(TensorSpec, plain)
+    if isinstance(known, dict) and "geometry" in known:
+        known["geometry"] = _known(Geometry, known["geometry"])
+    return known
 
 
 def _damaged(model: str, error: Exception) -> ContractError:

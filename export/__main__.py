@@ -46,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--max-drop", type=float, help="int8: points of mean IoU to lose (default 0.5)")
     build.add_argument("--missing-modality", action="store_true", help="also answer with one stream alone, if trained")
     add_renamed(build, "--absence", "--missing-modality")
+    build.add_argument(
+        "--class-indices", action="store_true", help="label images hold 0, 1, ... and not the data's numbers"
+    )
     build.add_argument("--frames", type=int, help="labelled frames to score on (default 32)")
     inspect = commands.add_parser("inspect", help="print and draw what a contract promises and proves, and time it")
     inspect.set_defaults(function=_inspect)
@@ -76,7 +79,15 @@ def _build(options: argparse.Namespace) -> int:
     precision = Precision(
         options.precision, target, options.calibration, options.calibration_frames, options.max_drop, options.frames
     )
-    request = ExportRequest(options.name, options.size, options.max_batch, precision, options.missing_modality, _report)
+    request = ExportRequest(
+        options.name,
+        options.size,
+        options.max_batch,
+        precision,
+        options.missing_modality,
+        _report,
+        options.class_indices,
+    )
     check_request(config, options.run, request, options.to)  # before weights are read
     contract = export_run(read_run(options.run), request, options.to)
     print(describe(contract))

@@ -16,6 +16,7 @@ from crosswire.contract import TensorSpec
 from crosswire.contract.errors import CrosswireError
 from crosswire.media.resize import nearest
 from crosswire.training.datasets.files.images import (
+    OtherGeometry,
     PlainDepth,
     orientation_problem,
     read_colour,
@@ -136,7 +137,7 @@ def _pictures(folder: Path, inputs: Sequence[TensorSpec], count: int) -> Iterato
         wanted = ", ".join(f"{spec.name}/NAME.png" for spec in inputs)
         names = ", ".join(spec.name for spec in inputs)
         raise FramesError(f"{folder} holds no frames; give *.npz with the arrays {names}, or pictures {wanted}")
-    depth = PlainDepth(read_manifest(folder).depth_units_per_metre if recognise(folder) else MILLIMETRES)
+    depth = read_manifest(folder).depth_reader if recognise(folder) else PlainDepth(MILLIMETRES)
     for stem in stems[:count]:
         paths = [files[stem] for files in found]
         if problem := orientation_problem(paths):
@@ -150,9 +151,9 @@ def _found(folder: Path, name: str) -> dict[str, Path]:
     return {path.stem: path for path in sorted(paths, reverse=True) if not path.name.startswith(".")}
 
 
-def _picture(path: Path, spec: TensorSpec, depth: PlainDepth) -> Raw:
+def _picture(path: Path, spec: TensorSpec, depth: PlainDepth | OtherGeometry) -> Raw:
     """Read the image of one input, metres or bytes."""
-    return read_depth(path, depth) if spec.unit == "metre" else read_colour(path)
+    return read_depth(path, depth) if spec.dtype == "FP32" else read_colour(path)
 
 
 def _registered(row: Sequence[tuple[str, Raw]]) -> list[Raw]:

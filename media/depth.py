@@ -2,7 +2,8 @@
 
 No reading are 0; 65535 of whole numbers, the largest that 16 bits hold, which sensors write for "too far" or "not
 seen"; and, of any type, what is negative or not finite. What lies outside the range that a network was trained with is
-none for that network either: it has never seen such a distance.
+none for that network either: it has never seen such a distance. Geometry that is not depth, as disparity, has rules of
+its own, see `to_values`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from crosswire.contract import Geometry
 
 #: Stored value of 16 bits that says "no reading", as 0 does.
 SATURATED = 65535
@@ -40,6 +43,26 @@ def to_metres(stored: npt.NDArray[Any], units_per_metre: float) -> npt.NDArray[n
     if stored.dtype.kind == "i":
         metres[stored < 0] = 0
     return metres
+
+
+def to_values(stored: npt.NDArray[Any], geometry: Geometry) -> npt.NDArray[np.float32]:
+    """Return stored geometry in its unit, float32 of the same shape, 0 where there is no reading.
+
+    Depth is read by `to_metres`. Of other geometry every whole number but `geometry.missing` is a reading, 65535 too;
+    where 0 is one, it becomes one stored step, as 0 says "no reading" to every network. Floats are readings where they
+    are finite, above 0 and not `geometry.missing`.
+
+    Args:
+        stored: any type of number.
+        geometry: what it holds.
+    """
+    if geometry.metric:
+        return to_metres(stored, geometry.scale)
+    readings = (stored != geometry.missing) & np.isfinite(stored)
+    if stored.dtype.kind == "f":
+        readings &= stored > 0
+    steps = np.maximum(stored, 1) if stored.dtype.kind in "iu" else np.where(readings, stored, 0)
+    return np.asarray(np.where(readings, steps.astype(np.float32) / np.float32(geometry.scale), 0), np.float32)
 
 
 def outside(metres: npt.NDArray[Any], reach: tuple[float, float]) -> npt.NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from crosswire.contract.errors import CrosswireError
-from crosswire.contract.fields import Choice, NonNegativeInt, PositiveInt, check_fields
+from crosswire.contract.fields import Choice, NonNegativeFloat, NonNegativeInt, PositiveInt, check_fields
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 
@@ -49,6 +49,8 @@ class RuntimeConfig(Section):
         compile: translate the network with torch.compile first, which takes minutes and pays in long runs.
         channels_last: lay images out pixel by pixel, the faster format on most machines.
         workers: processes that load frames; 0 loads them in the training process.
+        first_validation: seconds of training after which there is a validation for people to see, if the first one of
+            `val_every` comes later; it changes nothing of the run. 0 for none.
     """
 
     section = "runtime"
@@ -57,6 +59,7 @@ class RuntimeConfig(Section):
     compile: bool = False
     channels_last: bool = True
     workers: NonNegativeInt = 0
+    first_validation: NonNegativeFloat = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +101,14 @@ class RunConfig(Section):
         if self.steps % self.val_every:
             raise ConfigError(
                 f"steps is {self.steps}, which val_every = {self.val_every} does not divide; "
-                f"use steps={-(-self.steps // self.val_every) * self.val_every}"
+                f"use steps={-(-self.steps // self.val_every) * self.val_every}, or for a short try: "
+                f"--set steps={self.steps} --set val_every={_divisor(self.steps, self.val_every)}"
             )
+
+
+def _divisor(steps: int, most: int) -> int:
+    """Return the largest divisor of a number of steps that is not above another number."""
+    return next(divisor for divisor in range(min(steps, most), 0, -1) if steps % divisor == 0)
 
 
 def same_result(one: RunConfig, other: RunConfig) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crosswire.contract import QUANTITIES, Geometry
 from crosswire.contract.errors import UsageError
 from crosswire.media.depth import outside
 from crosswire.training.tasks.segmentation.config import NetworkConfig
@@ -26,6 +28,8 @@ class Modality:
         missing: raw value that means "no reading", or None.
         valid_range: smallest and largest raw value that the network is given; where a value can say "no reading", what
             lies outside becomes that, as it does when the network is served.
+        geometry: how images hold it, as the data say that the network is trained on; None for colour, and where they
+            do not say.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Modality:
     std: tuple[float, ...]
     missing: float | None
     valid_range: tuple[float, float]
+    geometry: Geometry | None = None
 
     def normalise(self, raw: NDArray[np.generic]) -> NDArray[np.float32]:
         """Map raw values [H, W, C] or [H, W] to the network's range, float32 [C, H, W]."""
@@ -75,8 +80,17 @@ def modalities(config: NetworkConfig) -> tuple[Modality, ...]:
     """
     depth = dataclasses.replace(
         MODALITIES["depth"],
+        unit=QUANTITIES[config.geometry],
         mean=(config.depth_mean,),
         std=(config.depth_std,),
-        valid_range=(0.0, config.depth_farthest),
+        valid_range=(0.0, config.depth_farthest if config.geometry == "depth" else math.inf),
+        geometry=_geometry(config),
     )
     return tuple(depth if name == "depth" else modality(name) for name in config.streams)
+
+
+def _geometry(config: NetworkConfig) -> Geometry | None:
+    """Return how the files of the training data hold the stream `depth`, or None where they do not say."""
+    if config.geometry_scale is None:
+        return None if config.geometry == "depth" else Geometry(config.geometry, 1.0, config.geometry_missing)
+    return Geometry(config.geometry, config.geometry_scale, config.geometry_missing)

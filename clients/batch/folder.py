@@ -55,7 +55,8 @@ def predict_folder(
         url: one address or several, see `Predictor`; None starts a server for this call.
         pipeline: whom to ask, or None for the only one of the server.
         overlay: whether overlays are written too.
-        depth_units_per_metre: what one metre counts in depth images; None means what the layout says, else 1000.
+        depth_units_per_metre: what one metre counts in depth images; None means what the layout says, else the
+            source's `manifest.json`, else the network's training data, else 1000.
         window: most requests in flight.
         longest_gap_s: how far the time stamps of a recording's pair may lie apart, seconds.
         offset: of a recording: seconds that are added to the stamps of depth, or `"auto"` for those that pair best.

@@ -28,6 +28,7 @@ from crosswire.clients.errors import (
 from crosswire.clients.files import prepare_folder, write_json_lines
 from crosswire.clients.inputs.depth import check_units
 from crosswire.clients.inputs.recordings import Pairing
+from crosswire.clients.inputs.units import units_of
 from crosswire.clients.sync_client import Predictor
 from crosswire.contract import PipelineDescription
 from crosswire.contract.atomic_write import sweep
@@ -43,7 +44,7 @@ class BatchOptions:
 
     Attributes:
         overlay: whether overlays are written too.
-        units: what one metre counts in depth images, or None for what the layout says, else the server's default.
+        units: what one metre counts in depth images, or None for what the layout, a manifest or the network says.
         window: most requests in flight.
         pairing: how images of a recording become pairs.
         again: whether every item that failed is asked about again, even if its files are what they were.
@@ -78,7 +79,7 @@ class BatchOutcome:
         seconds: how long this run took.
         warnings: how many results warn of what, by the name of the warning.
         unmatched: colour images of a recording without a depth image; they were left out.
-        notes: what was recognised about the source, or passed over in it.
+        notes: the unit of depth and who says it; what was recognised about the source, or passed over in it.
     """
 
     folder: Path
@@ -147,7 +148,8 @@ def run_batch(
         ServerUnreachable: nobody answers any more; what was done stays done.
     """
     found = find_items(source, pipeline, options.pairing)
-    items, units = found.items, found.units_per_metre if options.units is None else options.units
+    items, unit = found.items, units_of(options.units, found.units_per_metre, source)
+    units, notes = unit.sent, tuple(filter(None, (unit.note(pipeline), *found.notes)))
     outputs = wanted_outputs(pipeline, options.overlay)
     kinds = [prepare_folder(folder / name.removesuffix(PNG_SUFFIX)) for name in outputs if name.endswith(PNG_SUFFIX)]
     identity = {
@@ -157,8 +159,8 @@ def run_batch(
         DEPTH_UNITS: units,
         **({"offset": options.pairing.offset} if options.pairing.shifts else {}),
     }
-    if stream is not None and found.notes:
-        print(*found.notes, sep="\n", file=stream, flush=True)
+    if stream is not None and notes:
+        print(*notes, sep="\n", file=stream, flush=True)
     began = time.perf_counter()
     with ProgressLog(prepare_folder(folder), identity) as log:
         for place in (
@@ -183,7 +185,7 @@ def run_batch(
             write_json_lines(folder / FAILURES, failed)
         seconds = time.perf_counter() - began
         warned = Counter(_warned(done))
-        return BatchOutcome(folder, len(done), before, len(failed), seconds, warned, found.unmatched, found.notes)
+        return BatchOutcome(folder, len(done), before, len(failed), seconds, warned, found.unmatched, notes)
 
 
 def _fails_again(item: Item, log: ProgressLog) -> bool:

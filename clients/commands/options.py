@@ -109,7 +109,8 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         "--depth-units-per-metre",
         type=float,
         metavar="UNITS",
-        help="what one metre counts (default: 5000 for the TUM layout, else 1000)",
+        help="what one metre, or one unit of other geometry, counts (default: 5000 for the TUM layout, else as SRC's "
+        "manifest.json, else as in the network's training data, else 1000)",
     )
 
 

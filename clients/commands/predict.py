@@ -12,10 +12,12 @@ from crosswire.clients.commands.options import add_connection_options, add_named
 from crosswire.clients.errors import InputError
 from crosswire.clients.files import prepare_folder
 from crosswire.clients.inputs.images import IMAGE_ENDINGS
+from crosswire.clients.inputs.units import units_of
 from crosswire.clients.session import check_inputs
 from crosswire.clients.sync_client import Predictor
 from crosswire.clients.tasks.result import Result
-from crosswire.clients.tasks.segmentation import TASK
+from crosswire.clients.tasks.segmentation import TASK, Segmentation
+from crosswire.clients.tasks.translation import TASK as TRANSLATION
 from crosswire.contract.command_line import Commands
 from crosswire.contract.wire_names import DEPTH, RGB
 from crosswire.media.depth_files import DEPTH_ENDINGS
@@ -38,7 +40,8 @@ def add_to(commands: Commands) -> None:
         "--depth-units-per-metre",
         type=float,
         metavar="UNITS",
-        help="what one metre counts in the depth file (default: 1000 in whole numbers; floats are metres)",
+        help="what one metre, or one unit of other geometry, counts in the depth file (default: in whole numbers as in "
+        "the network's training data, else 1000; floats are metres)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     add_connection_options(parser)
@@ -54,9 +57,10 @@ def run(options: argparse.Namespace) -> None:
     prepare_folder(options.out)
     with connect(options) as predictor:
         result = _ask(predictor, options)
+        note = _units_note(predictor, options, result)
     first = options.files[0] if options.files else next(iter(options.input.values()))
     files = result.save(options.out, first.stem.removesuffix(".rgb"))
-    print(as_json(result, files) if options.json else as_text(result, files))
+    print(as_json(result, files) if options.json else as_text(result, files, note))
 
 
 def check_files(files: list[Path], inputs: dict[str, Path]) -> None:
@@ -87,9 +91,18 @@ def _ask(predictor: Predictor, options: argparse.Namespace) -> Result:
     return predictor.translate(inputs, depth_units_per_metre=units, pipeline=pipeline)
 
 
-def as_text(result: Result, files: Mapping[str, Path]) -> str:
-    """Return what was found, what the server warns of, the files and the time."""
-    lines = [f"warning: {warning}" for warning in result.warnings]
+def _units_note(predictor: Predictor, options: argparse.Namespace, result: Result) -> str:
+    """Return which unit depth was read in, and who says so; empty where none was sent."""
+    if DEPTH not in options.input and len(options.files) < 2:
+        return ""
+    task = TASK if isinstance(result, Segmentation) else TRANSLATION
+    return units_of(options.depth_units_per_metre).note(predictor.pipeline(options.pipeline, task=task))
+
+
+def as_text(result: Result, files: Mapping[str, Path], note: str = "") -> str:
+    """Return what was found, what the server warns of, the unit of depth, the files and the time."""
+    lines = [note] if note else []
+    lines += [f"warning: {warning}" for warning in result.warnings]
     lines += [f"wrote {path}" for path in files.values()]
     times = result.timings
     lines.append(f"{result.pipeline} answered in {times.request_ms:.0f} ms, {times.total_ms:.0f} ms in all")

@@ -34,7 +34,7 @@ class DepthImage:
 
     Attributes:
         image: 16-bit PNG with one channel; 0 is no reading.
-        units_per_metre: what one metre counts in it, or None for the server's default of 1000.
+        units_per_metre: what one metre counts in it, or None for the server's default.
     """
 
     image: EncodedImage
@@ -56,7 +56,8 @@ def depth_image(source: Source, units_per_metre: float | None = None) -> DepthIm
     Args:
         source: path or bytes of a depth file, see `crosswire.media.depth_files`; a Pillow image of mode I;16, I or F;
             or an array [H, W], whole numbers of any type, 0..65535, or floating point.
-        units_per_metre: what one metre counts in it; None means 1000 for whole numbers and metres for floats.
+        units_per_metre: what one metre counts in it; None leaves whole numbers to the server's default and takes
+            floats for metres.
 
     Raises:
         InputError: the source is none of these, a value does not fit, or the unit makes no sense.

@@ -15,6 +15,7 @@ from typing import Any
 from crosswire.clients.async_client import AsyncPredictor
 from crosswire.clients.files import prepare_folder, write_json_lines
 from crosswire.clients.inputs.recordings import AUTO, LONGEST_GAP_S, Pairing
+from crosswire.clients.inputs.units import units_of
 from crosswire.clients.own_server import REPOSITORY, server_at
 from crosswire.clients.streaming.frames import Frame, Recording, read_sequence
 from crosswire.clients.streaming.run import Deliver, FrameOutcome, Mode, StreamOptions, run_stream
@@ -142,7 +143,7 @@ def stream(
         speed: times the recorded pace; 0 is as fast as frames are taken, with `"queue"` alone.
         window: most requests in flight.
         queue: most frames that wait.
-        depth_units_per_metre: what one metre counts in depth images; None means what the layout says, else 1000.
+        depth_units_per_metre: what one metre counts in depth images; None: see `crosswire.clients.inputs.units`.
         longest_gap_s: how far the time stamps of a pair may lie apart, seconds.
         offset: seconds that are added to the stamps of depth, or `"auto"` for those that pair best.
         stamp_unit: what stamps count: `"s"`, `"ms"`, `"us"`, `"ns"`, or `"auto"` for what they look like.
@@ -165,8 +166,9 @@ def stream(
         with Predictor(place, **access) as once:
             description = once.named_pipeline(pipeline)
         recording = read_sequence(Path(source), description, pairing)
-        if options.units is None:
-            options = replace(options, units=recording.units_per_metre)
+        unit = units_of(options.units, recording.units_per_metre, Path(source))
+        options = replace(options, units=unit.sent)
+        recording = replace(recording, notes=(unit.note(description), *recording.notes))
         return _played(recording, place, description.name, options, sinks, access)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -49,7 +49,8 @@ class Segmentation:
         summary: everything that the server said, as it came.
         timings: where the time went.
         rgb: the encoded colour image that was sent, or None without one.
-        labels_png: the labels as the server encoded them, an 8-bit palette PNG.
+        labels_png: the labels as the server encoded them, an 8-bit palette PNG; its pixels are the classes' values in
+            the training data, where the pipeline's description has `label_values`.
         overlay_png: the colours over the image, as the server drew them, or None if it was not asked for them.
         confidence: how certain each label is, uint8 [H, W], 255 is certain, at the size of the colour image; None if
             the server was not asked or does not say.
@@ -186,7 +187,7 @@ def read_segmentation(
     image = rgb or depth
     assert image is not None
     labels_png, text = (single_value(tensors[name], name) for name in SEGMENTATION_OUTPUTS)
-    labels = read_labels(labels_png, len(pipeline.classes))
+    labels = read_labels(labels_png, len(pipeline.classes), pipeline.label_values)
     if labels.shape != (image.height, image.width):
         size = f"{labels.shape[1]} x {labels.shape[0]}"
         raise InternalServerError(f"the server's labels are {size}, the image is {image}")
@@ -217,12 +218,13 @@ def read_segmentation(
         ) from error
 
 
-def read_labels(data: bytes, classes: int) -> NDArray[np.uint8]:
+def read_labels(data: bytes, classes: int, values: Sequence[int] = ()) -> NDArray[np.uint8]:
     """Decode a label image.
 
     Args:
-        data: 8-bit PNG whose pixel values are class indices.
+        data: 8-bit PNG whose pixel values are class indices, or the classes' own values.
         classes: number of classes.
+        values: value of every class; empty where that is its index.
 
     Returns:
         Class index per pixel, uint8 [H, W].
@@ -237,6 +239,10 @@ def read_labels(data: bytes, classes: int) -> NDArray[np.uint8]:
             labels = np.array(image, dtype=np.uint8)
     except (OSError, SyntaxError, ValueError) as error:
         raise InternalServerError(f"the server's labels are no readable PNG ({error})") from error
+    if values:
+        table = np.full(256, 255, np.uint8)
+        table[list(values)] = range(classes)
+        labels = table[labels]
     if labels.max() >= classes:
         raise InternalServerError(f"the server's labels hold index {labels.max()}, but there are {classes} classes")
     return labels

@@ -21,10 +21,11 @@ MISSING_MODALITY = "--missing-modality"
 CALIBRATION = "--calibration"
 CALIBRATION_FRAMES = "--calibration-frames"
 MAX_DROP = "--max-drop"
+CLASS_INDICES = "--class-indices"
 #: Options of int8 alone.
 INT8_OPTIONS = (CALIBRATION, CALIBRATION_FRAMES, MAX_DROP)
 #: Every option that some task does not take.
-OPTIONS = (SIZE, FRAMES, MISSING_MODALITY, *INT8_OPTIONS)
+OPTIONS = (SIZE, FRAMES, MISSING_MODALITY, CLASS_INDICES, *INT8_OPTIONS)
 
 Report = Callable[[str], None]
 
@@ -48,6 +49,7 @@ class ExportRequest:
         precision: arithmetic of the graph.
         missing_modality: also write a graph per stream, which answers when that stream alone is present.
         report: is told what is being measured.
+        class_indices: label images hold class indices, however the data number their labels.
     """
 
     name: str
@@ -56,6 +58,7 @@ class ExportRequest:
     precision: Precision = FP32
     missing_modality: bool = False
     report: Report = silent
+    class_indices: bool = False
 
     def image_size(self) -> tuple[int, int]:
         """Return height and width of the images.
@@ -76,6 +79,7 @@ class ExportRequest:
             SIZE: self.size,
             FRAMES: self.precision.frames,
             MISSING_MODALITY: self.missing_modality or None,
+            CLASS_INDICES: self.class_indices or None,
             CALIBRATION: self.precision.calibration,
             CALIBRATION_FRAMES: self.precision.calibration_frames,
             MAX_DROP: self.precision.max_drop,

@@ -25,7 +25,7 @@ from crosswire.serving.processes.process_table import is_running
 from crosswire.serving.steps.media.containers import container_of
 from crosswire.serving.steps.media.images import COLOUR_FORMATS, ImageError, open_image
 from crosswire.serving.steps.media.registered import open_depth
-from tests.support.mutations import KINDS, Damaged, damaged
+from tests.support.hostile.mutations import KINDS, Damaged, damaged
 from tests.support.servers.real import depth_png, jpeg, png, resident_bytes
 from tests.support.small_clips import clip
 

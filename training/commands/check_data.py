@@ -27,6 +27,7 @@ def _check(options: argparse.Namespace) -> None:
     from crosswire.training.config import ConfigError
     from crosswire.training.datasets.check import TASKONOMY, problems, recognised, survey_of
     from crosswire.training.datasets.clips.layouts import CLIP_LAYOUTS
+    from crosswire.training.from_data import FOLDER, depth_words
     from crosswire.training.tasks.segmentation.config import DataConfig
 
     layout = options.layout or recognised(options.path)
@@ -41,11 +42,17 @@ def _check(options: argparse.Namespace) -> None:
     what = "views" if layout == TASKONOMY else "clips" if layout in CLIP_LAYOUTS else "frames"
     frames = len(survey.frames)
     print(f"{options.path}: {title}, {frames} {what}")
-    count = 0
+    count = warnings = 0
     for problem in problems(survey, progress=not options.quiet):
         tqdm.write(str(problem))
-        count += 1
+        warnings += problem.warning
+        count += not problem.warning
     if count:
         raise ConfigError(f"{count} {'problem' if count == 1 else 'problems'} in {frames} {what}")
     classes = "" if layout == TASKONOMY else f" --set network.classes={len(survey.frames.classes)}"
-    print(f"nothing wrong; train with --set data.name={layout} --set data.path={options.path}{classes}")
+    place = f"--set data.name={layout} --set data.path={options.path}{classes}"
+    if layout == FOLDER:
+        print(depth_words(config))
+        place = f"--data {options.path}"
+    doubts = f", {warnings} {'warning' if warnings == 1 else 'warnings'}" if warnings else ""
+    print(f"nothing wrong{doubts}; train with {place}")

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from crosswire.contract.command_line import Commands, add_renamed
+from crosswire.contract.errors import UsageError
 
 
 def add(commands: Commands) -> None:
@@ -26,6 +27,16 @@ def add(commands: Commands) -> None:
         metavar="FILE",
         help="translation: measure FID and KID with these Inception v3 weights",
     )
+    evaluate.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="segmentation: score the test frames of another data set"
+    )
+    evaluate.add_argument(
+        "--degrade",
+        nargs="*",
+        metavar="KIND=AMOUNT",
+        help="segmentation: score worse frames too: depth-blocks=SHARE, depth-noise=TIMES, depth-absent, rgb-absent "
+        "(default depth-blocks=0.5 depth-blocks=0.8 depth-noise=4 and each stream absent)",
+    )
     evaluate.add_argument("--quiet", action="store_true", help="no progress bars")
     evaluate.set_defaults(function=_evaluate)
 
@@ -44,11 +55,19 @@ def _scales(text: str) -> tuple[float, ...]:
 def _evaluate(options: argparse.Namespace) -> None:
     """Score a run."""
     from crosswire.training.engine.run_folder import read_run
-    from crosswire.training.tasks.registry import ScoreOptions, task_of
+    from crosswire.training.tasks.registry import SEGMENTATION, ScoreOptions, task_name, task_of
 
     run = read_run(options.run)
     task = task_of(run.config)
+    if task_name(run.config) != SEGMENTATION and (options.data or options.degrade is not None):
+        raise UsageError(f"--data and --degrade belong to segmentation, {options.run} is {task_name(run.config)}")
     scored = ScoreOptions(
-        options.scales, options.flip, options.missing_modality, progress=not options.quiet, inception=options.inception
+        options.scales,
+        options.flip,
+        options.missing_modality,
+        progress=not options.quiet,
+        inception=options.inception,
+        data=options.data,
+        degrade=None if options.degrade is None else tuple(options.degrade),
     )
     print(task.format_scores(task.score(run, scored)))

@@ -13,11 +13,15 @@ from crosswire.training.commands.arguments import size
 def add(commands: Commands) -> None:
     """Describe `make-data`."""
     make = commands.add_parser("make-data", help="write procedural frames or clips in the layout of a real data set")
-    make.add_argument("source", choices=["rooms", "events"], help="what is drawn: frames of rooms, clips of events")
+    make.add_argument(
+        "source", choices=["rooms", "tabletop", "events"], help="frames of rooms or tables, or clips of events"
+    )
     make.add_argument("--layout", metavar="NAME", help="how it is laid out (default folder; of events clips)")
     make.add_argument("--to", type=Path, required=True, metavar="DIR", help="new folder to write into")
     make.add_argument("--count", type=int, default=20, metavar="N", help="how many (default 20)")
-    make.add_argument("--size", type=size, metavar="HxW", help="of a picture (default 128x160; of events 48x64)")
+    make.add_argument(
+        "--size", type=size, metavar="HxW", help="of a picture (default 128x160; of tabletop 240x320, of events 48x64)"
+    )
     make.add_argument("--seed", type=int, default=0, help="of what is drawn (default 0)")
     make.set_defaults(function=_make)
 
@@ -30,8 +34,8 @@ def _make(options: argparse.Namespace) -> None:
     from crosswire.training.datasets.layouts import LAYOUTS
     from crosswire.training.tasks.segmentation.data import SPLITS
 
-    layouts = (*LAYOUTS, TASKONOMY) if options.source == "rooms" else tuple(WRITERS)
-    layout = options.layout or ("folder" if options.source == "rooms" else "clips")
+    layouts = {"rooms": (*LAYOUTS, TASKONOMY), "tabletop": ("folder",), "events": tuple(WRITERS)}[options.source]
+    layout = options.layout or ("clips" if options.source == "events" else "folder")
     if layout not in layouts:
         raise ConfigError(f"layout {layout!r} is unknown for {options.source}; allowed are {', '.join(layouts)}")
     fewest = FEWEST.get(layout, len(SPLITS))
@@ -41,10 +45,7 @@ def _make(options: argparse.Namespace) -> None:
         )
     if options.to.exists() and (not options.to.is_dir() or any(options.to.iterdir())):
         raise ConfigError(f"{options.to} exists and is not an empty folder; choose another one")
-    if options.source == "rooms":
-        _make_rooms(options, layout)
-    else:
-        _make_events(options, layout)
+    {"rooms": _make_rooms, "tabletop": _make_tabletops, "events": _make_events}[options.source](options, layout)
     print(f"written: {options.to}\nnext: crosswire check-data {options.to}")
 
 
@@ -60,6 +61,16 @@ def _make_rooms(options: argparse.Namespace, layout: str) -> None:
         write_taskonomy(options.seed, options.count, size, options.to)
         return
     source = RoomsFrames(options.seed, options.count, *size)
+    LAYOUTS[layout].write(source, options.to, split_evenly(options.count))
+
+
+def _make_tabletops(options: argparse.Namespace, layout: str) -> None:
+    """Write frames of procedural tables."""
+    from crosswire.training.datasets.layouts import LAYOUTS
+    from crosswire.training.datasets.tabletops.tabletop_frames import TabletopFrames
+    from crosswire.training.datasets.write import split_evenly
+
+    source = TabletopFrames(options.seed, options.count, *(options.size or (240, 320)))
     LAYOUTS[layout].write(source, options.to, split_evenly(options.count))
 
 

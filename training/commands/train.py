@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from crosswire.contract.command_line import Commands
@@ -18,24 +19,30 @@ def add(commands: Commands) -> None:
     """Describe `train`."""
     train = commands.add_parser("train", help="train a preset, or go on with a run")
     train.add_argument("preset", nargs="?", help="see: crosswire presets")
+    train.add_argument("--data", type=Path, metavar="DIR", help="data set to train on, laid out as it looks like")
     train.add_argument("--to", type=Path, metavar="RUN", help="run folder to write (default runs/PRESET)")
     train.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder where it stopped")
     train.add_argument(
         "--init", metavar="RUN|imagenet", help="begin from the weights of a run, or of an installed ImageNet package"
     )
     add_settings(train)
-    train.add_argument("--quiet", action="store_true", help="no progress bars")
+    train.add_argument(
+        "--quiet", action="store_true", help="say the result alone; train.log in the run folder has the rest"
+    )
     train.set_defaults(function=_train)
 
 
 def _train(options: argparse.Namespace) -> None:
     """Train, score and report a run."""
+    from crosswire.training.engine.console.run_log import TRAIN_LOG, RunLog
     from crosswire.training.engine.fit import fit  # torch and lightning are needed only here
     from crosswire.training.engine.run_folder import read_config, read_run
     from crosswire.training.tasks.registry import ScoreOptions, task_of
 
     if (options.preset is None) == (options.resume is None):
         raise UsageError("give a preset to train, or --resume RUN to go on with a run; see: crosswire presets")
+    if options.resume and options.data:
+        raise UsageError("--resume goes on with its data; where they moved, say --set data.path=DIR instead of --data")
     if options.resume and options.to:
         raise UsageError("--resume goes on with a run where it is; it does not take --to")
     config: RunConfig
@@ -52,16 +59,29 @@ def _train(options: argparse.Namespace) -> None:
             )
     else:
         folder = options.to or Path("runs") / options.preset
-        config = override(_begun(preset(options.preset), options.init), options.assignments)
+        config = _begun(options.preset, options.data, options.init, options.assignments)
     if not fit(config, folder, resume=options.resume is not None, progress=not options.quiet):
         return
     task = task_of(config)
-    print(task.format_scores(task.score(read_run(folder), ScoreOptions(progress=not options.quiet))))
-    print(f"\nwritten: {folder}; curves: tensorboard --logdir {folder}/tensorboard")
+    RunLog(folder).say(task.format_scores(task.score(read_run(folder), ScoreOptions(progress=not options.quiet))))
+    print(f"\nwritten: {folder}, its log: {folder / TRAIN_LOG}; curves: tensorboard --logdir {folder}/tensorboard")
     print(f"next: {task.next_step(config, folder)}")
 
 
-def _begun(config: RunConfig, init: str | None) -> RunConfig:
+def _begun(name: str, data: Path | None, init: str | None, assignments: Sequence[str]) -> RunConfig:
+    """Return a preset with a data set, the user's settings, and those that the data say where the user does not."""
+    from crosswire.training.datasets.check import recognised
+    from crosswire.training.from_data import with_measured
+
+    place = [] if data is None else [f"data.name={recognised(data)}", f"data.path={data}"]
+    config: RunConfig = override(_initialised(preset(name), init), [*place, *assignments])
+    config, words = with_measured(config, {one.partition("=")[0].strip() for one in assignments})
+    if words:
+        print(words, flush=True)
+    return config
+
+
+def _initialised(config: RunConfig, init: str | None) -> RunConfig:
     """Return a configuration that begins from given weights; from a run it takes the network, but for its classes.
 
     Raises:

@@ -64,7 +64,8 @@ def survey_of(layout: str, config: DataConfig) -> tuple[str, Survey]:
 
 
 def problems(survey: Survey, *, progress: bool = True) -> Iterator[Problem]:
-    """Yield everything that is wrong with a data set, lists first, then frame by frame, under a progress bar."""
+    """Yield everything that is wrong with a data set: lists, frame by frame under a progress bar, and all together."""
     yield from survey.problems
     for index in tqdm(range(len(survey.frames)), desc="checking frames", unit="frame", disable=not progress):
         yield from survey.frames.problems(index)
+    yield from survey.whole()

@@ -6,7 +6,7 @@
                                `crosswire.media.depth_files`
     DIR/labels/STEM.png        8-bit class indices
     DIR/train.txt, val.txt     optional: one STEM per line
-    DIR/test.txt               optional beside them: without it `val.txt` is the test too
+    DIR/test.txt               optional beside them: without it `val.txt` is the test too; alone in a folder to score
 
 The three images of a STEM have one size; frames may differ in size. Without lists the stems in alphabetical order are
 cut into 80 % to train on, 10 % to validate and 10 % to test with, so that neighbours in a film stay together.
@@ -16,18 +16,24 @@ cut into 80 % to train on, 10 % to validate and 10 % to test with, so that neigh
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crosswire.contract.errors import UsageError
+from crosswire.contract import QUANTITIES, Geometry
+from crosswire.contract.errors import ContractError, UsageError
 from crosswire.contract.plain import from_plain
+from crosswire.contract.wire_names import DEPTH
 from crosswire.media.depth_files import DEPTH_ENDINGS
 from crosswire.training.datasets.classes import spread_palette
 from crosswire.training.datasets.files.frames import FileFrames, Format, FrameEntry, open_files, single_class
-from crosswire.training.datasets.files.images import LabelCode, PlainDepth
+from crosswire.training.datasets.files.images import LabelCode, OtherGeometry, PlainDepth
+from crosswire.training.datasets.files.label_colours import RGB, ColourCode
 from crosswire.training.datasets.files.lists import read_lines, shared_lines
 from crosswire.training.datasets.files.problems import DataError, Problem, Survey, missing_file, refuse
 from crosswire.training.datasets.frames import IGNORE
+from crosswire.training.datasets.measured.check import folder_problems
+from crosswire.training.datasets.measured.colour_masks import painted_colours, painted_problem
 from crosswire.training.tasks.segmentation.config import DataConfig
 
 MANIFEST = "manifest.json"
@@ -43,20 +49,32 @@ class Manifest:
         classes: class names, in the order of their labels; at most 255.
         depth_units_per_metre: stored difference that is one metre: 1000 for millimetres; may be left out where depth is
             floats in metres.
+        geometry: what `depth/` holds, one of `crosswire.contract.QUANTITIES`; depth where it is left out.
+        geometry_scale: of other geometry than depth: stored difference that is one unit; 1 takes numbers as they are.
+        geometry_missing: of other geometry than depth: stored value of pixels without a reading.
         palette: one colour [red, green, blue], 0..255, per class; made up where it is left out.
         first_label: stored value of the first class; 1 where 0 is "unlabelled".
         label_values: stored value of every class where they do not follow each other: [0, 255] for a binary mask.
+        label_colours: colour [red, green, blue] of every class where labels are painted; the palette, too, where that
+            is left out.
+        ignore_colour: colour of unlabelled pixels of such labels.
         ignore: stored value of unlabelled pixels; left out it is 255, unless that is a class.
-        plausible_depth: metres between which the median depth of a frame lies; `check-data` names frames outside.
+        plausible_depth: units between which the median of a frame lies; `check-data` names frames outside. Left out it
+            is 0.1 to 20 m for depth, and any median for other geometry.
     """
 
     classes: tuple[str, ...]
     depth_units_per_metre: float | None = None
+    geometry: str = "depth"
+    geometry_scale: float | None = None
+    geometry_missing: int | None = None
     palette: tuple[tuple[int, int, int], ...] | None = None
     first_label: int = 0
     label_values: tuple[int, ...] | None = None
+    label_colours: tuple[RGB, ...] | None = None
+    ignore_colour: RGB | None = None
     ignore: int | None = None
-    plausible_depth: tuple[float, float] = (0.1, 20.0)
+    plausible_depth: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -83,8 +101,45 @@ class Manifest:
             )
         if self.ignore is not None and not 0 <= self.ignore <= 255:
             raise UsageError(f"ignore is {self.ignore}; allowed is 0 to 255")
-        if not 0 <= self.plausible_depth[0] < self.plausible_depth[1]:
+        if self.plausible_depth is not None and not 0 <= self.plausible_depth[0] < self.plausible_depth[1]:
             raise UsageError("plausible_depth is [nearest, farthest] in metres")
+        self._check_geometry()
+        self._check_colours()
+
+    def _check_colours(self) -> None:
+        """Refuse painted labels that cannot be told apart, or that are numbers, too."""
+        colours = (*(self.label_colours or ()), *(() if self.ignore_colour is None else (self.ignore_colour,)))
+        if any(not 0 <= value <= 255 for colour in colours for value in colour):
+            raise UsageError("label_colours and ignore_colour hold 0 to 255")
+        if self.label_colours is None:
+            if colours:
+                raise UsageError("ignore_colour is for painted labels; say label_colours too, or ignore")
+            return
+        if len(self.label_colours) != len(self.classes) or len(set(colours)) != len(colours):
+            raise UsageError(
+                f"label_colours has {len(self.label_colours)} colours for {len(self.classes)} classes; "
+                "give one per class, no two alike and none as ignore_colour"
+            )
+        if self.first_label or self.label_values is not None or self.ignore is not None:
+            raise UsageError("label_colours says how labels are stored; leave first_label, label_values and ignore out")
+
+    def _check_geometry(self) -> None:
+        """Refuse keys of one geometry beside another."""
+        if self.geometry == DEPTH:
+            if self.geometry_scale is not None or self.geometry_missing is not None:
+                raise UsageError(
+                    "geometry_scale and geometry_missing are for other geometry than depth, which has "
+                    f"depth_units_per_metre; say which: {', '.join(one for one in QUANTITIES if one != DEPTH)}"
+                )
+        elif self.depth_units_per_metre is not None:
+            raise UsageError(
+                f"depth_units_per_metre is for depth in metres, geometry is {self.geometry}; "
+                "say geometry_scale, the stored difference that is one unit"
+            )
+        try:
+            Geometry(self.geometry, self.geometry_scale or 1.0, self.geometry_missing or 0)
+        except ContractError as error:
+            raise UsageError(str(error)) from error
 
     @property
     def stored(self) -> tuple[int, ...]:
@@ -97,15 +152,37 @@ class Manifest:
         return self.ignore if self.ignore is not None or IGNORE in self.stored else IGNORE
 
     @property
+    def stored_geometry(self) -> Geometry | None:
+        """What `depth/` holds and how; None for depth in floats of which nobody says that they are no metres."""
+        if self.geometry != DEPTH:
+            return Geometry(self.geometry, self.geometry_scale or 1.0, self.geometry_missing or 0)
+        return None if self.depth_units_per_metre is None else Geometry(DEPTH, self.depth_units_per_metre)
+
+    @property
     def form(self) -> Format:
         """How images are stored."""
         return Format(
             classes=self.classes,
-            palette=self.palette or spread_palette(len(self.classes)),
-            depth=PlainDepth(self.depth_units_per_metre),
-            labels=LabelCode(self.stored, self.unlabelled),
-            plausible=self.plausible_depth,
+            palette=self.palette or self.label_colours or spread_palette(len(self.classes)),
+            depth=self.depth_reader,
+            labels=self.label_reader,
+            label_values=self.stored if self.stored != tuple(range(len(self.classes))) else (),
+            plausible=self.plausible_depth or ((0.1, 20.0) if self.geometry == DEPTH else None),
         )
+
+    @property
+    def label_reader(self) -> LabelCode | ColourCode:
+        """What makes stored labels class indices."""
+        if self.label_colours is not None:
+            return ColourCode(self.label_colours, self.ignore_colour)
+        return LabelCode(self.stored, self.unlabelled)
+
+    @property
+    def depth_reader(self) -> PlainDepth | OtherGeometry:
+        """What makes stored numbers of `depth/` values."""
+        if self.geometry == DEPTH or self.stored_geometry is None:
+            return PlainDepth(self.depth_units_per_metre)
+        return OtherGeometry(self.stored_geometry)
 
 
 def recognise(path: Path) -> bool:
@@ -129,6 +206,40 @@ def open_split(config: DataConfig, split: str) -> FileFrames:
     return frames
 
 
+def has_lists(root: Path) -> bool:
+    """Say whether a folder lists its frames."""
+    return any((root / f"{name}.txt").exists() for name in LISTS)
+
+
+def open_every(config: DataConfig) -> FileFrames:
+    """Return all frames of a folder, in alphabetical order, whatever its lists say.
+
+    Raises:
+        DataError: the manifest or a file is missing or wrong.
+    """
+    root = Path(config.path)
+    return open_files([_entry(root, stem) for stem in sorted(_stems(root))], read_manifest(root).form)
+
+
+def unlabelled(root: Path, names: Sequence[str]) -> dict[str, FrameEntry]:
+    """Return by its name where the images of every frame lie, whether there are labels or not.
+
+    Args:
+        root: folder with `rgb/`, `depth/` or both.
+        names: of the folders of which every frame must have an image.
+
+    Raises:
+        DataError: there is no frame, or an image of one is missing.
+    """
+    stems = sorted({path.stem for name in names for path in _files(root / name) if _fits(path, name)})
+    if not stems:
+        raise DataError(Problem(str(root / names[0]), "holds no image", f"put {' or '.join(ENDINGS[names[0]])} there"))
+    entries = {stem: _entry(root, stem) for stem in stems}
+    files = [getattr(entry, name) for entry in entries.values() for name in names]
+    refuse([missing_file(file) for file in files if not file.is_file()])
+    return entries
+
+
 def survey(config: DataConfig) -> Survey:
     """Lay open every frame that a list names or of which at least one image exists.
 
@@ -140,7 +251,15 @@ def survey(config: DataConfig) -> Survey:
     splits, problems = _splits(root)
     stems = sorted({*_stems(root), *(stem for split in splits.values() for stem in split)})
     frames = FileFrames([_entry(root, stem) for stem in stems], form)
-    return Survey((*problems, *_strangers(root), *single_class(frames, str(root / "labels"))), frames)
+    labels = str(root / "labels")
+    if isinstance(form.labels, LabelCode) and (colours := painted_colours(frames)):
+        problems.append(painted_problem(colours, form.classes, labels))
+        if len(colours) <= 255:  # everything else is checked as if the colours were classes
+            form = replace(form, labels=ColourCode([*colours]), classes=tuple(map(str, colours)))
+            frames = FileFrames(frames.entries, form)
+    train, val = (FileFrames([_entry(root, stem) for stem in splits[name]], form) for name in ("train", "val"))
+    found = (*problems, *_strangers(root), *single_class(frames, labels))
+    return Survey(found, frames, lambda: folder_problems(root, train, val))
 
 
 def read_manifest(root: Path) -> Manifest:
@@ -161,7 +280,7 @@ def read_manifest(root: Path) -> Manifest:
 def _splits(root: Path) -> tuple[dict[str, list[str]], list[Problem]]:
     """Return the stems of every split and what is wrong with the lists."""
     paths = {name: root / f"{name}.txt" for name in LISTS}
-    if not any(path.exists() for path in paths.values()):
+    if not has_lists(root):
         stems = sorted(_stems(root))
         if len(stems) < 3:
             what = f"holds {len(stems)} frames, too few for three splits"
@@ -170,7 +289,11 @@ def _splits(root: Path) -> tuple[dict[str, list[str]], list[Problem]]:
         return {"train": stems[: -2 * tenth], "val": stems[-2 * tenth : -tenth], "test": stems[-tenth:]}, []
     splits: dict[str, list[str]] = {}
     problems: list[Problem] = []
+    only_scored = not any(paths[name].exists() for name in LISTS[:2])
     for name, path in paths.items():
+        if only_scored and name != "test":
+            splits[name] = []
+            continue
         if name == "test" and not path.exists():
             splits[name] = splits["val"]
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,6 +43,69 @@ class FrameSource(Protocol):
 
     def __getitem__(self, index: int) -> Frame:
         """Return one frame."""
+
+
+class Rendered(Protocol):
+    """One procedural picture."""
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """Colour, uint8 [H, W, 3]."""
+
+    @property
+    def depth(self) -> NDArray[np.float32]:
+        """Depth, float32 [H, W], metres, 0 = no reading."""
+
+    @property
+    def labels(self) -> NDArray[np.uint8]:
+        """Class indices, uint8 [H, W]."""
+
+
+class ProceduralFrames:
+    """Frames that are rendered at their first use and kept in memory.
+
+    Args:
+        classes: their names.
+        palette: their colours.
+        render: makes the frame with an index at a height and a width.
+        scenes: how many there are.
+        height: rows of a picture.
+        width: columns of a picture.
+    """
+
+    def __init__(
+        self,
+        classes: tuple[str, ...],
+        palette: tuple[tuple[int, int, int], ...],
+        render: Callable[[int, int, int], Rendered],
+        scenes: int,
+        height: int,
+        width: int,
+    ) -> None:
+        self.classes = classes
+        self.palette = palette
+        self._render = render
+        self._rgb: NDArray[np.uint8] = np.empty((scenes, height, width, 3), np.uint8)
+        self._depth: NDArray[np.float16] = np.empty((scenes, height, width), np.float16)
+        self._labels: NDArray[np.uint8] = np.empty((scenes, height, width), np.uint8)
+        self._rendered = np.zeros(scenes, bool)
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return len(self._rendered)
+
+    def __getitem__(self, index: int) -> Frame:
+        """Return one frame; its depth is rounded to half precision (about 0.5 mm at 1 m, 2 mm at 4 m)."""
+        if not self._rendered[index]:
+            height, width = self._labels.shape[1:]
+            made = self._render(index, height, width)
+            self._rgb[index], self._depth[index], self._labels[index] = made.rgb, made.depth, made.labels
+            self._rendered[index] = True
+        pictures: dict[str, NDArray[np.generic]] = {
+            "rgb": self._rgb[index],
+            "depth": self._depth[index].astype(np.float32),
+        }
+        return Frame(pictures, self._labels[index])
 
 
 class NoFrames:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -19,11 +20,16 @@ from tqdm import tqdm
 
 from crosswire.training.config import ConfigError, RunConfig, same_result
 from crosswire.training.engine.checkpoints import RunCheckpoints, resumable
+from crosswire.training.engine.console.first_validation import FirstValidation
+from crosswire.training.engine.console.pace import Pace
+from crosswire.training.engine.console.progress import ProgressBar
+from crosswire.training.engine.console.run_log import RunLog
+from crosswire.training.engine.console.training_log import TrainingLog
 from crosswire.training.engine.divergence import StopWhereLossDiverges
 from crosswire.training.engine.gamma_log import RECORDS, GammaLog
-from crosswire.training.engine.progress import ProgressBar
 from crosswire.training.engine.run_folder import RunError, read_config, write_config
 from crosswire.training.engine.training_setup import Lazy, TrainingSetup
+from crosswire.training.from_data import with_geometry
 from crosswire.training.tasks.registry import task_of
 
 _PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
@@ -33,7 +39,14 @@ _PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
 }
 
 
-def fit(config: RunConfig, folder: Path, *, resume: bool = False, progress: bool = True) -> bool:
+def fit(
+    config: RunConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+    clock: Callable[[], float] = time.monotonic,
+) -> bool:
     """Train a run, or go on with one, and write `weights.pt`: those of the best validation.
 
     A run that was stopped at any moment and resumed ends in the same weights as an uninterrupted one.
@@ -45,7 +58,8 @@ def fit(config: RunConfig, folder: Path, *, resume: bool = False, progress: bool
         config: the whole run, of any task.
         folder: where it is written.
         resume: go on from the last checkpoint; begin anew where there is none.
-        progress: show bars.
+        progress: show bars and what the run says; `train.log` in its folder has the latter anyway.
+        clock: returns seconds; what it tells decides nothing but when there is an early validation.
 
     Returns:
         whether this is the process that goes on with what was written; of several only the first one does.
@@ -55,11 +69,12 @@ def fit(config: RunConfig, folder: Path, *, resume: bool = False, progress: bool
         ConfigError: network and data do not fit, or the machine cannot do what is asked.
         DivergedError: a loss or weights are no finite numbers; what was validated before is kept.
     """
+    config = with_geometry(config)
     last = _checked(config, folder, resume=resume)
     torch.manual_seed(config.seed)
     setup = task_of(config).training_setup(config, fresh=last is None)
     with _quiet():
-        trainer = _trainer(config, setup, folder, progress=progress)
+        trainer = _trainer(config, setup, folder, Pace(clock), progress=progress)
     place = {"rank": trainer.global_rank, "ranks": trainer.world_size}
     batches, val_batches = setup.train_loader(**place), setup.val_loader(**place)
     if trainer.is_global_zero:
@@ -86,7 +101,7 @@ def _checked(config: RunConfig, folder: Path, *, resume: bool) -> Path | None:
     last = resumable(folder)
     if last and not resume:
         raise RunError(f"{folder} already holds a run; go on with --resume, or choose another folder")
-    if last and not same_result(read_config(folder), config):
+    if last and not same_result(with_geometry(read_config(folder)), config):
         raise RunError(f"{folder} holds a run of another configuration; choose another folder")
     return last
 
@@ -110,7 +125,7 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _trainer(config: RunConfig, setup: TrainingSetup, folder: Path, *, progress: bool) -> lightning.Trainer:
+def _trainer(config: RunConfig, setup: TrainingSetup, folder: Path, pace: Pace, *, progress: bool) -> lightning.Trainer:
     """Make the Lightning trainer of a run, on one device or, under `torchrun`, on one device per process.
 
     Raises:
@@ -119,11 +134,16 @@ def _trainer(config: RunConfig, setup: TrainingSetup, folder: Path, *, progress:
     if config.runtime.precision == "fp16" and not torch.cuda.is_available():
         raise ConfigError("runtime.precision is fp16, which needs a GPU; use runtime.precision=bf16 or fp32")
     # The checkpoint of a moment comes after all else that is written at it.
-    writers = [
+    checkpoints = RunCheckpoints(folder, setup.monitor, lower_is_better=setup.lower_is_better)
+    callbacks = [
         StopWhereLossDiverges(),
         GammaLog(folder, max(1, config.steps // RECORDS)),
-        RunCheckpoints(folder, setup.monitor, lower_is_better=setup.lower_is_better),
+        checkpoints,
+        pace,
+        FirstValidation(pace, config.runtime.first_validation),
     ]
+    if not TorchElasticEnvironment.detect() or os.environ["RANK"] == "0":
+        callbacks.append(TrainingLog(RunLog(folder, show=progress), pace, checkpoints))
     local = ranks = 1
     strategy: str | DDPStrategy = "auto"
     if TorchElasticEnvironment.detect():
@@ -137,7 +157,7 @@ def _trainer(config: RunConfig, setup: TrainingSetup, folder: Path, *, progress:
         num_nodes=ranks // local,
         strategy=strategy,
         precision=_PRECISIONS[config.runtime.precision],
-        callbacks=[*writers, ProgressBar()] if progress else writers,
+        callbacks=[*callbacks, ProgressBar()] if progress else callbacks,
         logger=TensorBoardLogger(folder, name="tensorboard", version=""),
         enable_progress_bar=progress,
         enable_checkpointing=False,

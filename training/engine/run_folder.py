@@ -1,7 +1,7 @@
 """The folder of one run: configuration, weights and scores, read and written together.
 
-Files: `config.json`, `weights.pt` (a state dict), `metrics.json`; `last.ckpt`, `gammas.npz` and `tensorboard/` while
-it trains; `report/`. Weights never go without their configuration.
+Files: `config.json`, `weights.pt` (a state dict), `metrics.json`, `train.log`; `last.ckpt`, `gammas.npz` and
+`tensorboard/` while it trains; `report/`. Weights never go without their configuration.
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ def non_finite(state: Mapping[str, Tensor]) -> list[str]:
     return [name for name, tensor in state.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
 
 
-def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
-    """Write scores and exchange into a run folder."""
-    write_json(folder / METRICS, metrics)
+def write_metrics(folder: Path, metrics: dict[str, Any], *, of: str = "") -> None:
+    """Write scores and exchange into a run folder, as `metrics.json`, or `metrics.OF.json` on other data."""
+    write_json(folder / (f"metrics.{of}.json" if of else METRICS), metrics)
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

@@ -41,6 +41,14 @@ class RunTask(lightning.LightningModule):
         """Training steps that are over."""
         return int(self.global_step) // self.optimisers
 
+    def setup_lines(self) -> list[str]:
+        """Return what people should know of this training before its first step, line by line."""
+        return []
+
+    def validation_lines(self) -> list[str]:
+        """Return what the last validation found beside the value that is monitored, line by line."""
+        return []
+
 
 @dataclass(frozen=True)
 class TrainingSetup:

@@ -44,6 +44,8 @@ class ScoreOptions:
         missing_modality: also with streams missing.
         progress: show how far it is.
         inception: file with the weights of Inception v3, to measure FID and KID with.
+        data: another data set than the run's own.
+        degrade: also with frames that are degraded in these ways; empty for the usual ones, None for none.
     """
 
     scales: tuple[float, ...] = (1.0,)
@@ -51,6 +53,8 @@ class ScoreOptions:
     missing_modality: bool = False
     progress: bool = True
     inception: Path | None = None
+    data: Path | None = None
+    degrade: tuple[str, ...] | None = None
 
 
 class NetworkFamily(Protocol):

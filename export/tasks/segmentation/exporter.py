@@ -19,6 +19,7 @@ from crosswire.export.samples import Batches, in_batches, noise
 from crosswire.export.tasks.exporter import FRAMES, MAX_DROP, OPTIONS, ExportRequest
 from crosswire.export.tasks.segmentation.score import compare, score
 from crosswire.export.tasks.segmentation.single_export import SegmentationExport, prepare_export, single_stream_exports
+from crosswire.training.datasets.files.frames import FileFrames
 from crosswire.training.datasets.frames import FrameSource
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import Run, read_metrics
@@ -63,7 +64,8 @@ class SegmentationExporter:
         """
         export = prepare_export(run, request.image_size(), request.max_batch, request.precision, request.report)
         lone = single_stream_exports(export) if request.missing_modality else ()
-        return _write(export, lone, request.name, folder)
+        contract = _write(export, lone, request.name, folder)
+        return dataclasses.replace(contract, label_values=()) if request.class_indices else contract
 
 
 def _write(export: SegmentationExport, lone: Sequence[SegmentationExport], name: str, folder: Path) -> Contract:
@@ -139,6 +141,7 @@ def _contract(
         outputs=export.outputs,
         classes=source.classes,
         palette=source.palette,
+        label_values=source.form.label_values if isinstance(source, FileFrames) else (),
         max_batch_size=export.max_batch,
         precision=export.precision.name,
         graph=described(path, folder),

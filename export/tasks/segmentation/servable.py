@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -77,12 +78,13 @@ def input_spec(modality: Modality, size: tuple[int, int]) -> TensorSpec:
     planar = modality.channels == 1
     return TensorSpec(
         name=modality.name,
-        dtype="FP32" if modality.unit == "metre" else "UINT8",
+        dtype="FP32" if planar else "UINT8",
         shape=size if planar else (*size, modality.channels),
         axes=("height", "width") if planar else ("height", "width", "channel"),
         unit=modality.unit,
         missing=modality.missing,
-        valid_range=modality.valid_range,
+        valid_range=modality.valid_range if math.isfinite(modality.valid_range[1]) else None,
+        geometry=modality.geometry,
     )
 
 

@@ -51,8 +51,8 @@ export class Inputs {
     const form = new FormData();
     for (const [name, file] of this.files) form.append(name, file, file.name);
     for (const [name, input] of this.numbers) if (input.value !== "") form.append(name, input.value);
-    const unitsPerMetre = Number(this.numbers.get("depth_units_per_metre")?.value) || 1000;
-    return { form, files: new Map(this.files), unitsPerMetre };
+    const perUnit = Number(this.numbers.get("depth_units_per_metre")?.value) || this.pipeline.geometry?.scale || 1000;
+    return { form, files: new Map(this.files), perUnit };
   }
 
   #zone(field) {
@@ -81,7 +81,7 @@ export class Inputs {
   #number(field) {
     const input = make("input", { type: "number", step: "any", min: "0", id: `number-${field.field}` });
     this.numbers.set(field.field, input);
-    input.placeholder = /(\d+) if left out/.exec(field.unit)?.[1] ?? "";
+    input.placeholder = /([\d.e+]+) if left out/.exec(field.unit)?.[1] ?? "";
     input.title = field.unit;
     return make("label", { className: "number" }, field.field.replaceAll("_", " "), input);
   }

@@ -8,15 +8,21 @@ import { readPng } from "./png.js";
 const OPACITY = 55;
 
 export async function showSegmentation({ pipeline, said, sent }) {
-  const labels = await readPng(bytesOf(said.labels));
+  const labels = indicesOf(await readPng(bytesOf(said.labels)), pipeline.label_values);
   const confidence = said.confidence ? await readPng(bytesOf(said.confidence)) : null;
   const file = sent.files.get("depth");
   const depth = file ? await readPng(new Uint8Array(await file.arrayBuffer())).catch(() => null) : null;
   const rgb = sent.files.has("rgb") ? await createImageBitmap(sent.files.get("rgb"), { imageOrientation: "none" }) : null;
-  const view = { labels, confidence, depth, rgb, pipeline, units: sent.unitsPerMetre, chosen: null, opacity: OPACITY };
+  const view = { labels, confidence, depth, rgb, pipeline, geometry: geometryOf(pipeline, sent), chosen: null, opacity: OPACITY };
   const stage = makeStage(view);
   const panels = make("div", { className: "panels" }, ...confidencePanel(view, said.summary), ...depthPanel(view));
   return [make("div", { className: "main" }, stage.element, makeLegend(view, said.summary, stage.draw)), panels];
+}
+
+/** A label image in class indices, whatever values its pixels have. */
+function indicesOf(labels, values) {
+  if (!values?.length) return labels;
+  return { ...labels, values: labels.values.map(value => values.indexOf(value)) };
 }
 
 function makeStage(view) {
@@ -74,7 +80,7 @@ function showTip(event, canvas, tip, view) {
   if (view.confidence) parts.push(`certain ${percent(sample(view.confidence, x, y) / 255, 0)}`);
   if (view.depth) {
     const value = sample(view.depth, x, y);
-    parts.push(value ? `${(value / view.units).toFixed(2)} m` : "no reading");
+    parts.push(value === view.geometry.missing ? "no reading" : view.geometry.words(value));
   }
   tip.textContent = parts.join(" · ");
   tip.style.left = `${Math.min(Math.max(event.clientX - box.left, 90), box.width - 90)}px`;
@@ -117,11 +123,19 @@ function confidencePanel(view, summary) {
 
 function depthPanel(view) {
   if (!view.depth) return [];
-  const [near, far] = span(view.depth.values);
+  const { geometry } = view, [low, high] = span(view.depth.values);
   const canvas = make("canvas", { id: "depth", role: "img" });
-  drawMap(canvas, view.depth, DEPTH, value => value ? (value - near) / (far - near || 1) : null);
+  const place = value => (geometry.larger_is_nearer ? high - value : value - low) / (high - low || 1);
+  drawMap(canvas, view.depth, DEPTH, value => value === geometry.missing ? null : place(value));
   const scale = make("div", { className: "scale" });
   scale.style.background = gradient(DEPTH);
-  const metres = value => (value / view.units).toFixed(2);
-  return [panel("Depth", `${metres(near)} m to ${metres(far)} m, holes black`, canvas, scale)];
+  return [panel(geometry.title, `${geometry.words(low)} to ${geometry.words(high)}, holes black`, canvas, scale)];
+}
+
+/** What the numbers of the depth image that was sent are, and how a person reads one. */
+function geometryOf(pipeline, sent) {
+  const { quantity, missing, unit, larger_is_nearer } = pipeline.geometry;
+  const short = { metre: " m", "metre of height": " m", "1/metre": "/m" }[unit] ?? "";
+  const title = quantity[0].toUpperCase() + quantity.slice(1).replaceAll("-", " ");
+  return { title, missing, larger_is_nearer, words: value => `${(value / sent.perUnit).toFixed(2)}${short}` };
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from crosswire.contract import PipelineDescription, TensorSpec
+from crosswire.contract import Geometry, PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import IMAGE_SUFFIX, PNG_SUFFIX
 from crosswire.serving.repository.published import description_of
 
@@ -121,10 +122,12 @@ class Form:
             "task": found.task,
             "classes": found.classes,
             "palette": found.palette,
+            "label_values": found.label_values,
             "metrics": found.metrics,
             "data": found.data,
             "steps": found.steps,
             "limits": found.limits,
+            "geometry": _described(found.geometry or Geometry()),
             "inputs": [
                 {
                     "field": field.name,
@@ -145,3 +148,8 @@ def _field(spec: TensorSpec, ending: str) -> Field:
     """Return a tensor's field."""
     single = spec.shape == (1,)
     return Field(spec.name.removesuffix(ending), spec.name, spec.dtype, spec.unit, spec.optional, single)
+
+
+def _described(geometry: Geometry) -> dict[str, Any]:
+    """Return what the page has to know of the numbers in a depth image."""
+    return {**dataclasses.asdict(geometry), "unit": geometry.unit, "larger_is_nearer": not geometry.metric}

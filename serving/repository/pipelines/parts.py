@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from crosswire.contract import Contract, TensorSpec
-from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH_UNITS, IMAGE_FACTS
+from crosswire.contract import Contract, Geometry, TensorSpec
+from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH_UNITS, IMAGE_FACTS, IMAGE_SUFFIX
 from crosswire.serving.steps.runtime.graph_choice import PRESENT
 
 DECODE_DOMAINS = "decode.decode_domains:DecodeDomains"
@@ -86,7 +87,33 @@ def image_facts() -> TensorSpec:
     return item(IMAGE_FACTS, "BYTES", "JSON text about the images")
 
 
-def depth_units() -> TensorSpec:
-    """Describe the scale of a depth image."""
-    unit = f"depth picture values per metre; {DEFAULT_UNITS_PER_METRE:g} if left out"
-    return item(DEPTH_UNITS, "FP32", unit, optional=True)
+def depth_units(geometry: Geometry | None = None) -> TensorSpec:
+    """Describe the scale of a depth image.
+
+    Args:
+        geometry: how the network's training data hold it; None where they do not say, which stands for millimetres.
+    """
+    scale = DEFAULT_UNITS_PER_METRE if geometry is None else geometry.scale
+    unit = "metre" if geometry is None or geometry.metric else geometry.unit
+    return item(DEPTH_UNITS, "FP32", f"depth picture values per {unit}; {scale:.10g} if left out", optional=True)
+
+
+def encoded_depth(spec: TensorSpec) -> TensorSpec:
+    """Describe the encoded image that becomes a network's tensor of depth, or of other geometry."""
+    geometry = spec.geometry
+    of, missing = ("", 0) if geometry is None or geometry.metric else (f" of {geometry.quantity}", geometry.missing)
+    unit = f"16-bit greyscale PNG file{of}; {missing} is no reading"
+    return dataclasses.replace(
+        item(f"{spec.name}{IMAGE_SUFFIX}", "BYTES", unit, optional=spec.optional), geometry=geometry
+    )
+
+
+def label_image(tensor: str, contract: Contract) -> TensorSpec:
+    """Describe an image of labels: what its pixels are."""
+    pixel = "a class index"
+    if contract.label_values:
+        numbered = ", ".join(
+            f"{value} {one}" for value, one in zip(contract.label_values, contract.classes, strict=True)
+        )
+        pixel = f"a label as the training data number them: {numbered}"
+    return item(tensor, "BYTES", f"8-bit palette PNG file; a pixel is {pixel}")

@@ -13,7 +13,6 @@ from crosswire.contract.wire_names import (
     CONFIDENCE,
     CONFIDENCE_PNG,
     DEPTH,
-    DEPTH_IMAGE,
     IMAGE_SUFFIX,
     LABELS,
     LABELS_PNG,
@@ -28,8 +27,10 @@ from crosswire.serving.repository.pipelines.parts import (
     PipelineSpec,
     StepSpec,
     depth_units,
+    encoded_depth,
     image_facts,
     item,
+    label_image,
     network_inputs,
 )
 
@@ -48,9 +49,9 @@ def segmentation(contract: Contract) -> PipelineSpec:
         )
     rgb, depth, labels, confidence, *used = (found[name] for name in wanted)
     rgb_image = item(RGB_IMAGE, "BYTES", "JPEG or PNG file", optional=rgb.optional)
-    depth_image = item(DEPTH_IMAGE, "BYTES", "16-bit greyscale PNG file; 0 is no reading", optional=depth.optional)
+    depth_image = encoded_depth(depth)
     outputs = (
-        item(LABELS_PNG, "BYTES", "8-bit palette PNG file; a pixel is a class index"),
+        label_image(LABELS_PNG, contract),
         item(OVERLAY_PNG, "BYTES", "RGB PNG file"),
         item(SUMMARY, "BYTES", "JSON text"),
         item(CONFIDENCE_PNG, "BYTES", "8-bit grey PNG file of the network's size; 255 is certain"),
@@ -59,7 +60,7 @@ def segmentation(contract: Contract) -> PipelineSpec:
     decode = StepSpec(
         f"{name}_decode",
         DECODE_DOMAINS,
-        (rgb_image, depth_image, depth_units()),
+        (rgb_image, depth_image, depth_units(depth.geometry)),
         (*network_inputs(contract), image_facts()),
     )
     sent = (rgb_image, depth_image) if used else (rgb_image,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from crosswire.contract import PipelineDescription, TensorSpec
+from crosswire.contract import Geometry, PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH_UNITS, IMAGE_FACTS, IMAGE_SUFFIX
-from crosswire.media.depth import to_metres
+from crosswire.media.depth import to_values
 from crosswire.media.orientation import orientation_of, upright_size
 from crosswire.media.registration import View, registration_warnings
 from crosswire.serving.config.limits import ImageLimits, MediaLimits
 from crosswire.serving.steps.decode.sample_errors import named_sample
-from crosswire.serving.steps.media.depth_warnings import depth_warnings
+from crosswire.serving.steps.media.depth_warnings import depth_warnings, holes_warnings
 from crosswire.serving.steps.media.image_facts import ImageFacts, facts_text
 from crosswire.serving.steps.media.images import COLOUR_FORMATS, ImageError, colour_pixels, open_image
 from crosswire.serving.steps.media.registered import (
@@ -35,7 +36,8 @@ def decode_some(wanted: list[int], specs: list[dict[str, Any]], units: list[floa
 
     Args:
         wanted: places of the domains to decode among `specs`.
-        specs: the tensors to make, one per domain: `name`, `dtype`, `shape`, `missing` and `valid_range`.
+        specs: the tensors to make, one per domain: `name`, `dtype`, `shape`, `missing`, `valid_range` and `geometry`,
+            as plain JSON types.
         units: scale of every sample's depth image.
         *images: per domain the N images of the samples.
 
@@ -90,8 +92,9 @@ def _decoded(image: Image.Image, name: str, spec: dict[str, Any], unit: float) -
         return _values(image, name, shape), []
     stored = depth_numbers(image, name, shape[:2])
     trained = None if spec["valid_range"] is None else (spec["valid_range"][0], spec["valid_range"][1])
-    metres = to_metres(stored, unit)
-    warnings = depth_warnings(stored, metres, trained)
+    geometry = dataclasses.replace(Geometry(**(spec.get("geometry") or {})), scale=unit)
+    metres = to_values(stored, geometry)
+    warnings = depth_warnings(stored, metres, trained) if geometry.metric else holes_warnings(metres, geometry.quantity)
     return network_metres(metres, trained, spec["missing"]), warnings
 
 
@@ -122,6 +125,7 @@ class DecodeDomains(Step):
         """Read the tensors from the model's own parameters, and start a decoder."""
         outputs = PipelineDescription.from_config(config).outputs
         self._specs = [spec for spec in outputs if spec.name not in (PRESENT, IMAGE_FACTS)]
+        self._scale = next((spec.geometry.scale for spec in self._specs if spec.geometry), DEFAULT_UNITS_PER_METRE)
         self._tells = any(spec.name == PRESENT for spec in outputs)
         self._workers = decoder_workers(f"{__name__}:decode_some")
 
@@ -134,7 +138,7 @@ class DecodeDomains(Step):
             raise ImageError(f"the request holds no picture; send some of {wanted}")
         count = len(came[there[0].name])
         units = request.array(DEPTH_UNITS)
-        scales = [DEFAULT_UNITS_PER_METRE] * count if units is None else [float(unit) for unit in units[:, 0]]
+        scales = [self._scale] * count if units is None else [float(unit) for unit in units[:, 0]]
         slim = [_slim(spec) for spec in there]
         images = [data for spec in there for data in came[spec.name][:, 0]]
         found = self._workers.spread(range(len(there)), slim, scales, *images)
@@ -156,7 +160,8 @@ class DecodeDomains(Step):
 
 def _slim(spec: TensorSpec) -> dict[str, Any]:
     """Return what a worker process needs of a tensor, as it can be sent there."""
-    plain = {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape), "missing": spec.missing}
+    plain: dict[str, Any] = {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape), "missing": spec.missing}
+    plain["geometry"] = spec.geometry and dataclasses.asdict(spec.geometry)
     return {**plain, "valid_range": None if spec.valid_range is None else list(spec.valid_range)}
 
 

@@ -38,10 +38,13 @@ def depth_warnings(
     saturated = np.count_nonzero(stored == SATURATED) / stored.size if stored.max() >= SATURATED else 0
     if saturated >= _NOTEWORTHY:
         warnings.append(f"{SATURATED_READINGS}: {_percent(saturated)} of the depth image is 65535, taken as no reading")
-    holes = 1 - readings / metres.size
-    if holes > _MOST_HOLES:
-        warnings.append(f"{MOSTLY_HOLES}: {holes:.0%} of the depth picture has no reading")
-    return warnings
+    return warnings + holes_warnings(metres)
+
+
+def holes_warnings(values: npt.NDArray[np.float32], quantity: str = "depth") -> list[str]:
+    """Name a picture of a geometry, in its unit and 0 where there is no reading, that is mostly holes."""
+    holes = 1 - int(np.count_nonzero(values > 0)) / values.size
+    return [f"{MOSTLY_HOLES}: {holes:.0%} of the {quantity} picture has no reading"] if holes > _MOST_HOLES else []
 
 
 def _distance_warnings(

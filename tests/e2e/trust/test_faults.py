@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from crosswire.serving.processes.embedded import EmbeddedServer
-from tests.support import bombs
+from tests.support.hostile import bombs
 from tests.support.paths import ROOT
 from tests.support.rights import own_mounts
 from tests.support.servers.real import (

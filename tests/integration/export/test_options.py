@@ -33,6 +33,7 @@ INT8 = "--precision int8"
 OPTIONS = (
     "--size 64x96",
     "--missing-modality",
+    "--class-indices",
     "--frames 32",
     "--calibration frames",
     "--calibration-frames 32",

@@ -16,7 +16,7 @@ from crosswire.serving.steps.decode.sandbox import MediaError
 from crosswire.serving.steps.media.clips import read_clip
 from crosswire.serving.supervisor.probe_clip import probe_clip
 from crosswire.training.datasets.clips import read as training_clips
-from tests.support import bombs
+from tests.support.hostile import bombs
 from tests.support.small_clips import SAMPLE_RATE, brightness, clip
 
 SHAPE = ClipShape(frames=4, height=24, width=32, rate=2.0, samples=16000, sample_rate=8000)

@@ -17,7 +17,7 @@ from tritonclient.grpc.service_pb2 import ModelInferRequest, ModelStreamInferRes
 
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.serving.wire import RawTensor, infer_request, pack_bytes
-from tests.support.mutations import damaged
+from tests.support.hostile.mutations import damaged
 from tests.support.servers.real import depth_png, jpeg
 from tests.support.small_clips import clip
 

@@ -53,6 +53,7 @@ def test_the_text_on_the_wire_is_the_public_part_of_the_contract_in_a_fixed_orde
         "data": contract.run.data,
         "steps": ["one", "two"],
         "limits": limits,
+        "label_values": (),
     }
     assert description.to_json() == json.dumps(expected, ensure_ascii=False)
 

@@ -33,6 +33,8 @@ BANNED = {
     "clients": ("torch", "lightning", "onnx", "onnxruntime", "pytriton", "starlette", "uvicorn"),
     "media": ("torch", "lightning", "onnx", "onnxruntime", "scipy"),
     "training/datasets/rooms": ("torch", "PIL", "scipy"),
+    "training/datasets/tabletops": ("torch", "PIL", "scipy"),
+    "training/datasets/sensors": ("torch", "PIL", "scipy"),
     "training/datasets/events": ("torch", "PIL", "scipy"),
 }
 STANDARD_LIBRARY_ONLY = "contract"
@@ -129,7 +131,11 @@ for package in {packages!r}:
             (*BANNED["media"], "av", "training", "export", "serving", "clients", *SHOWROOMS, "tests"),
         ),
         (
-            ("crosswire.training.datasets.rooms", "crosswire.training.datasets.events"),
+            (
+                "crosswire.training.datasets.rooms",
+                "crosswire.training.datasets.tabletops",
+                "crosswire.training.datasets.events",
+            ),
             ("torch", "PIL", "scipy", "export", "serving", "clients"),
         ),
         (("demo.__main__",), ("torch", "lightning", "onnx", "onnxscript")),

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from tests.support import processors
-from tests.support.mutations import KINDS, damaged
+from tests.support.hostile.mutations import KINDS, damaged
 from tests.support.paths import ROOT
 from tests.support.training.exports import fingerprint
 

@@ -15,6 +15,7 @@ from crosswire.training.datasets.files.images import (
     Depth,
     LabelCode,
     Labels,
+    PlainDepth,
     depth_problem,
     orientation_problem,
     read_colour,
@@ -22,6 +23,7 @@ from crosswire.training.datasets.files.images import (
     read_labels,
     size_problem,
 )
+from crosswire.training.datasets.files.label_colours import ColourCode
 from crosswire.training.datasets.files.problems import DataError, Problem, missing_file, refuse
 from crosswire.training.datasets.frames import IGNORE, Frame
 
@@ -58,16 +60,24 @@ class Format:
         palette: one RGB colour per class.
         depth: turns stored depth, [H, W], uint16 or floats, into metres; the second argument names the file in errors.
         labels: how class indices are stored.
-        plausible: range in which the median depth of a frame lies, metres; a check, not a limit.
+        plausible: range in which the median depth of a frame lies, metres; a check, not a limit. None for geometry of
+            which nobody knows what is plausible.
+        label_values: value of every class in served label images, where that is not its index; empty where it is.
         crop_to_labels: whether rgb and depth have a rim around the labelled area, which is cut off.
     """
 
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     depth: Callable[[NDArray[Any], str], Depth]
-    labels: LabelCode
-    plausible: tuple[float, float] = (0.1, 20.0)
+    labels: LabelCode | ColourCode
+    plausible: tuple[float, float] | None = (0.1, 20.0)
+    label_values: tuple[int, ...] = ()
     crop_to_labels: bool = False
+
+    @property
+    def units_per_metre(self) -> float | None:
+        """Stored values of depth per metre, or None where it is stored in another way."""
+        return self.depth.units_per_metre if isinstance(self.depth, PlainDepth) else None
 
 
 class FileFrames:
@@ -97,7 +107,7 @@ class FileFrames:
         entry = self.entries[index]
         if problem := orientation_problem(entry.files):
             raise DataError(problem)
-        rgb, depth, labels = read_colour(entry.rgb), self._depth(index), self.labels(index)
+        rgb, depth, labels = read_colour(entry.rgb), self.depth(index), self.labels(index)
         rgb, depth = self._cut(rgb, labels), self._cut(depth, labels)
         if problem := self._sizes(index, rgb, depth, labels):
             raise DataError(problem)
@@ -107,7 +117,7 @@ class FileFrames:
         """Yield everything that is wrong with one frame, each file on its own."""
         entry, form = self.entries[index], self.form
         rgb = _attempt(lambda: read_colour(entry.rgb))
-        depth = _attempt(lambda: self._depth(index))
+        depth = _attempt(lambda: self.depth(index))
         labels = _attempt(lambda: self.labels(index))
         yield from (found for found in (rgb, depth, labels) if isinstance(found, Problem))
         if problem := orientation_problem(entry.files):
@@ -115,7 +125,7 @@ class FileFrames:
             return
         if isinstance(depth, Problem):
             return
-        if problem := depth_problem(depth, str(entry.depth), form.plausible):
+        if problem := depth_problem(depth, str(entry.depth), form.plausible, form.units_per_metre):
             yield problem
         if isinstance(rgb, Problem) or isinstance(labels, Problem):
             return
@@ -138,8 +148,12 @@ class FileFrames:
         """
         return read_labels(self.entries[index].labels, self.form.labels)
 
-    def _depth(self, index: int) -> Depth:
-        """Read the depth of a frame, metres."""
+    def depth(self, index: int) -> Depth:
+        """Read the depth of a frame, float32 [H, W] in metres or the unit of other geometry, 0 = no reading.
+
+        Raises:
+            DataError: a file that cannot be used.
+        """
         return read_depth(self.entries[index].depth, self.form.depth)
 
     def _sizes(

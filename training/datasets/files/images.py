@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from crosswire.media.depth import to_metres
+from crosswire.contract import Geometry
+from crosswire.media.depth import to_metres, to_values
 from crosswire.media.depth_files import DepthFileError, read_depth_file
 from crosswire.media.describe import describe_image
 from crosswire.media.orientation import TAG, TAG_NAME, UPRIGHT, orientation_of, upright
+from crosswire.training.datasets.files.label_colours import ColourCode
 from crosswire.training.datasets.files.problems import DataError, Problem, missing_file
 from crosswire.training.datasets.frames import IGNORE
 
@@ -22,8 +24,9 @@ Colour = NDArray[np.uint8]
 Depth = NDArray[np.float32]
 Labels = NDArray[np.uint8]
 
+#: Stored values per metre that are tried, the commonest first, and where the median of a scene lies, metres.
+UNITS_IN_USE, ROOM = (1000, 5000, 256, 10_000, 100, 1), (0.3, 8.0)
 _COLOUR_MODES = ("RGB", "RGBA", "L", "P", "CMYK", "YCbCr")
-_LABEL_MODES = ("L", "P")
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,16 @@ class LabelCode:
     Attributes:
         values: stored value of every class, 0 to 255, no two alike.
         ignore: stored value of unlabelled pixels; None where every pixel has a class.
+        modes: of Pillow images that hold them.
     """
 
     values: Sequence[int]
     ignore: int | None = IGNORE
+    modes: tuple[str, ...] = ("L", "P")
+
+    def array(self, image: Image.Image) -> Labels:
+        """Return the stored values of an image, uint8 [H, W]."""
+        return np.array(image)
 
     def decode(self, stored: NDArray[np.generic], file: str) -> Labels:
         """Return class indices, `IGNORE` where unlabelled, uint8 of the same shape.
@@ -94,6 +103,21 @@ class PlainDepth:
         return to_metres(stored, self.units_per_metre or 1.0)
 
 
+@dataclass(frozen=True)
+class OtherGeometry:
+    """Geometry that is not depth, as disparity or height.
+
+    Attributes:
+        geometry: what the numbers are.
+    """
+
+    geometry: Geometry
+
+    def __call__(self, stored: NDArray[Any], file: str) -> Depth:
+        """Return values in their unit, 0 where there is no reading, see `crosswire.media.depth.to_values`."""
+        return to_values(stored, self.geometry)
+
+
 def open_image(path: Path) -> Image.Image:
     """Open an image and decode it whole, turned as its EXIF orientation says that it is seen.
 
@@ -144,14 +168,14 @@ def read_depth(path: Path, decode: Callable[[NDArray[Any], str], Depth]) -> Dept
     return decode(stored, str(path))
 
 
-def read_labels(path: Path, code: LabelCode) -> Labels:
+def read_labels(path: Path, code: LabelCode | ColourCode) -> Labels:
     """Read class indices, uint8 [H, W], `IGNORE` where unlabelled.
 
     Raises:
         DataError: a file that is missing, unreadable, no image of 8-bit indices, or holds values that are no class.
     """
     picture = open_image(path)
-    if picture.mode not in _LABEL_MODES:
+    if picture.mode not in code.modes:
         raise DataError(
             Problem(
                 str(path),
@@ -159,7 +183,7 @@ def read_labels(path: Path, code: LabelCode) -> Labels:
                 "save class indices as an 8-bit grey or indexed PNG, without smoothing and without colours",
             )
         )
-    return code.decode(np.array(picture), str(path))
+    return code.decode(code.array(picture), str(path))
 
 
 def size_problem(shapes: Sequence[tuple[str, tuple[int, ...]]]) -> Problem | None:
@@ -210,19 +234,39 @@ def _orientation_in(file: Path) -> int:
         return UPRIGHT
 
 
-def depth_problem(depth: Depth, file: str, allowed: tuple[float, float]) -> Problem | None:
-    """Return what makes depth implausible, or None: no reading at all, or a median outside `allowed` metres."""
+def depth_problem(
+    depth: Depth, file: str, allowed: tuple[float, float] | None, units: float | None = None
+) -> Problem | None:
+    """Return what makes depth implausible, or None: no reading at all, or a median outside `allowed` where given.
+
+    Args:
+        depth: as it was read, [H, W].
+        file: what to call it.
+        allowed: smallest and largest median that is plausible.
+        units: stored values per metre that it was read with, where they are known; another one may be proposed.
+    """
     readings = depth[depth > 0]
     if not readings.size:
         return Problem(file, "all of it is 0, which means no reading", "leave the frame out, or export its depth again")
     median = float(np.median(readings))
-    if not allowed[0] <= median <= allowed[1]:
+    if allowed is not None and not allowed[0] <= median <= allowed[1]:
         return Problem(
             file,
             f"the median reading is {median:.4g} m, plausible is {allowed[0]:g} to {allowed[1]:g} m",
-            "check how many units a metre has in the files; millimetres have 1000",
+            f"check how many units a metre has in the files; {_likelier(median, units)}millimetres have 1000",
         )
     return None
+
+
+def _likelier(median: float, units: float | None) -> str:
+    """Return a unit in use that makes a room of a median reading, in words; an empty text where none does."""
+    if units is None:
+        return ""
+    for likelier in UNITS_IN_USE:
+        metres = median * units / likelier
+        if ROOM[0] <= metres <= ROOM[1]:
+            return f"with depth_units_per_metre {likelier} it would be {metres:.2g} m; "
+    return ""
 
 
 def _listed(values: NDArray[np.int64]) -> str:

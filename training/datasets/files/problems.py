@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,15 +17,17 @@ class Problem:
         file: which file, or which part of one.
         what: is wrong with it.
         cure: what to do about it.
+        warning: whether training goes on all the same, and may be right to.
     """
 
     file: str
     what: str
     cure: str
+    warning: bool = False
 
     def __str__(self) -> str:
         """Return the problem as one line."""
-        return f"{self.file}: {self.what}; {self.cure}"
+        return f"{'warning: ' if self.warning else ''}{self.file}: {self.what}; {self.cure}"
 
 
 class DataError(ConfigError):
@@ -66,10 +68,12 @@ class Survey:
     Attributes:
         problems: what is wrong with lists, manifests and the like.
         frames: every frame, to be inspected one by one.
+        whole: returns what is wrong with frames taken together.
     """
 
     problems: tuple[Problem, ...]
     frames: Inspectable
+    whole: Callable[[], Iterable[Problem]] = tuple
 
 
 def refuse(problems: Sequence[Problem]) -> None:

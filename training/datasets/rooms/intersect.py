@@ -1,12 +1,14 @@
 """Finds what every pixel sees: the geometry buffer from which all pictures of a room are made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from crosswire.training.datasets.rooms.decals import covers, place
-from crosswire.training.datasets.rooms.scene import PLANES, Camera, Scene
+from crosswire.training.datasets.rooms.scene import PLANES, Camera, Decal
 from crosswire.training.datasets.rooms.shapes import TINY, Array, Point, Shape, Surface, Vector
 
 Ids = npt.NDArray[np.int16]
@@ -44,7 +46,35 @@ class GeometryBuffer:
     crease: Array
 
 
-def solids(scene: Scene) -> list[Shape]:
+class Body(Protocol):
+    """One or more solids of one material."""
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The solids."""
+
+
+class View(Protocol):
+    """What can be traced: a box that is seen from inside, with solids in it and decals on its planes."""
+
+    @property
+    def size(self) -> Point:
+        """Inner width (x), length (y) and height (z), metres."""
+
+    @property
+    def decals(self) -> Sequence[Decal]:
+        """What lies flush on the planes."""
+
+    @property
+    def furniture(self) -> Sequence[Body]:
+        """The solids."""
+
+    @property
+    def camera(self) -> Camera:
+        """The point of view."""
+
+
+def solids(scene: View) -> list[Shape]:
     """List the solids of all furniture in the order of their ids."""
     return [shape for piece in scene.furniture for shape in piece.shapes]
 
@@ -54,7 +84,7 @@ def focal_length(camera: Camera, width: int) -> float:
     return width / 2 / camera.half_width
 
 
-def trace(scene: Scene, height: int, width: int) -> GeometryBuffer:
+def trace(scene: View, height: int, width: int) -> GeometryBuffer:
     """Cast one ray through the middle of every pixel."""
     origin = scene.camera.position
     grid = _rays(scene.camera, height, width)
@@ -91,12 +121,12 @@ def _walls(size: Point, origin: Point, direction: Vector) -> tuple[Array, Ids]:
     for axis in range(3):
         inverse = 1 / (direction[axis] + TINY)
         found = np.maximum((size[axis] - origin[axis]) * inverse, -origin[axis] * inverse)
-        side = 2 * axis + (direction[axis] > 0)
+        side = np.where(direction[axis] > 0, np.int16(2 * axis + 1), np.int16(2 * axis))
         if distance is None:
-            distance, plane = found, side.astype(np.int16)
+            distance, plane = found, side
         else:
             nearer = found < distance
-            np.copyto(plane, side.astype(np.int16), where=nearer)
+            np.copyto(plane, side, where=nearer)
             distance = np.minimum(distance, found)
     assert distance is not None
     return distance, plane
@@ -118,7 +148,7 @@ def _window(camera: Camera, corners: list[Point], height: int, width: int) -> Wi
 
 
 def _describe(
-    scene: Scene, shape: tuple[int, int], direction: Vector, distance: Array, point: Vector, surface: Ids
+    scene: View, shape: tuple[int, int], direction: Vector, distance: Array, point: Vector, surface: Ids
 ) -> GeometryBuffer:
     """Fill in normals and texture coordinates, surface by surface, then lay the decals on their planes."""
     bodies = solids(scene)
@@ -145,8 +175,10 @@ def _describe(
 def split(surface: Ids) -> dict[int, npt.NDArray[np.intp]]:
     """Map every id that occurs to the pixels [k] that show it."""
     order = np.argsort(surface, kind="stable")
-    ids, starts = np.unique(surface[order], return_index=True)
-    return dict(zip(ids.tolist(), np.split(order, starts[1:]), strict=True))
+    ordered = surface[order]
+    starts = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    ids = ordered[np.concatenate([[0], starts])]
+    return dict(zip(ids.tolist(), np.split(order, starts), strict=True))
 
 
 def _plane_surface(size: Point, plane: int, point: Vector) -> Surface:

@@ -139,4 +139,6 @@ def paint(material: Material, u: Array, v: Array, footprint: Array, table: Array
     c, s = math.cos(material.turn) / material.scale, math.sin(material.turn) / material.scale
     mix = _pattern(material, c * u + s * v, c * v - s * u, footprint / material.scale + 0.02, table)
     low, high = (np.asarray(colour, np.float32)[:, None] for colour in (material.low, material.high))
+    if isinstance(mix, float):
+        return np.repeat(low, u.size, axis=1)
     return np.asarray(low + (high - low) * mix * np.ones_like(u), np.float32)

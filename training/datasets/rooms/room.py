@@ -24,6 +24,7 @@ from crosswire.training.datasets.rooms.sampling import sample_scene
 from crosswire.training.datasets.rooms.scene import PLANES, Scene
 from crosswire.training.datasets.rooms.sensor import measure_depth, photograph
 from crosswire.training.datasets.rooms.shapes import Array
+from crosswire.training.datasets.sensors import check_sensor
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -99,7 +100,9 @@ class Room:
         return picture
 
 
-def render(seed: int, index: int, height: int = 128, width: int = 160, *, lights_on: bool = False) -> Room:
+def render(
+    seed: int, index: int, height: int = 128, width: int = 160, *, lights_on: bool = False, sensor: str | None = None
+) -> Room:
     """Render room number ``index`` of the series ``seed``.
 
     The same arguments always give the same arrays, and the size changes only how finely the room is sampled (and its
@@ -111,12 +114,15 @@ def render(seed: int, index: int, height: int = 128, width: int = 160, *, lights
         height: rows, at least 8.
         width: columns, at least 8.
         lights_on: whether dark rooms are shown in good light instead; nothing else about them changes.
+        sensor: depth camera, a name in ``crosswire.training.datasets.sensors.SENSORS``; None for the rooms' own. With
+            any but `none`, the blobs that a room's own camera would miss are missing, too.
 
     Raises:
         UsageError: if an argument is out of range; the message names what is allowed.
     """
-    seed, index = _at_least("seed", seed, 0), _at_least("index", index, 0)
-    height, width = _at_least("height", height, 8), _at_least("width", width, 8)
+    check_sensor(sensor)
+    seed, index = at_least("seed", seed, 0), at_least("index", index, 0)
+    height, width = at_least("height", height, 8), at_least("width", width, 8)
     scene_stream, sensor_stream = np.random.SeedSequence([seed, index]).spawn(2)
     scene = sample_scene(np.random.default_rng(scene_stream), lights_on=lights_on)
     noise = np.random.default_rng(sensor_stream)
@@ -124,7 +130,7 @@ def render(seed: int, index: int, height: int = 128, width: int = 160, *, lights
     light = radiance(scene, seen, *_paint(scene, seen))
     return Room(
         rgb=photograph(scene, light, seen.shape, noise),
-        depth=measure_depth(scene, seen, _gloss(scene), noise),
+        depth=measure_depth(scene, seen, _surfaces(scene), noise, sensor),
         labels=_labels(scene)[seen.surface].reshape(seen.shape),
         range=seen.distance.reshape(seen.shape),
         focal=focal_length(scene.camera, width),
@@ -134,7 +140,12 @@ def render(seed: int, index: int, height: int = 128, width: int = 160, *, lights
     )
 
 
-def _at_least(name: str, value: int, least: int) -> int:
+def at_least(name: str, value: int, least: int) -> int:
+    """Return an argument as a whole number.
+
+    Raises:
+        UsageError: it is none, or less than allowed; the message names it.
+    """
     try:
         number = operator.index(value)
     except TypeError:
@@ -156,10 +167,9 @@ def _materials(scene: Scene) -> list[Material]:
     return [*scene.planes, *(piece.material for piece in scene.furniture for _ in piece.shapes)]
 
 
-def _gloss(scene: Scene) -> Array:
-    """Gloss of every surface id; a decal has that of its plane, so that the depth sensor cannot tell them apart."""
-    carriers = [scene.planes[decal.plane] for decal in scene.decals]
-    return np.asarray([material.gloss for material in [*_materials(scene), *carriers]], np.float32)
+def _surfaces(scene: Scene) -> list[Material]:
+    """Material of every surface id as the depth sensor sees it: it cannot tell a decal from its plane."""
+    return [*_materials(scene), *(scene.planes[decal.plane] for decal in scene.decals)]
 
 
 def _paint(scene: Scene, seen: GeometryBuffer) -> tuple[Array, Array]:

@@ -49,12 +49,26 @@ def _sample_camera(rng: np.random.Generator, size: Point) -> Camera:
     y = length / 2 + math.sin(around) * (length / 2 - 0.5) * rng.uniform(0.7, 1.0)
     heading = around + math.pi + rng.uniform(-0.5, 0.5)
     pitch, roll = rng.uniform(-0.28, -0.02), rng.uniform(-0.06, 0.06)
+    position = (x, y, rng.uniform(1.3, 1.8))
+    return camera_towards(position, heading, pitch, roll, rng.uniform(0.62, 0.85))
+
+
+def camera_towards(position: Point, heading: float, pitch: float, roll: float, half_width: float) -> Camera:
+    """Return a camera that looks in a direction.
+
+    Args:
+        position: where it stands, metres.
+        heading: direction on the floor, radians from the x axis to the y axis.
+        pitch: upwards, radians.
+        roll: about the optical axis, radians.
+        half_width: tangent of half the horizontal field of view.
+    """
     forward = (math.cos(heading) * math.cos(pitch), math.sin(heading) * math.cos(pitch), math.sin(pitch))
     level = (math.sin(heading), -math.cos(heading), 0.0)
     down = np.cross(forward, level)
     right = math.cos(roll) * np.asarray(level) + math.sin(roll) * down
     down = math.cos(roll) * down - math.sin(roll) * np.asarray(level)
-    return Camera((x, y, rng.uniform(1.3, 1.8)), (_point(right), _point(down), forward), rng.uniform(0.62, 0.85))
+    return Camera(position, (_point(right), _point(down), forward), half_width)
 
 
 def _point(vector: npt.NDArray[np.float64]) -> Point:

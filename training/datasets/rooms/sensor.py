@@ -1,11 +1,16 @@
 """What the two cameras make of the room: a noisy colour picture and a depth map with noise and holes."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 from crosswire.training.datasets.rooms.intersect import GeometryBuffer, focal_length
+from crosswire.training.datasets.rooms.materials import Material
 from crosswire.training.datasets.rooms.scene import Scene
 from crosswire.training.datasets.rooms.shapes import Array
+from crosswire.training.datasets.sensors import SENSORS, DepthView
+from crosswire.training.datasets.sensors.view import PLAIN, TEXTURED, occluded, tent
 
 DISPARITY_SCALE = 500.0
 """Levels of disparity times metres: neighbouring levels are z²/500 m apart, as in the first Kinect."""
@@ -38,8 +43,10 @@ def photograph(scene: Scene, light: Array, shape: tuple[int, int], rng: np.rando
     return np.ascontiguousarray((255 * np.sqrt(signal) + 0.5).astype(np.uint8).T).reshape(*shape, 3)
 
 
-def measure_depth(scene: Scene, seen: GeometryBuffer, gloss: Array, rng: np.random.Generator) -> Array:
-    """Read the range as a structured-light sensor does.
+def measure_depth(
+    scene: Scene, seen: GeometryBuffer, surfaces: list[Material], rng: np.random.Generator, name: str | None = None
+) -> Array:
+    """Read the range as a structured-light sensor does, or as one of ``SENSORS``.
 
     Holes: out of range, grazing incidence, glossy or black material, the strip that the projector cannot see beside a
     nearer surface, and random blobs. Noise and quantisation act on disparity, so both grow with the squared range.
@@ -47,20 +54,24 @@ def measure_depth(scene: Scene, seen: GeometryBuffer, gloss: Array, rng: np.rand
     Args:
         scene: the room, for its sensor.
         seen: what the pixels see.
-        gloss: share that cannot be read of every surface id.
+        surfaces: material of every surface id as the depth sensor sees it.
         rng: source of the noise.
+        name: in ``SENSORS``; None for the rooms' own.
 
     Returns:
         float32 [height, width], metres, 0 = no reading.
     """
+    if name is not None:
+        return _measured_by(name, scene, seen, surfaces, rng)
     height, width = seen.shape
+    gloss = [material.gloss for material in surfaces]
     sensor, z = scene.sensor, seen.distance.reshape(seen.shape)
     blobs = _blobs(rng, height, width)
     level = DISPARITY_SCALE / z + DISPARITY_NOISE * rng.standard_normal(z.shape, dtype=np.float32)
     depth = DISPARITY_SCALE / np.maximum(np.rint(level), 1)
     lost = (z > sensor.max_range) | (z < MIN_RANGE_M)
     lost |= _grazing(seen, sensor.grazing).reshape(z.shape)
-    lost |= _unlit_strip(z, sensor.baseline * focal_length(scene.camera, width))
+    lost |= occluded(z, sensor.baseline * focal_length(scene.camera, width))
     least = _quantiles(blobs, np.asarray([sensor.holes, *gloss], np.float32))
     lost |= blobs < least[0]
     lost |= blobs[::-1, ::-1] < least[1:][seen.surface].reshape(z.shape)
@@ -68,19 +79,39 @@ def measure_depth(scene: Scene, seen: GeometryBuffer, gloss: Array, rng: np.rand
     return np.asarray(depth, np.float32)
 
 
+def _measured_by(
+    name: str, scene: Scene, seen: GeometryBuffer, surfaces: list[Material], rng: np.random.Generator
+) -> Array:
+    """Read the range with one of ``SENSORS``, and lose the room's own share of it in blobs."""
+    (dx, dy, dz), (nx, ny, nz) = seen.direction, seen.normal
+    cosine = np.abs(dx * nx + dy * ny + dz * nz) / np.sqrt(dx * dx + dy * dy + dz * dz)
+
+    def spread(value: Callable[[Material], float]) -> Array:
+        """Value of every pixel's material [height, width]."""
+        return np.asarray([value(material) for material in surfaces], np.float32)[seen.surface].reshape(seen.shape)
+
+    view = DepthView(
+        range=seen.distance.reshape(seen.shape),
+        cosine=cosine.reshape(seen.shape),
+        reflectance=spread(lambda material: (sum(material.low[:2]) + sum(material.high[:2])) / 4),
+        shine=spread(lambda material: material.gloss),
+        texture=spread(lambda material: PLAIN if material.family == "plain" else TEXTURED),
+        focal=focal_length(scene.camera, seen.shape[1]),
+    )
+    depth = SENSORS[name](view, rng)
+    if name != "none":
+        blobs = _blobs(rng, *seen.shape)
+        depth[blobs < _quantiles(blobs, np.asarray([scene.sensor.holes], np.float32))] = 0
+    return depth
+
+
 def _blobs(rng: np.random.Generator, height: int, width: int) -> Array:
     """Smooth random field [height, width]; the same blobs at every size."""
     field = np.zeros((height, width), np.float32)
     for rows, columns, weight in ((7, 9, 1.0), (20, 26, 0.6), (48, 60, 0.4)):
         table = rng.standard_normal((rows, columns), dtype=np.float32)
-        field += weight * (_tent(height, rows) @ table @ _tent(width, columns).T)
+        field += weight * (tent(height, rows) @ table @ tent(width, columns).T)
     return field
-
-
-def _tent(size: int, knots: int) -> Array:
-    """Weights [size, knots] of linear interpolation between knots spread over the picture."""
-    position = (np.arange(size, dtype=np.float32) + 0.5) / size * (knots - 1)
-    return np.asarray(np.maximum(0, 1 - np.abs(position[:, None] - np.arange(knots, dtype=np.float32))))
 
 
 def _quantiles(field: Array, shares: Array) -> Array:
@@ -95,11 +126,3 @@ def _grazing(seen: GeometryBuffer, least: float) -> npt.NDArray[np.bool_]:
     (dx, dy, dz), (nx, ny, nz) = seen.direction, seen.normal
     cosine = dx * nx + dy * ny + dz * nz
     return np.asarray(cosine * cosine < least * least * (dx * dx + dy * dy + dz * dz))
-
-
-def _unlit_strip(z: Array, pixels_metre: float) -> npt.NDArray[np.bool_]:
-    """Where a nearer surface stands between the point and the projector beside the camera."""
-    if pixels_metre < 0:
-        return _unlit_strip(z[:, ::-1], -pixels_metre)[:, ::-1]
-    projected = np.arange(z.shape[1], dtype=np.float32) + pixels_metre / z
-    return np.asarray(np.maximum.accumulate(projected, axis=1) > projected + 0.5)

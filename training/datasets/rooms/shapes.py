@@ -6,6 +6,7 @@ directions of camera rays have unit length along the optical axis, so that t is 
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -86,14 +87,18 @@ class Box:
         local = (c * rx + s * ry, c * ry - s * rx, point[2])
         middle = [(a + b) / 2 for a, b in zip(self.low, self.high, strict=True)]
         half = [(b - a) / 2 for a, b in zip(self.low, self.high, strict=True)]
-        offset = np.stack([p - m for p, m in zip(local, middle, strict=True)])
-        inside = np.asarray(half, np.float32)[:, None] - np.abs(offset)
-        face = inside.argmin(axis=0)
-        out = np.sign(offset) * (face == np.arange(3)[:, None])
-        crease = np.partition(inside, 1, axis=0)[1]
-        normal = (c * out[0] - s * out[1], s * out[0] + c * out[1], out[2])
-        u = np.choose(face, (local[1], local[0], local[0]))
-        v = np.choose(face, (local[2], local[2], local[1]))
+        offset = [np.asarray(p - m, np.float32) for p, m in zip(local, middle, strict=True)]
+        a0, b0, c0 = (np.float32(h) - np.abs(o) for h, o in zip(half, offset, strict=True))
+        x_face = (a0 <= b0) & (a0 <= c0)
+        y_face = ~x_face & (b0 <= c0)
+        z_face = ~(x_face | y_face)
+        out = [
+            np.asarray(np.sign(o) * face, np.float32) for o, face in zip(offset, (x_face, y_face, z_face), strict=True)
+        ]
+        crease = np.maximum(np.minimum(a0, b0), np.minimum(np.maximum(a0, b0), c0))
+        normal: Vector = (c * out[0] - s * out[1], s * out[0] + c * out[1], out[2])
+        u = np.where(x_face, local[1], local[0])
+        v = np.where(z_face, local[1], local[2])
         return Surface(normal, u, v, (0.0, 0.0), crease)
 
 
@@ -166,7 +171,18 @@ class Ball:
         return Surface((nx, ny, nz), u, v, (1 / self.radius, 1 / self.radius), np.full_like(u, np.inf))
 
 
-Shape = Box | Cylinder | Ball
+class Shape(Protocol):
+    """What rays are cast against."""
+
+    @property
+    def corners(self) -> list[Point]:
+        """Points whose convex hull contains the solid."""
+
+    def hit(self, origin: Point, direction: Vector) -> Array:
+        """Return t of the nearest hit in front of the origin, infinite where there is none."""
+
+    def surface(self, point: Vector) -> Surface:
+        """Describe the surface at points that lie on it."""
 
 
 def _box_around(centre: tuple[float, float], radius: float, bottom: float, top: float) -> list[Point]:

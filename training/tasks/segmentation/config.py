@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from crosswire.contract import QUANTITIES
 from crosswire.contract.fields import (
     Choice,
     NonNegativeFloat,
@@ -21,7 +23,9 @@ from crosswire.training.tasks.options import RULES, STAGE_FUSIONS, EvalSize, Fus
 POINTS = ("all", "strided")
 ENSEMBLES = ("alpha", "concat")
 SCHEDULES = ("cosine", "halve", "official")
+BALANCES = ("none", "inverse", "median")
 DEPTH_FOLDERS = ("depth_bfx", "depth")
+DEPTH_SENSORS = ("own", "none", "kinect-v1", "kinect-v2", "realsense")
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,15 @@ class NetworkConfig(FusionSettings):
         points: which 3x3 convolutions are exchange points, one of `POINTS`: all, or those with a stride.
         ensemble: how decisions become one, one of `ENSEMBLES`: weighed by α, or concatenated and convolved.
         threshold: θ of Eq. 6.
-        depth_mean: depth in metres that becomes 0 for the network; the official code has 0.
-        depth_std: difference in metres that becomes 1 for the network; the official code has 1.
+        depth_mean: depth in metres, or other geometry in its unit, that becomes 0 for the network; the official code
+            has 0.
+        depth_std: difference that becomes 1 for the network; the official code has 1.
         depth_farthest: farthest reading in metres; what lies beyond is no reading, in training and when it is served.
+            Other geometry than depth has no such limit.
+        geometry: what the stream `depth` holds, one of `crosswire.contract.QUANTITIES`; a folder's manifest says it.
+        geometry_scale: stored difference that is one unit in the data's files, by which the network is served; None
+            where the data do not say, which serves millimetres.
+        geometry_missing: stored value without a reading, of other geometry than depth.
         share_convs: one set of convolutions for all streams (S-, the paper), or one per stream in encoder and decoder
             (U-), which start from the same weights.
         share_norms: one norm for all streams (-S), or private ones (-U, the paper); a shared one cannot exchange.
@@ -67,6 +77,9 @@ class NetworkConfig(FusionSettings):
     depth_mean: float = 2.5
     depth_std: PositiveFloat = 1.5
     depth_farthest: PositiveFloat = 10.0
+    geometry: Annotated[str, Choice(tuple(QUANTITIES))] = "depth"
+    geometry_scale: PositiveFloat | None = None
+    geometry_missing: Annotated[int, Range(least=0, most=65535)] = 0
     share_convs: bool = True
     share_norms: bool = False
     frozen_statistics: bool = False
@@ -122,6 +135,8 @@ class DataConfig(ImageSettings):
             and width (`resize`), or their centre of height and width (`crop`).
         eval_batch: validation and test images per step, 0 for as many as `batch`. Images of different sizes are
             padded to the largest of their batch; 1 keeps them as they are (the papers).
+        depth_sensor: procedural data only, one of `DEPTH_SENSORS`: the depth camera, see
+            `crosswire.training.datasets.sensors`, or the data's `own`: that of `rooms`, any of them in `tabletop`.
         train_scenes: procedural images to train on.
         batch: images per step, over all processes of the training.
         colour_jitter: largest relative change of a training image's brightness, contrast and saturation; 0 for none.
@@ -137,6 +152,7 @@ class DataConfig(ImageSettings):
     shorter_side: NonNegativeInt = 0
     eval_size: EvalSize = "full"
     eval_batch: NonNegativeInt = 0
+    depth_sensor: Annotated[str, Choice(DEPTH_SENSORS)] = "own"
     train_scenes: PositiveInt = 1200
     batch: PositiveInt = 8
     colour_jitter: ShareBelowOne = 0.0
@@ -208,6 +224,38 @@ class OptimiserConfig(Section):
             )
 
 
+@dataclass(frozen=True)
+class LossConfig(Section):
+    """What is minimised on the labels; the defaults are the plain cross-entropy of the CEN paper.
+
+    Formulas and sources are in `crosswire.training.tasks.segmentation.losses` and `class_weights`.
+
+    Attributes:
+        class_weights: weight of every class in the cross-entropy, in the order of the classes; empty for none.
+        balance: one of `BALANCES`: weights from the training labels, by the inverse frequency of a class or by the
+            median frequency over its own.
+        focal: γ of the focal loss, for which pixels that are right count less: 2 in its paper, 0 for none.
+        dice: weight of the Dice loss beside the cross-entropy; 0 for none.
+    """
+
+    section = "loss"
+
+    class_weights: tuple[float, ...] = ()
+    balance: Annotated[str, Choice(BALANCES)] = "none"
+    focal: NonNegativeFloat = 0.0
+    dice: NonNegativeFloat = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse values that could only fail later."""
+        super().__post_init__()
+        if self.class_weights and self.balance != "none":
+            raise ConfigError("loss.class_weights are given and loss.balance asks for others; leave one of them out")
+        if any(not 0 <= weight < math.inf for weight in self.class_weights) or (
+            self.class_weights and not any(self.class_weights)
+        ):
+            raise ConfigError(f"loss.class_weights is {list(self.class_weights)}; allowed are 0 or more, not all 0")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SegmentationConfig(RunConfig):
     """One run; `crosswire.training.config.RunConfig` has what every task shares.
@@ -216,6 +264,7 @@ class SegmentationConfig(RunConfig):
         network: which network.
         data: which images.
         optimiser: how it is trained.
+        loss: what is minimised on the labels.
         modality_dropout: probability of a step in which all streams but one are absent.
         init: folder of a run whose weights this one begins from, but for layers that its classes decide the size of.
     """
@@ -223,6 +272,7 @@ class SegmentationConfig(RunConfig):
     network: NetworkConfig = field(default_factory=NetworkConfig)
     data: DataConfig = field(default_factory=DataConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
     modality_dropout: Probability = 0.0
     init: str = ""
 
@@ -241,5 +291,10 @@ class SegmentationConfig(RunConfig):
             )
         if self.init and self.network.imagenet:
             raise ConfigError("a run begins from one set of weights: set init, or network.imagenet, and not both")
+        if len(self.loss.class_weights) not in (0, self.network.classes):
+            raise ConfigError(
+                f"loss.class_weights has {len(self.loss.class_weights)} weights, expected one for each of "
+                f"{self.network.classes} classes"
+            )
         if self.modality_dropout and len(self.network.streams) < 2:
             raise ConfigError("modality_dropout needs two streams or more; set modality_dropout=0")

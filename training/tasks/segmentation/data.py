@@ -18,12 +18,14 @@ from crosswire.training.config import ConfigError
 from crosswire.training.datasets.frames import IGNORE, Frame, FrameSource, NoFrames
 from crosswire.training.datasets.layouts import LAYOUTS
 from crosswire.training.datasets.rooms_frames import RoomsFrames
+from crosswire.training.datasets.tabletops.tabletop_frames import TabletopFrames
 from crosswire.training.engine.sampling import Draw, drawn_batches, ordered_batches
 from crosswire.training.modalities import Modality, modalities
 from crosswire.training.tasks.segmentation.config import DataConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.transforms import eval_transform, train_transform, unknown
 
-DATASETS = ("rooms", "none", *LAYOUTS)
+PROCEDURAL = {"rooms": RoomsFrames, "tabletop": TabletopFrames}
+DATASETS = (*PROCEDURAL, "none", *LAYOUTS)
 SPLITS = ("train", "val", "test")
 
 
@@ -70,7 +72,10 @@ def frames(config: DataConfig, split: str) -> FrameSource:
             raise ConfigError(f"data set {config.name!r} lies on disk; say where with data.path=DIR")
         return LAYOUTS[config.name].open(config, split)
     scenes = {"train": config.train_scenes, "val": config.val_scenes, "test": config.test_scenes}[split]
-    return RoomsFrames(config.seed + SPLITS.index(split), scenes, config.height, config.width)
+    sensor = None if config.depth_sensor == "own" else config.depth_sensor
+    return PROCEDURAL[config.name](
+        config.seed + SPLITS.index(split), scenes, config.height, config.width, sensor=sensor
+    )
 
 
 class FrameDataset(Dataset[Sample]):

@@ -22,12 +22,14 @@ class Scores:
         mean_accuracy: mean over the classes that occur in the truth of their share found.
         pixel_accuracy: share of pixels that are right.
         iou: intersection over union per class; NaN for a class that neither side has.
+        pixels: labelled pixels of each class in the truth.
     """
 
     mean_iou: float
     mean_accuracy: float
     pixel_accuracy: float
     iou: tuple[float, ...]
+    pixels: tuple[int, ...]
 
 
 def scores(confusion: Tensor) -> Scores:
@@ -40,6 +42,7 @@ def scores(confusion: Tensor) -> Scores:
         mean_accuracy=float((hits / truth).nanmean()),
         pixel_accuracy=float(hits.sum() / confusion.sum()),
         iou=tuple(iou.tolist()),
+        pixels=tuple(int(count) for count in truth.tolist()),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,9 +19,11 @@ from crosswire.training.models import SegmentationNetwork, exchanged_share, sing
 from crosswire.training.models.onednn import keep_narrow_strides_plain
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import Batch
-from crosswire.training.tasks.segmentation.losses import sparsity_loss, task_loss
-from crosswire.training.tasks.segmentation.metrics import SegmentationMetrics
+from crosswire.training.tasks.segmentation.losses import LabelLoss, sparsity_loss, task_loss
+from crosswire.training.tasks.segmentation.metrics import Scores, SegmentationMetrics
 from crosswire.training.tasks.segmentation.network import build_network
+from crosswire.training.tasks.segmentation.scoring.fusion_gain import fusion_gain
+from crosswire.training.tasks.segmentation.scoring.text import validation_lines
 
 
 class SegmentationTask(RunTask):
@@ -32,12 +34,14 @@ class SegmentationTask(RunTask):
 
     Args:
         config: the whole run.
+        classes: their names; left out they are numbers.
+        weights: of the classes in the loss; empty where all count alike.
     """
 
     config: SegmentationConfig
     network: SegmentationNetwork
 
-    def __init__(self, config: SegmentationConfig) -> None:
+    def __init__(self, config: SegmentationConfig, classes: Sequence[str] = (), weights: Sequence[float] = ()) -> None:
         super().__init__(config, build_network(config.network))
         freeze_stages(self.network.encoder, config.optimiser.frozen_stages)
         self.network.stack.channels_last = config.runtime.channels_last
@@ -47,6 +51,9 @@ class SegmentationTask(RunTask):
         if config.runtime.compile:
             self.network.compile()
         self.metrics = SegmentationMetrics(config.network.deciding, config.network.classes)
+        self.classes = tuple(classes) or tuple(map(str, range(config.network.classes)))
+        self.label_loss = LabelLoss(config.loss, torch.tensor(weights) if weights else None)
+        self._validated: dict[str, Scores] = {}
         self._singles: dict[int, SegmentationNetwork] = {}
 
     def on_train_batch_start(self, *_: Any) -> None:
@@ -74,13 +81,26 @@ class SegmentationTask(RunTask):
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores of ensemble and streams, counted over all processes."""
-        for name, scores in self.metrics.compute().items():
+        self._validated = self.metrics.compute()
+        for name, scores in self._validated.items():
             self.log(f"val/{name}/mean_iou", scores.mean_iou, sync_dist=True)
             self.log(f"val/{name}/mean_accuracy", scores.mean_accuracy, sync_dist=True)
             self.log(f"val/{name}/pixel_accuracy", scores.pixel_accuracy, sync_dist=True)
             if name == "ensemble":
                 self.log("val_mean_iou", scores.mean_iou, prog_bar=True, sync_dist=True)
         self.metrics.reset()
+
+    def setup_lines(self) -> list[str]:
+        """Return the weights of the classes, where they have some."""
+        weights = [] if self.label_loss.weights is None else self.label_loss.weights.tolist()
+        named = (f"{name} {weight:.3g}" for name, weight in zip(self.classes, weights, strict=False))
+        return [f"class weights: {', '.join(named)}"] if weights else []
+
+    def validation_lines(self) -> list[str]:
+        """Return the scores of all decisions and classes, and what the streams gain together."""
+        mean_iou = {name: scores.mean_iou for name, scores in self._validated.items()}
+        gain = fusion_gain(self.config, mean_iou)
+        return [*validation_lines(self._validated, self.classes), *([gain] if gain else [])]
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return SGD over the three groups, each with its schedule."""
@@ -97,11 +117,11 @@ class SegmentationTask(RunTask):
         settings = self.config.optimiser
         single = single_stream_name(self.config, self.step)
         if single is not None:
-            return task_loss(self._single(single)(batch.inputs[single]), batch.labels)
+            return task_loss(self._single(single)(batch.inputs[single]), batch.labels, label_loss=self.label_loss)
         decisions = self.network(*batch.inputs)
         if settings.detach_ensemble:
             decisions = decisions._replace(ensemble=self.network.ensemble(decisions.streams.detach()))
-        loss = task_loss(decisions, batch.labels, settings.stream_loss)
+        loss = task_loss(decisions, batch.labels, settings.stream_loss, self.label_loss)
         return loss if decisions.auxiliary is None else loss + settings.alignment * decisions.auxiliary
 
     def _single(self, stream: int) -> SegmentationNetwork:

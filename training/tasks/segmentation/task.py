@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.training.config import ConfigError
-from crosswire.training.datasets.rooms_frames import RoomsFrames
+from crosswire.training.datasets.frames import ProceduralFrames
 from crosswire.training.engine.arrays import infer as infer
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import Run
@@ -17,9 +17,11 @@ from crosswire.training.importers.runs import load_run
 from crosswire.training.report.build import write_report
 from crosswire.training.tasks.registry import ScoreOptions
 from crosswire.training.tasks.segmentation import evaluate
+from crosswire.training.tasks.segmentation.class_weights import class_weights
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import eval_loader, frames, train_loader
 from crosswire.training.tasks.segmentation.module import SegmentationTask
+from crosswire.training.tasks.segmentation.scoring.degrade import degradations
 
 format_scores = evaluate.format_scores
 report = write_report
@@ -34,7 +36,7 @@ def training_setup(config: SegmentationConfig, *, fresh: bool) -> TrainingSetup:
             "network.frozen_statistics normalises with statistics that random weights do not have, so training would "
             "diverge; begin from a file with network.imagenet=FILE, or set network.frozen_statistics=false"
         )
-    task = SegmentationTask(config)
+    task = SegmentationTask(config, train.classes, class_weights(config.loss, train))
     if config.network.imagenet and fresh:
         load_imagenet(task.network, config.network.imagenet)
     if config.init and fresh:
@@ -44,7 +46,7 @@ def training_setup(config: SegmentationConfig, *, fresh: bool) -> TrainingSetup:
         task=task,
         train_loader=partial(train_loader, config, train, lambda: task.step),
         val_loader=partial(eval_loader, config, val),
-        prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, RoomsFrames)},
+        prepared={name: s for name, s in (("train", train), ("val", val)) if isinstance(s, ProceduralFrames)},
         monitor="val_mean_iou",
         clip=config.optimiser.clip,
         # A step that trains one stream alone leaves the norms of the others without a gradient.
@@ -60,6 +62,8 @@ def score(run: Run, options: ScoreOptions) -> dict[str, Any]:
         raise ConfigError(f"{run.folder} has one stream, so none can be absent; leave out --missing-modality")
     return evaluate.score(
         run,
+        data=options.data,
+        degrade=[] if options.degrade is None else degradations(options.degrade, run.config.network.streams),
         scales=options.scales,
         flip=options.flip,
         missing_modality=options.missing_modality,

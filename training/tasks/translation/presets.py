@@ -1,8 +1,8 @@
 """Image translation: the experiments of the TPAMI paper on Taskonomy, and small ones on the procedural rooms.
 
 Source: the CEN journal paper, section 4 and Tables 4 to 9, with the schedule of the official code: Adam, one image
-per step, 300 epochs of 1,000. The loss is that of the mixed image alone (Eq. 5), and the norms of a decoder are shared, as
-the text has it; `-official` trains as the official code does. They need the data set (`data.path=DIR`).
+per step, 300 epochs of 1,000. The loss is that of the mixed image alone (Eq. 5), and the norms of a decoder are shared,
+as the text has it; `-official` trains as the official code does. They need the data set (`data.path=DIR`).
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from crosswire.training.tasks.segmentation.data import Batch, eval_loader, frame
 from crosswire.training.tasks.segmentation.evaluate import evaluate, format_scores, score
 from crosswire.training.tasks.segmentation.module import SegmentationTask, parameter_groups
 from crosswire.training.tasks.segmentation.network import build_network
-from tests.integration.training.engine.test_imagenet import saved, torchvision_state
+from tests.integration.training.importers.test_imagenet import saved, torchvision_state
 from tests.support.paths import RUNS
 
 Curve = list[float]

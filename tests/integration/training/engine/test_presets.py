@@ -18,7 +18,7 @@ from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import PRESETS as ALL
 from crosswire.training.tasks.registry import TASKS, NetworkFamily, Task, network_family_of, task_name, task_of
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
-from crosswire.training.tasks.segmentation.data import eval_loader, frames
+from crosswire.training.tasks.segmentation.data import PROCEDURAL, eval_loader, frames
 from crosswire.training.tasks.segmentation.losses import task_loss
 from crosswire.training.tasks.segmentation.network import build_network
 
@@ -50,7 +50,7 @@ def layouts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Write the same rooms in the layout of every data set that a preset names."""
     rooms = RoomsFrames(3, FRAMES, 48, 64)
     folders = {}
-    for name in {config.data.name for config in PRESETS.values()} - {"rooms", "folder"}:
+    for name in {config.data.name for config in PRESETS.values()} - {*PROCEDURAL, "folder"}:
         folders[name] = tmp_path_factory.mktemp(name)
         LAYOUTS[name].write(rooms, folders[name], split_evenly(FRAMES))
     return folders
@@ -116,7 +116,7 @@ def test_presets_are_named_after_their_experiment_and_use_its_network() -> None:
             continue
         data, *rest = name.split("-")
         assert config.data.name == data
-        if data != "rooms":
+        if data not in PROCEDURAL:
             assert config.network.name == rest[0]
             assert config.network.classes == {"nyuv2": 40, "sunrgbd": 37}[data]
             assert (config.data.batch, config.data.height, config.data.width) == (6, 500, 500)

@@ -17,9 +17,9 @@ from crosswire.training.models import Decisions, PrivateNorm2d, single_stream
 from crosswire.training.tasks.segmentation.config import NetworkConfig
 from crosswire.training.tasks.segmentation.losses import task_loss
 from crosswire.training.tasks.segmentation.metrics import Scores, SegmentationMetrics
-from crosswire.training.tasks.segmentation.missing_modality import missing_modality_cases, punch_holes
 from crosswire.training.tasks.segmentation.network import build_network
-from crosswire.training.tasks.segmentation.tta import decide
+from crosswire.training.tasks.segmentation.scoring.missing_modality import missing_modality_cases, punch_holes
+from crosswire.training.tasks.segmentation.scoring.tta import decide
 
 LABELS = torch.tensor([[[0, 0, 1, 1], [0, 0, 1, 2]]])
 

@@ -269,7 +269,8 @@ def test_sound_data_are_recognised_and_pass(sound: Path, capsys: pytest.CaptureF
     assert main(["check-data", str(sound / layout)]) == 0
     out = capsys.readouterr().out
     assert f"{LAYOUTS[layout].title}, {COUNT} frames" in out
-    assert "nothing wrong" in out and f"--set data.name={layout} " in out
+    way = f"--data {sound / layout}" if layout == "folder" else f"--set data.name={layout} "
+    assert "nothing wrong" in out and f"train with {way}" in out
 
 
 def test_every_one_of_several_problems_is_listed_and_counted(
@@ -333,3 +334,14 @@ def test_make_data_writes_an_example_that_passes_the_check(tmp_path: Path, capsy
     capsys.readouterr()
     assert main([*make[:3], str(tmp_path / "other"), "--layout", "kitti"]) == 2
     assert "layout 'kitti' is unknown" in capsys.readouterr().err
+
+
+def test_make_data_writes_tables_as_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make = ["make-data", "tabletop", "--to", str(tmp_path / "tables"), "--count", "3", "--seed", "3"]
+    assert main([*make, "--size", "48x64"]) == 0
+    manifest = json.loads((tmp_path / "tables/manifest.json").read_text(encoding="utf-8"))
+    assert manifest["classes"] == ["background", "table", "object"]
+    assert main(["check-data", str(tmp_path / "tables"), "--quiet"]) == 0
+    capsys.readouterr()
+    assert main([*make, "--layout", "nyuv2"]) == 2
+    assert "layout 'nyuv2' is unknown for tabletop; allowed are folder" in capsys.readouterr().err

@@ -8,20 +8,26 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from crosswire.training.datasets.frames import FrameSource
 from crosswire.training.engine.device import accelerated
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.engine.sampling import derive_seed
 from crosswire.training.modalities import Modality, modalities
 from crosswire.training.models import Decisions, SegmentationNetwork, single_stream
-from crosswire.training.tasks.segmentation.data import eval_loader, frames
+from crosswire.training.tasks.segmentation.data import eval_loader
 from crosswire.training.tasks.segmentation.metrics import Scores, SegmentationMetrics
 
 HOLES = 0.5
 CELL = 8
 
 
-def score_missing_modality(run: Run, *, progress: bool = True) -> dict[str, Scores]:
-    """Score the ensemble's decision of a run on its test frames with every combination of modalities of its streams.
+def score_missing_modality(run: Run, source: FrameSource, *, progress: bool = True) -> dict[str, Scores]:
+    """Score the ensemble's decision of a run with every combination of modalities of its streams.
+
+    Args:
+        run: the trained network.
+        source: the frames to score it on.
+        progress: show how far it is.
 
     Returns:
         scores by availability: all streams (`both` where there are two), each `X only` (that stream alone, without
@@ -31,7 +37,7 @@ def score_missing_modality(run: Run, *, progress: bool = True) -> dict[str, Scor
         ConfigError: no stream of the network can decide alone.
     """
     config = run.config
-    loader = eval_loader(config, frames(config.data, "test"))
+    loader = eval_loader(config, source)
     with accelerated(run.network) as device, torch.inference_mode():
         conditions = missing_modality_cases(run.network, modalities(config.network))
         counts = {name: SegmentationMetrics((), config.network.classes).to(device) for name in conditions}

@@ -1,0 +1,95 @@
+"""Settings that a user's own folder says itself: what its depth is, how many classes, and how depth is normalised.
+
+They are numbers in the run folder, so that a run does not change when its data do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, TypeVar
+
+from crosswire.contract.wire_names import DEPTH
+from crosswire.training.config import RunConfig
+from crosswire.training.datasets.folder import open_split, read_manifest
+from crosswire.training.datasets.measured.depth import depth_figures
+from crosswire.training.tasks.segmentation.config import DataConfig, SegmentationConfig
+
+FOLDER = "folder"
+Config = TypeVar("Config", bound=RunConfig)
+
+
+def with_geometry(config: Config) -> Config:
+    """Return a run with what the manifest of its folder says of depth, and the unit that it will be served with.
+
+    Runs on other data sets, and of other tasks, stay as they are.
+
+    Raises:
+        DataError: the manifest is missing or wrong.
+    """
+    if not _of_folder(config):
+        return config
+    found = read_manifest(Path(config.data.path)).stored_geometry
+    if found is None:
+        return _with_network(config, {"geometry": DEPTH, "geometry_scale": None, "geometry_missing": 0})
+    said = {"geometry": found.quantity, "geometry_scale": found.scale, "geometry_missing": found.missing}
+    return _with_network(config, said)
+
+
+def with_measured(config: Config, given: Collection[str]) -> tuple[Config, str]:
+    """Return a run with the settings that nobody gave and its folder says, and a line about them.
+
+    The number of classes is that of the manifest. `depth_mean`, `depth_std` and `depth_farthest` are measured on the
+    training frames.
+
+    Args:
+        config: the run.
+        given: dotted names of the settings that the user gave.
+
+    Returns:
+        the run, and what was measured in words; an empty text where there was nothing to measure.
+
+    Raises:
+        DataError: the data cannot be used.
+    """
+    if not _of_folder(config):
+        return config, ""
+    manifest = read_manifest(Path(config.data.path))
+    settings: dict[str, Any] = {"classes": len(manifest.classes)}
+    frames = 0
+    if DEPTH in config.network.streams:
+        figures = depth_figures(open_split(config.data, "train"))
+        settings, frames = settings | figures.settings(manifest.stored_geometry), figures.frames
+    settings = {name: value for name, value in settings.items() if f"network.{name}" not in given}
+    measured = [f"network.{name}={value:g}" for name, value in settings.items() if name != "classes"]
+    words = f"measured on {frames} training frames: {' '.join(measured)}" if measured else ""
+    return _with_network(config, settings), words
+
+
+def depth_words(config: DataConfig) -> str:
+    """Return how far the depth of a folder's training frames is, and the settings that fit, in words.
+
+    Raises:
+        DataError: the data cannot be used.
+    """
+    geometry = read_manifest(Path(config.path)).stored_geometry
+    source = open_split(config, "train")
+    found = depth_figures(source)
+    quantity, unit = (DEPTH, "metre") if geometry is None else (geometry.quantity, geometry.unit)
+    scale = "floats" if geometry is None else f"whole numbers, {geometry.scale:.10g} per {unit}"
+    settings = " ".join(f"--set network.{name}={value:g}" for name, value in found.settings(geometry).items())
+    return (
+        f"{quantity} of {found.frames} training frames ({scale}): {found.nearest:.3g} to {found.farthest:.3g}, "
+        f"median {found.median:.3g}, {found.holes:.0%} without a reading; train takes {settings}"
+    )
+
+
+def _of_folder(config: RunConfig) -> bool:
+    """Say whether a run is of a segmentation of a user's own folder."""
+    return isinstance(config, SegmentationConfig) and config.data.name == FOLDER and bool(config.data.path)
+
+
+def _with_network(config: Config, settings: dict[str, Any]) -> Config:
+    """Return a run with other settings of its network."""
+    return dataclasses.replace(config, network=dataclasses.replace(config.network, **settings))
