@@ -14,7 +14,13 @@ import dataclasses
 from typing import Any
 
 from crosswire.training.tasks.options import WHERE
-from crosswire.training.tasks.segmentation.config import DataConfig, NetworkConfig, OptimiserConfig, SegmentationConfig
+from crosswire.training.tasks.segmentation.config import (
+    DataConfig,
+    LossConfig,
+    NetworkConfig,
+    OptimiserConfig,
+    SegmentationConfig,
+)
 
 _QUICK_STEPS = 600
 _ROOMS_QUICK = SegmentationConfig(
@@ -112,6 +118,7 @@ _FINE_TUNE = SegmentationConfig(
         warmup=0.05,
         layer_decay=0.8,
     ),
+    loss=LossConfig(dice=0.5),
     steps=_TUNING_STEPS,
     val_every=100,
 )
