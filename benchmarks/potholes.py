@@ -59,9 +59,11 @@ def folds(frames: list[str], count: int) -> list[list[str]]:
 
 def run(data: Path, settings: list[str], held: list[str], rest: list[str], folder: Path) -> dict[str, float]:
     """Train on some frames and score others; return the IoU of potholes, the exchanged share and the minutes."""
+    for name in ("rgb", "depth", "labels", "manifest.json"):
+        (folder / name).symlink_to(data.resolve() / name)
     for name, frames in (("train", rest), ("val", held)):
         (folder / f"{name}.txt").write_text("\n".join(frames) + "\n", encoding="utf-8")
-    config = override(preset("fine-tune"), [f"data.path={data}", f"data.splits={folder}", *settings])
+    config = override(preset("fine-tune"), [f"data.path={folder}", *settings])
     config = override(config, [f"val_every={config.steps}"])
     config, _ = with_measured(config, {one.partition("=")[0] for one in settings})
     began = time.monotonic()
