@@ -122,6 +122,8 @@ def test_between_two_8_bit_convolutions_nothing_is_clipped_in_float(tiny: Segmen
     Quantiser(full, "cpu", untrained.labelled("train").samples[:2]).write((), reduced)
     clips = [[node.op_type for node in onnx.load(path).graph.node].count("Clip") for path in (full, reduced)]
     assert clips == [2 * (1 + 15 + 16), 0]  # per stream the stem's, and those of the wide and the depth-wise layers
+    Quantiser(full, "tensorrt", untrained.labelled("train").samples[:2]).write((), reduced)
+    assert lint(onnx.load(reduced)) == []
 
 
 def test_an_fp16_export_stays_close(tiny_run: Run, tmp_path: Path) -> None:

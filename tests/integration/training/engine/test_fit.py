@@ -18,7 +18,7 @@ from crosswire.training.engine.checkpoints import LAST
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import Run, RunError, read_config, read_metrics, read_run, write_config
 from crosswire.training.engine.schedule import forgets_momentum, rate
-from crosswire.training.importers.torchvision import load_imagenet
+from crosswire.training.importers.imagenet import load_imagenet
 from crosswire.training.models import exchanged_share
 from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import preset

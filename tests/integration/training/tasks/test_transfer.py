@@ -62,15 +62,17 @@ def test_a_run_of_another_network_is_refused_with_what_differs_and_changes_nothi
 def test_train_takes_the_network_of_the_run_that_it_begins_from(tiny_run: Run, folder: Path, tmp_path: Path) -> None:
     settings = [f"data.path={folder}", "network.classes=12", "data.height=48", "data.width=64", "data.batch=2"]
     settings += ["optimiser.encoder_lr=0.0", "optimiser.gamma_lr=0.0", "steps=2", "val_every=2"]
+    settings += ["network.frozen_statistics=true"]
     arguments = [word for setting in settings for word in ("--set", setting)]
     to = ["--to", str(tmp_path / "run"), "--quiet"]
     assert main(["train", "fine-tune", "--init", str(tiny_run.folder), *to, *arguments]) == 0
     config = read_config(tmp_path / "run")
     assert isinstance(config, SegmentationConfig)
     by_folder = {k: v for k, v in vars(config.network).items() if k.startswith(("depth_", "geometry"))}
-    assert config.network == dataclasses.replace(tiny_run.config.network, **by_folder)
+    assert config.network == dataclasses.replace(tiny_run.config.network, frozen_statistics=True, **by_folder)
     encoder = read_run(tmp_path / "run").network.encoder
-    assert torch.equal(encoder.conv1.weight, tiny_run.network.encoder.conv1.weight)
+    for ours, theirs in zip(encoder.state_dict().values(), tiny_run.network.encoder.state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize(
