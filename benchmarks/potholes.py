@@ -63,8 +63,8 @@ def run(data: Path, settings: list[str], held: list[str], rest: list[str], folde
         (folder / name).symlink_to(data.resolve() / name)
     for name, frames in (("train", rest), ("val", held)):
         (folder / f"{name}.txt").write_text("\n".join(frames) + "\n", encoding="utf-8")
-    config = override(preset("fine-tune"), [f"data.path={folder}", *settings])
-    config = override(config, [f"val_every={config.steps}"])
+    steps = dict(one.split("=", 1) for one in settings).get("steps", preset("fine-tune").steps)
+    config = override(preset("fine-tune"), [f"data.path={folder}", *settings, f"val_every={steps}"])
     config, _ = with_measured(config, {one.partition("=")[0] for one in settings})
     began = time.monotonic()
     fit(config, folder / "run", progress=False)
