@@ -58,7 +58,8 @@ def computed_macs(network: SegmentationNetwork, job: SegmentationExport, sample:
     """Return the multiply-accumulates that a frozen network should need, from the live one and its masks alone.
 
     A shared convolution costs M times one stream's; filters that a mask replaces cost nothing, an input channel that
-    was tiled is computed once, and the head behind the streams' sum runs once.
+    was tiled is computed once, and the head behind the streams' sum runs once. What a depth-wise convolution alone
+    reads is computed as often as what it makes of it.
     """
     modules = dict(network.named_modules())
     work: dict[str, int] = {}
@@ -77,13 +78,15 @@ def computed_macs(network: SegmentationNetwork, job: SegmentationExport, sample:
         handle.remove()
     order = list(modules)
     total = 0.0
-    for name, conv in convs.items():
+    names = list(convs)
+    for place, (name, conv) in enumerate(convs.items()):
         share = 1.0
-        following = modules[order[order.index(name) + 1]]
+        reader = names[min(place + 1, len(names) - 1)]
+        following = modules[order[order.index(reader if convs[reader].groups > 1 else name) + 1]]
         if isinstance(following, PrivateNorm2d):
             share = 1.0 - float(torch.stack(following.masks()).float().mean())
-        if name == next(iter(convs)):
-            share = sum(network.stack.channels) / (len(network.stack.channels) * conv.in_channels)
+        if place == 0:
+            share *= sum(network.stack.channels) / (len(network.stack.channels) * conv.in_channels)
         if name == "decoder.head":
             share = 1 / len(network.stack.channels)
         total += share * work[name]

@@ -17,6 +17,8 @@ from crosswire.training.models.translation import InstanceNorm, Runs, StackFlows
 
 #: Norms that several flows may share.
 PLAIN_NORMS = (nn.BatchNorm2d, InstanceNorm)
+#: Channels that the 8-bit kernels of a depth-wise convolution take at once.
+VECTOR = 16
 CONVS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
@@ -62,6 +64,12 @@ def plans_of(group: PrivateNorm2d | None, norms: Sequence[Norm]) -> list[StreamP
     return [plan_streams([mask])[0] for mask in masks] if isinstance(group.rule, Discard) else plan_streams(masks)
 
 
+def depthwise_plans(group: PrivateNorm2d | None, norms: Sequence[Norm]) -> list[StreamPlan]:
+    """Return the layout of every flow behind a depth-wise convolution, which computes whole vectors of channels."""
+    plans = plans_of(group, norms)
+    return plans if group is None or isinstance(group.rule, Discard) else [plan.padded(VECTOR) for plan in plans]
+
+
 def depthwise_reads(norm: fx.Node, modules: Mapping[str, nn.Module]) -> list[Sequence[int]]:
     """Return per stream which channels of a norm are read, where a depth-wise convolution alone reads them.
 
@@ -84,7 +92,7 @@ def depthwise_reads(norm: fx.Node, modules: Mapping[str, nn.Module]) -> list[Seq
     if not all(is_depthwise(conv_of(conv, stream)) for stream in range(behind.streams)):
         return []
     ((group, norms),) = groups_of(behind, behind.streams)
-    reads: list[Sequence[int]] = [plan.computed for plan in plans_of(group, norms)]
+    reads: list[Sequence[int]] = [plan.computed for plan in depthwise_plans(group, norms)]
     return reads if all(reads) else []
 
 

@@ -6,6 +6,7 @@ keeps or lends; its convolution writes them group by group, so that a loan is on
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,6 +49,17 @@ class StreamPlan:
     def place(self, group: Group) -> tuple[int, int]:
         """Return first index and length of a group among the computed channels."""
         return self.computed.index(group.channels[0]), len(group.channels)
+
+    def padded(self, multiple: int) -> StreamPlan:
+        """Return a plan that computes a multiple of some number of channels, with replaced ones that nobody reads.
+
+        Kernels take channels by the vector; what is left over they take one by one, which costs more than it saves.
+        """
+        idle = sorted(set(range(len(self.position))) - set(self.computed))
+        wanted = -len(self.computed) % multiple
+        if wanted > len(idle) or not self.computed:
+            return self
+        return dataclasses.replace(self, computed=(*self.computed, *idle[:wanted]))
 
     def restricted(self, channels: Sequence[int]) -> StreamPlan:
         """Return a plan of these channels in this order, where the stream neither lends nor borrows any."""

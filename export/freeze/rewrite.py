@@ -21,6 +21,7 @@ from crosswire.export.freeze.emit import Emitter, Parallel, Stacked
 from crosswire.export.freeze.flows import (
     PLAIN_NORMS,
     conv_of,
+    depthwise_plans,
     depthwise_reads,
     groups_of,
     is_conv,
@@ -293,7 +294,8 @@ class _Freezer:
         waiting = _with_conv(name, value, first.num_features)
         parallel = self.emit.parallel(waiting.value)
         groups = groups_of(module, len(parallel.nodes))
-        plans = [plans_of(group, norms) for group, norms in groups]
+        planned = depthwise_plans if is_depthwise(conv_of(waiting.conv, 0)) else plans_of
+        plans = [planned(group, norms) for group, norms in groups]
         if len(plans) == 1 and (read := depthwise_reads(node, self.modules)):
             plans = [[plan.restricted(channels) for plan, channels in zip(plans[0], read, strict=True)]]
         norms = [norm for _, own in groups for norm in own]

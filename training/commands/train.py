@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,9 @@ def add(commands: Commands) -> None:
     train.add_argument("--data", type=Path, metavar="DIR", help="data set to train on, laid out as it looks like")
     train.add_argument("--to", type=Path, metavar="RUN", help="run folder to write (default runs/PRESET)")
     train.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder where it stopped")
+    train.add_argument(
+        "--init", metavar="RUN|imagenet", help="begin from the weights of a run, or of an installed ImageNet package"
+    )
     add_settings(train)
     train.add_argument(
         "--quiet", action="store_true", help="say the result alone; train.log in the run folder has the rest"
@@ -42,6 +46,8 @@ def _train(options: argparse.Namespace) -> None:
     if options.resume and options.to:
         raise UsageError("--resume goes on with a run where it is; it does not take --to")
     config: RunConfig
+    if options.resume and options.init:
+        raise UsageError("--resume goes on with a run's own weights; it does not take --init")
     if options.resume:
         folder = options.resume
         before = read_config(folder)
@@ -53,7 +59,7 @@ def _train(options: argparse.Namespace) -> None:
             )
     else:
         folder = options.to or Path("runs") / options.preset
-        config = _begun(options.preset, options.data, options.assignments)
+        config = _begun(options.preset, options.data, options.init, options.assignments)
     if not fit(config, folder, resume=options.resume is not None, progress=not options.quiet):
         return
     task = task_of(config)
@@ -62,14 +68,36 @@ def _train(options: argparse.Namespace) -> None:
     print(f"next: {task.next_step(config, folder)}")
 
 
-def _begun(name: str, data: Path | None, assignments: Sequence[str]) -> RunConfig:
+def _begun(name: str, data: Path | None, init: str | None, assignments: Sequence[str]) -> RunConfig:
     """Return a preset with a data set, the user's settings, and those that the data say where the user does not."""
     from crosswire.training.datasets.check import recognised
     from crosswire.training.from_data import with_measured
 
     place = [] if data is None else [f"data.name={recognised(data)}", f"data.path={data}"]
-    config: RunConfig = override(preset(name), [*place, *assignments])
+    config: RunConfig = override(_initialised(preset(name), init), [*place, *assignments])
     config, words = with_measured(config, {one.partition("=")[0].strip() for one in assignments})
     if words:
         print(words, flush=True)
     return config
+
+
+def _initialised(config: RunConfig, init: str | None) -> RunConfig:
+    """Return a configuration that begins from given weights; from a run it takes the network, but for its classes.
+
+    Raises:
+        ConfigError: a run that cannot be begun from.
+        UsageError: a task whose runs always begin from nothing.
+    """
+    from crosswire.training.tasks.segmentation.config import SegmentationConfig
+
+    if init is None:
+        return config
+    if not isinstance(config, SegmentationConfig):
+        raise UsageError("--init is for presets of segmentation; leave it out")
+    if init == "imagenet":
+        return dataclasses.replace(config, network=dataclasses.replace(config.network, imagenet="installed"), init="")
+    from crosswire.training.importers.runs import run_to_begin_from
+
+    network = run_to_begin_from(Path(init)).config.network
+    network = dataclasses.replace(network, classes=config.network.classes, imagenet="")
+    return dataclasses.replace(config, network=network, init=init)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from crosswire.training.config import ConfigError, RunConfig
 from crosswire.training.tasks.audio_video.presets import AUDIO_VIDEO
 from crosswire.training.tasks.retrieval.presets import RETRIEVAL
-from crosswire.training.tasks.segmentation.presets import PAPERS, ROOMS, TABLETOPS
+from crosswire.training.tasks.segmentation.presets import OWN, PAPERS, ROOMS, TABLETOPS
 from crosswire.training.tasks.translation.presets import TRANSLATION
 
-_ALL: tuple[RunConfig, ...] = (*ROOMS, *TABLETOPS, *PAPERS, *TRANSLATION, *AUDIO_VIDEO, *RETRIEVAL)
+_ALL: tuple[RunConfig, ...] = (*ROOMS, *TABLETOPS, *OWN, *PAPERS, *TRANSLATION, *AUDIO_VIDEO, *RETRIEVAL)
 PRESETS = {config.preset: config for config in _ALL}
 
 

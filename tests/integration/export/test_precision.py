@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,9 @@ from crosswire.export.tensorrt.builder import RTX, Settings, build_engines
 from crosswire.export.tensorrt.lint import lint
 from crosswire.export.tensorrt.operators import table_faults
 from crosswire.training.engine.run_folder import Run
+from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import frames
+from crosswire.training.tasks.segmentation.network import build_network
 
 SIZE = (64, 80)
 FEW = {"calibration_frames": 4, "frames": 4}
@@ -139,6 +142,20 @@ def test_normalisation_head_and_tail_are_outside_of_quantisation(graph: Path) ->
     assert [node.input[1] for node in model.graph.node if node.op_type == "Conv" and node.name in names] == [
         "network.decoder_head.weight"
     ]
+
+
+def test_between_two_8_bit_convolutions_nothing_is_clipped_in_float(tiny: SegmentationConfig, tmp_path: Path) -> None:
+    """ReLU6 of the mobile family becomes the range of the activation before it, where no exchange lies between."""
+    network = dataclasses.replace(tiny.network, name="cen-mobile", width=4, gamma_low=1.0)
+    config = dataclasses.replace(tiny, network=network)
+    untrained = prepare_export(Run(tmp_path, config, build_network(network).eval()), SIZE, 4, Precision(), silent)
+    untrained.write(tmp_path / "model.onnx")
+    full, reduced = tmp_path / "model.onnx", tmp_path / "int8.onnx"
+    Quantiser(full, "cpu", untrained.labelled("train").samples[:2]).write((), reduced)
+    clips = [[node.op_type for node in onnx.load(path).graph.node].count("Clip") for path in (full, reduced)]
+    assert clips == [2 * (1 + 15 + 16), 0]  # per stream the stem's, and those of the wide and the depth-wise layers
+    Quantiser(full, "tensorrt", untrained.labelled("train").samples[:2]).write((), reduced)
+    assert lint(onnx.load(reduced)) == []
 
 
 def test_an_fp16_export_stays_close(tiny_run: Run, tmp_path: Path) -> None:

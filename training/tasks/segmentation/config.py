@@ -139,6 +139,8 @@ class DataConfig(ImageSettings):
             `crosswire.training.datasets.sensors`, or the data's `own`: that of `rooms`, any of them in `tabletop`.
         train_scenes: procedural images to train on.
         batch: images per step, over all processes of the training.
+        colour_jitter: largest relative change of a training image's brightness, contrast and saturation; 0 for none.
+        depth_jitter: largest relative change of a training image's depth as a whole; 0 for none.
     """
 
     name: str = "rooms"
@@ -153,6 +155,8 @@ class DataConfig(ImageSettings):
     depth_sensor: Annotated[str, Choice(DEPTH_SENSORS)] = "own"
     train_scenes: PositiveInt = 1200
     batch: PositiveInt = 8
+    colour_jitter: ShareBelowOne = 0.0
+    depth_jitter: ShareBelowOne = 0.0
 
     def __post_init__(self) -> None:
         """Refuse values that could only fail later."""
@@ -185,6 +189,10 @@ class OptimiserConfig(Section):
         clip: largest norm of the whole gradient; 0 for none.
         schedule: one of `SCHEDULES`, see `crosswire.training.engine.schedule`: how the rates fall.
         warmup: share of the steps in which the learning rate rises linearly.
+        layer_decay: rate of a stage of the encoder as a share of the next deeper one's; the deepest has `encoder_lr`,
+            the stem counts as a stage. 1 for one rate.
+        frozen_stages: how many stages of the encoder, and the stem with the first, keep their convolutions as they
+            begin; the norms, which are each stream's own, learn on.
     """
 
     section = "optimiser"
@@ -203,6 +211,8 @@ class OptimiserConfig(Section):
     clip: float = 0.0
     schedule: Annotated[str, Choice(SCHEDULES)] = "halve"
     warmup: ShareBelowOne = 0.0
+    layer_decay: Annotated[float, Range(above=0, most=1, noun="a share")] = 1.0
+    frozen_stages: Annotated[int, Range(least=0, most=4)] = 0
 
     def __post_init__(self) -> None:
         """Refuse values that could only fail later."""
@@ -256,6 +266,7 @@ class SegmentationConfig(RunConfig):
         optimiser: how it is trained.
         loss: what is minimised on the labels.
         modality_dropout: probability of a step in which all streams but one are absent.
+        init: folder of a run whose weights this one begins from, but for layers that its classes decide the size of.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -263,6 +274,7 @@ class SegmentationConfig(RunConfig):
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     modality_dropout: Probability = 0.0
+    init: str = ""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -277,6 +289,8 @@ class SegmentationConfig(RunConfig):
                 f"modality_dropout needs streams that can decide alone; fusion {self.network.fusion!r} mixes them, "
                 "set modality_dropout=0"
             )
+        if self.init and self.network.imagenet:
+            raise ConfigError("a run begins from one set of weights: set init, or network.imagenet, and not both")
         if len(self.loss.class_weights) not in (0, self.network.classes):
             raise ConfigError(
                 f"loss.class_weights has {len(self.loss.class_weights)} weights, expected one for each of "

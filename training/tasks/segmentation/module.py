@@ -43,6 +43,7 @@ class SegmentationTask(RunTask):
 
     def __init__(self, config: SegmentationConfig, classes: Sequence[str] = (), weights: Sequence[float] = ()) -> None:
         super().__init__(config, build_network(config.network))
+        freeze_stages(self.network.encoder, config.optimiser.frozen_stages)
         self.network.stack.channels_last = config.runtime.channels_last
         if config.runtime.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -138,19 +139,69 @@ def single_stream_name(config: SegmentationConfig, step: int) -> int | None:
     return int(random.integers(len(config.network.streams)))
 
 
+def freeze_stages(encoder: nn.Module, stages: int) -> None:
+    """Keep the convolutions of the stem and of the first stages of an encoder as they are; norms learn on.
+
+    Args:
+        encoder: with `stages`, finest first.
+        stages: how many; 0 for none, and not the stem either.
+    """
+    for depth, modules in enumerate(_by_depth(encoder)):
+        for module in modules if depth <= stages and stages else ():
+            if isinstance(module, nn.Conv2d):
+                module.requires_grad_(False)
+
+
 def parameter_groups(network: nn.Module, config: SegmentationConfig) -> list[dict[str, Any]]:
-    """Split a network's parameters into encoder, decoder with ensemble, and the γ that can be exchanged."""
+    """Split what learns of a network into encoder, decoder with ensemble, and the γ that can be exchanged.
+
+    With a layer decay the encoder is one group per stage, and one for the stem.
+    """
     settings = config.optimiser
     gammas = [gamma for norm in sparse_norms(network).values() for gamma in norm.gammas]
     chosen = {id(gamma) for gamma in gammas}
     encoder = [p for n, p in network.named_parameters() if n.startswith("encoder.") and id(p) not in chosen]
     decoder = [p for n, p in network.named_parameters() if not n.startswith("encoder.")]
+    by_rate: dict[float, list[nn.Parameter]] = {}
+    factors = _factors(network.encoder, settings.layer_decay)  # type: ignore[arg-type]
+    for parameter in encoder:
+        by_rate.setdefault(factors.get(id(parameter), 1.0), []).append(parameter)
+    decay = {"weight_decay": settings.weight_decay}
     groups = [
-        {"params": encoder, "lr": settings.encoder_lr, "weight_decay": settings.weight_decay, "name": "encoder"},
-        {"params": decoder, "lr": settings.decoder_lr, "weight_decay": settings.weight_decay, "name": "decoder"},
+        *(
+            {"params": part, "lr": settings.encoder_lr * factor, **decay, "name": "encoder"}
+            for factor, part in by_rate.items()
+        ),
+        {"params": decoder, "lr": settings.decoder_lr, **decay, "name": "decoder"},
         {"params": gammas, "lr": settings.gamma_lr, "weight_decay": settings.gamma_weight_decay, "name": "gamma"},
     ]
-    return [group for group in groups if group["params"]]
+    learning: list[dict[str, Any]] = [{**group, "params": _learning(group["params"])} for group in groups]
+    return [group for group in learning if group["params"]]
+
+
+def _learning(parameters: Any) -> list[nn.Parameter]:
+    """Return the parameters that are not frozen."""
+    return [parameter for parameter in parameters if parameter.requires_grad]
+
+
+def _factors(encoder: nn.Module, decay: float) -> dict[int, float]:
+    """Return the share of the encoder's rate of every parameter by its identity; nothing where all have the whole."""
+    if decay == 1:
+        return {}
+    depths = _by_depth(encoder)
+    return {
+        id(parameter): decay ** (len(depths) - 1 - depth)
+        for depth, modules in enumerate(depths)
+        for module in modules
+        for parameter in module.parameters(recurse=False)
+    }
+
+
+def _by_depth(encoder: nn.Module) -> list[list[nn.Module]]:
+    """Return the layers of an encoder: of the stem, and of each stage."""
+    stages = [list(stage.modules()) for stage in encoder.stages]  # type: ignore[union-attr]
+    inside = {id(module) for stage in stages for module in stage}
+    return [[module for module in encoder.modules() if id(module) not in inside], *stages]
 
 
 def _rate(schedule: str, group: str, steps: int, warmup: float, step: int) -> float:

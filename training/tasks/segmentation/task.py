@@ -14,6 +14,7 @@ from crosswire.training.engine.run_folder import Run
 from crosswire.training.engine.training_setup import TrainingSetup
 from crosswire.training.from_data import FOLDER
 from crosswire.training.importers.imagenet import load_imagenet
+from crosswire.training.importers.runs import load_run
 from crosswire.training.report.build import write_report
 from crosswire.training.tasks.registry import ScoreOptions
 from crosswire.training.tasks.segmentation import evaluate
@@ -31,14 +32,17 @@ def training_setup(config: SegmentationConfig, *, fresh: bool) -> TrainingSetup:
     """Return a segmentation network and its frames; see `crosswire.training.tasks.registry.Task`."""
     train, val = frames(config.data, "train"), frames(config.data, "val")
     check_classes(config, train)
-    if config.network.frozen_statistics and fresh and not config.network.imagenet:
+    if config.network.frozen_statistics and fresh and not (config.network.imagenet or config.init):
         raise ConfigError(
             "network.frozen_statistics normalises with statistics that random weights do not have, so training would "
-            "diverge; begin from a file with network.imagenet=FILE, or set network.frozen_statistics=false"
+            "diverge; begin from a file with network.imagenet=FILE or from a run with --init RUN, or set "
+            "network.frozen_statistics=false"
         )
     task = SegmentationTask(config, train.classes, class_weights(config.loss, train))
     if config.network.imagenet and fresh:
         load_imagenet(task.network, config.network.imagenet)
+    if config.init and fresh:
+        load_run(task.network, config.network, Path(config.init))
 
     return TrainingSetup(
         task=task,

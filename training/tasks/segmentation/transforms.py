@@ -33,6 +33,8 @@ class TrainTransform:
         scale_min: smallest scale.
         scale_max: largest scale.
         shorter_side: the least that a scale may leave of the shorter side, pixels; 0 for no limit.
+        colour_jitter: largest relative change of brightness, contrast and saturation.
+        depth_jitter: largest relative change of all depth of a frame.
         seed: of what is drawn at random.
     """
 
@@ -41,6 +43,8 @@ class TrainTransform:
     scale_min: float = 1.0
     scale_max: float = 1.0
     shorter_side: int = 0
+    colour_jitter: float = 0.0
+    depth_jitter: float = 0.0
     seed: int = 0
 
     def __call__(self, frame: Frame, number: int) -> Frame:
@@ -54,7 +58,20 @@ class TrainTransform:
         height, width = frame.labels.shape
         top = int(random.integers(height - self.height + 1))
         left = int(random.integers(width - self.width + 1))
-        return crop(frame, top, left, self.height, self.width)
+        return self._jittered(crop(frame, top, left, self.height, self.width), random)
+
+    def _jittered(self, frame: Frame, random: np.random.Generator) -> Frame:
+        """Change the colours and the depth of a frame; nothing is drawn where nothing changes."""
+        if not self.colour_jitter and not self.depth_jitter:
+            return frame
+        colour = 1 + self.colour_jitter * random.uniform(-1, 1, 3)
+        depth = np.float32(1 + self.depth_jitter * random.uniform(-1, 1))
+        pictures: dict[str, Array] = dict(frame.pictures)
+        if "rgb" in pictures:
+            pictures["rgb"] = jitter(pictures["rgb"], *colour)
+        if "depth" in pictures:
+            pictures["depth"] = pictures["depth"].astype(np.float32) * depth  # no reading, 0, stays none
+        return Frame(pictures, frame.labels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +106,8 @@ def train_transform(config: DataConfig, seed: int) -> TrainTransform:
         scale_min=config.scale_min,
         scale_max=config.scale_max,
         shorter_side=config.shorter_side,
+        colour_jitter=config.colour_jitter,
+        depth_jitter=config.depth_jitter,
     )
 
 
@@ -100,6 +119,15 @@ def eval_transform(config: DataConfig) -> EvalTransform:
 def flip(frame: Frame) -> Frame:
     """Mirror a frame, left to right."""
     return _each(frame, lambda picture, _: picture[:, ::-1])
+
+
+def jitter(colours: Array, brightness: float, contrast: float, saturation: float) -> Array:
+    """Scale the brightness of uint8 [H, W, 3], its distance from the mean grey, and that from each pixel's grey."""
+    picture = colours.astype(np.float32) * np.float32(brightness)
+    picture += (picture - picture.mean()) * np.float32(contrast - 1)
+    picture += (picture - picture.mean(2, keepdims=True)) * np.float32(saturation - 1)
+    changed: Array = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    return changed
 
 
 def resize(frame: Frame, height: int, width: int) -> Frame:
