@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.real_tables import CASES, add_noise, bend, lose_blocks, main, plane_heights, remove_plane, score
+from benchmarks.real.tables import CASES, add_noise, bend, lose_blocks, main, plane_heights, remove_plane, score
 from crosswire.training.datasets.tabletops.classes import OBJECT
 from crosswire.training.datasets.tabletops.tabletop_frames import TabletopFrames
 from crosswire.training.engine.run_folder import Run

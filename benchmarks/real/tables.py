@@ -5,7 +5,7 @@ none of them is trained on. They are scored as they are and made worse: half and
 blocks, noise four times as strong, the table uneven by a centimetre, depth absent, colour absent. Plane removal is
 RANSAC on depth alone: what rises more than 7 mm above the best plane is an object. Figures are intersection over union
 of objects, over all labelled pixels together. Without a folder nothing is run:
-``python -m benchmarks.real_tables RUN --data FOLDER``.
+``python -m benchmarks.real.tables RUN --data FOLDER``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from crosswire.training.tasks.segmentation.config import DataConfig
 from crosswire.training.tasks.segmentation.data import SPLITS, frames
 from crosswire.training.tasks.segmentation.transforms import resize
 
-AGAIN = "python -m benchmarks.real_tables RUN --data FOLDER"
+AGAIN = "python -m benchmarks.real.tables RUN --data FOLDER"
 Mask = NDArray[np.bool_]
 Depth = NDArray[np.float32]
 THRESHOLD_M = 0.007

@@ -3,7 +3,7 @@
 The frames are the stereo potholes of Fan et al. (IEEE TIP 2019, MIT licence), as a folder of one's own: colour beside
 transformed disparity, one list of frames or two. Neighbouring frames show one pothole from other sides, so a fold holds
 whole potholes. Every run is scored once, on the frames of its fold, with its last weights: nothing is chosen by them.
-Run it with ``python -m benchmarks.potholes --data FOLDER``; without the folder nothing is run.
+Run it with ``python -m benchmarks.real.potholes --data FOLDER``; without the folder nothing is run.
 """
 
 from __future__ import annotations
