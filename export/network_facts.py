@@ -46,8 +46,14 @@ def exchanged_layers(network: nn.Module) -> tuple[ExchangedLayer, ...]:
 
 def macs(servable: nn.Module, inputs: tuple[TensorSpec, ...]) -> int:
     """Count the multiply-accumulates of convolutions and matrix products for one sample."""
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        servable(*example(inputs, 1, seed=0))
+    # Without gradients the counter fails on a parameter that is an argument of a module, as latents of attention are.
+    learnt = [parameter.requires_grad_(False) for parameter in servable.parameters() if parameter.requires_grad]
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            servable(*example(inputs, 1, seed=0))
+    finally:
+        for parameter in learnt:
+            parameter.requires_grad_()
     return int(counter.get_total_flops()) // 2
 
 

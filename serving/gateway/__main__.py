@@ -34,7 +34,7 @@ from crosswire.serving.gateway.upstream import Upstream
 from crosswire.serving.processes.run_state import read_run
 
 _TICK_SECONDS = 0.02
-_FLUSH_SECONDS = 1.0
+_WRITE_SECONDS, _FLUSH_SECONDS = 0.3, 1.5
 _CLOSE_SECONDS = 1
 _TRACE_SECONDS = 1.0
 _UNSENT = 0x5411  # SIOCOUTQ
@@ -128,7 +128,7 @@ async def _drain(admission: Admission, seconds: float) -> None:
 async def _flush() -> None:
     """Wait until the other ends have received every byte, or the time is over; then the process may end."""
     deadline = time.monotonic() + _FLUSH_SECONDS
-    await asyncio.sleep(_TICK_SECONDS * 5)  # gRPC writes in threads of its own
+    await asyncio.sleep(_WRITE_SECONDS)  # gRPC writes in threads of its own, which come late on a busy machine
     while time.monotonic() < deadline and _unsent_bytes():
         await asyncio.sleep(_TICK_SECONDS)
 

@@ -9,9 +9,10 @@ import onnx
 import pytest
 import torch
 
-from crosswire.contract import Contract
+from crosswire.contract import Contract, TensorSpec
 from crosswire.export.__main__ import main
 from crosswire.export.build import build
+from crosswire.export.network_facts import macs
 from crosswire.export.parity import onnx_runner, torch_runner
 from crosswire.export.quantization.precision import Precision
 from crosswire.export.report.text import describe
@@ -112,6 +113,12 @@ def test_a_frozen_network_with_any_fusion_answers_as_the_live_one_does(fusion: s
     for present in PRESENT.values():
         given = [x for m, x in zip(PRESENT[""], inputs(), strict=True) if m in present]
         live, frozen = ClipServable(net, present).eval(), FrozenClipServable(net, present).eval()
+        if len(given) == len(PRESENT[""]):
+            specs = (
+                TensorSpec("frames", "UINT8", (3, 16, 16, 3), ("time", "height", "width", "channel"), "intensity"),
+                TensorSpec("waveform", "FP32", (2000,), ("time",), "amplitude"),
+            )
+            assert macs(live, specs) > 0 and all(parameter.requires_grad for parameter in net.parameters())
         np.testing.assert_allclose(torch_runner(live)(given)[0], torch_runner(frozen)(given)[0], atol=1e-5)
 
 

@@ -12,6 +12,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from crosswire.training.config import ConfigError
 from crosswire.training.engine.sampling import derive_seed
 from crosswire.training.engine.schedule import forgets_momentum, rate
 from crosswire.training.engine.training_setup import RunTask
@@ -125,14 +126,14 @@ class SegmentationTask(RunTask):
         return loss if decisions.auxiliary is None else loss + settings.alignment * decisions.auxiliary
 
     def _single(self, stream: int) -> SegmentationNetwork:
-        """Return the network of one stream asingle; made at its first use, when parameters are where they train."""
+        """Return the network of one stream alone; made at its first use, when parameters are where they train."""
         if stream not in self._singles:
             self._singles[stream] = single_stream(self.network, stream)
         return self._singles[stream]
 
 
 def single_stream_name(config: SegmentationConfig, step: int) -> int | None:
-    """Return the stream that a step trains asingle under modality dropout, or None where all are there."""
+    """Return the stream that a step trains alone under modality dropout, or None where all are there."""
     random = np.random.default_rng(derive_seed(config.seed, "modality dropout", step))
     if random.random() >= config.modality_dropout:
         return None
@@ -146,8 +147,8 @@ def freeze_stages(encoder: nn.Module, stages: int) -> None:
         encoder: with `stages`, finest first.
         stages: how many; 0 for none, and not the stem either.
     """
-    for depth, modules in enumerate(_by_depth(encoder)):
-        for module in modules if depth <= stages and stages else ():
+    for modules in _by_depth(encoder)[: stages + 1] if stages else ():
+        for module in modules:
             if isinstance(module, nn.Conv2d):
                 module.requires_grad_(False)
 
@@ -198,8 +199,18 @@ def _factors(encoder: nn.Module, decay: float) -> dict[int, float]:
 
 
 def _by_depth(encoder: nn.Module) -> list[list[nn.Module]]:
-    """Return the layers of an encoder: of the stem, and of each stage."""
-    stages = [list(stage.modules()) for stage in encoder.stages]  # type: ignore[union-attr]
+    """Return the layers of an encoder: of the stem, and of each stage.
+
+    Raises:
+        ConfigError: the encoder has no stages.
+    """
+    found: Sequence[nn.Module] | None = getattr(encoder, "stages", None)
+    if found is None:
+        raise ConfigError(
+            "optimiser.frozen_stages and optimiser.layer_decay need an encoder with `stages`; "
+            "set optimiser.frozen_stages=0 and optimiser.layer_decay=1"
+        )
+    stages = [list(stage.modules()) for stage in found]
     inside = {id(module) for stage in stages for module in stage}
     return [[module for module in encoder.modules() if id(module) not in inside], *stages]
 

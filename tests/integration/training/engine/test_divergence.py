@@ -93,5 +93,5 @@ def test_weights_that_are_not_finite_are_neither_scored_nor_exported(tiny_run: R
 
 
 def test_frozen_statistics_of_random_weights_are_refused(tiny: SegmentationConfig, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"network\.imagenet=FILE, or set network\.frozen_statistics=false"):
+    with pytest.raises(ConfigError, match=r"network\.imagenet=FILE or .* set network\.frozen_statistics=false"):
         fit(override(tiny, ["network.frozen_statistics=true"]), tmp_path, progress=False)

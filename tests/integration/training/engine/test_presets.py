@@ -65,6 +65,7 @@ def shrunk(config: SegmentationConfig, path: Path | None) -> SegmentationConfig:
         "network.width": 8,
         "network.features": 8,
         "network.dropout": 0.0,
+        "network.frozen_statistics": False,  # there are no weights to begin from
         "data.path": path or "",
         "data.shorter_side": 0,
         "data.train_scenes": 6,

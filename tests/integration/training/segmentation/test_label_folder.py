@@ -14,7 +14,7 @@ from PIL import Image
 from crosswire.training.__main__ import main
 from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.datasets.write import split_evenly, write_folder
-from crosswire.training.engine.run_folder import WEIGHTS, Run
+from crosswire.training.engine.run_folder import WEIGHTS, Run, read_run
 from crosswire.training.modalities import modalities
 from crosswire.training.tasks.segmentation.config import DataConfig
 from crosswire.training.tasks.segmentation.data import FrameDataset, frames
@@ -45,7 +45,7 @@ def test_labels_are_the_networks_in_the_numbering_of_the_manifest(
     source = frames(DataConfig(name="folder", path=str(folder)), "train")
     inputs, _ = FrameDataset(source, modalities(tiny_run.config.network), lambda frame, _: frame)[0]
     with torch.inference_mode():
-        logits = upsample(tiny_run.network(*(one[None] for one in inputs)).ensemble, (60, 80))
+        logits = upsample(read_run(tiny_run.folder).network(*(one[None] for one in inputs)).ensemble, (60, 80))
     shutil.rmtree(folder / "labels")
     assert label(tiny_run.folder, folder, tmp_path / "out") == 0
     assert "labels: floor 21, wall 22" in capsys.readouterr().out

@@ -40,7 +40,7 @@ def test_a_run_begins_from_another_one_and_makes_the_layers_of_its_classes_anew(
     fresh = {key: tensor.clone() for key, tensor in network.state_dict().items()}
     sized = load_run(network, config, tiny_run.folder)
     assert sized and all(key.startswith("decoder.head") for key in sized)
-    taken = tiny_run.network.state_dict()
+    taken = read_run(tiny_run.folder).network.state_dict()
     for key, tensor in network.state_dict().items():
         torch.testing.assert_close(tensor, fresh[key] if key in sized else taken[key])
 
@@ -71,7 +71,8 @@ def test_train_takes_the_network_of_the_run_that_it_begins_from(tiny_run: Run, f
     by_folder = {k: v for k, v in vars(config.network).items() if k.startswith(("depth_", "geometry"))}
     assert config.network == dataclasses.replace(tiny_run.config.network, frozen_statistics=True, **by_folder)
     encoder = read_run(tmp_path / "run").network.encoder
-    for ours, theirs in zip(encoder.state_dict().values(), tiny_run.network.encoder.state_dict().values(), strict=True):
+    before = read_run(tiny_run.folder).network.encoder
+    for ours, theirs in zip(encoder.state_dict().values(), before.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs)
 
 

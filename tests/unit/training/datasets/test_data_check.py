@@ -343,5 +343,6 @@ def test_make_data_writes_tables_as_a_folder(tmp_path: Path, capsys: pytest.Capt
     assert manifest["classes"] == ["background", "table", "object"]
     assert main(["check-data", str(tmp_path / "tables"), "--quiet"]) == 0
     capsys.readouterr()
+    make[3] = str(tmp_path / "others")
     assert main([*make, "--layout", "nyuv2"]) == 2
     assert "layout 'nyuv2' is unknown for tabletop; allowed are folder" in capsys.readouterr().err
