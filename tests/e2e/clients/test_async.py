@@ -89,7 +89,7 @@ def test_errors_are_those_of_the_blocking_predictor(url: str) -> None:
             with pytest.raises(RequestRejectedError, match="rgb_image"):
                 await predictor.segment(png[:2000], ROOM.depth)
             with pytest.raises(DeadlineExceeded):
-                await predictor.ask(segmentation_request(ROOM.rgb, ROOM.depth), timeout=0.001)
+                await predictor.ask(segmentation_request(ROOM.rgb, ROOM.depth), timeout=1e-6)
             await predictor.segment(ROOM.rgb, ROOM.depth)
 
     asyncio.run(ask())
