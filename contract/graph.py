@@ -70,17 +70,17 @@ class EngineManifest:
     Attributes:
         sha256: hash of the engine's file, hexadecimal.
         onnx_sha256: hash of the graph that it was built from.
-        library: key of `ENGINE_SUFFIXES`.
-        version: of the library.
+        runtime: what loads it, a key of `ENGINE_SUFFIXES`.
+        version: of the runtime.
         compute_capabilities: what it runs on, for example `("8.9", "12.0")`.
         precision: arithmetic of the graph.
         profile: smallest, usual and largest shape of every input.
-        version_compatible: whether newer versions of the library load it, too.
+        version_compatible: whether newer versions of the runtime load it, too.
     """
 
     sha256: str
     onnx_sha256: str
-    library: str
+    runtime: str
     version: str
     compute_capabilities: tuple[str, ...]
     precision: str

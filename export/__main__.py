@@ -106,7 +106,7 @@ def _build(options: argparse.Namespace) -> int:
     contract = export_run(read_run(options.run), request, options.to)
     print(describe(contract))
     if settings is not None:
-        _report(builder.UNTRIED[settings.library])
+        _report(builder.UNTRIED[settings.runtime])
         for engine in builder.build_engines(options.to / options.name, settings):
             _report(f"written: {engine}")
     print(f"\nwritten: {options.to / options.name}\nnext: crosswire serve --repository {options.to}")
@@ -192,7 +192,7 @@ def _engines(contract: Contract, folder: Path) -> Iterator[str]:
                 raise CrosswireError(f"{engine}: {'; '.join(faults)}; build it anew, or remove it and its manifest")
             batches = " to ".join(str(shapes[0]) for shapes in next(iter(manifest.profile.values()))[::2])
             yield (
-                f"engine {engine.name}: {manifest.precision} of {manifest.library} {manifest.version} for compute "
+                f"engine {engine.name}: {manifest.precision} of {manifest.runtime} {manifest.version} for compute "
                 f"capability {', '.join(manifest.compute_capabilities)}, batch {batches}, "
                 f"{engine.stat().st_size / 1e6:.1f} MB"
             )

@@ -235,10 +235,10 @@ def _engine(network: ServedNetwork, graph: ServedGraph, engine: Path, host: engi
             cure = "export it again with --format tensorrt-rtx, or remove it: only your own programs run it"
         return Finding(subject, Verdict.BROKEN, "; ".join(found), cure)
     manifest = EngineManifest.load(engine)
-    built = f"{manifest.library} {manifest.version}, compute capability {', '.join(manifest.compute_capabilities)}"
+    built = f"{manifest.runtime} {manifest.version}, compute capability {', '.join(manifest.compute_capabilities)}"
     if not is_plan:
         return Finding(subject, Verdict.NOTE, f"fits its graph ({built}); this server runs the graph, not the engine")
-    if manifest.library not in host.libraries or host.compute_capability is None:
+    if manifest.runtime not in host.libraries or host.compute_capability is None:
         text = f"fits its graph ({built}); this machine has no GPU or no TensorRT, so it was not tried"
         return Finding(subject, Verdict.NOTE, text)
     return Finding(subject, Verdict.FINE, f"for {built}")

@@ -54,13 +54,13 @@ class Settings:
     """What engines are built with, and for what.
 
     Attributes:
-        library: `TENSORRT` or `RTX`.
+        runtime: `TENSORRT` or `RTX`, which loads the engine.
         compute_capabilities: `RTX` only: what the engines shall run on, each as the library writes it, `"89"`;
             TensorRT builds for the GPU that it finds.
         version_compatible: `TENSORRT` only: let newer versions load the plans, which is somewhat slower.
     """
 
-    library: str = TENSORRT
+    runtime: str = TENSORRT
     compute_capabilities: tuple[str, ...] = ()
     version_compatible: bool = False
 
@@ -88,8 +88,8 @@ def check_settings(settings: Settings) -> None:
     Raises:
         EngineError: no library, or a compute capability that it does not build for.
     """
-    trt = load_library(settings.library)
-    if settings.library != RTX:
+    trt = load_library(settings.runtime)
+    if settings.runtime != RTX:
         return
     known = [name[2:] for name in trt.ComputeCapability.__members__ if re.fullmatch(r"SM\d+", name)]
     expected = f"TensorRT-RTX {trt.__version__} builds for {', '.join(known)}"
@@ -142,7 +142,7 @@ def build_engines(folder: Path, settings: Settings) -> list[Path]:
         manifest = {
             "sha256": hashlib.sha256(engine).hexdigest(),
             "onnx_sha256": onnx_sha256,
-            "library": settings.library,
+            "runtime": settings.runtime,
             "version": builder.version,
             "compute_capabilities": [f"{one[:-1]}.{one[-1]}" for one in settings.compute_capabilities]
             or [compute_capability()],
@@ -150,7 +150,7 @@ def build_engines(folder: Path, settings: Settings) -> list[Path]:
             "profile": bounds,
             "version_compatible": settings.version_compatible,
         }
-        path = graph.with_suffix(SUFFIXES[settings.library])
+        path = graph.with_suffix(SUFFIXES[settings.runtime])
         _write(path, engine)
         _write(path.with_name(f"{path.name}.json"), (json.dumps(manifest, indent=1) + "\n").encode())
         written.append(path)
@@ -219,11 +219,11 @@ class EngineBuilder:
 
     def __init__(self, settings: Settings, cache: Path) -> None:
         self._settings, self._cache = settings, cache
-        self._trt = load_library(settings.library)
+        self._trt = load_library(settings.runtime)
         self.version: str = self._trt.__version__
         self._log = listener(self._trt)
         self._builder = self._trt.Builder(self._log)
-        self._name = f"{settings.library} {self.version}"
+        self._name = f"{settings.runtime} {self.version}"
 
     def build(self, graph: Path, bounds: Shapes, promised: list[tuple[str, str, list[int]]]) -> bytes:
         """Return the engine of one graph, checked against the wire that its contract promises."""
@@ -237,7 +237,7 @@ class EngineBuilder:
         for name, sizes in bounds.items():
             profile.set_shape(name, *sizes)
         config.add_optimization_profile(profile)
-        if self._settings.library == RTX:
+        if self._settings.runtime == RTX:
             capabilities = [getattr(self._trt.ComputeCapability, f"SM{x}") for x in self._settings.compute_capabilities]
             config.num_compute_capabilities = len(capabilities)
             for index, capability in enumerate(capabilities):
@@ -314,12 +314,12 @@ def main() -> int:
     """Build the engines of a network; return 0, or 2 after a line on stderr that says what is wrong."""
     parser = argparse.ArgumentParser(description="Build the TensorRT engines of an exported network.")
     parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parent, help="the network's folder")
-    parser.add_argument("--library", choices=tuple(MODULES), default=TENSORRT, help="default: tensorrt")
+    parser.add_argument("--runtime", choices=tuple(MODULES), default=TENSORRT, help="default: tensorrt")
     parser.add_argument("--compute-capability", type=capabilities, default=(), help="tensorrt_rtx: 89,120")
     parser.add_argument("--version-compatible", action="store_true", help="tensorrt: let newer versions load it")
     options = parser.parse_args()
-    print(UNTRIED[options.library], file=sys.stderr)
-    settings = Settings(options.library, options.compute_capability, options.version_compatible)
+    print(UNTRIED[options.runtime], file=sys.stderr)
+    settings = Settings(options.runtime, options.compute_capability, options.version_compatible)
     try:
         for engine in build_engines(options.folder, settings):
             print(f"written: {engine}")

@@ -62,9 +62,9 @@ def faults(engine: Path, graph_sha256: str, host: Host) -> list[str]:
     except ContractError as error:
         return [str(error)]
     found = manifest.faults(engine, graph_sha256)
-    here = host.libraries.get(manifest.library)
+    here = host.libraries.get(manifest.runtime)
     if here is not None and not manifest.version_compatible and not _same(here, manifest.version):
-        found.append(f"it was built with {manifest.library} {manifest.version}, here is {here}")
+        found.append(f"it was built with {manifest.runtime} {manifest.version}, here is {here}")
     if host.compute_capability not in (None, *manifest.compute_capabilities):
         built_for = ", ".join(manifest.compute_capabilities)
         found.append(f"it was built for compute capability {built_for}, here is {host.compute_capability}")

@@ -43,7 +43,7 @@ def with_engine(graph: Path, suffix: str = ".plan", **changes: Any) -> Path:
     manifest = {
         "sha256": sha256_of(engine),
         "onnx_sha256": sha256_of(graph),
-        "library": "tensorrt",
+        "runtime": "tensorrt",
         "version": "10.9.0.34",
         "compute_capabilities": ["9.0"],
         "precision": "fp32",
@@ -118,7 +118,7 @@ def test_an_engine_of_tensorrt_rtx_is_held_against_its_graph_and_not_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     graph = copied(tmp_path / "source", NETWORK)
-    about = {"library": "tensorrt_rtx", "version": "1.7.1.116", "compute_capabilities": ["8.9", "12.0"]}
+    about = {"runtime": "tensorrt_rtx", "version": "1.7.1.116", "compute_capabilities": ["8.9", "12.0"]}
     with_engine(graph, ".engine", **about)
     made = assemble(find_networks(tmp_path / "source"), Runtime.CONTAINER, tmp_path / "made", copy_graphs=True)
     assert made.configs[NETWORK].backend == "onnxruntime"

@@ -84,7 +84,7 @@ def test_an_int8_engine_is_that_of_its_graph_and_inspect_says_so(
     assert contract.target == "tensorrt"
     manifest = EngineManifest.load(engine)
     assert manifest.faults(engine, contract.graph.sha256) == []
-    assert (manifest.library, manifest.precision) == ("tensorrt_rtx", "int8")
+    assert (manifest.runtime, manifest.precision) == ("tensorrt_rtx", "int8")
     assert manifest.compute_capabilities == ("8.9", "12.0")
     assert manifest.profile["rgb"] == tuple((batch, *SIZE, 3) for batch in (1, 2, 4))
     assert main(["inspect", str(int8), "--repeats", "0"]) == 0
