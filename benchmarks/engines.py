@@ -22,7 +22,7 @@ from crosswire.export.quantization.precision import Precision
 from crosswire.export.quantization.quantiser import Quantiser
 from crosswire.export.tasks.exporter import silent
 from crosswire.export.tasks.segmentation.single_export import SegmentationExport, prepare_export
-from crosswire.export.tensorrt.builder import RTX, EngineBuilder, Settings, capabilities, shapes, wire
+from crosswire.export.tensorrt.builder import RTX, EngineBuilder, Settings, capabilities, check_settings, shapes, wire
 from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--compute-capability", type=capabilities, default=("89", "120"), help="default 89,120")
     wanted = parser.parse_args()
     settings = Settings(RTX, wanted.compute_capability)
+    check_settings(settings)
     networks = {name: measured(name, SIZE, settings) for name in wanted.networks}
     library = f"{RTX} {EngineBuilder(settings, Path()).version}"
     keep("engines", {"library": library, "capabilities": list(settings.compute_capabilities), "networks": networks})

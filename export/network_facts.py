@@ -46,8 +46,8 @@ def exchanged_layers(network: nn.Module) -> tuple[ExchangedLayer, ...]:
 
 def macs(servable: nn.Module, inputs: tuple[TensorSpec, ...]) -> int:
     """Count the multiply-accumulates of convolutions and matrix products for one sample."""
-    # Without gradients the counter of PyTorch 2.13 fails on a view of a parameter that a module is called with, as latents
-    # of attention are (findings/flop-counter-needs-gradients-for-parameters.sh).
+    # Without gradients the counter of PyTorch 2.13 fails on a view of a parameter that a module is called with, as
+    # latents of attention are (findings/flop-counter-needs-gradients-for-parameters.sh).
     learnt = [parameter.requires_grad_(False) for parameter in servable.parameters() if parameter.requires_grad]
     try:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:

@@ -194,12 +194,11 @@ def _artefacts(wanted: Settings) -> Iterator[Finding]:
         found, _, cure = str(error).partition("; ")
         yield Finding(str(wanted.repository), Verdict.BROKEN, found, cure)
         return
-    in_container, stale, host = wanted.runtime is Runtime.CONTAINER, False, None
+    in_container, stale = wanted.runtime is Runtime.CONTAINER, False
     for network in networks:
         yield _described(network) if in_container else _opens(network)
         for graph, engine in ((one, engine) for one in network.graphs for engine in one.engines):
-            host = host or engines.this_host()
-            yield (finding := _engine(network, graph, engine, host))
+            yield (finding := _engine(network, graph, engine, engines.this_host()))
             stale |= finding.verdict is Verdict.BROKEN
     if stale:
         return  # nothing can be assembled

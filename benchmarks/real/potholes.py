@@ -1,7 +1,7 @@
 """Cross-validation of `fine-tune` on real road frames, folds cut by pothole: both streams, each alone, no exchange.
 
 The frames are the stereo potholes of Fan et al. (IEEE TIP 2019, MIT licence), as a folder of one's own: colour beside
-transformed disparity, one list of frames or two. Neighbouring frames show one pothole from other sides, so a fold holds
+transformed disparity, whose lists are not read. Neighbouring frames show one pothole from other sides, so a fold holds
 whole potholes. Every run is scored once, on the frames of its fold, with its last weights: nothing is chosen by them.
 Run it with ``python -m benchmarks.real.potholes --data FOLDER``; without the folder nothing is run.
 """
@@ -100,9 +100,9 @@ def main() -> None:
                     row = run(wanted.data, settings, cut[fold], rest, Path(folder))
                 figures.setdefault(name, []).append({"fold": fold, "seed": seed, **row})
                 print(name, {key: round(value, 3) for key, value in figures[name][-1].items()}, flush=True)
-    keep(
-        "potholes", {"set": wanted.set, "folds": cut, "networks": {name: _mean(runs) for name, runs in figures.items()}}
-    )
+    networks = {name: _mean(runs) for name, runs in figures.items()}
+    again = "python -m benchmarks.real.potholes --data FOLDER"
+    keep("potholes", {"set": wanted.set, "seeds": wanted.seeds, "folds": cut, "networks": networks}, again=again)
 
 
 def _mean(runs: list[dict[str, float]]) -> dict[str, Any]:

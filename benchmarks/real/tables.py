@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from benchmarks._record import keep
-from crosswire.training.datasets.folder import recognise
+from crosswire.training.datasets.folder import open_every, recognise
 from crosswire.training.datasets.frames import IGNORE, Frame
 from crosswire.training.datasets.sensors.kinect_v1 import axial_deviation
 from crosswire.training.datasets.sensors.view import grain, smooth_field
@@ -33,7 +33,6 @@ from crosswire.training.engine.run_folder import Run, read_run
 from crosswire.training.modalities import modalities
 from crosswire.training.models import single_stream
 from crosswire.training.tasks.segmentation.config import DataConfig
-from crosswire.training.tasks.segmentation.data import SPLITS, frames
 from crosswire.training.tasks.segmentation.transforms import resize
 
 AGAIN = "python -m benchmarks.real.tables RUN --data FOLDER"
@@ -196,11 +195,13 @@ def main() -> int:
     run = read_run(wanted.run)
     if run.config.data.name != "tabletop":
         parser.error(f"{wanted.run} was trained on {run.config.data.name!r}; expected 'tabletop', try tabletop-cen")
-    sources = [frames(DataConfig(name="folder", path=str(wanted.data)), split) for split in SPLITS]
-    real = [source[index] for source in sources for index in range(len(source))]
-    real = list({frame.pictures["rgb"].tobytes(): frame for frame in real}.values())
+    source = open_every(DataConfig(name="folder", path=str(wanted.data)))
+    if "object" not in source.classes:
+        classes = ", ".join(source.classes)
+        parser.error(f"{wanted.data} has the classes {classes}; expected object among them, name it in manifest.json")
+    real = [source[index] for index in range(len(source))]
     print(f"{len(real)} frames; IoU of objects\n{'':24s} {'network':>8s} {'plane removal':>14s}")
-    scores = score(run, real, OBJECT, sources[0].classes.index("object"))
+    scores = score(run, real, OBJECT, source.classes.index("object"))
     figures = {
         "frames": len(real),
         "preset": run.config.preset,

@@ -1,7 +1,8 @@
 """What one unit of depth counts in whole numbers, and who says so.
 
 The caller comes first, then the layout of the files, `manifest.json` beside them, and the data that the network was
-trained on; where nobody says it, they are millimetres. Floats are in the unit itself unless the caller says another.
+trained on; where nobody says it, they are millimetres. Floats are in the unit itself unless the caller, the layout or
+the manifest says another.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crosswire.contract import PipelineDescription
-from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH_UNITS
+from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH, DEPTH_UNITS
 
 MANIFEST = "manifest.json"
 #: Keys of a training folder's manifest that say it, of depth and of other geometry.
@@ -65,6 +66,10 @@ def _manifest_units(path: Path) -> float | None:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    said = [manifest[key] for key in _KEYS if key in manifest] if isinstance(manifest, dict) else []
+    if not isinstance(manifest, dict):
+        return None
+    said = [manifest[key] for key in _KEYS if key in manifest]
+    if not said and manifest.get("geometry", DEPTH) != DEPTH:
+        return 1.0  # as in training: other geometry counts in whole units where its manifest does not say more
     number = said[0] if said and isinstance(said[0], (int, float)) and not isinstance(said[0], bool) else 0
     return float(number) if 0 < number < float("inf") else None

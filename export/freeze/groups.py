@@ -62,9 +62,7 @@ class StreamPlan:
         return dataclasses.replace(self, computed=(*self.computed, *idle[:wanted]))
 
     def restricted(self, channels: Sequence[int]) -> StreamPlan:
-        """Return a plan of these channels in this order, where the stream neither lends nor borrows any."""
-        if self.borrowed or self.kept < len(self.computed):
-            return self
+        """Return a plan of these channels in this order, of a stream in a group that exchanges nothing."""
         places = {channel: place for place, channel in enumerate(channels)}
         position = tuple(places.get(channel, ABSENT) for channel in range(len(self.position)))
         return StreamPlan(tuple(channels), len(channels), (), position)

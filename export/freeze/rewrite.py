@@ -296,7 +296,8 @@ class _Freezer:
         groups = groups_of(module, len(parallel.nodes))
         planned = depthwise_plans if is_depthwise(conv_of(waiting.conv, 0)) else plans_of
         plans = [planned(group, norms) for group, norms in groups]
-        if len(plans) == 1 and (read := depthwise_reads(node, self.modules)):
+        alone = len(plans) == 1 and not any(plan.borrowed for plan in plans[0])
+        if alone and (read := depthwise_reads(node, self.modules)):
             plans = [[plan.restricted(channels) for plan, channels in zip(plans[0], read, strict=True)]]
         norms = [norm for _, own in groups for norm in own]
         computed = self._convolved(waiting, parallel, norms, [plan.computed for part in plans for plan in part])

@@ -314,12 +314,10 @@ def main() -> int:
     """Build the engines of a network; return 0, or 2 after a line on stderr that says what is wrong."""
     parser = argparse.ArgumentParser(description="Build the TensorRT engines of an exported network.")
     parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parent, help="the network's folder")
-    parser.add_argument("--runtime", choices=tuple(MODULES), default=TENSORRT, help="default: tensorrt")
-    parser.add_argument("--compute-capability", type=capabilities, default=(), help="tensorrt_rtx: 89,120")
-    parser.add_argument("--version-compatible", action="store_true", help="tensorrt: let newer versions load it")
+    parser.add_argument("--version-compatible", action="store_true", help="let newer versions load it")
     options = parser.parse_args()
-    print(UNTRIED[options.runtime], file=sys.stderr)
-    settings = Settings(options.runtime, options.compute_capability, options.version_compatible)
+    print(UNTRIED[TENSORRT], file=sys.stderr)
+    settings = Settings(TENSORRT, version_compatible=options.version_compatible)
     try:
         for engine in build_engines(options.folder, settings):
             print(f"written: {engine}")

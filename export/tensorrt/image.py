@@ -4,4 +4,3 @@
 RELEASE = "26.07"
 
 PLAN_BUILDER = f"nvcr.io/nvidia/tensorrt:{RELEASE}-py3"
-SERVER = f"nvcr.io/nvidia/tritonserver:{RELEASE}-py3"

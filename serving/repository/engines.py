@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -42,8 +43,9 @@ class Host:
     compute_capability: str | None = None
 
 
+@functools.cache
 def this_host() -> Host:
-    """Return what this machine has."""
+    """Return what this machine has, asked once: it takes processes that load large libraries."""
     said = (_said(*_QUERY) or "").split()
     found = {library: version for library in _PACKAGES if (version := _version(library))}
     return Host(found, said[0] if said else None)

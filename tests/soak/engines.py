@@ -9,7 +9,6 @@ import onnx
 import pytest
 import torch
 
-from crosswire.contract import TensorSpec
 from crosswire.export.freeze import freeze
 from crosswire.export.onnx_graph import example, write_onnx
 from crosswire.export.quantization.quantiser import Quantiser
@@ -20,15 +19,11 @@ from crosswire.export.tensorrt.lint import parser_faults
 from crosswire.export.tensorrt.operators import table_faults
 from crosswire.training.modalities import MODALITIES
 from crosswire.training.tasks.segmentation.network import NETWORKS
+from tests.integration.export.test_engines import promised
 from tests.unit.training.models.test_networks import tiny_network
 
 SIZE, CLASSES, LARGEST = (64, 96), 5, 4
 STREAMS = [MODALITIES["rgb"], MODALITIES["depth"]]
-
-
-def promised(specs: tuple[TensorSpec, ...]) -> list[tuple[str, str, list[int]]]:
-    """Return name, dtype and shape of tensors with their batch axis."""
-    return [(spec.name, spec.dtype, [-1, *spec.shape]) for spec in specs]
 
 
 @pytest.mark.parametrize("capability", ["89", "120"])

@@ -117,7 +117,7 @@ def _check_given(options: argparse.Namespace) -> None:
     own = [
         kind
         for kind in (*KINDS, "classes", "depth_units_per_metre", "geometry", "split", *LISTS)
-        if getattr(options, kind)
+        if getattr(options, kind) not in (None, "")
     ]
     if options.source != "folders":
         if own:

@@ -19,7 +19,9 @@ def add(commands: Commands) -> None:
     """Describe `train`."""
     train = commands.add_parser("train", help="train a preset, or go on with a run")
     train.add_argument("preset", nargs="?", help="see: crosswire presets")
-    train.add_argument("--data", type=Path, metavar="DIR", help="data set to train on, laid out as it looks like")
+    train.add_argument(
+        "--data", type=Path, metavar="DIR", help="data set to train on, of any layout that check-data knows"
+    )
     train.add_argument("--to", type=Path, metavar="RUN", help="run folder to write (default runs/PRESET)")
     train.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder where it stopped")
     train.add_argument(
@@ -93,11 +95,13 @@ def _initialised(config: RunConfig, init: str | None) -> RunConfig:
     if init is None:
         return config
     if not isinstance(config, SegmentationConfig):
-        raise UsageError("--init is for presets of segmentation; leave it out")
+        raise UsageError(f"--init is for presets of segmentation, {config.preset} is none; leave it out")
     if init == "imagenet":
         return dataclasses.replace(config, network=dataclasses.replace(config.network, imagenet="installed"), init="")
     from crosswire.training.importers.runs import run_to_begin_from
 
     network = run_to_begin_from(Path(init)).config.network
-    network = dataclasses.replace(network, classes=config.network.classes, imagenet="")
+    own = config.network
+    of_data = {name: getattr(own, name) for name in ("classes", "geometry", "geometry_scale", "geometry_missing")}
+    network = dataclasses.replace(network, imagenet="", **of_data)
     return dataclasses.replace(config, network=network, init=init)

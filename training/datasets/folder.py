@@ -104,7 +104,10 @@ class Manifest:
         if self.ignore is not None and not 0 <= self.ignore <= 255:
             raise UsageError(f"ignore is {self.ignore}; allowed is 0 to 255")
         if self.plausible_depth is not None and not 0 <= self.plausible_depth[0] < self.plausible_depth[1]:
-            raise UsageError("plausible_depth is [nearest, farthest] in metres")
+            raise UsageError(
+                f"plausible_depth is {list(self.plausible_depth)}; expected [nearest, farthest], 0 or more and "
+                "rising, in metres or the unit of the geometry"
+            )
         self._check_geometry()
         self._check_colours()
 
@@ -139,7 +142,7 @@ class Manifest:
                 "say geometry_scale, the stored difference that is one unit"
             )
         try:
-            Geometry(self.geometry, self.geometry_scale or 1.0, self.geometry_missing or 0)
+            self._other_geometry()
         except ContractError as error:
             raise UsageError(str(error)) from error
 
@@ -153,11 +156,21 @@ class Manifest:
         """Stored value of unlabelled pixels; None where every value may be a class."""
         return self.ignore if self.ignore is not None or IGNORE in self.stored else IGNORE
 
+    def _other_geometry(self) -> Geometry:
+        """Return geometry that is not depth.
+
+        Raises:
+            ContractError: one that makes no sense.
+        """
+        return Geometry(
+            self.geometry, 1.0 if self.geometry_scale is None else self.geometry_scale, self.geometry_missing or 0
+        )
+
     @property
     def stored_geometry(self) -> Geometry | None:
-        """What `depth/` holds and how; None for depth in floats of which nobody says that they are no metres."""
+        """What `depth/` holds and how; None where the manifest names no unit: depth is then floats in metres."""
         if self.geometry != DEPTH:
-            return Geometry(self.geometry, self.geometry_scale or 1.0, self.geometry_missing or 0)
+            return self._other_geometry()
         return None if self.depth_units_per_metre is None else Geometry(DEPTH, self.depth_units_per_metre)
 
     @property

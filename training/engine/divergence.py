@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from crosswire.training.engine.run_folder import RunError, non_finite
+from crosswire.training.importers.weight_files import shortened
 
 
 class DivergedError(RunError):
@@ -38,9 +39,9 @@ def check_weights(weights: Mapping[str, Tensor], task: Any) -> None:
         DivergedError: some are not finite.
     """
     if names := non_finite(weights):
-        some = ", ".join(names[:3])
         raise DivergedError(
-            f"step {task.step} left {len(names)} tensors not finite ({some}, …){_advice(task, task.step - 1)}"
+            f"step {task.step} left {len(names)} tensors not finite ({shortened(names, 3)})"
+            f"{_advice(task, task.step - 1)}"
         )
 
 

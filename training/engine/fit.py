@@ -101,8 +101,11 @@ def _checked(config: RunConfig, folder: Path, *, resume: bool) -> Path | None:
     last = resumable(folder)
     if last and not resume:
         raise RunError(f"{folder} already holds a run; go on with --resume, or choose another folder")
-    if last and not same_result(with_geometry(read_config(folder)), config):
-        raise RunError(f"{folder} holds a run of another configuration; choose another folder")
+    if last:
+        before = read_config(folder)
+        # Runs of older versions hold no geometry, which is then read where their data were.
+        if not same_result(before, config) and not same_result(with_geometry(before), config):
+            raise RunError(f"{folder} holds a run of another configuration; choose another folder")
     return last
 
 

@@ -123,7 +123,7 @@ function confidencePanel(view, summary) {
 
 function depthPanel(view) {
   if (!view.depth) return [];
-  const { geometry } = view, [low, high] = span(view.depth.values);
+  const { geometry } = view, [low, high] = span(view.depth.values.filter(value => value !== geometry.missing));
   const canvas = make("canvas", { id: "depth", role: "img" });
   const place = value => (geometry.larger_is_nearer ? high - value : value - low) / (high - low || 1);
   drawMap(canvas, view.depth, DEPTH, value => value === geometry.missing ? null : place(value));

@@ -13,6 +13,7 @@ from crosswire.serving.repository.pipelines.parts import (
     PipelineSpec,
     StepSpec,
     depth_units,
+    encoded_depth,
     image_facts,
     item,
     network_inputs,
@@ -31,9 +32,12 @@ def translation(contract: Contract) -> PipelineSpec:
         raise ServingError(f"network {contract.name!r} has the output {wrong[0]!r}; name it {PREDICTED}<domain>")
     name = contract.name
     images = tuple(
-        item(f"{spec.name}{IMAGE_SUFFIX}", "BYTES", _sent(spec), optional=spec.optional) for spec in contract.inputs
+        encoded_depth(spec)
+        if _is_depth(spec)
+        else item(f"{spec.name}{IMAGE_SUFFIX}", "BYTES", "JPEG or PNG file", optional=spec.optional)
+        for spec in contract.inputs
     )
-    scale = (depth_units(),) if any(_is_depth(spec) for spec in contract.inputs) else ()
+    scale = tuple(depth_units(spec.geometry) for spec in contract.inputs if _is_depth(spec))[:1]
     drawn = tuple(item(f"{domain_of(spec.name)}{PNG_SUFFIX}", "BYTES", _drawn(spec)) for spec in outputs)
     summary = item(SUMMARY, "BYTES", "JSON text")
     used = tuple(spec for spec in contract.outputs if spec.name == MODALITIES)
@@ -65,11 +69,6 @@ def _check(network: str, spec: TensorSpec) -> None:
 def _is_depth(spec: TensorSpec) -> bool:
     """Say whether a tensor holds metres."""
     return spec.dtype == "FP32"
-
-
-def _sent(spec: TensorSpec) -> str:
-    """Say what a client sends for an input."""
-    return "16-bit greyscale PNG file; 0 is no reading" if _is_depth(spec) else "JPEG or PNG file"
 
 
 def _drawn(spec: TensorSpec) -> str:

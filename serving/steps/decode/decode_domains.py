@@ -94,7 +94,10 @@ def _decoded(image: Image.Image, name: str, spec: dict[str, Any], unit: float) -
     trained = None if spec["valid_range"] is None else (spec["valid_range"][0], spec["valid_range"][1])
     geometry = dataclasses.replace(Geometry(**(spec.get("geometry") or {})), scale=unit)
     metres = to_values(stored, geometry)
-    warnings = depth_warnings(stored, metres, trained) if geometry.metric else holes_warnings(metres, geometry.quantity)
+    if geometry.metric:
+        warnings = depth_warnings(stored, metres, trained)
+    else:
+        warnings = holes_warnings(float((metres > 0).mean()), geometry.quantity)
     return network_metres(metres, trained, spec["missing"]), warnings
 
 

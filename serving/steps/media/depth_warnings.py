@@ -38,12 +38,12 @@ def depth_warnings(
     saturated = np.count_nonzero(stored == SATURATED) / stored.size if stored.max() >= SATURATED else 0
     if saturated >= _NOTEWORTHY:
         warnings.append(f"{SATURATED_READINGS}: {_percent(saturated)} of the depth image is 65535, taken as no reading")
-    return warnings + holes_warnings(metres)
+    return warnings + holes_warnings(readings / metres.size)
 
 
-def holes_warnings(values: npt.NDArray[np.float32], quantity: str = "depth") -> list[str]:
-    """Name a picture of a geometry, in its unit and 0 where there is no reading, that is mostly holes."""
-    holes = 1 - int(np.count_nonzero(values > 0)) / values.size
+def holes_warnings(readings: float, quantity: str = "depth") -> list[str]:
+    """Name an image of a geometry that is mostly holes, by the share of its pixels that are readings."""
+    holes = 1 - readings
     return [f"{MOSTLY_HOLES}: {holes:.0%} of the {quantity} picture has no reading"] if holes > _MOST_HOLES else []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,12 +36,15 @@ class LabelCode:
     Attributes:
         values: stored value of every class, 0 to 255, no two alike.
         ignore: stored value of unlabelled pixels; None where every pixel has a class.
-        modes: of Pillow images that hold them.
     """
+
+    #: Modes of Pillow images that hold them, what they are called, and how they are saved.
+    modes: ClassVar[tuple[str, ...]] = ("L", "P")
+    kind: ClassVar[str] = "class indices"
+    cure: ClassVar[str] = "save class indices as an 8-bit grey or indexed PNG, without smoothing and without colours"
 
     values: Sequence[int]
     ignore: int | None = IGNORE
-    modes: tuple[str, ...] = ("L", "P")
 
     def array(self, image: Image.Image) -> Labels:
         """Return the stored values of an image, uint8 [H, W]."""
@@ -179,8 +182,8 @@ def read_labels(path: Path, code: LabelCode | ColourCode) -> Labels:
         raise DataError(
             Problem(
                 str(path),
-                f"is {describe_image(picture)}, not class indices",
-                "save class indices as an 8-bit grey or indexed PNG, without smoothing and without colours",
+                f"is {describe_image(picture)}, not {code.kind}",
+                code.cure,
             )
         )
     return code.decode(code.array(picture), str(path))
@@ -253,18 +256,18 @@ def depth_problem(
         return Problem(
             file,
             f"the median reading is {median:.4g} m, plausible is {allowed[0]:g} to {allowed[1]:g} m",
-            f"check how many units a metre has in the files; {_likelier(median, units)}millimetres have 1000",
+            f"check how many units a metre has in the files; {_likelier(median, units, allowed)}millimetres have 1000",
         )
     return None
 
 
-def _likelier(median: float, units: float | None) -> str:
-    """Return a unit in use that makes a room of a median reading, in words; an empty text where none does."""
+def _likelier(median: float, units: float | None, allowed: tuple[float, float]) -> str:
+    """Return a unit in use that makes a plausible room of a median reading, in words; empty where none does."""
     if units is None:
         return ""
     for likelier in UNITS_IN_USE:
         metres = median * units / likelier
-        if ROOM[0] <= metres <= ROOM[1]:
+        if max(ROOM[0], allowed[0]) <= metres <= min(ROOM[1], allowed[1]):
             return f"with depth_units_per_metre {likelier} it would be {metres:.2g} m; "
     return ""
 

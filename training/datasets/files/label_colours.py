@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +23,15 @@ class ColourCode:
     Attributes:
         colours: of every class, 0..255 each, no two alike.
         ignore: of unlabelled pixels; None where every pixel has a class.
-        modes: of Pillow images that hold them.
     """
+
+    #: Modes of Pillow images that hold them, what they are called, and how they are saved.
+    modes: ClassVar[tuple[str, ...]] = ("RGB", "RGBA", "P")
+    kind: ClassVar[str] = "colours of classes"
+    cure: ClassVar[str] = "save one colour per class as an RGB or indexed PNG, as label_colours in manifest.json says"
 
     colours: Sequence[RGB]
     ignore: RGB | None = None
-    modes: tuple[str, ...] = ("RGB", "RGBA", "P")
 
     def array(self, image: Image.Image) -> NDArray[np.uint8]:
         """Return the colours of an image, uint8 [H, W, 3]; transparency is dropped."""

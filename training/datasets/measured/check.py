@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from crosswire.training.datasets.files.frames import FileFrames
 from crosswire.training.datasets.files.problems import DataError, Problem
 from crosswire.training.datasets.frames import Frame
+from crosswire.training.datasets.measured import spread
 from crosswire.training.datasets.measured.leaks import leaks
 from crosswire.training.datasets.measured.occurrence import never_occurring
 from crosswire.training.datasets.measured.registration import agreement
@@ -37,10 +38,9 @@ def folder_problems(root: Path, train: FileFrames, val: FileFrames) -> Iterator[
 
 def _some(frames: FileFrames) -> Iterator[Frame]:
     """Yield some frames of a data set that can be read, spread over it."""
-    count = min(FRAMES, len(frames))
-    for number in range(count):
+    for number in spread(len(frames), FRAMES):
         with contextlib.suppress(DataError):
-            yield frames[number * len(frames) // count]
+            yield frames[number]
 
 
 def _depth(frame: Frame) -> NDArray[np.float32]:

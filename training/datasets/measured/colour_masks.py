@@ -11,24 +11,28 @@ from PIL import Image
 from crosswire.training.datasets.files.frames import FileFrames
 from crosswire.training.datasets.files.label_colours import RGB, colour_keys, colour_of
 from crosswire.training.datasets.files.problems import Problem
+from crosswire.training.datasets.measured import spread
 
-#: Label files that are looked at, spread over the data set.
+#: Label files that are looked at where nobody says how many.
 FILES = 40
 #: More colours than that are no palette: labels that were smoothed, or pictures.
 MOST_COLOURS = 64
 _SHOWN = 12
 
 
-def painted_colours(frames: FileFrames) -> dict[RGB, float]:
+def painted_colours(frames: FileFrames, most: int = FILES) -> dict[RGB, float]:
     """Return the colours of labels with their share of all pixels, the commonest first.
 
     Nothing where any label file that can be read is one of class indices, as those of mode L and P are.
+
+    Args:
+        frames: of a data set.
+        most: label files that are looked at, spread over all.
     """
-    count = min(FILES, len(frames))
     pixels: Counter[int] = Counter()
-    for number in range(count):
+    for number in spread(len(frames), most):
         try:
-            with Image.open(frames.entries[number * len(frames) // count].labels) as picture:
+            with Image.open(frames.entries[number].labels) as picture:
                 if picture.mode not in ("RGB", "RGBA"):
                     return {}
                 colours = np.array(picture.convert("RGB"))

@@ -10,6 +10,7 @@ import numpy as np
 from crosswire.contract import Geometry
 from crosswire.training.datasets.files.frames import FileFrames
 from crosswire.training.datasets.files.problems import DataError, Problem
+from crosswire.training.datasets.measured import spread
 
 #: Frames that are looked at, spread over the data set, and readings of each.
 FRAMES, READINGS = 100, 20_000
@@ -62,10 +63,10 @@ def depth_figures(frames: FileFrames) -> DepthFigures:
     if not len(frames):
         what, cure = "is missing, so there are 0 samples to train on", "write it; test.txt alone is for evaluate --data"
         raise DataError(Problem("train.txt", what, cure))
-    count = min(FRAMES, len(frames))
+    chosen = spread(len(frames), FRAMES)
     readings, pixels = [], 0
-    for number in range(count):
-        depth = frames.depth(number * len(frames) // count).ravel()
+    for number in chosen:
+        depth = frames.depth(number).ravel()
         some = depth[:: max(1, depth.size // READINGS)]
         readings.append(some[some > 0].astype(np.float64))
         pixels += some.size
@@ -75,7 +76,7 @@ def depth_figures(frames: FileFrames) -> DepthFigures:
         raise DataError(Problem("depth", "no training frame has a reading", cure))
     nearest, median, farthest = (float(one) for one in np.percentile(values, (100 - _FARTHEST, 50, _FARTHEST)))
     holes = 1 - values.size / pixels
-    return DepthFigures(count, nearest, median, farthest, float(values.mean()), float(values.std()), holes)
+    return DepthFigures(len(chosen), nearest, median, farthest, float(values.mean()), float(values.std()), holes)
 
 
 def _digits(value: float, *, upwards: bool = False) -> float:

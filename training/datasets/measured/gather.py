@@ -70,9 +70,10 @@ def split_by_share(stems: Sequence[str], shares: Sequence[float]) -> dict[str, l
         stems: three or more.
         shares: of train, val and test, which add up to 1.
     """
-    val, test = (max(1, round(share * len(stems))) for share in shares[1:])
-    train = max(1, len(stems) - val - test)
-    return dict(zip(LISTS, (list(stems[:train]), list(stems[train : train + val]), list(stems[-test:])), strict=True))
+    val = min(max(1, round(shares[1] * len(stems))), len(stems) - 2)
+    train = max(1, len(stems) - val - max(1, round(shares[2] * len(stems))))
+    cuts = (stems[:train], stems[train : train + val], stems[train + val :])
+    return {name: list(cut) for name, cut in zip(LISTS, cuts, strict=True)}
 
 
 def split_by_lists(stems: Sequence[str], lists: Mapping[str, Path]) -> dict[str, list[str]]:

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from crosswire.contract.wire_names import DEPTH
 from crosswire.media.depth import is_reading
 from crosswire.media.depth_files import DepthFileError, read_depth_file
 from crosswire.training.datasets.files.frames import FileFrames, Format, FrameEntry
 from crosswire.training.datasets.files.images import ROOM, UNITS_IN_USE, LabelCode, PlainDepth, open_image
+from crosswire.training.datasets.files.problems import DataError, Problem
+from crosswire.training.datasets.measured import spread
 from crosswire.training.datasets.measured.colour_masks import MOST_COLOURS, painted_colours
 
 #: Depth files that are looked at, spread over the frames; of labels all are.
@@ -58,7 +61,7 @@ def guessed_manifest(
     manifest = GuessedManifest()
     _labels(manifest, [one["labels"] for one in frames], classes)
     manifest.keys |= said or {}
-    if not {"geometry", "depth_units_per_metre"} & set(manifest.keys):
+    if manifest.keys.get("geometry", DEPTH) == DEPTH and "depth_units_per_metre" not in manifest.keys:
         _unit(manifest, [one["depth"] for one in frames])
     return manifest
 
@@ -66,7 +69,7 @@ def guessed_manifest(
 def _labels(manifest: GuessedManifest, files: Sequence[Path], classes: Sequence[str]) -> None:
     """Add what labels say of classes: their values, or their colours."""
     form = Format((), (), PlainDepth(None), LabelCode(()))
-    colours = painted_colours(FileFrames([FrameEntry(file, file, file) for file in files], form))
+    colours = painted_colours(FileFrames([FrameEntry(file, file, file) for file in files], form), len(files))
     if colours and len(colours) <= MOST_COLOURS:
         _names(manifest, classes, [f"colour {red} {green} {blue}" for red, green, blue in colours])
         shares = ", ".join(f"{share:.1%}" for share in colours.values())
@@ -79,6 +82,9 @@ def _labels(manifest: GuessedManifest, files: Sequence[Path], classes: Sequence[
         values |= {int(value) for value in np.unique(np.asarray(picture)).tolist()}
         palette = palette or _palette(picture)
     stored = sorted(value for value in values if 0 <= value <= 255)
+    if not stored:
+        what = f"hold {min(values)} to {max(values)}, expected values from 0 to 255"
+        raise DataError(Problem(str(files[0].parent), what, "save class indices as 8-bit grey or indexed PNG files"))
     if tuple(stored) != _MASK and stored[-1:] == [255] and len(classes) != len(stored):
         manifest.guess("ignore", stored.pop(), "255 beside other values, as unlabelled pixels have it as a rule")
     _names(manifest, classes, [f"value {value}" for value in stored])
@@ -111,9 +117,9 @@ def _palette(picture: Image.Image) -> list[list[int]] | None:
 def _unit(manifest: GuessedManifest, files: Sequence[Path]) -> None:
     """Add the unit of depth in which the median reading is one of a scene."""
     medians = []
-    for number in range(count := min(_FILES, len(files))):
+    for number in spread(len(files), _FILES):
         try:
-            stored = read_depth_file(files[number * len(files) // count].read_bytes())
+            stored = read_depth_file(files[number].read_bytes())
         except (DepthFileError, OSError):
             continue  # check-data names it
         if stored.dtype.kind == "f":

@@ -93,7 +93,7 @@ def _measured_by(
     view = DepthView(
         range=seen.distance.reshape(seen.shape),
         cosine=cosine.reshape(seen.shape),
-        reflectance=spread(lambda material: (sum(material.low[:2]) + sum(material.high[:2])) / 4),
+        reflectance=spread(_reflectance),
         shine=spread(lambda material: material.gloss),
         texture=spread(lambda material: PLAIN if material.family == "plain" else TEXTURED),
         focal=focal_length(scene.camera, seen.shape[1]),
@@ -103,6 +103,12 @@ def _measured_by(
         blobs = _blobs(rng, *seen.shape)
         depth[blobs < _quantiles(blobs, np.asarray([scene.sensor.holes], np.float32))] = 0
     return depth
+
+
+def _reflectance(material: Material) -> float:
+    """Mean of red and green of a material, which is as much as a depth camera's infrared gets back of it."""
+    colours = (material.low,) if material.family == "plain" else (material.low, material.high)
+    return sum(colour[0] + colour[1] for colour in colours) / (2 * len(colours))
 
 
 def _blobs(rng: np.random.Generator, height: int, width: int) -> Array:

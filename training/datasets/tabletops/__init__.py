@@ -10,7 +10,7 @@ downloaded; the same arguments always give the same arrays.
   stacked, lying, leaning and upside down; plain, patterned, printed, shiny, and now and then painted like the table.
 * The table has edges that may be in view, and is uneven in a fifth of the scenes. Behind it are a floor, walls and
   boxes, all background. Legs count as table.
-* The cameras look down from where a robot's head, a tripod or a hand may be, at 0.55 to 1.5 m.
+* The cameras look down from where a robot's head, a tripod or a hand may be, at 0.5 to 1.5 m.
 * Depth is read by a camera of ``crosswire.training.datasets.sensors``. In a quarter of the scenes it is noisier than
   that, in three tenths a tenth to most of it is missing; in nearly half what is not on the table is cropped away, as in
   data sets of clouds. A tenth is too dark for the colour camera and has good depth.

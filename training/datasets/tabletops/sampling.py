@@ -164,7 +164,7 @@ def _table(rng: np.random.Generator, top: TableTop, material: Material) -> list[
     thick = rng.uniform(0.015, 0.05)
     x, y, _ = top.frame
     if rng.random() < 0.12:
-        slab: Shape = Cylinder(x, y, math.hypot(w, d) * 0.9, h - thick, h)
+        slab: Shape = Cylinder(x, y, math.hypot(w, d), h - thick, h)
     else:
         slab = Box(top.frame, (-w, -d, h - thick), (w, d, h))
     things = [Thing(TABLE, material, (slab,))]

@@ -26,7 +26,7 @@ class Pace(lightning.Callback):
         self.clock = clock
         self.steps = 0
         self.validation = 0.0
-        self._since = self._paused = self._began = 0.0
+        self._since = self._until = self._paused = self._began = 0.0
 
     @property
     def first_known(self) -> bool:
@@ -57,5 +57,6 @@ class Pace(lightning.Callback):
 
     def on_validation_end(self, *_: Any) -> None:
         """Time a validation, which is no part of the steps."""
-        self.validation = self.clock() - self._began
+        self._until = self.clock()
+        self.validation = self._until - self._began
         self._paused += self.validation

@@ -126,8 +126,7 @@ def score(
     available = None
     if missing_modality or run.config.modality_dropout:
         available = score_missing_modality(run, source, progress=progress)
-    decision = _decision(run, scales, flip=flip)
-    degraded = score_degraded(run, source, degrade, decision, seed=run.config.seed, progress=progress)
+    degraded = score_degraded(run, source, degrade, scales=scales, flip=flip, seed=run.config.seed, progress=progress)
     return report(
         run,
         scores,

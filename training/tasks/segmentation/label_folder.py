@@ -19,7 +19,7 @@ from crosswire.training.config import ConfigError
 from crosswire.training.datasets import folder as plain_folder
 from crosswire.training.datasets.files.frames import Format, FrameEntry
 from crosswire.training.datasets.files.images import orientation_problem, read_colour, read_depth, size_problem
-from crosswire.training.datasets.files.problems import refuse
+from crosswire.training.datasets.files.problems import DataError
 from crosswire.training.datasets.frames import Frame
 from crosswire.training.engine.device import accelerated
 from crosswire.training.engine.run_folder import WEIGHTS, Run
@@ -103,11 +103,15 @@ def _claim(out: Path, about: dict[str, object]) -> None:
     """Say in a folder which network its labels are of.
 
     Raises:
-        ConfigError: it holds labels of another one.
+        ConfigError: it holds labels of another one, or images of which nobody says what they are.
     """
     file = out / ABOUT
     if file.exists() and json.loads(file.read_text(encoding="utf-8")) != about:
         raise ConfigError(f"{out} holds labels of another network or numbering; choose another folder")
+    if not file.exists() and any(out.glob("*.png")):
+        raise ConfigError(
+            f"{out} holds images and no {ABOUT}, so they are not this network's labels; choose another folder"
+        )
     out.mkdir(parents=True, exist_ok=True)
     write_json(file, about)
 
@@ -119,12 +123,14 @@ def _read(run: Run, entry: FrameEntry, form: Format) -> Frame:
         DataError: an image that cannot be used.
     """
     files = {name: getattr(entry, name) for name in run.config.network.streams}
-    refuse([problem] if (problem := orientation_problem([*files.values()])) else [])
+    if problem := orientation_problem([*files.values()]):
+        raise DataError(problem)
     pictures: dict[str, NDArray[np.generic]] = {
         name: read_colour(file) if name == "rgb" else read_depth(file, form.depth) for name, file in files.items()
     }
     shapes = [(str(files[name]), picture.shape) for name, picture in pictures.items()]
-    refuse([problem] if (problem := size_problem(shapes)) else [])
+    if problem := size_problem(shapes):
+        raise DataError(problem)
     return Frame(pictures, np.zeros(next(iter(pictures.values())).shape[:2], np.uint8))
 
 

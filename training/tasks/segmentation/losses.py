@@ -68,12 +68,11 @@ class LabelLoss(nn.Module):
 def _dice_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Return one minus the mean Dice coefficient of the classes that occur; see `LabelLoss`."""
     known = (labels != IGNORE)[:, None]
-    truth = F.one_hot(labels.where(known[:, 0], 0), logits.shape[1]).permute(0, 3, 1, 2) * known
+    truth = labels[:, None] == torch.arange(logits.shape[1], device=labels.device).view(1, -1, 1, 1)
     probabilities = logits.softmax(1) * known
     axes = (0, 2, 3)
-    both, found, true = (
-        over_processes(of.sum(axes)) for of in (probabilities * truth, probabilities.square(), truth.to(logits))
-    )
+    sums = ((probabilities * truth).sum(axes), probabilities.square().sum(axes), truth.sum(axes).to(logits))
+    both, found, true = map(over_processes, sums)
     occurs = true > 0
     missed = torch.where(occurs, 1 - 2 * both / (found + true).clamp_min(1e-12), 0.0)
     return missed.sum() / occurs.sum().clamp_min(1)

@@ -61,15 +61,11 @@ _TABLETOP_QUICK = dataclasses.replace(
     network=dataclasses.replace(_ROOMS_QUICK.network, classes=3, depth_mean=1.0, depth_std=0.4, depth_farthest=3.0),
     data=DataConfig(name="tabletop", height=120, width=160, train_scenes=1000),
 )
-_TABLETOP_STEPS = 2400
 _TABLETOP_CEN = dataclasses.replace(
-    _TABLETOP_QUICK,
+    _ROOMS_CEN,
     preset="tabletop-cen",
+    network=_TABLETOP_QUICK.network,
     data=DataConfig(name="tabletop", height=240, width=320, train_scenes=1500),
-    optimiser=dataclasses.replace(_TABLETOP_QUICK.optimiser, sparsity=0.135 / _TABLETOP_STEPS),
-    steps=_TABLETOP_STEPS,
-    val_every=300,
-    modality_dropout=0.2,
 )
 
 
@@ -88,7 +84,7 @@ ROOMS = (
 TABLETOPS = (_TABLETOP_QUICK, _TABLETOP_CEN)
 
 _TUNING_STEPS = 600
-#: For about fifty frames of one's own, from ImageNet; meant for half an hour on two cores.
+#: For about fifty frames of one's own, from ImageNet.
 _FINE_TUNE = SegmentationConfig(
     preset="fine-tune",
     network=NetworkConfig(name="cen-mobile", classes=2, imagenet="installed"),

@@ -3,7 +3,7 @@
 Colour is resized bicubically; depth and labels take the nearest pixel, so that no depth between two surfaces and no
 class between two classes is ever made up. Depth keeps its metres when an image is scaled, as in the papers: what the
 network sees is a closer-cut image of the same scene, not a scene at another distance. Padding is "unknown" in every
-image: the mean colour, depth 0 (no reading), labels `IGNORE`.
+image: the mean colour (which jitter changes with the rest of an image), depth 0 (no reading), labels `IGNORE`.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ from crosswire.training.tasks.segmentation.data import Batch, eval_loader, frame
 from crosswire.training.tasks.segmentation.evaluate import evaluate, format_scores, score
 from crosswire.training.tasks.segmentation.module import SegmentationTask, parameter_groups
 from crosswire.training.tasks.segmentation.network import build_network
-from tests.integration.training.importers.test_imagenet import saved, torchvision_state
 from tests.support.paths import RUNS
+from tests.support.training.weight_files import saved, torchvision_state
 
 Curve = list[float]
 
@@ -61,6 +61,9 @@ def test_a_run_on_a_folder_holds_its_unit_of_depth_and_goes_on(tiny: Segmentatio
     found = read_config(tmp_path / "run")
     assert isinstance(found, SegmentationConfig) and found.network.geometry_scale == 1000
     assert fit(config, tmp_path / "run", resume=True, progress=False), "the unit is no other configuration"
+    (tmp_path / "data").rename(tmp_path / "moved")
+    moved = override(found, [f"data.path={tmp_path / 'moved'}"])
+    assert fit(moved, tmp_path / "run", resume=True, progress=False), "nor is another place"
 
 
 def test_the_loss_falls(learning: tuple[Run, dict[str, Curve]]) -> None:

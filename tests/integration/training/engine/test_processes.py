@@ -16,8 +16,8 @@ from crosswire.training.__main__ import main
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.checkpoints import LAST
 from crosswire.training.engine.sampling import StepSampler
-from tests.integration.training.importers.test_imagenet import saved, torchvision_state
 from tests.support.fork_server import ForkServer
+from tests.support.training.weight_files import saved, torchvision_state
 
 SETTINGS = {
     "network.name": "refinenet14",

@@ -88,6 +88,10 @@ def test_a_pace_leaves_out_first_steps_and_validations() -> None:
         known.append(pace.first_known)
     assert known == [False, True, False]
     assert pace.step == pytest.approx(2) and pace.left(10, 2) == pytest.approx(80)
+    pace.on_validation_start()
+    now[0] += 40
+    pace.on_validation_end()
+    assert pace.step == pytest.approx(2) and pace.left(10, 2) == pytest.approx(100), "asked before the next step"
 
 
 def test_a_time_is_told_as_people_tell_it() -> None:

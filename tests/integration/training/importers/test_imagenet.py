@@ -19,38 +19,9 @@ from crosswire.training.models import PrivateNorm2d, SegmentationNetwork, Stream
 from crosswire.training.models.resnet import Exchange, ResNet
 from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
 from crosswire.training.tasks.segmentation.network import build_network
+from tests.support.training.weight_files import NORM, saved, torchvision_state
 
 CONFIG = NetworkConfig(name="refinenet14", classes=5, width=8, features=8, units=(1, 1), pooling=1)
-NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-
-
-def torchvision_state(width: int = 8, blocks: int = 1) -> dict[str, Tensor]:
-    """Return random weights under the keys and shapes of a bottleneck ResNet as torchvision names them."""
-    shapes: dict[str, tuple[int, ...]] = {"conv1.weight": (width, 3, 7, 7)}
-    norms = {"bn1": width}
-    incoming = width
-    for level in range(4):
-        narrow, wide = width * 2**level, 4 * width * 2**level
-        for block in range(blocks):
-            name = f"layer{level + 1}.{block}"
-            shapes[f"{name}.conv1.weight"] = (narrow, incoming, 1, 1)
-            shapes[f"{name}.conv2.weight"] = (narrow, narrow, 3, 3)
-            shapes[f"{name}.conv3.weight"] = (wide, narrow, 1, 1)
-            norms |= {f"{name}.bn1": narrow, f"{name}.bn2": narrow, f"{name}.bn3": wide}
-            if block == 0:
-                shapes[f"{name}.downsample.0.weight"] = (wide, incoming, 1, 1)
-                norms[f"{name}.downsample.1"] = wide
-            incoming = wide
-    shapes |= {f"{name}.{key}": (channels,) for name, channels in norms.items() for key in NORM[:4]}
-    shapes |= {"fc.weight": (1000, incoming), "fc.bias": (1000,)}
-    counters = {f"{name}.{NORM[4]}": torch.tensor(7) for name in norms}
-    return {key: torch.rand(shape) + 0.5 for key, shape in shapes.items()} | counters
-
-
-def saved(state: Any, folder: Path) -> Path:
-    """Write a file as torchvision's are written."""
-    torch.save(state, folder / "resnet.pth")
-    return folder / "resnet.pth"
 
 
 @pytest.mark.parametrize("name", ["refinenet14", "pspnet14"])
@@ -131,7 +102,7 @@ class _Call:
 
 @pytest.mark.parametrize("content", [[1.0, 2.0], {"epoch": 3}, _Call()])
 def test_what_is_no_state_dict_is_refused_and_no_code_in_it_runs(tmp_path: Path, content: Any) -> None:
-    with pytest.raises(ConfigError, match=r"resnet\.pth (cannot be read as weights|holds no state dict)"):
+    with pytest.raises(ConfigError, match=r"weights\.pth (cannot be read as weights|holds no state dict)"):
         load_imagenet(build_network(CONFIG), saved(content, tmp_path))
 
 

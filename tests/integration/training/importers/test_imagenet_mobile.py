@@ -15,6 +15,7 @@ from crosswire.training.modalities import MODALITIES
 from crosswire.training.models import PrivateNorm2d, StreamConv2d
 from crosswire.training.tasks.segmentation.config import NetworkConfig
 from crosswire.training.tasks.segmentation.network import build_network
+from tests.support.training.weight_files import saved
 
 WIDTH = 8
 #: Expansion, channels at a quarter of the published width, kernel, stride of the first block, blocks.
@@ -123,12 +124,6 @@ def levels(
     return found
 
 
-def saved(state: dict[str, Tensor], folder: Path) -> Path:
-    """Write a file as they are published."""
-    torch.save(state, folder / "mobile.pth")
-    return folder / "mobile.pth"
-
-
 def picture(size: int) -> Tensor:
     """Return random colours on the scale of a byte, [1, 3, size, size]."""
     return torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(1)) * 255
@@ -195,7 +190,7 @@ def test_a_stream_of_one_channel_sees_the_sum_over_the_colours(tmp_path: Path) -
 
 def test_a_file_of_another_depth_is_refused_by_the_names_of_its_keys(tmp_path: Path) -> None:
     network = build_network(NetworkConfig(name="cen-mobile-lite1", width=WIDTH, features=8))
-    with pytest.raises(ConfigError, match=r"mobile\.pth lacks _blocks\.16\._bn0\.bias"):
+    with pytest.raises(ConfigError, match=r"weights\.pth lacks _blocks\.16\._bn0\.bias"):
         load_imagenet(network, saved(file_state("lite"), tmp_path))
 
 

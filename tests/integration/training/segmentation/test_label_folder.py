@@ -100,3 +100,12 @@ def test_other_classes_are_refused_by_name(
     assert label(tiny_run.folder, folder, tmp_path / "out") == 2
     error = capsys.readouterr().err
     assert "has the classes road, hole" in error and "decides between floor, wall" in error
+
+
+def test_a_folder_of_other_images_is_not_taken_for_labels(
+    tiny_run: Run, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path.name: path.read_bytes() for path in (folder / "labels").iterdir()}
+    assert label(tiny_run.folder, folder, folder / "labels") == 2
+    assert "holds images and no labels.json" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in (folder / "labels").iterdir()} == before

@@ -152,7 +152,7 @@ def test_a_network_that_mixes_its_streams_sees_nothing_in_the_place_of_an_absent
     config = dataclasses.replace(tiny, network=dataclasses.replace(tiny.network, fusion="concat"))
     mixing = RunOf(tmp_path, config, build_network(config.network).eval())
     wanted = degradations(["depth-absent"], ("rgb", "depth"))
-    found = score_degraded(mixing, rooms, wanted, lambda inputs: mixing.network(*inputs), progress=False)
+    found = score_degraded(mixing, rooms, wanted, progress=False)
     assert list(found["depth-absent"]) == ["ensemble", "rgb", "depth"]
 
 

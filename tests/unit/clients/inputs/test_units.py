@@ -27,6 +27,8 @@ def pipeline(geometry: Geometry | None = None) -> PipelineDescription:
         (None, 5000.0, '{"depth_units_per_metre": 100}', 5000, "as the layout of the recording says"),
         (None, None, '{"depth_units_per_metre": 100}', 100, "manifest.json says"),
         (None, None, '{"geometry": "disparity", "geometry_scale": 16.5}', 16.5, "manifest.json says"),
+        (None, None, '{"geometry": "disparity"}', 1, "manifest.json says"),
+        (None, None, '{"geometry": "depth"}', None, ""),
         (None, None, '{"depth_units_per_metre": "many"}', None, ""),
         (None, None, "{", None, ""),
         (None, None, "[1]", None, ""),

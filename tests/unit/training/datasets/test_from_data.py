@@ -35,7 +35,8 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_on(folder: Path, **manifest: Any) -> SegmentationConfig:
     """Return a run on a folder whose manifest was changed."""
     path = folder / "manifest.json"
-    plain = {**json.loads(path.read_text()), "depth_units_per_metre": 1000} | manifest
+    as_before = {"depth_units_per_metre": 1000, **dict.fromkeys(("geometry", "geometry_scale", "geometry_missing"))}
+    plain = {**json.loads(path.read_text()), **as_before} | manifest
     path.write_text(json.dumps({key: value for key, value in plain.items() if value is not None}))
     quick = preset("rooms-quick")
     assert isinstance(quick, SegmentationConfig)
@@ -50,7 +51,6 @@ def test_the_manifests_unit_is_written_into_the_run(rooms: Path) -> None:
 def test_other_geometry_is_written_into_the_run(rooms: Path) -> None:
     said = {"geometry": "disparity", "geometry_scale": 16, "geometry_missing": 65535}
     config = with_geometry(run_on(rooms, depth_units_per_metre=None, **said))
-    run_on(rooms, geometry=None, geometry_scale=None, geometry_missing=None)
     network = config.network
     assert (network.geometry, network.geometry_scale, network.geometry_missing) == ("disparity", 16, 65535)
     assert from_plain(SegmentationConfig, to_plain(config)) == config

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from crosswire.training.__main__ import main
+from crosswire.training.datasets.measured.gather import split_by_share
 from crosswire.training.tasks.segmentation.config import DataConfig
 from crosswire.training.tasks.segmentation.data import frames
 
@@ -103,6 +104,16 @@ def test_painted_labels_become_colours_of_classes(tmp_path: Path) -> None:
 def test_the_unit_of_depth_is_the_first_in_use_that_makes_a_scene(tmp_path: Path, stored: int, unit: int) -> None:
     write(tmp_path, LABELS.astype(np.uint8), depth_of(stored))
     assert make(tmp_path)[1]["depth_units_per_metre"] == unit
+
+
+def test_depth_that_is_called_depth_has_its_unit_guessed_all_the_same(tmp_path: Path) -> None:
+    write(tmp_path, LABELS.astype(np.uint8), depth_of(1500))
+    assert make(tmp_path, "--geometry", "depth")[1]["depth_units_per_metre"] == 1000
+
+
+def test_splits_of_few_frames_do_not_overlap() -> None:
+    cut = split_by_share(["a", "b", "c", "d"], (0.01, 0.5, 0.49))
+    assert cut == {"train": ["a"], "val": ["b", "c"], "test": ["d"]}
 
 
 def test_what_the_user_says_is_not_guessed(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TypeAlias
 
 import numpy as np
@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from crosswire.contract.errors import UsageError
 from crosswire.training.config import ConfigError
 from crosswire.training.datasets.frames import Frame, FrameSource
+from crosswire.training.datasets.sensors.kinect_v1 import axial_deviation
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.modalities import MODALITIES, Modality, modalities
-from crosswire.training.models import single_stream
+from crosswire.training.models import Decisions, single_stream
 from crosswire.training.tasks.segmentation.metrics import Scores
 from crosswire.training.tasks.segmentation.scoring.score_frames import Decide, score_frames
+from crosswire.training.tasks.segmentation.scoring.tta import decide
 from crosswire.training.tasks.segmentation.transforms import unknown
 
 Image: TypeAlias = NDArray[np.generic]
@@ -79,8 +81,9 @@ def score_degraded(
     run: Run,
     source: FrameSource,
     wanted: Sequence[Degradation],
-    decide: Decide,
     *,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
     seed: int = 0,
     progress: bool = True,
 ) -> dict[str, dict[str, Scores]]:
@@ -93,14 +96,18 @@ def score_degraded(
         run: the trained network.
         source: the frames as they are.
         wanted: what happens to them.
-        decide: the decision with all streams.
+        scales: of test-time augmentation.
+        flip: also mirrored.
         seed: of noise and blocks.
         progress: show how far it is.
     """
-    streams, found = {one.name: one for one in modalities(run.config.network)}, {}
+    streams, found = modalities(run.config.network), {}
+    how = partial(decide, scales=scales, flip=flip)
+    whole = (lambda inputs: how(run.network, inputs, streams)), run.config.network.deciding
     for one in wanted:
-        chosen, deciding = _decision(run, one) or (decide, run.config.network.deciding)
-        worse = DegradedFrames(source, one, streams[one.modality], seed)
+        chosen, deciding = _left_alone(run, one, how) or whole
+        changed = next(stream for stream in streams if stream.name == one.modality)
+        worse = DegradedFrames(source, one, changed, seed)
         found[str(one)] = score_frames(run, worse, chosen, deciding, f"scoring {one}", progress=progress)
     return found
 
@@ -149,14 +156,12 @@ def _blocks(image: Image, modality: Modality, share: float, random: np.random.Ge
 def _noise(image: Image, modality: Modality, times: float, random: np.random.Generator) -> Image:
     """Add Gaussian noise to readings: of metres so many times that of a first Kinect, else so many percent.
 
-    Along its axis that sensor has a standard deviation of 1.2 mm + 1.9 mm/m² (z - 0.4 m)²: Nguyen, Izadi and Lovell,
-    "Modeling Kinect sensor noise for improved 3D reconstruction and tracking" (3DIMPVT 2012). Percent are of the median
-    reading of the frame.
+    `axial_deviation` has that sensor's. Percent are of the median reading of the frame.
     """
     values = np.asarray(image, np.float32)
     readings = values != (modality.missing or 0)
     if modality.unit == MODALITIES["depth"].unit:
-        deviation = 0.0012 + 0.0019 * (values - 0.4) ** 2
+        deviation = axial_deviation(values, np.ones_like(values))
     else:
         deviation = np.full_like(values, 0.01 * np.median(values[readings]) if readings.any() else 0.0)
     noisy = values + times * deviation * random.standard_normal(values.shape).astype(np.float32)
@@ -197,7 +202,9 @@ def _read(word: str) -> Degradation:
     return Degradation(modality, kind, amount)
 
 
-def _decision(run: Run, degradation: Degradation) -> tuple[Decide, tuple[str, ...]] | None:
+def _left_alone(
+    run: Run, degradation: Degradation, how: Callable[..., Decisions]
+) -> tuple[Decide, tuple[str, ...]] | None:
     """Return how the stream that is left decides alone; None where none is absent or none can decide alone."""
     streams = run.config.network.streams
     if degradation.kind != ABSENT or len(streams) != 2:
@@ -208,4 +215,5 @@ def _decision(run: Run, degradation: Degradation) -> tuple[Decide, tuple[str, ..
     except ConfigError:
         return None
     alone = cache(lambda: single_stream(run.network, left))  # made at its first use, on the device of the scoring
-    return lambda inputs: alone()(inputs[left]), ()
+    seen = [modalities(run.config.network)[left]]
+    return lambda inputs: how(alone(), [inputs[left]], seen), ()

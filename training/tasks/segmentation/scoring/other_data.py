@@ -33,6 +33,8 @@ def other_frames(run: Run, path: Path) -> FrameSource:
     config = dataclasses.replace(run.config.data, name=layout, path=str(path), splits="", mapping="")
     listed = layout != "folder" or plain_folder.has_lists(path)
     source = frames(config, "test") if listed else plain_folder.open_every(config)
+    if not len(source):
+        raise ConfigError(f"{path} has 0 frames to score, expected 1 or more; put images there, or names into test.txt")
     check_names(run, source.classes, path)
     check_geometry(run, plain_folder.read_manifest(path).geometry if layout == "folder" else DEPTH, path)
     return source
