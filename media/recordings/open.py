@@ -1,0 +1,80 @@
+"""Which format a recording has, by its content; the format's own reader is imported when it is needed."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from crosswire.media.recordings.recording import ReadOptions, Recording, RecordingError
+
+_HEAD = 64
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of recordings.
+
+    Attributes:
+        name: as people call it.
+        endings: of its files, for messages alone; a folder has none.
+        recognise: says whether a path is one, given its first bytes (empty for a folder).
+        reader: `module:function` below `crosswire.media.recordings`, from path and options to a `Recording`.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    recognise: Callable[[Path, bytes], bool]
+    reader: str
+
+
+FORMATS: tuple[Format, ...] = ()
+
+
+def format_of(path: Path) -> Format | None:
+    """Return the format of a file or folder, or None.
+
+    Raises:
+        RecordingError: it cannot be read.
+    """
+    try:
+        head = b"" if path.is_dir() else _head(path)
+    except OSError as error:
+        raise RecordingError(f"{path} cannot be read ({error.strerror}); name a recording") from error
+    return next((one for one in FORMATS if one.recognise(path, head)), None)
+
+
+def open_recording(path: str | os.PathLike[str], options: ReadOptions | None = None) -> Recording:
+    """Open a recording.
+
+    Args:
+        path: a file or folder, see docs/recordings.md.
+        options: how it is read where it leaves a choice.
+
+    Returns:
+        Frames with colour, depth in metres, time, and the camera.
+
+    Raises:
+        RecordingError: it is of no format that is known, damaged, holds no depth, or needs a package.
+
+    Example:
+        >>> with open_recording("desk.mcap") as recording:
+        ...     for frame in recording:
+        ...         print(frame.time_s, frame.rgb.shape, frame.depth.shape)
+    """
+    place = Path(path)
+    found = format_of(place)
+    if found is None:
+        known = ", ".join(one.name for one in FORMATS)
+        raise RecordingError(f"{place} is no recording that can be read, expected one of: {known}")
+    module, _, name = found.reader.partition(":")
+    read = getattr(importlib.import_module(f"crosswire.media.recordings.{module}"), name)
+    recording: Recording = read(place, options or ReadOptions())
+    return recording
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD)

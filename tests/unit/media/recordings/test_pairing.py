@@ -1,0 +1,74 @@
+"""Images of two sensors become pairs while a recording is read."""
+
+from __future__ import annotations
+
+import random
+from itertools import permutations
+
+import pytest
+
+from crosswire.clients.inputs.recordings import associate
+from crosswire.media.recordings.pairing import PATIENCE_NS, Kind, Pairing, Stamped
+
+GAP = 20
+
+
+def paired(colours: list[int], depths: list[int], late: int = 0) -> tuple[list[tuple[int, int]], int]:
+    """Return the pairs of stamps and how many images have no partner; depth is written later by `late`."""
+    kinds: list[tuple[int, Kind, int]] = [(stamp, "colour", stamp) for stamp in colours]
+    kinds += [(stamp + late, "depth", stamp) for stamp in depths]
+    pairing: Pairing[int] = Pairing(GAP)
+    images = [Stamped(kind, stamp, stamp) for _, kind, stamp in sorted(kinds)]
+    pairs = [(one.payload, other.payload) for one, other in pairing.pairs(images)]
+    return pairs, pairing.unmatched
+
+
+def test_the_closest_images_are_pairs() -> None:
+    assert paired([0, 33, 66], [5, 38, 71]) == ([(0, 5), (33, 38), (66, 71)], 0)
+    assert paired([100], [85, 102, 119]) == ([(100, 102)], 2)
+    assert paired([90, 99, 108], [100]) == ([(99, 100)], 2)
+
+
+def test_images_further_apart_than_allowed_have_no_partner() -> None:
+    assert paired([0, 100], [21, 120]) == ([(100, 120)], 2)
+    assert paired([], [1, 2]) == ([], 2)
+
+
+@pytest.mark.parametrize("late", [0, 7, 50, 500, -50])
+def test_depth_that_is_written_late_is_paired_all_the_same(late: int) -> None:
+    colours = list(range(0, 3000, 33))
+    depths = [stamp + 9 for stamp in colours]
+    assert paired(colours, depths, late) == (list(zip(colours, depths, strict=True)), 0)
+
+
+def test_the_pairs_are_those_of_the_whole_lists() -> None:
+    """Sensors that tick with jitter and lose frames: as `associate`, which sees everything at once."""
+    chance = random.Random(5)
+    for _ in range(50):
+        colours = [33 * n + chance.randrange(5) for n in range(40) if chance.random() > 0.2]
+        depths = [33 * n + 8 + chance.randrange(5) for n in range(40) if chance.random() > 0.2]
+        wanted = [(colours[one], depths[other]) for one, other in associate(colours, depths, GAP)]
+        pairs, unmatched = paired(colours, depths, chance.choice((0, 100)))
+        assert pairs == wanted and unmatched == len(colours) + len(depths) - 2 * len(wanted)
+
+
+def test_the_order_in_the_file_does_not_matter() -> None:
+    images: list[Stamped[int]] = [Stamped(kind, stamp, 0) for kind, stamp in (("colour", 0), ("depth", 3))]
+    images += [Stamped("colour", 33, 0), Stamped("depth", 36, 0)]
+    for order in permutations(images):
+        stamps = {kind: [one.stamp_ns for one in order if one.kind == kind] for kind in ("colour", "depth")}
+        if all(one == sorted(one) for one in stamps.values()):
+            assert [(a.stamp_ns, b.stamp_ns) for a, b in Pairing[int](GAP).pairs(order)] == [(0, 3), (33, 36)]
+
+
+def test_a_sensor_that_stops_does_not_fill_the_memory() -> None:
+    step = PATIENCE_NS // 10
+    pairing: Pairing[int] = Pairing(GAP)
+    most = 0
+
+    def images() -> list[Stamped[int]]:
+        return [Stamped("depth", 0, 0)] + [Stamped("colour", number * step, 0) for number in range(1000)]
+
+    for _ in pairing.pairs(images()):
+        most = max(most, len(pairing._colours))
+    assert pairing.unmatched == 999 and most <= 12
