@@ -16,8 +16,8 @@ from typing import Any
 from crosswire.media.cameras.camera import CameraError, Distortion, Lens, RgbdCamera
 from crosswire.media.recordings.recording import Fact, ReadOptions, RecordingError
 from crosswire.media.recordings.ros.calibration import lens_of
+from crosswire.media.recordings.ros.files.messages import MessageFile
 from crosswire.media.recordings.ros.images import COLOURS, GREY, HALVED, encoding_of, size_of
-from crosswire.media.recordings.ros.messages import MessageFile
 from crosswire.media.recordings.ros.recording import MessageRecording
 from crosswire.media.recordings.ros.transforms import Pose, pose_of
 
@@ -124,7 +124,7 @@ def _chosen(file: MessageFile, streams: list[Stream], kind: str, name: str | Non
 def _option(file: MessageFile, topic: str) -> float | None:
     """Return the value of an option, or None."""
     message = file.first(topic)
-    return None if message is None else float(message.decode().data)
+    return None if message is None else float(f"{message.decode().data:.7g}")  # float32, as 0.001 is stored
 
 
 def _unit_fact(given: float | None, unit: float | None) -> Fact:

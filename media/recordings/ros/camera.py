@@ -10,7 +10,7 @@ from typing import Any
 from crosswire.media.cameras.camera import CameraError, Lens, RgbdCamera
 from crosswire.media.recordings.recording import Fact, RecordingError
 from crosswire.media.recordings.ros.calibration import lens_of
-from crosswire.media.recordings.ros.messages import MessageFile
+from crosswire.media.recordings.ros.files.messages import MessageFile
 from crosswire.media.recordings.ros.topics import ImageTopic, says_registered
 from crosswire.media.recordings.ros.transforms import FrameTree, Pose, frame_name
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from crosswire.media.recordings.realsense.bag import RealSenseBag, is_realsense
 from crosswire.media.recordings.recording import ReadOptions, Recording
-from crosswire.media.recordings.ros.mcap import open_mcap
+from crosswire.media.recordings.ros.files.mcap import open_mcap
+from crosswire.media.recordings.ros.files.rosbag1 import open_bag
+from crosswire.media.recordings.ros.files.rosbag2 import open_database, open_folder
 from crosswire.media.recordings.ros.recording import RosRecording, opened
-from crosswire.media.recordings.ros.rosbag1 import open_bag
-from crosswire.media.recordings.ros.rosbag2 import open_database, open_folder
 
 
 def read_bag(path: Path, options: ReadOptions) -> Recording:

@@ -14,6 +14,7 @@ from crosswire.media.depth import to_metres
 from crosswire.media.recordings.pairing import Pairing, Stamped
 from crosswire.media.recordings.recording import Fact, ReadOptions, RecordedFrame, Recording, RecordingError
 from crosswire.media.recordings.ros.camera import calibration_of
+from crosswire.media.recordings.ros.files.messages import COMPRESSED, IMAGE, Message, MessageFile, damaged
 from crosswire.media.recordings.ros.images import (
     DEPTHS,
     GREY,
@@ -22,7 +23,6 @@ from crosswire.media.recordings.ros.images import (
     read_depth,
     size_of,
 )
-from crosswire.media.recordings.ros.messages import COMPRESSED, IMAGE, Message, MessageFile, damaged
 from crosswire.media.recordings.ros.topics import ImageTopic, choose
 
 _LOOKED_AT = 9

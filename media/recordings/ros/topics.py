@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crosswire.media.recordings.recording import RecordingError
+from crosswire.media.recordings.ros.files.messages import Topic
 from crosswire.media.recordings.ros.images import COLOURS, DEPTHS, GREY, HALVED
-from crosswire.media.recordings.ros.messages import Topic
 
 #: Words in names of what is no colour or no depth though its encoding is one of theirs.
 _OTHERS = re.compile(r"infra\w*|ir|ir\d|confidence|amplitude|mask|labels?|semantic|segmentation|normals?|thermal|debug")

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from crosswire.media.recordings.recording import RecordingError
-from crosswire.media.recordings.ros.library import library
-from crosswire.media.recordings.ros.messages import Message, MessageFile, Topic, checked, damaged, ros2_name
+from crosswire.media.recordings.ros.files.library import library
+from crosswire.media.recordings.ros.files.messages import Message, MessageFile, Topic, checked, damaged, ros2_name
 
 NAME = "ROS 1 bag"
 MAGIC = b"#ROSBAG V2.0\n"

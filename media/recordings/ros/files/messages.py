@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crosswire.media.recordings.recording import RecordingError
-from crosswire.media.recordings.ros.library import decoded, header_stamp
+from crosswire.media.recordings.ros.files.library import decoded, header_stamp
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.media.recordings.recording import RecordingError
-from crosswire.media.recordings.ros.library import library
-from crosswire.media.recordings.ros.mcap import open_mcap
-from crosswire.media.recordings.ros.messages import Message, MessageFile, Topic, damaged
+from crosswire.media.recordings.ros.files.library import library
+from crosswire.media.recordings.ros.files.mcap import open_mcap
+from crosswire.media.recordings.ros.files.messages import Message, MessageFile, Topic, damaged
 
 NAME = "ROS 2 bag"
 
