@@ -8,9 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosswire.media.recordings.folders.iclnuim import is_iclnuim
-from crosswire.media.recordings.folders.numbered import is_numbered
-from crosswire.media.recordings.folders.seven_scenes import is_seven_scenes
+from crosswire.media.recordings import recognise
 from crosswire.media.recordings.recording import ReadOptions, Recording, RecordingError
 
 _HEAD = 64
@@ -33,30 +31,11 @@ class Format:
     reader: str
 
 
-def _names(path: Path) -> set[str]:
-    """Return the names in a folder; none of a file."""
-    return {one.name for one in path.iterdir()} if path.is_dir() else set()
-
-
-def _named(test: Callable[[set[str]], bool]) -> Callable[[Path, bytes], bool]:
-    """Return a test of a folder by the names in it."""
-    return lambda path, head: test(_names(path))
-
-
-def _is_numbered(path: Path, head: bytes) -> bool:
-    return is_numbered(path, _names(path))
-
-
-def _is_matroska(path: Path, head: bytes) -> bool:
-    """Say whether a file is Matroska; WebM, its relative, holds no depth."""
-    return head.startswith(b"\x1a\x45\xdf\xa3") and b"webm" not in head
-
-
 FORMATS: tuple[Format, ...] = (
-    Format("Azure Kinect MKV", (".mkv",), _is_matroska, "kinect.mkv:open_mkv"),
-    Format("7-Scenes", (), _named(is_seven_scenes), "folders.seven_scenes:open_seven_scenes"),
-    Format("ICL-NUIM", (), _named(is_iclnuim), "folders.iclnuim:open_iclnuim"),
-    Format("folders of colour and depth", (), _is_numbered, "folders.numbered:open_numbered"),
+    Format("Azure Kinect MKV", (".mkv",), recognise.is_matroska, "kinect.mkv:open_mkv"),
+    Format("7-Scenes", (), recognise.is_seven_scenes, "folders.seven_scenes:open_seven_scenes"),
+    Format("ICL-NUIM", (), recognise.is_iclnuim, "folders.iclnuim:open_iclnuim"),
+    Format("folders of colour and depth", (), recognise.is_pairs, "folders.numbered:open_numbered"),
 )
 
 

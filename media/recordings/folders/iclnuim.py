@@ -25,7 +25,7 @@ _NAME = re.compile(r"(scene_\d+_\d+)(\.depth|\.png|\.jpg)", re.IGNORECASE)
 _LENS = Lens(640, 480, 481.2, 480.0, 319.5, 239.5)
 
 
-def is_iclnuim(names: set[str]) -> bool:
+def names_iclnuim(names: set[str]) -> bool:
     """Say whether a folder with these names is one."""
     return any(_NAME.fullmatch(name) and name.lower().endswith(".depth") for name in names)
 

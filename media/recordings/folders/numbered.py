@@ -51,7 +51,7 @@ class _Found:
     depths: Mapping[str, Path]
 
 
-def is_numbered(folder: Path, names: set[str]) -> bool:
+def names_pairs(folder: Path, names: set[str]) -> bool:
     """Say whether a folder with these names holds pairs."""
     if _places(folder, names) is not None:
         return True

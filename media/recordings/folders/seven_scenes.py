@@ -28,7 +28,7 @@ _DEPTH_LENS = Lens(*_SIZE, 585.0, 585.0, 320.0, 240.0)
 _COLOUR_LENS = Lens(*_SIZE, 525.0, 525.0, 320.0, 240.0)
 
 
-def is_seven_scenes(names: set[str]) -> bool:
+def names_seven_scenes(names: set[str]) -> bool:
     """Say whether a folder with these names is one."""
     return any(_NAME.fullmatch(name) for name in names)
 

@@ -118,10 +118,9 @@ class MatroskaRecording(Recording):
         """Return depth in its unit, [H, W]."""
         track = self._depth
         if not isinstance(data, bytes):
-            values = data.to_ndarray()
-            if values.ndim != 2 or values.dtype.kind != "u":
+            if not data.format.name.startswith("gray"):
                 raise RecordingError(f"{self.path}: track {track} holds no depth; name another with --depth-topic")
-            return np.asarray(values, np.uint16)
+            return np.asarray(data.to_ndarray(), np.uint16)
         if len(data) != 2 * track.width * track.height:
             raise RecordingError(f"{self.path}: an image of track {track} has {len(data)} bytes; copy it again")
         order = ">u2" if track.depth_order == "big" else "<u2"
@@ -142,7 +141,7 @@ class MatroskaRecording(Recording):
         """Yield the images of one packet; those that are passed on or that numpy reads are not decoded."""
         depth = packet.stream.index == self._depth.number
         track = self._depth if depth else self._colour
-        if track.code == "MJPG" or (depth and track.depth_order):
+        if track.code == "mjpeg" or (depth and track.depth_order):
             images = [(packet.pts, bytes(packet))] if packet.pts is not None and packet.size else []
         else:
             images = [(frame.pts, frame) for frame in packet.decode()]

@@ -10,7 +10,7 @@ from typing import Any
 from crosswire.media.recordings.recording import ReadOptions, RecordingError
 
 _INFRARED = ("IR", "DEPTH_IR")
-_EARLY_DEPTH = "YUY2"  # what recordings of early devices call 16 bits, least significant byte first
+_EARLY_DEPTH = "yuyv422"  # what recordings of early devices call 16 bits, least significant byte first
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Track:
         name: its title, or "track 2".
         width: pixels per row.
         height: rows.
-        code: what its images are stored in: "MJPG", "b16g", "H264".
+        code: libavformat's name of what its images are stored in: "mjpeg", "rawvideo", "h264".
         pixels: libavformat's name of what a pixel is, or an empty text.
         tags: of the track.
         rate: images per second, or None.
@@ -39,7 +39,8 @@ class Track:
 
     def __str__(self) -> str:
         """Return what people call it."""
-        return f"{self.name} ({self.width} x {self.height}, {self.code})"
+        code = self.pixels if self.code == "rawvideo" else self.code
+        return f"{self.name} ({self.width} x {self.height}, {code})"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -49,9 +50,11 @@ class Track:
     @property
     def depth_order(self) -> str | None:
         """Order of the bytes of depth that is stored as it is: "big", "little", or None where it is to be decoded."""
-        if self.code == "b16g":
+        if self.code != "rawvideo":
+            return None
+        if self.pixels == "gray16be":
             return "big"
-        return "little" if self.code == _EARLY_DEPTH and self._called("DEPTH") else None
+        return "little" if self.pixels == _EARLY_DEPTH and self._called("DEPTH") else None
 
     @property
     def is_depth(self) -> bool:
@@ -75,15 +78,13 @@ def tracks_of(container: Any) -> list[Track]:
         code = stream.codec_context
         if code is None:
             continue
-        tag = str(code.codec_tag).rstrip("\0")
-        named = tag if tag.isascii() and tag.isprintable() and tag.isalnum() else code.name.upper()
         found.append(
             Track(
                 stream.index,
                 stream.metadata.get("title") or f"track {stream.index}",
                 code.width,
                 code.height,
-                named,
+                code.name,
                 code.pix_fmt or "",
                 dict(stream.metadata),
                 float(stream.average_rate) if stream.average_rate else None,
