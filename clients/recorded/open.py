@@ -155,6 +155,7 @@ class RecordedPairs:
     Attributes:
         recording: what is read.
         registration: how its depth comes into the colour camera.
+        given: the camera that counts instead of the recording's, or None.
     """
 
     def __init__(self, source: str | Path, options: RecordedOptions, *, compress: bool = False) -> None:
@@ -170,6 +171,7 @@ class RecordedPairs:
         """
         self.recording: Recording = open_recording(source, options.read)
         self.registration: Registration = registration_of(self.recording, options.camera, options.register)
+        self.given = options.camera
         self._units, self._compress = options.units_per_metre, compress
 
     def __enter__(self) -> RecordedPairs:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from crosswire.clients.errors import InputError
 from crosswire.clients.inputs.images import EncodedImage, check_registered, colour_image
 from crosswire.media.cameras.camera import CameraError, Lens, RgbdCamera
+from crosswire.media.cameras.register import register_depth
 from crosswire.media.depth_numbers import whole_depth
 from crosswire.media.plain_png import plain_png
 from crosswire.media.recordings.recording import Fact, RecordedFrame, Recording
@@ -117,18 +118,29 @@ class RecordedPair:
         Raises:
             InputError: the camera is not that of the recording.
         """
-        camera, depth = self.registration.camera, self.recorded.depth
-        if camera is None:
-            return depth
-        if depth.shape != camera.depth.size[::-1]:
-            width, height = camera.depth.size
+        if self.registration.camera is None:
+            return self.recorded.depth
+        try:
+            return np.asarray(register_depth(self.recorded.depth, self.registration.camera, size=self.size))
+        except CameraError as error:
             raise InputError(
-                f"depth of frame {self.recorded.index} is {depth.shape[1]} x {depth.shape[0]}, the camera's is "
-                f"{width} x {height}; give its calibration with --camera FILE"
-            )
-        from crosswire.media.cameras.register import register_depth
+                f"frame {self.recorded.index}: {error}; --camera FILE gives another calibration"
+            ) from error
 
-        return np.asarray(register_depth(depth, camera))
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the colour image, pixels.
+
+        Raises:
+            InputError: it cannot be sent.
+        """
+        return self._image.width, self._image.height
+
+    @cached_property
+    def _image(self) -> EncodedImage:
+        """What the header of the colour image says."""
+        colour = self.recorded.colour
+        return colour_image(colour) if isinstance(colour, bytes) else EncodedImage(b"", *colour.shape[1::-1])
 
     @cached_property
     def registered(self) -> RecordedFrame:
@@ -152,14 +164,9 @@ class RecordedPair:
         Raises:
             InputError: it cannot, the colour image cannot be sent, or the camera is not that of the recording.
         """
-        colour = self.recorded.colour
-        if isinstance(colour, bytes):
-            image = colour_image(colour)
-        else:
-            image = EncodedImage(b"", colour.shape[1], colour.shape[0])
         height, width = self.depth.shape
         try:
-            check_registered(image, EncodedImage(b"", width, height))
+            check_registered(self._image, EncodedImage(b"", width, height))
         except InputError as error:
             if self.registration.lens is not None:
                 raise
