@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,8 +154,11 @@ class RecordedItems:
             indices = {int(index) for below, index in map(_split, done) if below == place and index}
             start = next(index for index in range(len(indices) + 1) if index not in indices)
             try:
-                with RecordedPairs(path, self._options, compress=self._compress) as found:
-                    for pair in found.pairs(start):
+                with (
+                    RecordedPairs(path, self._options, compress=self._compress) as found,
+                    closing(found.pairs(start)) as pairs,
+                ):
+                    for pair in pairs:
                         self._unmatched[place] = found.unmatched
                         stem = f"{place}/{pair.name}" if place else pair.name
                         if stem not in done:
