@@ -63,7 +63,11 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write what is left and close the file.
+        """Write what is left and close the file, see `close`."""
+        self.close()
+
+    def close(self) -> None:
+        """Write what is left and close the file; nothing where no image came.
 
         Raises:
             OutputError: the file cannot be written.
