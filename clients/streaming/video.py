@@ -15,6 +15,7 @@ from crosswire.clients.errors import InputError, OutputError
 
 _CODECS = ("libx264", "mpeg4")
 _TICKS = 60_000  # MPEG-4 cannot count more than 65535 a second
+_LONGEST = 2**31 - 1  # ticks between two frames, in the tables of MP4
 _ENDINGS = (".mp4", ".mkv", ".mov", ".m4v")
 """Containers that take these codecs and keep every time stamp."""
 
@@ -94,8 +95,14 @@ class VideoWriter:
         if self._container is None:
             self._open(image)
         size = (self._stream.width, self._stream.height)
+        shown = max(self._last + 1, round(time_s * _TICKS))
+        if self._last >= 0 and shown - self._last > _LONGEST and self._path.suffix.lower() != ".mkv":
+            raise OutputError(
+                f"{(shown - self._last) / _TICKS / 3600:.1f} hours lie between two frames, {self._path.suffix} takes "
+                f"{_LONGEST / _TICKS / 3600:.1f} at most; name a file that ends in .mkv"
+            )
         frame = self._av.VideoFrame.from_image(image.convert("RGB").resize(size))
-        self._last = max(self._last + 1, round(time_s * _TICKS))
+        self._last = shown
         frame.pts, frame.time_base = self._last, Fraction(1, _TICKS)
         with self._told():
             self._mux(frame)

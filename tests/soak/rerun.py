@@ -20,7 +20,7 @@ def test_a_rerun_file_holds_every_value_by_rerun_s_own_reader(tmp_path: Path) ->
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*install, f"{ROOT}[client,rerun]"], check=True)
     done = subprocess.run(
-        [str(python), "-W", "error", "-m", "tests.support.rerun_trial", str(tmp_path / "out")],
+        [str(python), "-W", "error", "-m", "tests.support.outputs.rerun_trial", str(tmp_path / "out")],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,

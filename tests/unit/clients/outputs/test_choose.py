@@ -14,7 +14,7 @@ from crosswire.clients.display.overlays import blend_labels
 from crosswire.clients.streaming.outputs.choose import Outputs
 from crosswire.clients.streaming.outputs.frame import StreamFacts
 from crosswire.clients.tasks.segmentation import OPACITY
-from tests.support.labelled import HEIGHT, LENS, WIDTH, labelled
+from tests.support.outputs.labelled import HEIGHT, LENS, WIDTH, labelled
 
 FACTS = StreamFacts(LENS, 30.0, "desk.bag")
 

@@ -12,8 +12,8 @@ from crosswire.clients.streaming.outputs.cloud import CloudWriter
 from crosswire.clients.streaming.outputs.frame import LabelledFrame, StreamFacts
 from crosswire.media.cameras.camera import Distortion, Lens
 from crosswire.media.cameras.lenses import project
-from tests.support.labelled import HEIGHT, LENS, WIDTH, labelled
-from tests.support.ply import read_ply
+from tests.support.outputs.labelled import HEIGHT, LENS, WIDTH, labelled
+from tests.support.outputs.ply import read_ply
 
 BENT = Lens(WIDTH, HEIGHT, 50.0, 51.0, 31.25, 23.5, Distortion.BROWN_CONRADY, (0.08, -0.05, 0.002, -0.001, 0.01))
 NAMES = ("x", "y", "z", "red", "green", "blue", "label", "confidence")

@@ -15,7 +15,7 @@ from crosswire.clients import InputError, OutputError
 from crosswire.clients.streaming.outputs.frame import LabelledFrame, StreamFacts
 from crosswire.clients.streaming.outputs.ros import FRAME_ID, RosWriter, ros_model
 from crosswire.media.cameras.camera import Distortion, Lens
-from tests.support.labelled import BEGIN_NS, HEIGHT, LENS, WIDTH, labelled
+from tests.support.outputs.labelled import BEGIN_NS, HEIGHT, LENS, WIDTH, labelled
 
 rosbag2 = pytest.importorskip("rosbags.rosbag2", reason="needs the extra recordings")
 typesys = pytest.importorskip("rosbags.typesys", reason="needs the extra recordings")

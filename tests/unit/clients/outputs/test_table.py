@@ -10,7 +10,7 @@ import pytest
 
 from crosswire.clients import InputError, OutputError
 from crosswire.clients.streaming.outputs.table import TableWriter
-from tests.support.labelled import labelled
+from tests.support.outputs.labelled import labelled
 
 NAMES = ["index", "time_s", "stamp_ns", "latency_ms", "mean_confidence", "warnings"]
 FRAMES = [labelled(0), labelled(1), labelled(5, latency_ms=None)]

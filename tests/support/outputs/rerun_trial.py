@@ -17,7 +17,7 @@ from rerun.chunk import RrdReader
 
 from crosswire.clients.streaming.outputs.choose import Outputs
 from crosswire.clients.streaming.outputs.frame import StreamFacts
-from tests.support.labelled import BEGIN_NS, HEIGHT, LENS, WIDTH, labelled
+from tests.support.outputs.labelled import BEGIN_NS, HEIGHT, LENS, WIDTH, labelled
 
 FRAMES = 12
 
