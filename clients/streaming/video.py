@@ -15,6 +15,7 @@ from crosswire.clients.errors import InputError, OutputError
 
 _CODECS = ("libx264", "mpeg4")
 _TICKS = 60_000  # MPEG-4 cannot count more than 65535 a second
+_RATES = (0.01, 1000.0)  # beyond them, players and muxers lose frames
 _LONGEST = 2**31 - 1  # ticks between two frames, in the tables of MP4
 _ENDINGS = (".mp4", ".mkv", ".mov", ".m4v")
 """Containers that take these codecs and keep every time stamp."""
@@ -52,7 +53,8 @@ class VideoWriter:
         import av
 
         self._av: Any = av
-        self._path, self._rate = path, Fraction(rate).limit_denominator(1001)
+        hint = min(max(rate, _RATES[0]), _RATES[1])
+        self._path, self._rate = path, Fraction(hint).limit_denominator(1001)
         self._container: Any = None
         self._stream: Any = None
         self._last = -1
