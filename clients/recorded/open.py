@@ -80,11 +80,14 @@ class RecordedOptions:
         return {name: value for name, value in said.items() if value is not None}
 
     def check_unused(self, source: Path) -> None:
-        """Raise `InputError` where something is asked for that only recordings have."""
+        """Raise `InputError` where something is asked for that only recordings have.
+
+        A camera whose two lenses are one says where pixels look, of image files, too.
+        """
         asked = {
             "--colour-topic": self.colour_topic is not None,
             "--depth-topic": self.depth_topic is not None,
-            "--camera": self.camera is not None,
+            "--camera": self.camera is not None and not self.camera.registered,
             "--no-register": not self.register,
         }
         if names := [name for name, given in asked.items() if given]:

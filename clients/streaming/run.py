@@ -55,6 +55,7 @@ class StreamOptions:
         waiting: most frames that wait in `queue` mode.
         units: what one metre counts in depth files, or None for the server's default; a recording says its own.
         paced: whether frames wait for their moment; those of a camera come at it.
+        confidence: whether the server is asked how certain each label is.
     """
 
     mode: Mode = Mode.QUEUE
@@ -63,6 +64,7 @@ class StreamOptions:
     waiting: int = 8
     units: float | None = None
     paced: bool = True
+    confidence: bool = False
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -259,7 +261,12 @@ class _Play:
             files = sent.rgb, sent.depth, sent.units_per_metre
         rgb, depth, units = files
         return await self._predictor.segment(
-            rgb, depth, depth_units_per_metre=units, pipeline=self._pipeline, overlay=False, confidence=False
+            rgb,
+            depth,
+            depth_units_per_metre=units,
+            pipeline=self._pipeline,
+            overlay=False,
+            confidence=self._options.confidence,
         )
 
     async def hand_out(self) -> None:

@@ -60,6 +60,11 @@ class Outputs:
         """Whether the server is to be asked how certain each label is."""
         return any((self.mcap, self.cloud, self.rerun))
 
+    @property
+    def metric(self) -> bool:
+        """Whether depth in metres is written."""
+        return any((self.cloud, self.rerun))
+
     def open(self, facts: StreamFacts) -> ResultWriter:
         """Open all of them.
 

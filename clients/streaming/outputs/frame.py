@@ -18,9 +18,11 @@ from PIL import Image
 
 from crosswire.clients.display.overlays import blend_labels
 from crosswire.clients.errors import InputError, OutputError
+from crosswire.clients.inputs.images import ASPECT_TOLERANCE
 from crosswire.clients.tasks.segmentation import OPACITY, Segmentation
 from crosswire.media.cameras.camera import Lens
 from crosswire.media.orientation import UPRIGHT, orientation_of, upright
+from crosswire.media.registration import View, registration_problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,7 @@ class LabelledFrame:
         stamp_ns: the same on the recording's own clock, nanoseconds.
         result: its labels, of the colour image's size.
         colour: pixels, uint8 [H, W, 3], or the bytes of an image file; None takes what was sent.
-        depth: metres in the colour camera, float32 [H, W], 0 where there is no reading; None where it is not known.
+        depth: metres in the colour camera, float32 of any size, 0 where there is no reading; None where nobody knows.
         latency_ms: from its arrival to its result, or None.
     """
 
@@ -77,15 +79,16 @@ class LabelledFrame:
         Raises:
             InputError: there is no depth in the colour camera.
         """
-        wanted = self.result.labels.shape
         if self.depth is None:
             raise InputError(f"frame {self.index} has no depth in metres; points need colour and depth")
-        if self.depth.shape != wanted:
-            raise InputError(
-                f"depth of frame {self.index} is {list(self.depth.shape)}, the labels are {list(wanted)}: depth lies "
-                "not in the colour camera; give the calibration with --camera FILE"
-            )
-        return np.where(np.isfinite(self.depth) & (self.depth > 0), self.depth, np.float32(0))
+        (height, width), (rows, columns) = self.result.labels.shape, self.depth.shape
+        views = View("the image", (width, height)), View("depth", (columns, rows))
+        if problem := registration_problem(*views, ASPECT_TOLERANCE):
+            raise InputError(f"frame {self.index}: {problem}; give the calibration with --camera FILE")
+        depth = self.depth
+        if depth.shape != self.result.labels.shape:  # the same view at another size: the nearest reading
+            depth = depth[np.arange(height)[:, None] * rows // height, np.arange(width) * columns // width]
+        return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0))
 
 
 @dataclass(frozen=True)

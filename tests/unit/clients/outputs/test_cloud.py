@@ -62,6 +62,12 @@ def test_points_may_have_the_colour_of_the_image_and_no_confidence(tmp_path: Pat
     assert np.array_equal(seen, frame.rgb[frame.readings > 0])
 
 
+def test_depth_of_another_size_is_taken_at_the_same_place(tmp_path: Path) -> None:
+    small = np.arange(1, 1 + HEIGHT * WIDTH // 4, dtype=np.float32).reshape(HEIGHT // 2, WIDTH // 2)
+    points, _ = read_ply(write(tmp_path, labelled(depth=small)))
+    assert np.array_equal(points["z"].reshape(HEIGHT, WIDTH), small.repeat(2, axis=0).repeat(2, axis=1))
+
+
 def test_a_frame_without_a_reading_is_a_file_without_a_point(tmp_path: Path) -> None:
     points, _ = read_ply(write(tmp_path, labelled(depth=np.full((HEIGHT, WIDTH), np.nan, np.float32))))
     assert len(points) == 0
@@ -72,8 +78,8 @@ def test_what_lacks_a_camera_or_depth_is_told(tmp_path: Path) -> None:
         write(tmp_path, labelled(), None)
     with pytest.raises(InputError, match="frame 0 has no depth in metres; points need colour and depth"):
         write(tmp_path, labelled(depth=None))
-    with pytest.raises(InputError, match=r"depth of frame 0 is \[4, 4\], the labels are \[48, 64\]"):
-        write(tmp_path, labelled(depth=np.ones((4, 4), np.float32)))
+    with pytest.raises(InputError, match=r"frame 0: depth is 40 x 40 but the image is 64 x 48: .* --camera FILE"):
+        write(tmp_path, labelled(depth=np.ones((40, 40), np.float32)))
     with pytest.raises(InputError, match="the colour camera is 8 x 8, the images are 64 x 48"):
         write(tmp_path, labelled(), Lens(8, 8, 5, 5, 4, 4))
     with pytest.raises(InputError, match="got cloud colours 'red', expected classes or image"):
