@@ -217,7 +217,7 @@ def _opened(
     camera = asked.recorded.camera
     unit = units_of(options.units, found.units_per_metre, path)
     yield (
-        replace(found, notes=(unit.note(description), *found.notes), lens=camera and camera.colour),
+        replace(found, notes=(unit.note(description), *found.notes), lens=None if camera is None else camera.colour),
         description,
         replace(options, units=unit.sent),
     )

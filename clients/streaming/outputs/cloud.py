@@ -53,11 +53,14 @@ class CloudWriter(ResultWriter):
             )
         self._folder = prepare_folder(folder)
         self._facts, self._colours = facts, colours
-        self._rays = rays(facts.lens).astype(np.float32)
+        self._rays: NDArray[np.float32] | None = None
 
     def add(self, frame: LabelledFrame) -> None:
         """Write the cloud of a frame."""
-        self._facts.lens_for(frame.result.labels)
+        lens = self._facts.lens_for(frame.result.labels)
+        assert lens is not None
+        if self._rays is None or self._rays.shape[:2] != (lens.height, lens.width):
+            self._rays = rays(lens).astype(np.float32)
         shown = None if self._colours == "classes" else frame.rgb
         vertices = points_of(frame.result, frame.readings, self._rays, shown)
         write_whole(self._folder / f"{frame.index:06d}.ply", ply(vertices, comments_of(frame)))

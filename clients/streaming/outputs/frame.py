@@ -108,15 +108,21 @@ class StreamFacts:
     def lens_for(self, labels: NDArray[np.uint8]) -> Lens | None:
         """Return the lens that the labels were seen through, or None where nobody knows.
 
+        A lens of another size than the image is scaled where both have one aspect ratio.
+
         Raises:
-            InputError: the lens is one of another size.
+            InputError: they have not.
         """
-        if self.lens is not None and labels.shape != (self.lens.height, self.lens.width):
+        height, width = labels.shape
+        if self.lens is None or self.lens.size == (width, height):
+            return self.lens
+        views = View("the colour camera", self.lens.size), View("the image", (width, height))
+        if registration_problem(*views, ASPECT_TOLERANCE):
             raise InputError(
-                f"the colour camera is {self.lens.width} x {self.lens.height}, the images are "
-                f"{labels.shape[1]} x {labels.shape[0]}; give the calibration of this recording with --camera FILE"
+                f"the colour camera is {self.lens.width} x {self.lens.height}, the images are {width} x {height}; give "
+                "the calibration of this recording with --camera FILE"
             )
-        return self.lens
+        return self.lens.scaled(width, height)
 
 
 class ResultWriter(abc.ABC):

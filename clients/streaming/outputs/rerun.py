@@ -21,6 +21,7 @@ import numpy as np
 from crosswire.clients.errors import InputError
 from crosswire.clients.files import prepare_folder
 from crosswire.clients.streaming.outputs.frame import LabelledFrame, ResultWriter, StreamFacts, told
+from crosswire.media.cameras.camera import Lens
 
 _APPLICATION = "crosswire"
 _CAMERA = "world/camera"
@@ -67,11 +68,11 @@ class RerunWriter(ResultWriter):
     def add(self, frame: LabelledFrame) -> None:
         """Write the entities of a frame."""
         rr, stream, result = self._rr, self._stream, frame.result
-        self._facts.lens_for(result.labels)
+        lens = self._facts.lens_for(result.labels)
         depth = None if frame.depth is None else frame.readings
         with told(self._path, RuntimeError):
             if not self._begun:
-                self._begin(frame)
+                self._begin(frame, lens)
             stream.set_time("frame", sequence=frame.index)
             if frame.stamp_ns >= _CALENDAR_NS:
                 stream.set_time("stamp", timestamp=np.datetime64(frame.stamp_ns, "ns"))
@@ -101,9 +102,9 @@ class RerunWriter(ResultWriter):
         """Write an entity; by itself the library only warns of what it cannot write."""
         self._stream.log(entity, what, static=static, strict=True)
 
-    def _begin(self, frame: LabelledFrame) -> None:
+    def _begin(self, frame: LabelledFrame, lens: Lens | None) -> None:
         """Write what holds for all frames: classes, axes and the lens."""
-        rr, result, lens = self._rr, frame.result, self._facts.lens
+        rr, result = self._rr, frame.result
         classes = list(zip(range(len(result.palette)), result.class_names, result.palette.tolist(), strict=True))
         self._log("/", rr.AnnotationContext(classes), static=True)
         self._log("world", rr.ViewCoordinates.RDF, static=True)

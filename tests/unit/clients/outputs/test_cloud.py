@@ -46,6 +46,13 @@ def test_a_point_is_seen_at_its_pixel_and_carries_what_was_found_there(lens: Len
     assert f"class 0 {first} {result.class_names[0]}" in comments
 
 
+def test_a_lens_of_another_size_is_scaled(tmp_path: Path) -> None:
+    frame = labelled()
+    small = read_ply(write(tmp_path / "small", frame, BENT.scaled(WIDTH // 2, HEIGHT // 2)))[0]
+    whole = read_ply(write(tmp_path / "whole", frame, BENT))[0]
+    assert small["x"] == pytest.approx(whole["x"], abs=1e-4) and small["y"] == pytest.approx(whole["y"], abs=1e-4)
+
+
 def test_a_lens_that_bends_moves_points(tmp_path: Path) -> None:
     frame = labelled()
     straight, bent = (read_ply(write(tmp_path / name, frame, lens))[0] for name, lens in (("a", LENS), ("b", BENT)))
