@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from crosswire.media.recordings import recognise
 from crosswire.media.recordings.recording import ReadOptions, Recording, RecordingError
 
 _HEAD = 64
@@ -30,7 +31,12 @@ class Format:
     reader: str
 
 
-FORMATS: tuple[Format, ...] = ()
+FORMATS: tuple[Format, ...] = (
+    Format("Azure Kinect MKV", (".mkv",), recognise.is_matroska, "kinect.mkv:open_mkv"),
+    Format("7-Scenes", (), recognise.is_seven_scenes, "folders.seven_scenes:open_seven_scenes"),
+    Format("ICL-NUIM", (), recognise.is_iclnuim, "folders.iclnuim:open_iclnuim"),
+    Format("folders of colour and depth", (), recognise.is_pairs, "folders.numbered:open_numbered"),
+)
 
 
 def format_of(path: Path) -> Format | None:
