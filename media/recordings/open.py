@@ -10,6 +10,7 @@ from pathlib import Path
 
 from crosswire.media.recordings import recognise
 from crosswire.media.recordings.recording import ReadOptions, Recording, RecordingError
+from crosswire.media.recordings.ros.recognise import is_bag, is_database, is_folder, is_mcap
 
 _HEAD = 64
 
@@ -36,6 +37,10 @@ FORMATS: tuple[Format, ...] = (
     Format("7-Scenes", (), recognise.is_seven_scenes, "folders.seven_scenes:open_seven_scenes"),
     Format("ICL-NUIM", (), recognise.is_iclnuim, "folders.iclnuim:open_iclnuim"),
     Format("folders of colour and depth", (), recognise.is_pairs, "folders.numbered:open_numbered"),
+    Format("ROS 1 bag", (".bag",), is_bag, "ros.open:read_bag"),
+    Format("MCAP", (".mcap",), is_mcap, "ros.open:read_mcap"),
+    Format("ROS 2 bag (.db3)", (".db3",), is_database, "ros.open:read_database"),
+    Format("ROS 2 bag (folder)", (), is_folder, "ros.open:read_folder"),
 )
 
 
