@@ -102,7 +102,7 @@ class FoundItems:
         self.count: int | None = len(found.items)
         self.unmatched, self.units = found.unmatched, unit.sent
         self.notes = tuple(filter(None, (unit.note(pipeline), *found.notes)))
-        self.camera = recorded.camera
+        self.camera = None if recorded.camera is None or recorded.camera.registered else recorded.camera
         said = recorded.identity
         self.identity: Mapping[str, Any] = {
             **({"offset": pairing.offset} if pairing.shifts else {}),

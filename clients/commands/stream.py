@@ -15,6 +15,8 @@ from crosswire.clients.commands.options import (
     recording_arguments,
 )
 from crosswire.clients.streaming.frames import FrameSource
+from crosswire.clients.streaming.outputs.choose import Outputs
+from crosswire.clients.streaming.outputs.cloud import COLOURS
 from crosswire.clients.streaming.play import StreamOutcome, stream
 from crosswire.clients.streaming.run import Mode
 from crosswire.contract.command_line import Commands
@@ -35,6 +37,7 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("--pipeline", metavar="NAME", help="pipeline to ask (default: the only one of the server)")
     parser.add_argument("--video", type=Path, metavar="FILE", help="write the overlays as a video, for example out.mp4")
+    add_output_options(parser)
     parser.add_argument("--report", type=Path, metavar="FILE", help="write one JSON line per frame")
     parser.add_argument(
         "--mode",
@@ -51,6 +54,20 @@ def add_to(commands: Commands) -> None:
     parser.set_defaults(function=run)
 
 
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the files that results are written to."""
+    for option, metavar, text in (
+        ("--mcap", "FILE", "write the labels as a ROS 2 recording with the same time stamps, for example labels.mcap"),
+        ("--cloud", "DIR", "write a labelled point cloud per frame, PLY; needs the camera"),
+        ("--rerun", "FILE", "write colour, depth, labels and figures for the Rerun viewer, for example labels.rrd"),
+        ("--table", "FILE", "write a row per frame: shares, confidence, latency; .csv, .jsonl or .parquet"),
+    ):
+        parser.add_argument(option, type=Path, metavar=metavar, help=text)
+    parser.add_argument(
+        "--cloud-colours", choices=COLOURS, default=COLOURS[0], help="colours of points (default: %(default)s)"
+    )
+
+
 def run(options: argparse.Namespace) -> int:
     """Play the sequence; return 0, or 1 if a frame failed. What was seen until an end before time is told, too."""
     outcome = stream(
@@ -58,6 +75,7 @@ def run(options: argparse.Namespace) -> int:
         options.url,
         pipeline=options.pipeline,
         video=options.video,
+        outputs=Outputs(None, options.mcap, options.cloud, options.rerun, options.table, options.cloud_colours),
         report=options.report,
         mode=options.mode,
         speed=options.speed,

@@ -38,8 +38,8 @@ class RecordedOptions:
     Attributes:
         colour_topic: the topic or track of colour; None for the one that its type and name suggest.
         depth_topic: the topic or track of depth; None likewise.
-        camera: a calibration that counts instead of the recording's, and of image files, for which the server moves depth;
-            or None.
+        camera: a calibration that counts instead of the recording's, or by which the server moves the depth of image
+            files; or None.
         register: whether depth is moved into the colour camera.
         units_per_metre: what one metre counts in stored depth; None for what the recording says, or a guess.
         longest_gap_s: how far the time stamps of a pair may lie apart, seconds.
@@ -83,7 +83,10 @@ class RecordedOptions:
         return {name: value for name, value in said.items() if value is not None}
 
     def check_unused(self, source: Path) -> None:
-        """Raise `InputError` where something is asked for that only recordings have."""
+        """Raise `InputError` where something is asked for that only recordings have.
+
+        A camera whose two lenses are one says where pixels look, of image files, too.
+        """
         asked = {
             "--colour-topic": self.colour_topic is not None,
             "--depth-topic": self.depth_topic is not None,

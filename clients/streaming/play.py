@@ -25,10 +25,13 @@ from crosswire.clients.recorded.open import (
     travels,
 )
 from crosswire.clients.streaming.frames import Frame, FrameSource, RecordedFrames, read_sequence
+from crosswire.clients.streaming.outputs.choose import Outputs
+from crosswire.clients.streaming.outputs.frame import StreamFacts
+from crosswire.clients.streaming.outputs.receive import receiver
 from crosswire.clients.streaming.run import Deliver, FrameOutcome, Mode, StreamOptions, run_stream
-from crosswire.clients.streaming.video import VideoWriter, check_video
 from crosswire.clients.sync_client import TIMEOUT_S, Predictor
 from crosswire.clients.tasks.segmentation import Segmentation
+from crosswire.contract import PipelineDescription
 
 _FEWEST_FOR_P95 = 20
 
@@ -117,6 +120,7 @@ def stream(
     pipeline: str | None = None,
     deliver: Callable[[Frame, Segmentation], None] | None = None,
     video: str | os.PathLike[str] | None = None,
+    outputs: Outputs | None = None,
     report: str | os.PathLike[str] | None = None,
     mode: Mode | str = Mode.QUEUE,
     speed: float = 1.0,
@@ -149,6 +153,7 @@ def stream(
         pipeline: whom to ask, or None for the only one of the server.
         deliver: gets every result, in the order of frames, one at a time, in a thread.
         video: file to write the overlays to: `.mp4`, `.mkv`, `.mov` or `.m4v`; needs the extra `video`.
+        outputs: further files that results are written to.
         report: file to write one line of JSON per frame to.
         mode: what happens to frames that come too fast: `"queue"` lets all wait, `"drop"` only the newest.
         speed: times the recorded pace; 0 is as fast as frames are taken, with `"queue"` alone.
@@ -167,18 +172,20 @@ def stream(
         repository: without `url`, the exported networks to serve.
 
     Raises:
-        InputError: the source holds no pairs, a number makes no sense, or the video cannot be written.
-        OutputError: video or report cannot be written.
+        InputError: the source holds no pairs, a number makes no sense, or an output needs what is not there.
+        OutputError: an output or the report cannot be written.
         RecordingError: a recording cannot be read, or is damaged: what comes before is answered, written and told.
         ServerError: the server cannot be asked, or nobody answers any more.
     """
     reading = replace(recorded or RecordedOptions(), units_per_metre=depth_units_per_metre, longest_gap_s=longest_gap_s)
-    options = StreamOptions(Mode.of(mode), speed, window, queue, depth_units_per_metre)
     asked = _Asked(os.fspath(source), Pairing(longest_gap_s, offset, stamp_unit), reading)
-    sinks = _Sinks(deliver, _path(video), _path(report), at_start, at_end)
+    outputs = outputs or Outputs()
+    outputs = outputs if video is None else replace(outputs, video=Path(video))
+    options = StreamOptions(Mode.of(mode), speed, window, queue, depth_units_per_metre, confidence=outputs.confident)
+    sinks = _Sinks(deliver, outputs, None if report is None else Path(report), at_start, at_end)
     access: dict[str, Any] = {"timeout": timeout, "api_key": api_key, "ca": ca}
     with server_at(url, repository) as place, _opened(asked, place, pipeline, options, access) as opened:
-        return _played(*opened, place, sinks, access)
+        return _played(*opened, asked.source, place, sinks, access)
 
 
 @dataclass(frozen=True)
@@ -193,8 +200,8 @@ class _Asked:
 @contextlib.contextmanager
 def _opened(
     asked: _Asked, place: str, pipeline: str | None, options: StreamOptions, access: dict[str, Any]
-) -> Iterator[tuple[FrameSource, str, StreamOptions]]:
-    """Find the pipeline and open the frames; yields them, its name, and how they are played."""
+) -> Iterator[tuple[FrameSource, PipelineDescription, StreamOptions]]:
+    """Find the pipeline and open the frames; yields them, the pipeline, and how they are played."""
     with Predictor(place, **access) as once:
         description = once.named_pipeline(pipeline)
     path = Path(asked.source)
@@ -203,15 +210,16 @@ def _opened(
         check_takes_recordings(path, description)
         recorded = RecordedFrames(asked.source, asked.recorded, compress=travels(place))
         with recorded:
-            yield recorded, description.name, replace(options, paced=not recorded.live)
+            yield recorded, description, replace(options, paced=not recorded.live)
         return
     asked.recorded.check_unused(path)
     found = read_sequence(path, description, asked.pairing)
+    camera = asked.recorded.camera
     unit = units_of(options.units, found.units_per_metre, path)
     yield (
-        replace(found, notes=(unit.note(description), *found.notes)),
-        description.name,
-        replace(options, units=unit.sent, camera=asked.recorded.camera),
+        replace(found, notes=(unit.note(description), *found.notes), lens=None if camera is None else camera.colour),
+        description,
+        replace(options, units=unit.sent, camera=None if camera is None or camera.registered else camera),
     )
 
 
@@ -220,19 +228,20 @@ class _Sinks:
     """Where the results of a stream go; see `stream`."""
 
     deliver: Callable[[Frame, Segmentation], None] | None
-    video: Path | None
+    outputs: Outputs
     report: Path | None
     at_start: Callable[[FrameSource], None] | None
     at_end: Callable[[StreamOutcome], None] | None
 
-    def __post_init__(self) -> None:
-        """Raise `InputError` if the video cannot be written."""
-        if self.video is not None:
-            check_video(self.video)
-
 
 def _played(
-    source: FrameSource, pipeline: str, options: StreamOptions, url: str, sinks: _Sinks, access: dict[str, Any]
+    source: FrameSource,
+    pipeline: PipelineDescription,
+    options: StreamOptions,
+    asked: str,
+    url: str,
+    sinks: _Sinks,
+    access: dict[str, Any],
 ) -> StreamOutcome:
     """Play frames; what came is told, and written, before time, too."""
     if sinks.at_start is not None:
@@ -240,13 +249,12 @@ def _played(
     receivers = [] if sinks.deliver is None else [_to_caller(sinks.deliver)]
     seen: list[FrameOutcome] = []
     with contextlib.ExitStack() as stack:
-        for path in (sinks.report, sinks.video):
-            if path is not None:
-                prepare_folder(path.parent)
-        if sinks.video is not None:
-            receivers.append(_to_video(stack.enter_context(VideoWriter(sinks.video, source.rate))))
+        if sinks.report is not None:
+            prepare_folder(sinks.report.parent)
+        writer = stack.enter_context(sinks.outputs.open(StreamFacts(source.lens, source.rate, asked)))
+        receivers.append(receiver(writer, pipeline, options.units, depth=sinks.outputs.metric))
         try:
-            asyncio.run(_play(url, access, pipeline, source, options, receivers, seen))
+            asyncio.run(_play(url, access, pipeline.name, source, options, receivers, seen))
         finally:
             outcome = StreamOutcome(options.mode, tuple(seen), source.unmatched, source.notes, source.facts)
             if sinks.at_end is not None:
@@ -280,18 +288,6 @@ def _to_caller(deliver: Callable[[Frame, Segmentation], None]) -> Deliver:
     def receive(outcome: FrameOutcome) -> None:
         assert outcome.result is not None
         deliver(outcome.frame, outcome.result)
-
-    return receive
-
-
-def _path(path: str | os.PathLike[str] | None) -> Path | None:
-    return None if path is None else Path(path)
-
-
-def _to_video(video: VideoWriter) -> Deliver:
-    def receive(outcome: FrameOutcome) -> None:
-        assert outcome.result is not None
-        video.add(outcome.result.overlay(), outcome.frame.time_s)
 
     return receive
 

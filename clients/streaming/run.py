@@ -58,6 +58,7 @@ class StreamOptions:
         camera: by which the server registers the depth files, or None where they are; a recording's depth is registered
             before it is sent.
         paced: whether frames wait for their moment; those of a camera come at it.
+        confidence: whether the server is asked how certain each label is.
     """
 
     mode: Mode = Mode.QUEUE
@@ -67,6 +68,7 @@ class StreamOptions:
     units: float | None = None
     camera: RgbdCamera | None = None
     paced: bool = True
+    confidence: bool = False
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -268,7 +270,7 @@ class _Play:
             camera=camera,
             pipeline=self._pipeline,
             overlay=False,
-            confidence=False,
+            confidence=self._options.confidence,
         )
 
     async def hand_out(self) -> None:
