@@ -3,6 +3,7 @@
 
 import { Bag, isBag } from "./bag.js";
 import { Mcap, isMcap } from "./mcap.js";
+import { MkvRecording, isMkv } from "./mkv.js";
 import { RosRecording } from "./ros.js";
 import { Slices, UnreadableError } from "./slices.js";
 
@@ -15,6 +16,7 @@ export async function openRecording(file, progress) {
   let recording;
   if (isMcap(head)) recording = new RosRecording(new Mcap(slices));
   else if (isBag(head)) recording = new RosRecording(new Bag(slices));
+  else if (isMkv(head)) recording = new MkvRecording(slices);
   else throw new UnreadableError("It is no .bag, .mcap or Azure Kinect .mkv, which are what this page plays.");
   await recording.index(progress);
   return recording;
