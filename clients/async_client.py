@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crosswire.clients.inputs.cameras import Camera
 from crosswire.clients.inputs.images import Source
 from crosswire.clients.session import Pause, Request, ResultT, SessionFlow, SessionStep, Work
 from crosswire.clients.sync_client import PredictorBase
@@ -75,6 +76,7 @@ class AsyncPredictor(PredictorBase[AsyncTransport]):
         depth: Source | None = None,
         *,
         depth_units_per_metre: float | None = None,
+        camera: Camera | None = None,
         pipeline: str | None = None,
         overlay: bool = True,
         confidence: bool = True,
@@ -85,6 +87,7 @@ class AsyncPredictor(PredictorBase[AsyncTransport]):
                 rgb,
                 depth,
                 depth_units_per_metre=depth_units_per_metre,
+                camera=camera,
                 pipeline=pipeline,
                 overlay=overlay,
                 confidence=confidence,
@@ -92,11 +95,18 @@ class AsyncPredictor(PredictorBase[AsyncTransport]):
         )
 
     async def translate(
-        self, inputs: Mapping[str, Source], *, depth_units_per_metre: float | None = None, pipeline: str | None = None
+        self,
+        inputs: Mapping[str, Source],
+        *,
+        depth_units_per_metre: float | None = None,
+        camera: Camera | None = None,
+        pipeline: str | None = None,
     ) -> Translation:
         """Make images of some domains into images of others; see `Predictor.translate`."""
         return await self._prepared(
-            lambda: translation_request(inputs, depth_units_per_metre=depth_units_per_metre, pipeline=pipeline)
+            lambda: translation_request(
+                inputs, depth_units_per_metre=depth_units_per_metre, camera=camera, pipeline=pipeline
+            )
         )
 
     async def classify(

@@ -30,7 +30,7 @@ from crosswire.clients.transport.base import (
     late,
 )
 from crosswire.contract import PipelineDescription
-from crosswire.contract.wire_names import IMAGE_SUFFIX
+from crosswire.contract.wire_names import CAMERA, DEPTH_IMAGE, IMAGE_SUFFIX, RGB_IMAGE
 
 ResultT = TypeVar("ResultT")
 LONGEST_TIMEOUT_S = 86_400
@@ -166,12 +166,24 @@ class Request(Generic[ResultT]):
 
 def check_inputs(pipeline: PipelineDescription, names: Iterable[str]) -> None:
     """Raise `InputError` unless a pipeline has all of some inputs, named by tensor or domain: `rgb_image` or `rgb`."""
-    files = [tensor.name.removesuffix(IMAGE_SUFFIX) for tensor in pipeline.inputs if tensor.dtype == "BYTES"]
+    files = [tensor.name.removesuffix(IMAGE_SUFFIX) for tensor in pipeline.files]
     known = {tensor.name for tensor in pipeline.inputs}.union(files)
     for name in names:
+        if name == CAMERA and name not in known:
+            raise InputError(f"pipeline {pipeline.name!r} takes no camera{_no_camera(pipeline)}")
         if name not in known:
             given = name.removesuffix(IMAGE_SUFFIX)
             raise InputError(f"pipeline {pipeline.name!r} has no input {given!r}; it has: {', '.join(files)}")
+
+
+def _no_camera(pipeline: PipelineDescription) -> str:
+    """Say why a pipeline takes no camera, and what to do."""
+    if pipeline.geometry is not None and not pipeline.geometry.metric:
+        return f": it takes {pipeline.geometry.quantity}, of which lenses say nothing; register the pair before sending"
+    names = {tensor.name for tensor in pipeline.inputs}
+    if not {RGB_IMAGE, DEPTH_IMAGE} <= names:
+        return ": it does not take both rgb and depth; leave camera out"
+    return "; register depth to colour before sending, or update the server"
 
 
 def check_timeout(seconds: float) -> None:

@@ -22,6 +22,7 @@ from crosswire.clients.access import Access
 from crosswire.clients.address import Address
 from crosswire.clients.balance import Retries
 from crosswire.clients.errors import CrosswireError
+from crosswire.clients.inputs.cameras import Camera
 from crosswire.clients.inputs.images import Source
 from crosswire.clients.session import Call, Pause, Request, ResultT, Session, SessionFlow, SessionStep, Work
 from crosswire.clients.tasks.classification import Classification, classification_request
@@ -155,6 +156,7 @@ class Predictor(PredictorBase[Transport]):
         depth: Source | None = None,
         *,
         depth_units_per_metre: float | None = None,
+        camera: Camera | None = None,
         pipeline: str | None = None,
         overlay: bool = True,
         confidence: bool = True,
@@ -165,10 +167,16 @@ class Predictor(PredictorBase[Transport]):
             rgb: path or bytes of a JPEG, PNG, TIFF or WebP, a Pillow image, or an array uint8 [H, W, 3].
             depth: path or bytes of a depth file (`crosswire.media.depth_files`), a Pillow image (I;16, I or F), or an
                 array [H, W]: whole numbers in units of `depth_units_per_metre`, or floats in metres; 0 is no reading.
-                It must be registered to the colour image: same size, or the same scaled evenly. One of the two may be
-                None where the network was trained with it missing; `streams` of the result says what was used.
+                It must be registered to the colour image: same size, or the same scaled evenly; or a camera says how it
+                is to be. One of the two may be None where the network was trained with it missing; `streams` of the
+                result says what was used.
             depth_units_per_metre: what one metre, or one unit of other geometry, counts in depth; None means what the
                 network's training data state, else 1000, and 1 for floats.
+            camera: of depth that is not registered: the lenses of colour and depth, as a
+                `crosswire.media.cameras.camera.RgbdCamera`, its JSON text, or the path of a file that holds it. The
+                server moves depth into the colour camera; `summary` says under `depth_registered` how much of the image
+                it covers. Either image may be a scaled one of what its lens sees, but no part of it, and not turned by
+                an EXIF orientation. Without depth it changes nothing; without rgb it is refused.
             pipeline: name of the pipeline, or None for the only segmentation pipeline of the server.
             overlay: whether the server draws its overlay; without it the result is smaller and comes sooner.
             confidence: whether the certainty of every label travels too.
@@ -186,6 +194,7 @@ class Predictor(PredictorBase[Transport]):
                 rgb,
                 depth,
                 depth_units_per_metre=depth_units_per_metre,
+                camera=camera,
                 pipeline=pipeline,
                 overlay=overlay,
                 confidence=confidence,
@@ -193,7 +202,12 @@ class Predictor(PredictorBase[Transport]):
         )
 
     def translate(
-        self, inputs: Mapping[str, Source], *, depth_units_per_metre: float | None = None, pipeline: str | None = None
+        self,
+        inputs: Mapping[str, Source],
+        *,
+        depth_units_per_metre: float | None = None,
+        camera: Camera | None = None,
+        pipeline: str | None = None,
     ) -> Translation:
         """Make images of some domains into images of others.
 
@@ -202,13 +216,16 @@ class Predictor(PredictorBase[Transport]):
                 grey ones may be arrays uint8 [H, W], `"depth"` is as in `segment`. All show the same view.
             depth_units_per_metre: what one metre counts in depth; None means what the network's training data state,
                 else 1000, and 1 for floats.
+            camera: of depth that is not registered to `"rgb"`, as in `segment`; all other images are.
             pipeline: name of the pipeline, or None for the only translation pipeline of the server.
 
         Raises:
             InputError: an image cannot be sent; the server was not asked.
             ServerError: the server was asked and there is no result.
         """
-        return self.ask(translation_request(inputs, depth_units_per_metre=depth_units_per_metre, pipeline=pipeline))
+        return self.ask(
+            translation_request(inputs, depth_units_per_metre=depth_units_per_metre, camera=camera, pipeline=pipeline)
+        )
 
     def classify(
         self,

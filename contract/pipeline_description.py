@@ -15,6 +15,7 @@ from crosswire.contract.contract import Contract
 from crosswire.contract.errors import ContractError
 from crosswire.contract.plain import SCHEMA_VERSION, check_schema_version, from_plain
 from crosswire.contract.tensors import Geometry, TensorSpec
+from crosswire.contract.wire_names import CAMERA
 
 #: Name of the parameter that carries it.
 PARAMETER = "crosswire"
@@ -94,6 +95,11 @@ class PipelineDescription:
     def is_network(self) -> bool:
         """Whether it describes a network's own model rather than a pipeline or a step."""
         return self.name == self.network
+
+    @property
+    def files(self) -> tuple[TensorSpec, ...]:
+        """The inputs that are pictures or clips: no numbers, and no texts beside them."""
+        return tuple(spec for spec in self.inputs if spec.dtype == "BYTES" and spec.name != CAMERA)
 
     @property
     def geometry(self) -> Geometry | None:

@@ -38,7 +38,7 @@ def registration_problem(first: View, second: View, tolerance: float) -> str | N
         second: the other one.
         tolerance: how far the ratios may differ, relative; rounding to whole pixels may explain more.
     """
-    if _difference(first, second) <= max(tolerance, _rounding(first, second)):
+    if same_shape(first, second, tolerance):
         return None
     turned = f" {first.turned}, {second.turned}." if {first.orientation, second.orientation} != {UPRIGHT} else ""
     return (
@@ -46,6 +46,11 @@ def registration_problem(first: View, second: View, tolerance: float) -> str | N
         f"{second.name} must be registered to {first.name}: same view, same aspect ratio (within {tolerance:.0%}), any "
         "scale"
     )
+
+
+def same_shape(first: View, second: View, tolerance: float) -> bool:
+    """Say whether two aspect ratios are the same within a tolerance, relative, or within whole pixels."""
+    return _difference(first, second) <= max(tolerance, _rounding(first, second))
 
 
 def registration_warnings(first: View, second: View) -> list[str]:

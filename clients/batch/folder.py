@@ -11,6 +11,7 @@ from typing import IO
 from crosswire.clients.balance import Retries
 from crosswire.clients.batch.run import WINDOW, BatchOptions, BatchOutcome, run_batch
 from crosswire.clients.batch.waiting import Waiting
+from crosswire.clients.inputs.cameras import Camera, read_camera
 from crosswire.clients.inputs.recordings import AUTO, LONGEST_GAP_S, Pairing
 from crosswire.clients.own_server import REPOSITORY, server_at
 from crosswire.clients.sync_client import TIMEOUT_S, Predictor
@@ -26,6 +27,7 @@ def predict_folder(
     pipeline: str | None = None,
     overlay: bool = False,
     depth_units_per_metre: float | None = None,
+    camera: Camera | None = None,
     window: int = WINDOW,
     longest_gap_s: float = LONGEST_GAP_S,
     offset: float | str = 0.0,
@@ -57,6 +59,7 @@ def predict_folder(
         overlay: whether overlays are written too.
         depth_units_per_metre: what one metre counts in depth images; None means what the layout says, else the
             source's `manifest.json`, else the network's training data, else 1000.
+        camera: of depth that is not registered, one for all items; see `Predictor.segment`.
         window: most requests in flight.
         longest_gap_s: how far the time stamps of a recording's pair may lie apart, seconds.
         offset: of a recording: seconds that are added to the stamps of depth, or `"auto"` for those that pair best.
@@ -74,7 +77,7 @@ def predict_folder(
         ServerError: the server cannot be asked, or nobody answers any more; what was done stays done.
     """
     pairing = Pairing(longest_gap_s, offset, stamp_unit)
-    options = BatchOptions(overlay, depth_units_per_metre, window, pairing, again)
+    options = BatchOptions(overlay, depth_units_per_metre, window, pairing, again, read_camera(camera))
     with server_at(url, repository) as place:
         with Predictor(place, timeout=timeout, api_key=api_key, ca=ca) as once:  # who never answered is not waited for
             found = once.named_pipeline(pipeline)

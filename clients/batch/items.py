@@ -93,7 +93,7 @@ def find_items(source: Path, pipeline: PipelineDescription, pairing: Pairing | N
         InputError: the source is neither, holds nothing for this pipeline, or the pipeline takes no files; or an offset
             is asked for where no time stamps are.
     """
-    inputs = tuple(tensor for tensor in pipeline.inputs if tensor.dtype == "BYTES")
+    inputs = pipeline.files
     pairing = pairing or Pairing()
     if not inputs:
         raise InputError(f"pipeline {pipeline.name!r} takes no files; name one that does: crosswire list")

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,10 +29,12 @@ from crosswire.clients.files import prepare_folder, write_json_lines
 from crosswire.clients.inputs.depth import check_units
 from crosswire.clients.inputs.recordings import Pairing
 from crosswire.clients.inputs.units import units_of
+from crosswire.clients.session import check_inputs
 from crosswire.clients.sync_client import Predictor
 from crosswire.contract import PipelineDescription
 from crosswire.contract.atomic_write import sweep
-from crosswire.contract.wire_names import DEPTH_UNITS, PNG_SUFFIX, SUMMARY
+from crosswire.contract.wire_names import CAMERA, DEPTH_UNITS, PNG_SUFFIX, SUMMARY
+from crosswire.media.cameras.camera import RgbdCamera
 
 RESULTS, FAILURES = "results.jsonl", "failures.jsonl"
 WINDOW = 8
@@ -48,6 +50,7 @@ class BatchOptions:
         window: most requests in flight.
         pairing: how images of a recording become pairs.
         again: whether every item that failed is asked about again, even if its files are what they were.
+        camera: by which the depth of every item is registered to its colour, or None where it is.
     """
 
     overlay: bool = False
@@ -55,6 +58,7 @@ class BatchOptions:
     window: int = WINDOW
     pairing: Pairing = field(default_factory=Pairing)
     again: bool = False
+    camera: RgbdCamera | None = None
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -147,6 +151,8 @@ def run_batch(
         OutputError: the folder cannot be written to.
         ServerUnreachable: nobody answers any more; what was done stays done.
     """
+    if options.camera is not None:
+        check_inputs(pipeline, (CAMERA,))
     found = find_items(source, pipeline, options.pairing)
     items, unit = found.items, units_of(options.units, found.units_per_metre, source)
     units, notes = unit.sent, tuple(filter(None, (unit.note(pipeline), *found.notes)))
@@ -158,6 +164,7 @@ def run_batch(
         "outputs": list(outputs),
         DEPTH_UNITS: units,
         **({"offset": options.pairing.offset} if options.pairing.shifts else {}),
+        **({} if options.camera is None else {CAMERA: options.camera.to_json()}),
     }
     if stream is not None and notes:
         print(*notes, sep="\n", file=stream, flush=True)
@@ -171,7 +178,7 @@ def run_batch(
         before = sum(item.stem in log.done for item in items)
         kept = {item.stem for item in items if not options.again and _fails_again(item, log)} | set(log.done)
         left = [item for item in items if item.stem not in kept]
-        crew = _Crew(predictor, pipeline, folder, outputs, units, log, waiting)
+        crew = _Crew(predictor, pipeline, folder, outputs, replace(options, units=units), log, waiting)
         try:
             if left:
                 with Progress(len(items), len(items) - len(left), stream, waiting.news) as progress:
@@ -209,12 +216,12 @@ class _Crew:
         pipeline: PipelineDescription,
         folder: Path,
         outputs: Sequence[str],
-        units: float | None,
+        options: BatchOptions,
         log: ProgressLog,
         waiting: Waiting,
     ) -> None:
         self._predictor, self._pipeline, self._folder, self._waiting = predictor, pipeline, folder, waiting
-        self._outputs, self._units, self._log = outputs, units, log
+        self._outputs, self._options, self._log = outputs, options, log
         self._lock, self._stop = threading.Lock(), threading.Event()
 
     def work(self, items: Sequence[Item], window: int, progress: Progress) -> None:
@@ -244,7 +251,8 @@ class _Crew:
         """Do one item; say whether it has a result."""
         self._log.begin(item.stem)
         try:
-            request = item_request(item, self._pipeline, self._outputs, self._units)
+            options = self._options
+            request = item_request(item, self._pipeline, self._outputs, options.units, options.camera)
             with self._waiting.asking():
                 result = self._predictor.ask(request)
             files = result.save(self._folder, item.stem)

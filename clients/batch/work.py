@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from crosswire.clients.batch.items import Item
 from crosswire.clients.errors import InputError, InternalServerError
 from crosswire.clients.files import write_whole
+from crosswire.clients.inputs.cameras import check_camera, check_stored
 from crosswire.clients.inputs.depth import depth_image
 from crosswire.clients.inputs.images import check_registered, colour_image, read_header, read_source
-from crosswire.clients.inputs.tensors import bytes_tensor, depth_tensors
+from crosswire.clients.inputs.tensors import bytes_tensor, camera_tensors, depth_tensors
 from crosswire.clients.session import Request, Timings
 from crosswire.clients.tasks.result import single_value
 from crosswire.clients.transport.base import Tensors
@@ -35,6 +36,7 @@ from crosswire.contract.wire_names import (
     RGB,
     SUMMARY,
 )
+from crosswire.media.cameras.camera import RgbdCamera
 
 FOR_PEOPLE = (OVERLAY_PNG, CONFIDENCE_PNG)
 
@@ -77,7 +79,11 @@ class ItemResult:
 
 
 def item_request(
-    item: Item, pipeline: PipelineDescription, outputs: Sequence[str], units: float | None
+    item: Item,
+    pipeline: PipelineDescription,
+    outputs: Sequence[str],
+    units: float | None,
+    camera: RgbdCamera | None = None,
 ) -> Request[ItemResult]:
     """Read an item's files and prepare the request.
 
@@ -86,14 +92,15 @@ def item_request(
         pipeline: whom to ask.
         outputs: the tensors wanted.
         units: what one metre counts in depth images, or None for the server's default.
+        camera: by which depth is registered to colour, or None where it is.
 
     Raises:
-        InputError: a file cannot be sent.
+        InputError: a file cannot be sent, or the camera is not that of the images.
     """
     started = time.perf_counter()
     if item.problem:
         raise InputError(item.problem)
-    inputs = _encoded(item.files, units)
+    inputs = _encoded(item.files, units, camera)
     taken = 1e3 * (time.perf_counter() - started)
     return Request(pipeline.task, pipeline.name, inputs, tuple(outputs), (), _read, taken)
 
@@ -128,8 +135,8 @@ def _read(pipeline: PipelineDescription, tensors: Tensors, timings: Callable[[],
     return ItemResult(pipeline.name, images, size, values, warnings, timings())
 
 
-def _encoded(files: Mapping[str, Path], units: float | None) -> dict[str, NDArray[Any]]:
-    """Return the tensors of every file, after a look at the headers of images, and the unit of depth."""
+def _encoded(files: Mapping[str, Path], units: float | None, camera: RgbdCamera | None) -> dict[str, NDArray[Any]]:
+    """Return the tensors of every file, after a look at the headers of images, the unit of depth, and the camera."""
     images = {}
     sent: dict[str, NDArray[Any]] = {}
     for name, path in files.items():
@@ -146,7 +153,11 @@ def _encoded(files: Mapping[str, Path], units: float | None) -> dict[str, NDArra
         else:
             images[what] = colour_image(path)
             sent[name] = bytes_tensor(images[what].data)
-    if RGB in images and DEPTH in images:
+    if camera is not None:
+        check_stored(files.values())
+        check_camera(camera, images.get(RGB), images.get(DEPTH))
+        sent |= camera_tensors(camera)
+    elif RGB in images and DEPTH in images:
         check_registered(images[RGB], images[DEPTH])
     return sent
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from crosswire.clients.batch.folder import predict_folder
 from crosswire.clients.batch.run import WINDOW
 from crosswire.clients.commands.options import (
+    add_camera_option,
     add_recording_options,
     add_server_options,
     call_options,
@@ -41,6 +42,7 @@ def add_to(commands: Commands) -> None:
         "--window", type=int, default=WINDOW, metavar="N", help="most requests in flight (default: %(default)s)"
     )
     add_recording_options(parser)
+    add_camera_option(parser)
     add_server_options(parser)
     parser.set_defaults(function=run)
 
@@ -55,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
         overlay=options.overlay,
         window=options.window,
         again=options.again,
+        camera=options.camera,
         progress=sys.stderr,
         **recording_arguments(options),
         **call_options(options),

@@ -114,6 +114,17 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_camera_option(parser: argparse.ArgumentParser) -> None:
+    """Declare `--camera`."""
+    parser.add_argument(
+        "--camera",
+        type=Path,
+        metavar="FILE",
+        help="JSON of the colour and the depth camera's lenses, for depth that is not registered to colour (default: "
+        "it is registered)",
+    )
+
+
 def recording_arguments(options: argparse.Namespace) -> dict[str, Any]:
     """Return the same options as arguments of `predict_folder` and `stream`."""
     return {

@@ -7,8 +7,9 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from crosswire.clients.commands.options import add_connection_options, add_named_files, connect
+from crosswire.clients.commands.options import add_camera_option, add_connection_options, add_named_files, connect
 from crosswire.clients.errors import InputError
 from crosswire.clients.files import prepare_folder
 from crosswire.clients.inputs.images import IMAGE_ENDINGS
@@ -19,7 +20,7 @@ from crosswire.clients.tasks.result import Result
 from crosswire.clients.tasks.segmentation import TASK, Segmentation
 from crosswire.clients.tasks.translation import TASK as TRANSLATION
 from crosswire.contract.command_line import Commands
-from crosswire.contract.wire_names import DEPTH, RGB
+from crosswire.contract.wire_names import CAMERA, DEPTH, DEPTH_UNITS, RGB
 from crosswire.media.depth_files import DEPTH_ENDINGS
 
 
@@ -43,6 +44,7 @@ def add_to(commands: Commands) -> None:
         help="what one metre, or one unit of other geometry, counts in the depth file (default: in whole numbers as in "
         "the network's training data, else 1000; floats are metres)",
     )
+    add_camera_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     add_connection_options(parser)
     parser.set_defaults(function=run)
@@ -75,11 +77,18 @@ def check_files(files: list[Path], inputs: dict[str, Path]) -> None:
 
 def _ask(predictor: Predictor, options: argparse.Namespace) -> Result:
     """Ask what the files are for."""
-    units, pipeline, inputs = options.depth_units_per_metre, options.pipeline, options.input
+    pipeline, inputs = options.pipeline, options.input
     if len(options.files) == 1:
+        if options.camera is not None:
+            raise InputError("--camera came beside a clip; name RGB and DEPTH, or leave it out")
         return predictor.classify(options.files[0], pipeline=pipeline)
+    how: dict[str, Any] = {
+        DEPTH_UNITS: options.depth_units_per_metre,
+        CAMERA: options.camera,
+        "pipeline": pipeline,
+    }
     if options.files:
-        return predictor.segment(*options.files, depth_units_per_metre=units, pipeline=pipeline)
+        return predictor.segment(*options.files, **how)
     pair = set(inputs) <= {RGB, DEPTH}
     if pair or pipeline is not None:
         found = predictor.named_pipeline(pipeline)
@@ -87,8 +96,8 @@ def _ask(predictor: Predictor, options: argparse.Namespace) -> Result:
         pair = pair and found.task == TASK
     if pair:
         rgb, depth = inputs.get(RGB), inputs.get(DEPTH)
-        return predictor.segment(rgb, depth, depth_units_per_metre=units, pipeline=pipeline)
-    return predictor.translate(inputs, depth_units_per_metre=units, pipeline=pipeline)
+        return predictor.segment(rgb, depth, **how)
+    return predictor.translate(inputs, **how)
 
 
 def _units_note(predictor: Predictor, options: argparse.Namespace, result: Result) -> str:

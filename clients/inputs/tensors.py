@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crosswire.clients.inputs.depth import DepthImage
-from crosswire.contract.wire_names import DEPTH_IMAGE, DEPTH_UNITS
+from crosswire.contract.wire_names import CAMERA, DEPTH_IMAGE, DEPTH_UNITS
+from crosswire.media.cameras.camera import RgbdCamera
 
 
 def bytes_tensor(data: bytes) -> NDArray[np.object_]:
@@ -19,6 +20,11 @@ def bytes_tensor(data: bytes) -> NDArray[np.object_]:
 def units_tensor(units_per_metre: float) -> NDArray[np.float32]:
     """Return what one metre counts in a depth image, float32 [1, 1]."""
     return np.array([[units_per_metre]], dtype=np.float32)
+
+
+def camera_tensors(camera: RgbdCamera | None) -> dict[str, NDArray[Any]]:
+    """Return a camera by tensor name; nothing where there is none."""
+    return {} if camera is None else {CAMERA: bytes_tensor(camera.to_json().encode())}
 
 
 def depth_tensors(depth: DepthImage) -> dict[str, NDArray[Any]]:

@@ -55,6 +55,12 @@ class Result(Protocol):
         """Return what was found in lines for people."""
 
 
+def registered_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Return how much of the image has depth that a camera registered, for people; nothing where none did."""
+    share = summary.get("depth_registered")
+    return [] if share is None else [f"depth was registered by the camera: {share:.0%} of the image has some"]
+
+
 def save_files(folder: str | os.PathLike[str], stem: str, files: Mapping[str, tuple[str, Any]]) -> dict[str, Path]:
     """Write files of a result, each whole or not at all.
 

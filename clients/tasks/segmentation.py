@@ -18,11 +18,12 @@ from PIL import Image
 from crosswire.clients.display.depth_colours import shade_depth
 from crosswire.clients.display.overlays import blend_labels
 from crosswire.clients.errors import InputError, InternalServerError
+from crosswire.clients.inputs.cameras import Camera, check_camera, check_stored, read_camera
 from crosswire.clients.inputs.depth import check_units, depth_image
 from crosswire.clients.inputs.images import EncodedImage, Source, check_registered, colour_image, encode_png
-from crosswire.clients.inputs.tensors import bytes_tensor, depth_tensors
+from crosswire.clients.inputs.tensors import bytes_tensor, camera_tensors, depth_tensors
 from crosswire.clients.session import Request, Timings
-from crosswire.clients.tasks.result import read_summary, save_files, single_value
+from crosswire.clients.tasks.result import read_summary, registered_lines, save_files, single_value
 from crosswire.clients.transport.base import Tensors
 from crosswire.contract import PipelineDescription
 from crosswire.contract.wire_names import CONFIDENCE_PNG, DEPTH, LABELS_PNG, OVERLAY_PNG, RGB, RGB_IMAGE, SUMMARY
@@ -117,7 +118,7 @@ class Segmentation:
         for share, name in found:
             certain = self.confidences.get(name)
             lines.append(f"{name:<{width}}  {share:6.1%}  {'-' if certain is None else format(certain, '.2f'):>10}")
-        return lines
+        return [*lines, *registered_lines(self.summary)]
 
 
 def _upright(data: bytes) -> Image.Image:
@@ -131,6 +132,7 @@ def segmentation_request(
     depth: Source | None = None,
     *,
     depth_units_per_metre: float | None = None,
+    camera: Camera | None = None,
     pipeline: str | None = None,
     overlay: bool = True,
     confidence: bool = True,
@@ -138,9 +140,11 @@ def segmentation_request(
     """Prepare a pair of images; the arguments are those of `Predictor.segment`.
 
     Raises:
-        InputError: an image cannot be sent.
+        InputError: an image or the camera cannot be sent.
     """
     started = time.perf_counter()
+    lenses = read_camera(camera)
+    check_stored(() if lenses is None else (rgb, depth))
     colour = None if rgb is None else colour_image(rgb)
     check_units(depth_units_per_metre)
     found = None if depth is None else depth_image(depth, depth_units_per_metre)
@@ -149,8 +153,12 @@ def segmentation_request(
     inputs: dict[str, NDArray[Any]] = {}
     if colour is not None:
         inputs[RGB_IMAGE] = bytes_tensor(colour.data)
-    if found is not None:
+    if lenses is not None:
+        check_camera(lenses, colour, None if found is None else found.image)
+        inputs |= camera_tensors(lenses)
+    elif found is not None:
         check_registered(colour or found.image, found.image)
+    if found is not None:
         inputs |= depth_tensors(found)
     return Request(
         TASK,

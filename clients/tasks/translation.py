@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from crosswire.clients.errors import InputError
+from crosswire.clients.inputs.cameras import Camera, check_camera, check_stored, read_camera
 from crosswire.clients.inputs.depth import check_units, depth_image
-from crosswire.clients.inputs.images import Source, colour_image
-from crosswire.clients.inputs.tensors import bytes_tensor, depth_tensors
+from crosswire.clients.inputs.images import EncodedImage, Source, colour_image
+from crosswire.clients.inputs.tensors import bytes_tensor, camera_tensors, depth_tensors
 from crosswire.clients.session import Request, Timings
-from crosswire.clients.tasks.result import read_summary, save_files, share_lines, single_value
+from crosswire.clients.tasks.result import read_summary, registered_lines, save_files, share_lines, single_value
 from crosswire.clients.transport.base import Tensors
 from crosswire.contract import PipelineDescription
-from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH, IMAGE_SUFFIX, PNG_SUFFIX, SUMMARY
+from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH, IMAGE_SUFFIX, PNG_SUFFIX, RGB, SUMMARY
 
 TASK = "translation"
 
@@ -78,27 +79,40 @@ class Translation:
     def as_lines(self) -> list[str]:
         """Return the shares of classes, and what was made from what."""
         made = f"made {', '.join(self.images)} from {' and '.join(self.streams)}"
-        return [*share_lines(self.shares.items()), made]
+        return [*share_lines(self.shares.items()), made, *registered_lines(self.summary)]
 
 
 def translation_request(
-    inputs: Mapping[str, Source], *, depth_units_per_metre: float | None = None, pipeline: str | None = None
+    inputs: Mapping[str, Source],
+    *,
+    depth_units_per_metre: float | None = None,
+    camera: Camera | None = None,
+    pipeline: str | None = None,
 ) -> Request[Translation]:
     """Prepare images by domain; the arguments are those of `Predictor.translate`.
 
     Raises:
-        InputError: an image cannot be sent, or there is none.
+        InputError: an image or the camera cannot be sent, or there is no image.
     """
     started = time.perf_counter()
     if not inputs:
         raise InputError("no image came; send one per input domain of the pipeline")
     check_units(depth_units_per_metre)
+    lenses = read_camera(camera)
+    check_stored(() if lenses is None else inputs.values())
     tensors: dict[str, NDArray[Any]] = {}
+    images: dict[str, EncodedImage] = {}
     for domain, source in inputs.items():
         if domain == DEPTH:
-            tensors |= depth_tensors(depth_image(source, depth_units_per_metre))
+            found = depth_image(source, depth_units_per_metre)
+            images[domain] = found.image
+            tensors |= depth_tensors(found)
         else:
-            tensors[f"{domain}{IMAGE_SUFFIX}"] = bytes_tensor(colour_image(_shown(source)).data)
+            images[domain] = colour_image(_shown(source))
+            tensors[f"{domain}{IMAGE_SUFFIX}"] = bytes_tensor(images[domain].data)
+    if lenses is not None:
+        check_camera(lenses, images.get(RGB), images.get(DEPTH))
+        tensors |= camera_tensors(lenses)
     taken = 1e3 * (time.perf_counter() - started)
     return Request(TASK, pipeline, tensors, needed=(SUMMARY,), wished=None, read=_read, prepare_ms=taken)
 

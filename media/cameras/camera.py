@@ -15,6 +15,7 @@ from typing import Any
 
 from crosswire.contract.errors import CrosswireError
 
+_LONGEST_SIDE = 1 << 20
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
@@ -85,8 +86,11 @@ class Lens:
         numbers = (self.fx, self.fy, self.cx, self.cy, *self.coefficients)
         if not all(isinstance(one, (int, float)) and math.isfinite(one) for one in numbers):
             raise CameraError(f"got {numbers}, expected finite numbers fx, fy, cx, cy and coefficients")
-        if not (isinstance(self.width, int) and isinstance(self.height, int) and min(self.width, self.height) > 0):
-            raise CameraError(f"got a size of {self.width} x {self.height}, expected whole numbers above 0")
+        sides = (self.width, self.height)
+        if not all(isinstance(one, int) and not isinstance(one, bool) and 0 < one <= _LONGEST_SIDE for one in sides):
+            raise CameraError(
+                f"got a size of {self.width} x {self.height}, expected whole numbers above 0 and below {_LONGEST_SIDE}"
+            )
         if min(self.fx, self.fy) <= 0:
             raise CameraError(f"got focal lengths {self.fx:g} and {self.fy:g}, expected pixels above 0")
         if len(self.coefficients) > model.terms and any(self.coefficients[model.terms :]):
@@ -159,13 +163,16 @@ class RgbdCamera:
         """
         try:
             plain = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CameraError(f"got a camera that is no JSON ({error}); try the text of crosswire recording") from error
         if not isinstance(plain, dict) or not {"colour", "depth"} <= set(plain):
             raise CameraError('got a camera without "colour" and "depth", expected {"colour": {...}, "depth": {...}}')
         _known(plain, ("colour", "depth", "rotation", "translation"), "a camera")
-        more = {name: _numbers(plain[name], name) for name in ("rotation", "translation") if name in plain}
-        return cls(_lens(plain["colour"], "colour"), _lens(plain["depth"], "depth"), **more)
+        try:
+            more = {name: _numbers(plain[name], name) for name in ("rotation", "translation") if name in plain}
+            return cls(_lens(plain["colour"], "colour"), _lens(plain["depth"], "depth"), **more)
+        except OverflowError as error:
+            raise CameraError("got a camera with a number beyond 1e308, expected finite numbers") from error
 
 
 def _lens(plain: Any, name: str) -> Lens:

@@ -27,6 +27,7 @@ class ImageLimits:
         side: largest width or height.
         aspect_tolerance: how far the aspect ratios of a registered pair may differ, relative.
         units_per_metre: smallest and largest scale of a depth image.
+        camera_bytes: largest JSON text of a camera.
     """
 
     encoded_bytes: PositiveInt = 64 << 20
@@ -34,6 +35,7 @@ class ImageLimits:
     side: PositiveInt = 32_768
     aspect_tolerance: PositiveFloat = 0.01
     units_per_metre: tuple[PositiveFloat, PositiveFloat] = (1e-3, 1e6)
+    camera_bytes: PositiveInt = 8 << 10
 
 
 @dataclass(frozen=True)

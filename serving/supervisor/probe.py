@@ -25,13 +25,13 @@ from tritonclient.grpc.service_pb2 import (
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from crosswire.contract import TensorSpec
-from crosswire.contract.wire_names import CLIP, DEFAULT_UNITS_PER_METRE, DEPTH_UNITS
+from crosswire.contract.wire_names import CAMERA, CLIP, DEFAULT_UNITS_PER_METRE, DEPTH_UNITS
 from crosswire.serving.repository.assemble import Assembled
 from crosswire.serving.supervisor.probe_clip import probe_clip
 from crosswire.serving.wire import CHANNEL_OPTIONS, ELEMENT_BYTES, RawTensor, infer_request, pack_bytes, unpack_bytes
 
 _SIZE = (16, 12)
-_TUNING = (DEPTH_UNITS,)
+_TUNING = (DEPTH_UNITS, CAMERA)
 _PNG_START = b"\x89PNG"
 
 

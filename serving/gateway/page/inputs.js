@@ -14,7 +14,8 @@ export class Inputs {
     this.changed = changed;
     this.zones = new Map();
     this.numbers = new Map();
-    place.replaceChildren(...pipeline.inputs.map(field => field.kind === "file" ? this.#zone(field) : this.#number(field)));
+    const shown = pipeline.inputs.filter(field => field.kind !== "text");
+    place.replaceChildren(...shown.map(field => field.kind === "file" ? this.#zone(field) : this.#number(field)));
   }
 
   get complete() {

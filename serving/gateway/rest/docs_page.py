@@ -76,7 +76,7 @@ def _section(form: Form, base: str) -> str:
 
 def _entry(field: Field) -> str:
     """Return one part of a form."""
-    kind = 'type="file"' if field.is_file else 'type="number" step="any"'
+    kind = 'type="number" step="any"' if field.kind == "number" else 'type="file"'
     need = "data-optional" if field.optional else "required"
     name = escape(field.name)
     return f'<label>{name} <input name="{name}" {kind} {need}> <small>{escape(field.unit)}</small></label>'

@@ -11,7 +11,7 @@ from typing import Any
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from crosswire.contract import Geometry, PipelineDescription, TensorSpec
-from crosswire.contract.wire_names import IMAGE_SUFFIX, PNG_SUFFIX
+from crosswire.contract.wire_names import CAMERA, IMAGE_SUFFIX, PNG_SUFFIX
 from crosswire.serving.repository.published import description_of
 
 _DRAWN = "overlay"
@@ -40,8 +40,18 @@ class Field:
 
     @property
     def is_file(self) -> bool:
-        """Whether it is a file rather than a number."""
-        return self.dtype == "BYTES"
+        """Whether it is a picture or a clip rather than a number or a text."""
+        return self.dtype == "BYTES" and not self.is_text
+
+    @property
+    def is_text(self) -> bool:
+        """Whether a part of a form is a text, which may come as a file, too."""
+        return self.tensor == CAMERA
+
+    @property
+    def kind(self) -> str:
+        """What a part of a form is, in a word."""
+        return "text" if self.is_text else "file" if self.is_file else "number"
 
     @property
     def is_image(self) -> bool:
@@ -131,7 +141,7 @@ class Form:
             "inputs": [
                 {
                     "field": field.name,
-                    "kind": "file" if field.is_file else "number",
+                    "kind": field.kind,
                     "unit": field.unit,
                     "optional": field.optional,
                     "tensor": field.tensor,

@@ -78,12 +78,15 @@ def _tensor(field: Field, value: bytes | str) -> RawTensor:
     """Return one part as a tensor."""
     if field.is_file:
         return RawTensor(field.tensor, field.dtype, (1, 1), pack_bytes([_file(field, value)]))
+    if field.is_text:
+        text = value.encode("utf-8", "replace") if isinstance(value, str) else value
+        return RawTensor(field.tensor, field.dtype, (1, 1), pack_bytes([text]))
     given = value if isinstance(value, str) else value.decode("ascii", "replace")
-    text = given[:_LONGEST_NUMBER].strip()
+    number = given[:_LONGEST_NUMBER].strip()
     try:
-        return RawTensor(field.tensor, field.dtype, (1, 1), struct.pack("<f", float(text)))
+        return RawTensor(field.tensor, field.dtype, (1, 1), struct.pack("<f", float(number)))
     except (ValueError, OverflowError):
-        raise bad(f"the field {field.name!r} is {text!r}; send a number: {field.unit}") from None
+        raise bad(f"the field {field.name!r} is {number!r}; send a number: {field.unit}") from None
 
 
 def _file(field: Field, value: bytes | str) -> bytes:

@@ -8,6 +8,11 @@ from typing import Any
 from crosswire.serving.gateway.rest.accept import JSON, PNG
 from crosswire.serving.gateway.rest.forms import Field, Form
 
+_KINDS: dict[str, dict[str, Any]] = {
+    "file": {"type": "string", "format": "binary"},
+    "text": {"type": "string", "contentMediaType": JSON},
+    "number": {"type": "number"},
+}
 _ERRORS = {
     "401": "the server asks for an API key, and the request carries none that it knows",
     "400": "the request or a picture in it cannot be used; the error names the problem",
@@ -89,8 +94,7 @@ def _body(form: Form) -> dict[str, Any]:
 
 def _part(field: Field) -> dict[str, Any]:
     """Describe one part of the form."""
-    kind = {"type": "string", "format": "binary"} if field.is_file else {"type": "number"}
-    return {**kind, "description": field.unit}
+    return {**_KINDS[field.kind], "description": field.unit}
 
 
 def _answers(form: Form) -> dict[str, Any]:

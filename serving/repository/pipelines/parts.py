@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crosswire.contract import Contract, Geometry, TensorSpec
-from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH_UNITS, IMAGE_FACTS, IMAGE_SUFFIX
+from crosswire.contract.wire_names import (
+    CAMERA,
+    DEFAULT_UNITS_PER_METRE,
+    DEPTH_UNITS,
+    IMAGE_FACTS,
+    IMAGE_SUFFIX,
+    RGB,
+)
 from crosswire.serving.steps.runtime.graph_choice import PRESENT
 
 DECODE_DOMAINS = "decode.decode_domains:DecodeDomains"
@@ -96,6 +103,23 @@ def depth_units(geometry: Geometry | None = None) -> TensorSpec:
     scale = DEFAULT_UNITS_PER_METRE if geometry is None else geometry.scale
     unit = "metre" if geometry is None or geometry.metric else geometry.unit
     return item(DEPTH_UNITS, "FP32", f"depth picture values per {unit}; {scale:.10g} if left out", optional=True)
+
+
+def cameras(inputs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    """Describe the camera by which depth is registered to colour, for a network that takes both.
+
+    Args:
+        inputs: the network's tensors.
+
+    Returns:
+        one tensor; none where colour is missing, or where there is no depth in metres, or several: lenses say nothing
+        of other geometry.
+    """
+    metric = [spec for spec in inputs if spec.dtype == "FP32" and (spec.geometry is None or spec.geometry.metric)]
+    if len(metric) != 1 or RGB not in {spec.name for spec in inputs}:
+        return ()
+    unit = "JSON text of the colour and the depth camera's lenses; depth is taken as registered to colour if left out"
+    return (item(CAMERA, "BYTES", unit, optional=True),)
 
 
 def encoded_depth(spec: TensorSpec) -> TensorSpec:

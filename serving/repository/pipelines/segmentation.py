@@ -26,6 +26,7 @@ from crosswire.serving.repository.pipelines.parts import (
     DECODE_DOMAINS,
     PipelineSpec,
     StepSpec,
+    cameras,
     depth_units,
     encoded_depth,
     image_facts,
@@ -60,7 +61,7 @@ def segmentation(contract: Contract) -> PipelineSpec:
     decode = StepSpec(
         f"{name}_decode",
         DECODE_DOMAINS,
-        (rgb_image, depth_image, depth_units(depth.geometry)),
+        (rgb_image, depth_image, depth_units(depth.geometry), *cameras((rgb, depth))),
         (*network_inputs(contract), image_facts()),
     )
     sent = (rgb_image, depth_image) if used else (rgb_image,)

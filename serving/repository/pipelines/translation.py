@@ -12,6 +12,7 @@ from crosswire.serving.repository.pipelines.parts import (
     DECODE_DOMAINS,
     PipelineSpec,
     StepSpec,
+    cameras,
     depth_units,
     encoded_depth,
     image_facts,
@@ -41,7 +42,12 @@ def translation(contract: Contract) -> PipelineSpec:
     drawn = tuple(item(f"{domain_of(spec.name)}{PNG_SUFFIX}", "BYTES", _drawn(spec)) for spec in outputs)
     summary = item(SUMMARY, "BYTES", "JSON text")
     used = tuple(spec for spec in contract.outputs if spec.name == MODALITIES)
-    decode = StepSpec(f"{name}_decode", DECODE_DOMAINS, (*images, *scale), (*network_inputs(contract), image_facts()))
+    decode = StepSpec(
+        f"{name}_decode",
+        DECODE_DOMAINS,
+        (*images, *scale, *cameras(contract.inputs)),
+        (*network_inputs(contract), image_facts()),
+    )
     render = StepSpec(
         f"{name}_render",
         _RENDER,

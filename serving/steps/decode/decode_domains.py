@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,17 @@ import numpy.typing as npt
 from PIL import Image
 
 from crosswire.contract import Geometry, PipelineDescription, TensorSpec
-from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE, DEPTH_UNITS, IMAGE_FACTS, IMAGE_SUFFIX
+from crosswire.contract.wire_names import CAMERA, DEFAULT_UNITS_PER_METRE, DEPTH_UNITS, IMAGE_FACTS, IMAGE_SUFFIX, RGB
+from crosswire.media.cameras.camera import RgbdCamera
 from crosswire.media.depth import to_values
 from crosswire.media.orientation import orientation_of, upright_size
 from crosswire.media.registration import View, registration_warnings
 from crosswire.serving.config.limits import ImageLimits, MediaLimits
+from crosswire.serving.steps.decode.cameras import camera_of, read_camera, registered_numbers
 from crosswire.serving.steps.decode.sample_errors import named_sample
-from crosswire.serving.steps.media.depth_warnings import depth_warnings, holes_warnings
+from crosswire.serving.steps.media.depth_warnings import depth_warnings, holes_warnings, reading_warnings
 from crosswire.serving.steps.media.image_facts import ImageFacts, facts_text
-from crosswire.serving.steps.media.images import COLOUR_FORMATS, ImageError, colour_pixels, open_image
+from crosswire.serving.steps.media.images import COLOUR_FORMATS, ImageError, colour_pixels, nearest, open_image
 from crosswire.serving.steps.media.registered import (
     check_registered,
     check_units,
@@ -31,7 +34,7 @@ from crosswire.serving.steps.runtime.graph_choice import PRESENT
 from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, column, decoder_workers
 
 
-def decode_some(wanted: list[int], specs: list[dict[str, Any]], units: list[float], *images: bytes) -> tuple[Any, ...]:
+def decode_some(wanted: list[int], specs: list[dict[str, Any]], units: list[float], *files: bytes) -> tuple[Any, ...]:
     """Decode some domains of one request, after a look at the headers of all; a worker process runs this.
 
     Args:
@@ -39,21 +42,22 @@ def decode_some(wanted: list[int], specs: list[dict[str, Any]], units: list[floa
         specs: the tensors to make, one per domain: `name`, `dtype`, `shape`, `missing`, `valid_range` and `geometry`,
             as plain JSON types.
         units: scale of every sample's depth image.
-        *images: per domain the N images of the samples.
+        *files: per domain the N images of the samples; then, where depth is to be registered, their N cameras.
 
     Returns:
         per wanted domain first uint8 [N, H, W, 3], [N, H, W, 1] or [N, H, W], or float32 [N, H, W] in metres; then N
         `ImageFacts` as plain JSON types.
 
     Raises:
-        ImageError: an image is damaged, too large or of another kind, or those of a sample cannot be registered.
+        ImageError: an image or a camera is damaged, too large or of another kind, or those of a sample do not fit.
     """
     count, limits = len(units), MediaLimits.chosen().images
     samples = []
     for index, unit in enumerate(units):
-        of_sample = [images[place * count + index] for place in range(len(specs))]
+        images = files[index::count][: len(specs)]
+        cameras = files[len(specs) * count + index :][:1]
         with named_sample(index, count):
-            samples.append(_sample(of_sample, specs, unit, limits, wanted))
+            samples.append(_sample(images, cameras, specs, unit, limits, wanted))
     found: list[Any] = []
     for domain in zip(*samples, strict=True):
         arrays, facts = zip(*domain, strict=True)
@@ -62,21 +66,42 @@ def decode_some(wanted: list[int], specs: list[dict[str, Any]], units: list[floa
 
 
 def _sample(
-    images: list[bytes], specs: list[dict[str, Any]], unit: float, limits: ImageLimits, wanted: list[int]
+    images: Sequence[bytes],
+    cameras: Sequence[bytes],
+    specs: list[dict[str, Any]],
+    unit: float,
+    limits: ImageLimits,
+    wanted: list[int],
 ) -> list[tuple[npt.NDArray[Any], dict[str, Any]]]:
     """Decode the images of one sample: per wanted domain an array, and its `ImageFacts` as plain JSON types."""
     names = [f"{spec['name']}{IMAGE_SUFFIX}" for spec in specs]
     opened = [_open(data, spec, unit, limits) for data, spec in zip(images, specs, strict=True)]
     views = [_view(name, image) for name, image in zip(names, opened, strict=True)]
+    camera, views = _registering(cameras, specs, views, limits)
     for view in views[1:]:
         check_registered(views[0], view, limits.aspect_tolerance)
     found = []
     for place in wanted:
-        view = views[place]
-        array, warnings = _decoded(opened[place], view.name, specs[place], unit)
+        view, spec, share = views[place], specs[place], None
+        if camera is not None and _is_depth(spec):
+            array, warnings, share = _registered(opened[place], view.name, spec, unit, camera)
+        else:
+            array, warnings = _decoded(opened[place], view.name, spec, unit)
         warnings += registration_warnings(views[0], view)
-        found.append((array, ImageFacts(view.size, view.orientation, tuple(warnings)).to_plain()))
+        found.append((array, ImageFacts(view.size, view.orientation, tuple(warnings), share).to_plain()))
     return found
+
+
+def _registering(
+    cameras: Sequence[bytes], specs: list[dict[str, Any]], views: list[View], limits: ImageLimits
+) -> tuple[RgbdCamera | None, list[View]]:
+    """Return the camera by which depth is registered, None without one, and the views as they are after that."""
+    if not cameras:
+        return None, views
+    colour = next((view for view, spec in zip(views, specs, strict=True) if spec["name"] == RGB), None)
+    depth = next((view for view, spec in zip(views, specs, strict=True) if _is_depth(spec)), None)
+    camera = camera_of(read_camera(cameras[0], limits), colour, depth, limits)
+    return camera, [View(view.name, camera.colour.size) if view is depth else view for view in views]
 
 
 def _view(name: str, image: Image.Image) -> View:
@@ -91,14 +116,42 @@ def _decoded(image: Image.Image, name: str, spec: dict[str, Any], unit: float) -
     if not _is_depth(spec):
         return _values(image, name, shape), []
     stored = depth_numbers(image, name, shape[:2])
-    trained = None if spec["valid_range"] is None else (spec["valid_range"][0], spec["valid_range"][1])
-    geometry = dataclasses.replace(Geometry(**(spec.get("geometry") or {})), scale=unit)
+    trained, geometry = _trained(spec), _geometry(spec, unit)
     metres = to_values(stored, geometry)
     if geometry.metric:
         warnings = depth_warnings(stored, metres, trained)
     else:
         warnings = holes_warnings(float((metres > 0).mean()), geometry.quantity)
     return network_metres(metres, trained, spec["missing"]), warnings
+
+
+def _registered(
+    image: Image.Image, name: str, spec: dict[str, Any], unit: float, camera: RgbdCamera
+) -> tuple[npt.NDArray[np.float32], list[str], float]:
+    """Decode a depth image, moved into the colour camera.
+
+    Returns:
+        its values, what is odd about them, and the share of the colour image that has depth.
+    """
+    height, width = spec["shape"][:2]
+    trained, geometry = _trained(spec), _geometry(spec, unit)
+    stored, moved = registered_numbers(image, name, camera, unit)
+    sent = nearest(stored, height, width)  # units and bytes are told by numbers as they were sent
+    warnings = reading_warnings(sent, to_values(sent, geometry), trained)
+    metres = to_values(nearest(moved, height, width), geometry)
+    warnings += holes_warnings(np.count_nonzero(metres) / metres.size, "registered depth")
+    share = round(np.count_nonzero(moved) / moved.size, 4)
+    return network_metres(metres, trained, spec["missing"]), warnings, share
+
+
+def _trained(spec: dict[str, Any]) -> tuple[float, float] | None:
+    """Return the metres that a network was trained with, None where its contract does not say."""
+    return None if spec["valid_range"] is None else (spec["valid_range"][0], spec["valid_range"][1])
+
+
+def _geometry(spec: dict[str, Any], unit: float) -> Geometry:
+    """Return what a tensor of depth holds, in the unit of a sample."""
+    return dataclasses.replace(Geometry(**(spec.get("geometry") or {})), scale=unit)
 
 
 def _open(data: bytes, spec: dict[str, Any], unit: float, limits: ImageLimits) -> Image.Image:
@@ -143,8 +196,10 @@ class DecodeDomains(Step):
         units = request.array(DEPTH_UNITS)
         scales = [self._scale] * count if units is None else [float(unit) for unit in units[:, 0]]
         slim = [_slim(spec) for spec in there]
-        images = [data for spec in there for data in came[spec.name][:, 0]]
-        found = self._workers.spread(range(len(there)), slim, scales, *images)
+        cameras = request.array(CAMERA)
+        files = [data for spec in there for data in came[spec.name][:, 0]]
+        files += [] if cameras is None else list(cameras[:, 0])
+        found = self._workers.spread(range(len(there)), slim, scales, *files)
         arrays = {spec.name: array for spec, (array, _) in zip(there, found, strict=True)}
         if self._tells:
             arrays[PRESENT] = np.full((count, 1), "+".join(arrays).encode(), np.object_)

@@ -23,7 +23,14 @@ _NEAREST = 0.02  # of the farthest distance: whole rooms are not that small
 def depth_warnings(
     stored: npt.NDArray[Any], metres: npt.NDArray[np.float32], trained: tuple[float, float] | None
 ) -> list[str]:
-    """Name what is odd about a depth map; one that is ordinary costs a few looks at its least and largest values.
+    """Name what is odd about a depth map: `reading_warnings` and, where it is mostly holes, `MOSTLY_HOLES`."""
+    return reading_warnings(stored, metres, trained) + holes_warnings(np.count_nonzero(metres > 0) / metres.size)
+
+
+def reading_warnings(
+    stored: npt.NDArray[Any], metres: npt.NDArray[np.float32], trained: tuple[float, float] | None
+) -> list[str]:
+    """Name what is odd about readings; those that are ordinary cost a few looks at their least and largest values.
 
     Args:
         stored: whole numbers as they were sent, [H, W].
@@ -31,14 +38,14 @@ def depth_warnings(
         trained: metres that the network was trained with, or None if the contract does not say.
 
     Returns:
-        texts that start with `UNIT_SUSPECT`, `SATURATED_READINGS`, `OUT_OF_RANGE` or `MOSTLY_HOLES` and a colon.
+        texts that start with `UNIT_SUSPECT`, `SATURATED_READINGS` or `OUT_OF_RANGE` and a colon.
     """
     readings = int(np.count_nonzero(metres > 0))
     warnings = _distance_warnings(stored, metres, readings, trained) if readings and trained is not None else []
     saturated = np.count_nonzero(stored == SATURATED) / stored.size if stored.max() >= SATURATED else 0
     if saturated >= _NOTEWORTHY:
         warnings.append(f"{SATURATED_READINGS}: {_percent(saturated)} of the depth image is 65535, taken as no reading")
-    return warnings + holes_warnings(readings / metres.size)
+    return warnings
 
 
 def holes_warnings(readings: float, quantity: str = "depth") -> list[str]:

@@ -21,7 +21,7 @@ from crosswire.contract.wire_names import (
     SUMMARY,
 )
 from crosswire.serving.repository.pipelines.translation import domain_of
-from crosswire.serving.steps.media.image_facts import read_facts, turns_of, warnings_of
+from crosswire.serving.steps.media.image_facts import read_facts, registered_of, turns_of, warnings_of
 from crosswire.serving.steps.media.images import nearest
 from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.render.label_spec import LabelSpec, classes_in, labels_at, palette_image
@@ -92,7 +92,8 @@ class RenderDomains(Step):
                 image = domain_image(arrays[spec.name][index], spec, self._label_spec, size)
                 drawn[spec.name].append(png_bytes(image))
             streams = [name.removesuffix(IMAGE_SUFFIX) for name in sent] if used is None else _names(used[index, 0])
-            said = self._summary(size, streams, warnings_of(facts, streams)) | turns_of(facts)
+            said = self._summary(size, streams, warnings_of(facts, streams))
+            said |= turns_of(facts) | registered_of(facts)
             if PREDICTED_LABELS in arrays:
                 labels = arrays[PREDICTED_LABELS][index]
                 said["classes"] = classes_in(labels_at(labels.reshape(labels.shape[:2]), size), self._label_spec)

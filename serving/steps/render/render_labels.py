@@ -27,7 +27,7 @@ from crosswire.contract.wire_names import (
     SUMMARY,
 )
 from crosswire.serving.steps.decode.sandbox import Worker, Workers
-from crosswire.serving.steps.media.image_facts import Facts, read_facts, turns_of, warnings_of
+from crosswire.serving.steps.media.image_facts import Facts, read_facts, registered_of, turns_of, warnings_of
 from crosswire.serving.steps.media.images import ImageError
 from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.render.label_spec import LabelSpec, classes_in, labels_at, palette_image
@@ -55,7 +55,8 @@ def summarise(
 
     Returns:
         `network`; `width` and `height` of the image sent, as it is seen; `exif_orientation` where an image was turned
-        by it; `streams` that were used; `mean_confidence` 0..1; `classes`: per class present its `index`, `name`,
+        by it; `depth_registered`, the share of the colour image that has depth, 0..1, where a camera registered it;
+        `streams` that were used; `mean_confidence` 0..1; `classes`: per class present its `index`, `name`,
         `share` of the area 0..1 and `mean_confidence` 0..1, largest share first; `warnings`.
     """
     height, width = labels.shape
@@ -66,6 +67,7 @@ def summarise(
         "width": width,
         "height": height,
         **turns_of(facts),
+        **registered_of(facts),
         "streams": list(streams),
         "mean_confidence": round(float(confidence.mean()) / 255, 4),
         "classes": [

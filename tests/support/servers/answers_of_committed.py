@@ -58,7 +58,7 @@ def served(module: str, repository: Path, config: Path | None) -> Iterator[dict[
 def requests_of(metadata: Mapping[str, Any]) -> dict[str, Arrays]:
     """Return named requests for a model, from what it says of its inputs: files where it takes bytes, else noise."""
     inputs = {one["name"]: one for one in metadata["inputs"]}
-    encoded = [name for name, one in inputs.items() if one["datatype"] == "BYTES" and name != "present"]
+    encoded = [name for name, one in inputs.items() if one["datatype"] == "BYTES" and name not in ("present", "camera")]
     if not encoded:
         return _tensor_requests(inputs)
     return _clip_requests() if encoded == ["clip"] else _image_requests(encoded, _UNITS in inputs)

@@ -39,6 +39,7 @@ def test_the_text_on_the_wire_is_the_public_part_of_the_contract_in_a_fixed_orde
         "side": 32_768,
         "aspect_tolerance": 0.01,
         "units_per_metre": [1e-3, 1e6],
+        "camera_bytes": 8 << 10,
     }
     expected = {
         "schema_version": 1,
@@ -159,6 +160,7 @@ def test_the_test_above_sees_how_it_was_done_before(text: str) -> None:
 
 #: Names that are ordinary words, too, and so keys of summaries, domains and files.
 WORDS = {"rgb", "depth", "labels", "confidence", "clip", "frames", "probabilities", "summary", "modalities", "waveform"}
+WORDS |= {"camera"}
 
 
 def test_a_name_on_the_wire_is_written_once() -> None:

@@ -85,7 +85,9 @@ def served_with(geometry: Geometry | None) -> PipelineDescription:
 )
 def test_a_pipeline_says_how_its_images_are_read(geometry: Geometry | None, image: str, scale: str) -> None:
     found = served_with(geometry)
-    assert [spec.unit for spec in found.inputs[1:]] == [image, scale]
+    assert [spec.unit for spec in found.inputs[1:3]] == [image, scale]
+    lenses = geometry is None or geometry.metric
+    assert [spec.name for spec in found.inputs[3:]] == (["camera"] if lenses else []), "lenses say nothing of disparity"
     assert found.geometry == geometry
 
 

@@ -118,7 +118,7 @@ def test_the_wire_is_the_contract_with_a_batch_axis(tmp_path: Path) -> None:
     assert [(name, dims) for name, _, dims in outputs] == [("labels", [height, width]), ("confidence", [height, width])]
     _, inputs, outputs, steps = wire_of(configs[PIPELINE])
     assert [(name, optional) for name, _, _, optional in inputs] == [
-        ("rgb_image", False), ("depth_image", False), ("depth_units_per_metre", True),
+        ("rgb_image", False), ("depth_image", False), ("depth_units_per_metre", True), ("camera", True),
     ]  # fmt: skip
     assert [name for name, _, _ in outputs] == ["labels_png", "overlay_png", "summary", "confidence_png"]
     assert [step.model_name for step in steps] == [
