@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crosswire.media.recordings.recording import ReadOptions, Recording, RecordingError
+from crosswire.media.recordings.ros.recognise import is_bag, is_database, is_folder, is_mcap
 
 _HEAD = 64
 
@@ -30,7 +31,12 @@ class Format:
     reader: str
 
 
-FORMATS: tuple[Format, ...] = ()
+FORMATS: tuple[Format, ...] = (
+    Format("ROS 1 bag", (".bag",), is_bag, "ros.open:read_bag"),
+    Format("MCAP", (".mcap",), is_mcap, "ros.open:read_mcap"),
+    Format("ROS 2 bag (.db3)", (".db3",), is_database, "ros.open:read_database"),
+    Format("ROS 2 bag (folder)", (), is_folder, "ros.open:read_folder"),
+)
 
 
 def format_of(path: Path) -> Format | None:
