@@ -7,7 +7,8 @@ async function ask(path, options = {}, again = true) {
   let answer;
   try {
     answer = await fetch(path, { ...options, headers });
-  } catch {
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
     throw new Error("The server does not answer. Is it still running?");
   }
   if (answer.status === 401 && again) {
@@ -67,13 +68,18 @@ async function stepsSince(pipeline, before) {
   return steps;
 }
 
+/** Send a form; returns what the server said. */
+export async function post(pipeline, form, signal) {
+  const wanted = pipeline.outputs.filter(one => one.output !== "overlay").map(one => one.output);
+  const path = `${pipeline.url.replace(/^\//, "")}?output=${wanted.join(",")}`;
+  return (await ask(path, { method: "POST", body: form, signal })).json();
+}
+
 /** Send a form; returns the answer, the time it took and a promise of the time of every step inside. */
 export async function predict(pipeline, form) {
-  const wanted = pipeline.outputs.filter(one => one.output !== "overlay").map(one => one.output);
   const before = await readStatistics(pipeline);
   const began = performance.now();
-  const answer = await ask(`${pipeline.url.replace(/^\//, "")}?output=${wanted.join(",")}`, { method: "POST", body: form });
-  const said = await answer.json();
+  const said = await post(pipeline, form);
   const total = performance.now() - began;
   return { said, total, steps: stepsSince(pipeline, before) };
 }

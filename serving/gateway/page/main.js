@@ -6,12 +6,13 @@ import { make } from "./dom.js";
 import { Inputs } from "./inputs.js";
 import { showLatency } from "./latency.js";
 import { showImages } from "./images.js";
-import { showSegmentation } from "./segmentation.js";
+import { isRecording, Player, playsOn } from "./player.js";
+import { Segmentation, showSegmentation } from "./segmentation.js";
 import { showSnippets } from "./snippets.js";
 
 const VIEWS = { segmentation: showSegmentation, classification: showClip };
 const at = name => document.querySelector(name);
-const state = { pipelines: [], pipeline: null, inputs: null, running: 0 };
+const state = { pipelines: [], pipeline: null, inputs: null, running: 0, player: null };
 
 function complain(text) {
   at("#problem").textContent = text;
@@ -33,8 +34,51 @@ function choose(name) {
   at("#empty").hidden = false;
   at("#results").ariaBusy = "false";
   showSamples();
+  showRecordings();
   update();
+  const file = state.player?.file;
+  state.player?.close();
+  state.player = null;
+  if (file && playsOn(pipeline)) play(file);
 }
+
+/** Where a recording is chosen, for pipelines that answer its frames. */
+function showRecordings() {
+  const input = make("input", { type: "file", id: "file-recording", accept: ".bag,.mcap,.mkv", "aria-label": "recording: .bag, .mcap or .mkv" });
+  const zone = make("div", { className: "drop plain" }, make("b", {}, "recording"), make("small", {}, ".bag, .mcap or .mkv, played frame by frame"), input);
+  input.addEventListener("change", () => { if (input.files[0]) play(input.files[0]); input.value = ""; });
+  at("#recordings").replaceChildren(...(playsOn(state.pipeline) ? [zone] : []));
+}
+
+/** Play a recording in the place of single files. */
+async function play(file) {
+  const { pipeline } = state, mine = ++state.running;
+  state.player?.close();
+  complain("");
+  at("#results").ariaBusy = "false";
+  at("#answer").hidden = true;
+  at("#empty").hidden = true;
+  const moving = pipeline.task === "segmentation" ? new Segmentation(pipeline) : null;
+  const show = async answer => {
+    if (mine !== state.running) return;
+    complain("");
+    const still = moving ? await moving.update(answer) : await (VIEWS[pipeline.task] ?? showImages)(answer);
+    if (mine !== state.running) return;
+    const parts = still ?? moving.parts;
+    if (at("#answer").firstChild !== parts[0]) at("#answer").replaceChildren(...parts);
+    at("#answer").hidden = false;
+  };
+  const closed = () => {
+    state.running++;
+    state.player = null;
+    at("#answer").hidden = true;
+    at("#empty").hidden = false;
+  };
+  state.player = new Player(at("#player"), { file, pipeline, show, complain, closed });
+  await state.player.open();
+}
+
+const takesClip = pipeline => pipeline.inputs.some(one => one.field === "clip");
 
 function update() {
   at("#run").disabled = !state.inputs.complete;
@@ -67,6 +111,8 @@ async function take(sample, button) {
 
 async function run() {
   const { pipeline } = state, mine = ++state.running, sent = state.inputs.chosen();
+  state.player?.close();
+  state.player = null;
   complain("");
   at("#results").ariaBusy = "true";
   at("#run").disabled = true;
@@ -104,6 +150,14 @@ function listen() {
   at("#pipeline").addEventListener("change", event => choose(event.target.value));
   addEventListener("dragover", event => { event.preventDefault(); document.body.classList.add("dragging"); });
   addEventListener("dragleave", event => event.relatedTarget ?? document.body.classList.remove("dragging"));
+  addEventListener("drop", event => {
+    const file = [...event.dataTransfer.files].find(one => isRecording(one.name));
+    if (!file || !state.pipeline || takesClip(state.pipeline)) return;
+    event.preventDefault();
+    event.stopPropagation();  // wherever it fell
+    document.body.classList.remove("dragging");
+    play(file);
+  }, { capture: true });
   addEventListener("drop", async event => {
     event.preventDefault();
     document.body.classList.remove("dragging");

@@ -1,4 +1,4 @@
-// A reader of PNG files that keeps their numbers: class indices and millimetres, which a canvas would not.
+// A reader and a writer of PNG files that keep their numbers: class indices and millimetres, which a canvas would not.
 
 const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 
@@ -46,4 +46,44 @@ function paeth(left, up, corner) {
   const guess = left + up - corner;
   const a = Math.abs(guess - left), b = Math.abs(guess - up), c = Math.abs(guess - corner);
   return a <= b && a <= c ? left : b <= c ? up : corner;
+}
+
+const CRCS = Uint32Array.from({ length: 256 }, (_, byte) => {
+  for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? 0xedb88320 ^ byte >>> 1 : byte >>> 1;
+  return byte;
+});
+
+/** Write a grey (1 channel) or RGB (3) image of 8 or 16 bits as a PNG file: its bytes. */
+export async function encodePng({ width, height, bits, channels, values }) {
+  const line = width * channels * bits / 8, step = channels * bits / 8, rows = new Uint8Array((line + 1) * height);
+  for (let y = 0, to = 0, from = 0; y < height; y++) {
+    rows[to++] = 1;  // every byte is stored as what it adds to its left neighbour
+    const start = to;
+    for (let x = 0; x < width * channels; x++) {
+      const value = values[from++];
+      if (bits === 16) rows[to++] = value >> 8;
+      rows[to++] = value;
+    }
+    for (let i = to - 1; i >= start + step; i--) rows[i] -= rows[i - step];
+  }
+  const stream = new Blob([rows]).stream().pipeThrough(new CompressionStream("deflate"));
+  const packed = new Uint8Array(await new Response(stream).arrayBuffer()), head = new Uint8Array(13);
+  const view = new DataView(head.buffer);
+  view.setUint32(0, width);
+  view.setUint32(4, height);
+  head.set([bits, channels === 3 ? 2 : 0], 8);
+  const parts = [chunk("IHDR", head), chunk("IDAT", packed), chunk("IEND", new Uint8Array(0))];
+  return new Uint8Array(await new Blob([new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10]), ...parts]).arrayBuffer());
+}
+
+/** A chunk of a PNG file with its length and its sum. */
+function chunk(kind, content) {
+  const bytes = new Uint8Array(content.length + 12), view = new DataView(bytes.buffer);
+  view.setUint32(0, content.length);
+  bytes.set([...kind].map(letter => letter.charCodeAt(0)), 4);
+  bytes.set(content, 8);
+  let sum = 0xffffffff;
+  for (let i = 4; i < content.length + 8; i++) sum = CRCS[(sum ^ bytes[i]) & 255] ^ sum >>> 8;
+  view.setUint32(content.length + 8, ~sum >>> 0);
+  return bytes;
 }

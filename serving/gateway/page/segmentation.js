@@ -7,16 +7,35 @@ import { readPng } from "./png.js";
 
 const OPACITY = 55;
 
-export async function showSegmentation({ pipeline, said, sent }) {
-  const labels = indicesOf(await readPng(bytesOf(said.labels)), pipeline.label_values);
-  const confidence = said.confidence ? await readPng(bytesOf(said.confidence)) : null;
-  const file = sent.files.get("depth");
-  const depth = file ? await readPng(new Uint8Array(await file.arrayBuffer())).catch(() => null) : null;
-  const rgb = sent.files.has("rgb") ? await createImageBitmap(sent.files.get("rgb"), { imageOrientation: "none" }) : null;
-  const view = { labels, confidence, depth, rgb, pipeline, geometry: geometryOf(pipeline, sent), chosen: null, opacity: OPACITY };
-  const stage = makeStage(view);
-  const panels = make("div", { className: "panels" }, ...confidencePanel(view, said.summary), ...depthPanel(view));
-  return [make("div", { className: "main" }, stage.element, makeLegend(view, said.summary, stage.draw)), panels];
+export async function showSegmentation(answer) {
+  const view = new Segmentation(answer.pipeline);
+  await view.update(answer);
+  return view.parts;
+}
+
+/** One answer, or those of a recording one after the other: opacity and the chosen class stay. */
+export class Segmentation {
+  constructor(pipeline) {
+    this.view = { pipeline, chosen: null, opacity: OPACITY };
+    this.stage = makeStage(this.view);
+    this.legend = make("section", { className: "legend card", id: "legend", ariaLabel: "Classes with their share of the area" });
+    this.panels = make("div", { className: "panels" });
+    this.parts = [make("div", { className: "main" }, this.stage.element, this.legend), this.panels];
+  }
+
+  /** Show another answer; `sent` has the depth that was sent as numbers, or as a file to read them from. */
+  async update({ pipeline, said, sent }) {
+    const labels = indicesOf(await readPng(bytesOf(said.labels)), pipeline.label_values);
+    const confidence = said.confidence ? await readPng(bytesOf(said.confidence)) : null;
+    const file = sent.files.get("depth");
+    const depth = sent.depth ?? (file ? await readPng(new Uint8Array(await file.arrayBuffer())).catch(() => null) : null);
+    const rgb = sent.files.has("rgb") ? await createImageBitmap(sent.files.get("rgb"), { imageOrientation: "none" }) : null;
+    this.view.rgb?.close();
+    Object.assign(this.view, { labels, confidence, depth, rgb, geometry: geometryOf(pipeline, sent) });
+    this.stage.draw();
+    fillLegend(this.legend, this.view, said.summary, this.stage.draw);
+    this.panels.replaceChildren(...confidencePanel(this.view, said.summary), ...depthPanel(this.view));
+  }
 }
 
 /** A label image in class indices, whatever values its pixels have. */
@@ -26,16 +45,17 @@ function indicesOf(labels, values) {
 }
 
 function makeStage(view) {
-  const { labels, pipeline } = view;
-  const canvas = make("canvas", { width: labels.width, height: labels.height, id: "overlay", role: "img" });
+  const canvas = make("canvas", { id: "overlay", role: "img" });
   canvas.setAttribute("aria-label", "The picture with the colours of its classes");
-  const tint = make("canvas", { width: labels.width, height: labels.height });
+  const tint = make("canvas");
   const output = make("output", { htmlFor: "opacity" });
   const slider = make("input", { type: "range", min: 0, max: 100, value: view.opacity, id: "opacity" });
   const tip = make("span", { className: "tip", hidden: true });
 
   const draw = () => {
-    drawTint(tint, labels, pipeline.palette, view.chosen);
+    const { width, height } = view.labels;
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    drawTint(tint, view.labels, view.pipeline.palette, view.chosen);
     const context = canvas.getContext("2d");
     context.globalAlpha = 1;
     context.fillStyle = "#000";
@@ -48,19 +68,18 @@ function makeStage(view) {
   slider.addEventListener("input", () => { view.opacity = Number(slider.value); draw(); });
   canvas.addEventListener("pointermove", event => showTip(event, canvas, tip, view));
   canvas.addEventListener("pointerleave", () => { tip.hidden = true; });
-  draw();
   const tools = make("div", { className: "tools" }, make("label", { htmlFor: "opacity" }, "Opacity"), slider, output);
   return { element: make("div", {}, make("div", { className: "stage" }, canvas, tip, tools)), draw };
 }
 
 function drawTint(canvas, labels, palette, chosen) {
-  const context = canvas.getContext("2d"), image = context.createImageData(labels.width, labels.height);
-  labels.values.forEach((label, i) => {
-    const seen = chosen === null || chosen === label;
-    image.data.set(seen ? palette[label] ?? [0, 0, 0] : [20, 24, 31], 4 * i);
-    image.data[4 * i + 3] = 255;
-  });
-  context.putImageData(image, 0, 0);
+  Object.assign(canvas, { width: labels.width, height: labels.height });
+  const image = new ImageData(labels.width, labels.height), pixels = new DataView(image.data.buffer);
+  const word = ([red, green, blue]) => (red << 24 | green << 16 | blue << 8 | 255) >>> 0;
+  const colours = Array.from({ length: 256 }, (_, i) => word(chosen === null || chosen === i ? palette[i] ?? [0, 0, 0] : [20, 24, 31]));
+  const other = word(chosen === null ? [0, 0, 0] : [20, 24, 31]);
+  labels.values.forEach((label, i) => pixels.setUint32(4 * i, colours[label] ?? other));
+  canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
 /** The pixel of a map under a place 0..1 of the image. */
@@ -87,14 +106,18 @@ function showTip(event, canvas, tip, view) {
   tip.style.top = `${Math.max(event.clientY - box.top, 44)}px`;
 }
 
-function makeLegend(view, summary, draw) {
-  const most = Math.max(...summary.classes.map(one => one.share));
-  const rows = summary.classes.map(one => {
+/** List the classes of an answer; the one that has the focus or is chosen keeps it. */
+function fillLegend(legend, view, summary, draw) {
+  const focused = legend.contains(document.activeElement) ? document.activeElement.dataset.label : null;
+  const gone = view.chosen !== null && !summary.classes.some(one => one.index === view.chosen);
+  const classes = gone ? [...summary.classes, { index: view.chosen, name: view.pipeline.classes[view.chosen], share: 0, mean_confidence: 0 }] : summary.classes;
+  const most = Math.max(...classes.map(one => one.share));
+  const rows = classes.map(one => {
     const colour = `rgb(${view.pipeline.palette[one.index]})`;
     const swatch = make("i"), bar = make("b");
     swatch.style.background = bar.style.background = colour;
     bar.style.width = `${100 * one.share / most}%`;
-    const button = make("button", { type: "button", ariaPressed: "false", title: `certain ${percent(one.mean_confidence, 0)}` },
+    const button = make("button", { type: "button", ariaPressed: String(view.chosen === one.index), title: `certain ${percent(one.mean_confidence, 0)}` },
       swatch, make("span", {}, one.name), make("data", { value: one.share }, percent(one.share)),
       make("span", { className: "share" }, bar));
     button.dataset.label = one.index;
@@ -108,8 +131,8 @@ function makeLegend(view, summary, draw) {
   const list = make("ul", {}, ...rows);
   const used = summary.streams?.length ? [make("p", { className: "key" }, `made from ${summary.streams.join(" and ")}`)] : [];
   const notes = summary.warnings.map(text => make("p", { className: "warnings" }, text));
-  return make("section", { className: "legend card", id: "legend", ariaLabel: "Classes with their share of the area" },
-    make("h2", {}, "Share of the area"), list, ...used, ...notes);
+  legend.replaceChildren(make("h2", {}, "Share of the area"), list, ...used, ...notes);
+  if (focused !== null) list.querySelector(`[data-label="${focused}"]`)?.focus();
 }
 
 function confidencePanel(view, summary) {

@@ -23,7 +23,7 @@ with Predictor("${location.origin}") as predictor:
     )`;
 }
 
-const quote = name => (/^[\w.-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`);
+export const quote = name => (/^[\w.-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`);
 
 /** Show both for the files that are chosen; fields without one get a placeholder. */
 export function showSnippets(place, pipeline, inputs) {

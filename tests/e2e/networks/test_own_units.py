@@ -18,7 +18,7 @@ from crosswire.clients import Predictor
 from crosswire.clients.__main__ import main
 from crosswire.contract import Geometry
 from crosswire.serving.processes.embedded import EmbeddedServer
-from tests.e2e.gateway.test_page import browser, in_chromium, opened_page, pixels, slide  # noqa: F401
+from tests.support.page.browser import browser, in_chromium, opened_page, pixels, slide  # noqa: F401
 from tests.support.servers.real import png
 from tests.support.training.small_networks import HEIGHT, WIDTH, write_segmentation
 

@@ -1,0 +1,5 @@
+"""Fixtures of tests that look at the page."""
+
+from __future__ import annotations
+
+from tests.support.page.browser import browser as browser
