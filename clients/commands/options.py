@@ -149,8 +149,8 @@ def add_recorded_options(parser: argparse.ArgumentParser) -> None:
         "--camera",
         type=Path,
         metavar="FILE",
-        help="JSON of the lenses of colour and depth, as `crosswire recording --camera-out` writes it, for depth that is "
-        "not registered to colour; it counts instead of a recording's own",
+        help="JSON of the lenses of colour and depth, as `crosswire recording --camera-out` writes it, for depth that "
+        "is not registered to colour; it counts instead of a recording's own",
     )
     parser.add_argument(
         "--no-register", action="store_true", help="recording: leave depth as it is, even if it lies in another camera"
