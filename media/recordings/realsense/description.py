@@ -1,8 +1,8 @@
 """How librealsense describes a camera in its recordings, of both generations.
 
 It used to write ROS 1 bags with ROS' own messages (`/file_version` 3); version 2.59 writes .db3 files of ROS 2 in which
-most is text, "key=value;key=value" (`/file_version` 4). In both a stream's `tf` takes points of the reference stream into
-the stream: the inverse of the pose that ROS' messages of this type otherwise hold.
+most is text, "key=value;key=value" (`/file_version` 4). In both a stream's `tf` takes points of the reference stream
+into the stream: the inverse of the pose that ROS' messages of this type otherwise hold.
 """
 
 from __future__ import annotations
