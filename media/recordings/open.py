@@ -38,6 +38,8 @@ FORMATS: tuple[Format, ...] = (
     Format("7-Scenes", (), recognise.is_seven_scenes, "folders.seven_scenes:open_seven_scenes"),
     Format("ICL-NUIM", (), recognise.is_iclnuim, "folders.iclnuim:open_iclnuim"),
     Format("folders of colour and depth", (), recognise.is_pairs, "folders.numbered:open_numbered"),
+    Format("organised point cloud", (".pcd", ".ply"), recognise.is_cloud, "clouds.open:open_clouds"),
+    Format("folder of organised point clouds", (), recognise.is_clouds, "clouds.open:open_clouds"),
 )
 
 

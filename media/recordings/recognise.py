@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crosswire.media.recordings.clouds.open import is_cloud as is_cloud
+from crosswire.media.recordings.clouds.open import is_clouds as is_clouds
 from crosswire.media.recordings.folders.iclnuim import names_iclnuim
 from crosswire.media.recordings.folders.numbered import names_pairs
 from crosswire.media.recordings.folders.seven_scenes import names_seven_scenes
