@@ -35,6 +35,7 @@ FORMATS: tuple[Format, ...] = (
     Format("Azure Kinect MKV", (".mkv",), recognise.is_matroska, "kinect.mkv:open_mkv"),
     Format("Record3D .r3d", (".r3d",), recognise.is_record3d, "scans.record3d:open_record3d"),
     Format("ScanNet .sens", (".sens",), recognise.is_sens, "scans.sens:open_sens"),
+    Format("TUM RGB-D", (), recognise.is_tum, "folders.tum:open_tum"),
     Format("7-Scenes", (), recognise.is_seven_scenes, "folders.seven_scenes:open_seven_scenes"),
     Format("ICL-NUIM", (), recognise.is_iclnuim, "folders.iclnuim:open_iclnuim"),
     Format("folders of colour and depth", (), recognise.is_pairs, "folders.numbered:open_numbered"),

@@ -33,7 +33,14 @@ def decompress(data: bytes, size: int) -> bytes:
                 place += 1
             back = ((control & 31) << 8) + data[place] + 1
             place += 1
-            _copy(out, back, length + 2)
+            length += 2
+            start = len(out) - back
+            if start < 0:
+                raise ValueError("its compressed points refer to what is not there")
+            if length <= back:
+                out += out[start : start + length]
+            else:  # a copy that reaches into itself repeats
+                out += (bytes(out[start:]) * (length // back + 1))[:length]
             if len(out) > size:
                 break
     except IndexError:
@@ -41,14 +48,3 @@ def decompress(data: bytes, size: int) -> bytes:
     if len(out) != size or place != end:
         raise ValueError(f"its compressed points make {len(out)} bytes, expected {size}")
     return bytes(out)
-
-
-def _copy(out: bytearray, back: int, length: int) -> None:
-    """Add a copy of what lies back; one that reaches into itself repeats."""
-    start = len(out) - back
-    if start < 0:
-        raise ValueError("its compressed points refer to what is not there")
-    piece = out[start : start + length]
-    while len(piece) < length:
-        piece += piece[: length - len(piece)]
-    out += piece
