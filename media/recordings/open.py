@@ -43,9 +43,12 @@ FORMATS: tuple[Format, ...] = (
     Format("Azure Kinect MKV", (".mkv",), recognise.is_matroska, "kinect.mkv:open_mkv"),
     Format("Record3D .r3d", (".r3d",), recognise.is_record3d, "scans.record3d:open_record3d"),
     Format("ScanNet .sens", (".sens",), recognise.is_sens, "scans.sens:open_sens"),
+    Format("TUM RGB-D", (), recognise.is_tum, "folders.tum:open_tum"),
     Format("7-Scenes", (), recognise.is_seven_scenes, "folders.seven_scenes:open_seven_scenes"),
     Format("ICL-NUIM", (), recognise.is_iclnuim, "folders.iclnuim:open_iclnuim"),
     Format("folders of colour and depth", (), recognise.is_pairs, "folders.numbered:open_numbered"),
+    Format("organised point cloud", (".pcd", ".ply"), recognise.is_cloud, "clouds.open:open_clouds"),
+    Format("folder of organised point clouds", (), recognise.is_clouds, "clouds.open:open_clouds"),
 )
 
 
@@ -57,9 +60,9 @@ def format_of(path: Path) -> Format | None:
     """
     try:
         head = b"" if path.is_dir() else _head(path)
+        return next((one for one in FORMATS if one.recognise(path, head)), None)
     except OSError as error:
         raise RecordingError(f"{path} cannot be read ({error.strerror}); name a recording") from error
-    return next((one for one in FORMATS if one.recognise(path, head)), None)
 
 
 def open_recording(path: str | os.PathLike[str], options: ReadOptions | None = None) -> Recording:

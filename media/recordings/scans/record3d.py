@@ -189,7 +189,7 @@ def _size(archive: _Archive, name: str) -> tuple[int, int]:
 
 
 def _depth_size(archive: _Archive, count: int, colour: tuple[int, int]) -> tuple[int, int]:
-    """Return width and height of so many pixels of depth: those of the metadata, or in proportion to colour where they are not there."""
+    """Return width and height of so many pixels of depth: those of the metadata, else in proportion to colour."""
     width, height = colour
     said = archive.metadata.get("dw"), archive.metadata.get("dh")
     if isinstance(said[0], int) and isinstance(said[1], int) and said[0] * said[1] == count:
