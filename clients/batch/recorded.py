@@ -172,14 +172,11 @@ def _named(paths: list[Path]) -> dict[str, Path]:
     """Return several recordings by a name of each, one without any."""
     if len(paths) == 1:
         return {"": paths[0]}
-    stems = Counter(path.stem for path in paths)
     folder = Path(*_common([path.parent.parts for path in paths]))
-    return {
-        composed((path.parent.relative_to(folder) / (path.stem if stems[path.stem] == 1 else path.name)).as_posix()): (
-            path
-        )
-        for path in paths
-    }
+    below = [path.relative_to(folder) for path in paths]
+    equal = Counter(one.with_suffix("") for one in below)
+    names = [one.with_suffix("") if equal[one.with_suffix("")] == 1 else one for one in below]
+    return {composed(name.as_posix()): path for name, path in zip(names, paths, strict=True)}
 
 
 def _common(parts: list[tuple[str, ...]]) -> list[str]:
