@@ -40,7 +40,7 @@ def write_desk(
     """Write a recording.
 
     Args:
-        path: .mcap, .db3, .bag, or a folder.
+        path: .mcap, or a folder.
         frames: how many pairs.
         lonely: how many colour images follow without depth.
         calibrated: whether the cameras are described.
@@ -48,7 +48,7 @@ def write_desk(
         first: number of the first frame's content.
         options: of the writer.
     """
-    ros = Ros(1 if path.suffix == ".bag" else 2)
+    ros = Ros(2)
     if calibrated:
         for place, frame, (width, height) in (("color", "color", SIZE), ("depth", "depth", FAR)):
             focal, x, y = float(width), width / 2 - 0.5, height / 2 - 0.5
