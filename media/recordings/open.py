@@ -7,11 +7,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from crosswire.media.recordings.recording import ReadOptions, Recording, RecordingError
 from crosswire.media.recordings.ros.recognise import is_bag, is_database, is_folder, is_mcap
 
 _HEAD = 64
+#: What the address of a camera on the cable begins with: "realsense:", or "realsense:SERIAL".
+CAMERA = "realsense:"
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def open_recording(path: str | os.PathLike[str], options: ReadOptions | None = N
     """Open a recording.
 
     Args:
-        path: a file or folder, see docs/recordings.md.
+        path: a file or folder, see docs/recordings.md; or "realsense:", "realsense:SERIAL" for a camera.
         options: how it is read where it leaves a choice.
 
     Returns:
@@ -70,15 +73,22 @@ def open_recording(path: str | os.PathLike[str], options: ReadOptions | None = N
         ...     for frame in recording:
         ...         print(frame.time_s, frame.rgb.shape, frame.depth.shape)
     """
+    if str(path).startswith(CAMERA):
+        camera: Recording = _function("realsense.live:open_camera")(str(path), options or ReadOptions())
+        return camera
     place = Path(path)
     found = format_of(place)
     if found is None:
         known = ", ".join(one.name for one in FORMATS)
         raise RecordingError(f"{place} is no recording that can be read, expected one of: {known}")
-    module, _, name = found.reader.partition(":")
-    read = getattr(importlib.import_module(f"crosswire.media.recordings.{module}"), name)
-    recording: Recording = read(place, options or ReadOptions())
+    recording: Recording = _function(found.reader)(place, options or ReadOptions())
     return recording
+
+
+def _function(reader: str) -> Any:
+    """Return a reader by its name, and import it for that."""
+    module, _, name = reader.partition(":")
+    return getattr(importlib.import_module(f"crosswire.media.recordings.{module}"), name)
 
 
 def _head(path: Path) -> bytes:
