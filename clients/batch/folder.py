@@ -62,7 +62,8 @@ def predict_folder(
         overlay: whether overlays are written too.
         depth_units_per_metre: what one metre counts in depth images; None means what the layout says, else the
             source's `manifest.json`, else the network's training data, else 1000.
-        camera: of depth that is not registered, one for all items; see `Predictor.segment`.
+        camera: of depth that is not registered, one for all items, see `Predictor.segment`; it counts instead of those
+            of recordings.
         window: most requests in flight.
         longest_gap_s: how far the time stamps of a recording's pair may lie apart, seconds.
         offset: of a folder in TUM's layout: seconds that are added to the stamps of depth, or `"auto"`.
@@ -82,9 +83,9 @@ def predict_folder(
         ServerError: the server cannot be asked, or nobody answers any more; what was done stays done.
     """
     pairing = Pairing(longest_gap_s, offset, stamp_unit)
-    given = read_camera(camera)
     reading = replace(recorded or RecordedOptions(), units_per_metre=depth_units_per_metre, longest_gap_s=longest_gap_s)
-    reading = reading if given is None else replace(reading, camera=given)
+    if camera is not None:
+        reading = replace(reading, camera=read_camera(camera))
     options = BatchOptions(overlay, window, pairing, reading, again)
     with server_at(url, repository) as place:
         options = replace(options, compress=travels(place))

@@ -22,6 +22,7 @@ from crosswire.clients.inputs.folders import composed, walk_files
 from crosswire.clients.recorded.open import RecordedOptions, RecordedPairs
 from crosswire.clients.recorded.pairs import RecordedPair
 from crosswire.contract.wire_names import DEPTH_IMAGE, RGB_IMAGE
+from crosswire.media.cameras.camera import RgbdCamera
 
 _NAME = re.compile(r"(\d{6,})_-?\d+")
 
@@ -72,11 +73,11 @@ class RecordedItems:
         broken: why the rest of a recording could not be read, by its name, that of its file where it is the only one.
         unmatched: images without a partner so far.
         units: None: every item says its own.
-        camera: None: depth is registered before it is sent.
+        camera: None: items are registered before they are sent.
     """
 
     units: float | None = None
-    camera = None
+    camera: RgbdCamera | None = None
 
     def __init__(self, paths: Iterable[Path], options: RecordedOptions, *, compress: bool) -> None:
         """Look at all recordings.
@@ -174,14 +175,11 @@ def _named(paths: list[Path]) -> dict[str, Path]:
     """Return several recordings by a name of each, one without any."""
     if len(paths) == 1:
         return {"": paths[0]}
-    stems = Counter(path.stem for path in paths)
     folder = Path(*_common([path.parent.parts for path in paths]))
-    return {
-        composed((path.parent.relative_to(folder) / (path.stem if stems[path.stem] == 1 else path.name)).as_posix()): (
-            path
-        )
-        for path in paths
-    }
+    below = [path.relative_to(folder) for path in paths]
+    equal = Counter(one.with_suffix("") for one in below)
+    names = [one.with_suffix("") if equal[one.with_suffix("")] == 1 else one for one in below]
+    return {composed(name.as_posix()): path for name, path in zip(names, paths, strict=True)}
 
 
 def _common(parts: list[tuple[str, ...]]) -> list[str]:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,11 +31,10 @@ from crosswire.clients.files import prepare_folder, write_json_lines
 from crosswire.clients.inputs.recordings import Pairing
 from crosswire.clients.recorded.ahead import ReadAhead
 from crosswire.clients.recorded.open import RecordedOptions
-from crosswire.clients.session import check_inputs
 from crosswire.clients.sync_client import Predictor
 from crosswire.contract import PipelineDescription
 from crosswire.contract.atomic_write import sweep
-from crosswire.contract.wire_names import CAMERA, DEPTH_UNITS, PNG_SUFFIX, SUMMARY
+from crosswire.contract.wire_names import DEPTH_UNITS, PNG_SUFFIX, SUMMARY
 
 RESULTS, FAILURES = "results.jsonl", "failures.jsonl"
 WINDOW = 8
@@ -86,6 +85,8 @@ class BatchOutcome:
         unmatched: images of a recording without a partner; they were left out.
         notes: the unit of depth and who says it; what was recognised about the source, or passed over in it.
         recorded: whether the items are the frames of recordings that were read as such.
+        facts: what is known of the recordings.
+        broken: why the rest of a recording could not be read.
     """
 
     folder: Path
@@ -97,6 +98,8 @@ class BatchOutcome:
     unmatched: int = 0
     notes: tuple[str, ...] = ()
     recorded: bool = False
+    facts: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
 
     @property
     def results(self) -> Path:
@@ -118,6 +121,7 @@ class BatchOutcome:
             how = "repair the files and give the same command again, or the same files with --again"
             failed = f"; {self.failed} failed, see {self.failures}: {how}"
         told = [f"\n{note}" for note in self.notes]
+        told += [f"\n{reason}" for reason in self.broken]
         told += [
             f"\nwarning in {count} of {self.done} results: {name}, see {self.results}"
             for name, count in sorted(self.warnings.items())
@@ -156,8 +160,6 @@ def run_batch(
         ServerUnreachable: nobody answers any more; what was done stays done.
     """
     found = find_source(source, pipeline, options.pairing, options.recorded, compress=options.compress)
-    if found.camera is not None:
-        check_inputs(pipeline, (CAMERA,))
     outputs = wanted_outputs(pipeline, options.overlay)
     kinds = [prepare_folder(folder / name.removesuffix(PNG_SUFFIX)) for name in outputs if name.endswith(PNG_SUFFIX)]
     identity = {
@@ -185,8 +187,11 @@ def run_batch(
             write_json_lines(folder / FAILURES, failed)
         seconds = time.perf_counter() - began
         warned = Counter(_warned(done))
-        told = found.unmatched, found.notes, isinstance(found, RecordedItems)
-        return BatchOutcome(folder, len(done), before, len(failed), seconds, warned, *told)
+        outcome = BatchOutcome(folder, len(done), before, len(failed), seconds, warned, found.unmatched)
+        if not isinstance(found, RecordedItems):
+            return replace(outcome, notes=found.notes)
+        broken = tuple(" ".join(str(error).split()) for error in found.broken.values())
+        return replace(outcome, recorded=True, facts=found.notes, broken=broken)
 
 
 def _work(crew: _Crew, found: ItemSource, log: ProgressLog, options: BatchOptions, stream: IO[str] | None) -> None:
@@ -224,12 +229,12 @@ class _Crew:
         pipeline: PipelineDescription,
         folder: Path,
         outputs: Sequence[str],
-        source: ItemSource,
+        found: ItemSource,
         log: ProgressLog,
         waiting: Waiting,
     ) -> None:
         self._predictor, self._pipeline, self._folder, self.waiting = predictor, pipeline, folder, waiting
-        self._outputs, self._units, self._camera, self._log = outputs, source.units, source.camera, log
+        self._outputs, self._found, self._log = outputs, found, log
         self._stop = threading.Event()
 
     def work(self, items: ReadAhead[Item], window: int, progress: Progress) -> None:
@@ -258,7 +263,8 @@ class _Crew:
         """Do one item; say whether it has a result."""
         self._log.begin(item.stem)
         try:
-            request = item_request(item, self._pipeline, self._outputs, self._units, self._camera)
+            found = self._found
+            request = item_request(item, self._pipeline, self._outputs, found.units, found.camera)
             with self.waiting.asking():
                 result = self._predictor.ask(request)
             files = result.save(self._folder, item.stem)

@@ -12,13 +12,14 @@ from crosswire.clients.errors import CrosswireError, InputError
 from crosswire.clients.inputs.recordings import Pairing
 from crosswire.clients.inputs.units import units_of
 from crosswire.clients.recorded.open import (
-    LIVE,
     RecordedOptions,
     check_no_shift,
     check_takes_recordings,
+    is_camera,
     is_recorded,
     recordings_below,
 )
+from crosswire.clients.session import check_inputs
 from crosswire.contract import PipelineDescription
 from crosswire.contract.wire_names import CAMERA
 from crosswire.media.cameras.camera import RgbdCamera
@@ -41,7 +42,7 @@ class ItemSource(Protocol):
 
     @property
     def camera(self) -> RgbdCamera | None:
-        """By which the server registers depth, or None where it is registered, or recorded."""
+        """By which the server is to register depth, or None; recorded items are registered before they are sent."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -79,14 +80,14 @@ class FoundItems:
         count: how many there are.
         unmatched: images without a partner.
         units: what one metre counts in depth images, or None for the server's default.
-        camera: by which the server registers depth, or None where it is registered.
+        camera: by which the server is to register depth, or None.
         notes: what the user is to know before the first item.
         identity: what makes a batch of these items the same as an earlier one.
         broken: nothing.
     """
 
     def __init__(
-        self, found: Found, source: Path, pipeline: PipelineDescription, recorded: RecordedOptions, pairing: Pairing
+        self, found: Found, source: Path, pipeline: PipelineDescription, options: RecordedOptions, pairing: Pairing
     ) -> None:
         """Keep what was found.
 
@@ -94,20 +95,22 @@ class FoundItems:
             found: the items.
             source: where.
             pipeline: whom they are for.
-            recorded: what one metre counts and the camera, as the caller says.
+            options: what one metre counts and the camera, as the caller says; the rest is for recordings.
             pairing: how images became pairs.
+
+        Raises:
+            InputError: a camera came, and the pipeline takes none.
         """
-        unit = units_of(recorded.units_per_metre, found.units_per_metre, source)
+        camera = None if options.camera is None or options.camera.registered else options.camera
+        if camera is not None:
+            check_inputs(pipeline, (CAMERA,))
+        unit = units_of(options.units_per_metre, found.units_per_metre, source)
         self._items = found.items
         self.count: int | None = len(found.items)
-        self.unmatched, self.units = found.unmatched, unit.sent
+        self.unmatched, self.units, self.camera = found.unmatched, unit.sent, camera
         self.notes = tuple(filter(None, (unit.note(pipeline), *found.notes)))
-        self.camera = None if recorded.camera is None or recorded.camera.registered else recorded.camera
-        said = recorded.identity
-        self.identity: Mapping[str, Any] = {
-            **({"offset": pairing.offset} if pairing.shifts else {}),
-            **({CAMERA: said[CAMERA]} if CAMERA in said else {}),
-        }
+        shift = {"offset": pairing.offset} if pairing.shifts else {}
+        self.identity: Mapping[str, Any] = {**shift, **options.camera_identity}
         self.broken: Mapping[str, CrosswireError] = {}
 
     @property
@@ -148,23 +151,25 @@ def find_source(
         source: one of these.
         pipeline: whom the items are for.
         pairing: how images of a folder become pairs.
-        recorded: how recordings are read.
+        recorded: how recordings are read; unit and camera count for images, too.
         compress: whether the pixels of recordings are made smaller on their way.
 
     Raises:
         InputError: it is none of these, or holds nothing for the pipeline.
         RecordingError: it is a recording that cannot be read.
     """
-    if str(source).startswith(LIVE):
+    if is_camera(source):
         raise InputError(f"{source} is a camera, which has no end; play it with crosswire stream")
-    paths, found, problem = [source] if is_recorded(source) else [], None, None
-    if not paths:
+    paths, found, problem = [], None, None
+    if not source.is_dir() and is_recorded(source):
+        paths = [source]
+    else:
         try:
             found = find_items(source, pipeline, pairing)
         except InputError as error:
             problem = error
         if source.is_dir() and (found is None or all(item.problem for item in found.items)):
-            paths = [source / path for path in recordings_below(source)]
+            paths = [source] if is_recorded(source) else [source / path for path in recordings_below(source)]
     if paths:
         check_no_shift(source, pairing)
         check_takes_recordings(source, pipeline)

@@ -138,7 +138,7 @@ def recording_arguments(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_recorded_options(parser: argparse.ArgumentParser) -> None:
-    """Declare `--camera`, and what counts for recordings alone: `--colour-topic`, `--depth-topic`, `--no-register`."""
+    """Declare what is for recordings: `--colour-topic`, `--depth-topic`, `--no-register`; and `--camera`, for all."""
     parser.add_argument(
         "--colour-topic", metavar="NAME", help="recording: topic or track of colour (default: the one that looks so)"
     )
@@ -149,8 +149,8 @@ def add_recorded_options(parser: argparse.ArgumentParser) -> None:
         "--camera",
         type=Path,
         metavar="FILE",
-        help="JSON of the lenses of colour and depth, as `crosswire recording --camera-out` writes it, for depth that "
-        "is not registered to colour; it counts instead of a recording's own",
+        help="calibration by which depth is registered to colour, JSON as `crosswire recording --camera-out` writes; "
+        "it counts instead of a recording's own",
     )
     parser.add_argument(
         "--no-register", action="store_true", help="recording: leave depth as it is, even if it lies in another camera"

@@ -21,13 +21,13 @@ from crosswire.clients.inputs.folders import walk_files
 from crosswire.clients.inputs.recordings import AUTO, LONGEST_GAP_S, Pairing, is_recording
 from crosswire.clients.recorded.pairs import RecordedPair, Registration, registration_of
 from crosswire.contract import PipelineDescription
+from crosswire.contract.wire_names import CAMERA as CAMERA_INPUT
 from crosswire.contract.wire_names import DEPTH, DEPTH_IMAGE, RGB, RGB_IMAGE
 from crosswire.media.cameras.camera import Lens, RgbdCamera
-from crosswire.media.recordings.open import FORMATS, format_of, open_recording
+from crosswire.media.recordings.open import CAMERA, FORMATS, format_of, open_recording
 from crosswire.media.recordings.recording import ReadOptions, RecordedFrame, Recording
 
 RATE = 30.0
-LIVE = "realsense:"
 _PAIR = {RGB_IMAGE, DEPTH_IMAGE}
 
 
@@ -38,8 +38,8 @@ class RecordedOptions:
     Attributes:
         colour_topic: the topic or track of colour; None for the one that its type and name suggest.
         depth_topic: the topic or track of depth; None likewise.
-        camera: a calibration that counts instead of the recording's, or by which the server moves the depth of image
-            files; or None.
+        camera: a calibration that counts instead of the recording's, or None; of images in folders, that by which the
+            server registers depth.
         register: whether depth is moved into the colour camera.
         units_per_metre: what one metre counts in stored depth; None for what the recording says, or a guess.
         longest_gap_s: how far the time stamps of a pair may lie apart, seconds.
@@ -72,15 +72,21 @@ class RecordedOptions:
     def identity(self) -> dict[str, Any]:
         """What makes results differ, as plain JSON types; what is as usual is left out."""
         gap = self.longest_gap_s
-        camera = None if self.camera is None else hashlib.sha256(self.camera.to_json().encode()).hexdigest()[:16]
         said = {
             "colour_topic": self.colour_topic,
             "depth_topic": self.depth_topic,
             "longest_gap_s": None if gap == LONGEST_GAP_S else gap,
-            "camera": camera,
+            **self.camera_identity,
             "register": None if self.register else False,
         }
         return {name: value for name, value in said.items() if value is not None}
+
+    @property
+    def camera_identity(self) -> dict[str, Any]:
+        """What of it makes results of images differ, too."""
+        if self.camera is None:
+            return {}
+        return {CAMERA_INPUT: hashlib.sha256(self.camera.to_json().encode()).hexdigest()[:16]}
 
     def check_unused(self, source: Path) -> None:
         """Raise `InputError` where something is asked for that only recordings have.
@@ -96,13 +102,18 @@ class RecordedOptions:
             raise InputError(f"{source} holds image files, {' and '.join(names)} is for recordings; leave it out")
 
 
+def is_camera(source: str | Path) -> bool:
+    """Say whether a source is the address of a camera on the cable."""
+    return str(source).startswith(CAMERA)
+
+
 def is_recorded(source: Path) -> bool:
     """Say whether a source is a recording, other than a folder with a layout of its own.
 
     Raises:
         RecordingError: it cannot be read.
     """
-    if str(source).startswith(LIVE):
+    if is_camera(source):
         return True
     if source.is_dir() and (is_recording(source) or all((source / name).is_dir() for name in (RGB, DEPTH))):
         return False
@@ -191,7 +202,7 @@ class RecordedPairs:
             self._thread.shutdown()
             raise
         self.registration: Registration = registration_of(self.recording, options.camera, options.register)
-        self.given = options.camera
+        self.given, self._live = options.camera, is_camera(source)
         self._units, self._compress = options.units_per_metre, compress
 
     def __enter__(self) -> RecordedPairs:
@@ -206,7 +217,7 @@ class RecordedPairs:
     @property
     def live(self) -> bool:
         """Whether frames come by themselves."""
-        return bool(getattr(self.recording, "live", False))
+        return self._live
 
     @property
     def unmatched(self) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.clients.async_client import AsyncPredictor
+from crosswire.clients.errors import InputError
 from crosswire.clients.files import prepare_folder, write_json_lines
 from crosswire.clients.inputs.recordings import AUTO, LONGEST_GAP_S, Pairing
 from crosswire.clients.inputs.units import units_of
@@ -22,9 +23,11 @@ from crosswire.clients.recorded.open import (
     check_no_shift,
     check_takes_recordings,
     is_recorded,
+    recordings_below,
     travels,
 )
-from crosswire.clients.streaming.frames import Frame, FrameSource, RecordedFrames, read_sequence
+from crosswire.clients.session import check_inputs
+from crosswire.clients.streaming.frames import FolderFrames, Frame, FrameSource, RecordedFrames, read_sequence
 from crosswire.clients.streaming.outputs.choose import Outputs
 from crosswire.clients.streaming.outputs.frame import StreamFacts
 from crosswire.clients.streaming.outputs.receive import receiver
@@ -32,6 +35,7 @@ from crosswire.clients.streaming.run import Deliver, FrameOutcome, Mode, StreamO
 from crosswire.clients.sync_client import TIMEOUT_S, Predictor
 from crosswire.clients.tasks.segmentation import Segmentation
 from crosswire.contract import PipelineDescription
+from crosswire.contract.wire_names import CAMERA
 
 _FEWEST_FOR_P95 = 20
 
@@ -163,7 +167,8 @@ def stream(
         longest_gap_s: how far the time stamps of a pair may lie apart, seconds.
         offset: seconds that are added to the stamps of depth in a folder, or `"auto"` for those that pair best.
         stamp_unit: what its stamps count: `"s"`, `"ms"`, `"us"`, `"ns"`, or `"auto"` for what they look like.
-        recorded: the camera of depth that is not registered; of a recording, topics and whether depth is moved, too.
+        recorded: of a recording: topics, camera, whether depth is moved into the colour camera; the camera is also for
+            folders whose depth is not registered.
         at_start: is told what is known of the frames before the first one.
         at_end: is told what became of the frames so far when the stream ends, before time, too.
         timeout: seconds that one frame may take, all attempts together.
@@ -205,7 +210,8 @@ def _opened(
     with Predictor(place, **access) as once:
         description = once.named_pipeline(pipeline)
     path = Path(asked.source)
-    if is_recorded(path):
+    found = None if is_recorded(path) and not path.is_dir() else _in_folder(path, description, asked)
+    if found is None:
         check_no_shift(path, asked.pairing)
         check_takes_recordings(path, description)
         recorded = RecordedFrames(asked.source, asked.recorded, compress=travels(place))
@@ -213,14 +219,34 @@ def _opened(
             yield recorded, description, replace(options, paced=not recorded.live)
         return
     asked.recorded.check_unused(path)
-    found = read_sequence(path, description, asked.pairing)
     camera = asked.recorded.camera
+    if camera is not None and not camera.registered:
+        check_inputs(description, (CAMERA,))
     unit = units_of(options.units, found.units_per_metre, path)
     yield (
         replace(found, notes=(unit.note(description), *found.notes), lens=None if camera is None else camera.colour),
         description,
         replace(options, units=unit.sent, camera=None if camera is None or camera.registered else camera),
     )
+
+
+def _in_folder(path: Path, pipeline: PipelineDescription, asked: _Asked) -> FolderFrames | None:
+    """Return the frames of a folder of images, or None where it is a recording of another layout.
+
+    Raises:
+        InputError: it is neither, or holds several recordings.
+    """
+    try:
+        return read_sequence(path, pipeline, asked.pairing)
+    except InputError as error:
+        if not path.is_dir():
+            raise
+        if is_recorded(path):
+            return None
+        if below := recordings_below(path):
+            several = f"{path} holds {len(below)} recordings ({below[0]}); name one of them, or label all with `batch`"
+            raise InputError(several) from error
+        raise
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,7 @@ class StreamOptions:
         window: most requests in flight.
         waiting: most frames that wait in `queue` mode.
         units: what one metre counts in depth files, or None for the server's default; a recording says its own.
-        camera: by which the server registers the depth files, or None where they are; a recording's depth is registered
-            before it is sent.
+        camera: by which the server registers the depth of files, or None; a recording's is registered before.
         paced: whether frames wait for their moment; those of a camera come at it.
         confidence: whether the server is asked how certain each label is.
     """

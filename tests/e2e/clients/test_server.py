@@ -64,8 +64,9 @@ def test_a_pipeline_describes_itself(url: str) -> None:
     with Predictor(url) as predictor:
         (offered,) = (found for found in predictor.pipelines() if found.task == "segmentation")
         assert predictor.pipeline() == predictor.pipeline(offered.name) == offered
-    assert [tensor.name for tensor in offered.inputs] == ["rgb_image", "depth_image", "depth_units_per_metre"]
-    assert [tensor.optional for tensor in offered.inputs] == [False, False, True]
+    names = [tensor.name for tensor in offered.inputs]
+    assert names == ["rgb_image", "depth_image", "depth_units_per_metre", "camera"]
+    assert [tensor.optional for tensor in offered.inputs] == [False, False, True, True]
     assert [tensor.name for tensor in offered.outputs] == ["labels_png", "overlay_png", "summary", "confidence_png"]
     assert {*SEGMENTATION_OUTPUTS, OVERLAY_PNG, CONFIDENCE_PNG} == {tensor.name for tensor in offered.outputs}
     assert len(offered.classes) == len(offered.palette) > 1

@@ -14,12 +14,14 @@ import httpx
 from tritonclient.grpc.service_pb2 import ModelInferRequest
 from tritonclient.utils import InferenceServerException
 
+from crosswire.media.cameras.camera import Lens, RgbdCamera
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.serving.processes.process_table import descendants_of
 from crosswire.serving.steps.runtime.step import most_at_once
 from crosswire.serving.wire import RawTensor, infer_request, pack_bytes
 from tests.e2e.gateway.test_malformed_http import BINARIES, BODIES
 from tests.e2e.steps.test_media import CASES as PICTURES
+from tests.support.hostile.cameras import CAMERAS
 from tests.support.servers.real import (
     NETWORK,
     PIPELINE,
@@ -33,11 +35,13 @@ from tests.support.servers.real import (
     png,
     resident_bytes,
 )
+from tests.support.unregistered import COLOUR_SIZE, depth_file, unregistered
 
 HEADER = "Inference-Header-Content-Length"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 REFUSED = {"INVALID_ARGUMENT", "NOT_FOUND", "RESOURCE_EXHAUSTED"}
 Answer = tuple[str, str]  # a status and a message
+LENS = Lens(64, 48, 50.0, 50.0, 31.5, 23.5)
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ def valid(model: str) -> ModelInferRequest:
             RawTensor("rgb_image", "BYTES", (1, 1), pack_bytes([jpeg()])),
             RawTensor("depth_image", "BYTES", (1, 1), pack_bytes([depth_png()])),
             RawTensor("depth_units_per_metre", "FP32", (1, 1), b"\0\0\x7a\x44"),
+            RawTensor("camera", "BYTES", (1, 1), pack_bytes([RgbdCamera(LENS, LENS).to_json().encode()])),
         ]
     return infer_request(model, tensors)
 
@@ -215,6 +220,22 @@ def as_tensors(rgb: bytes, depth: bytes, units: list[float] | None) -> Callable[
     return send
 
 
+def with_camera(camera: bytes, *, form: bool) -> Callable[[EmbeddedServer], Answer]:
+    """Return how an unregistered pair is sent with its camera, as a form or by gRPC."""
+    rgb, depth = jpeg(*COLOUR_SIZE), depth_file(unregistered())
+    files = {"rgb": rgb, "depth": depth, "camera": camera}
+
+    def as_form(server: EmbeddedServer) -> Answer:
+        answer = httpx.post(f"{server.http_url}/v1/pipelines/{PIPELINE}", files=files, timeout=120)
+        return str(answer.status_code), answer.json().get("error", "")
+
+    names = ("rgb_image", "depth_image", "camera")
+    tensors = [
+        RawTensor(name, "BYTES", (1, 1), pack_bytes([data])) for name, data in zip(names, files.values(), strict=True)
+    ]
+    return as_form if form else over_grpc(infer_request(PIPELINE, tensors))
+
+
 def changed_inputs() -> Iterator[Case]:
     """Yield every change of every input of the network and of the pipeline, over both protocols."""
     for model in (NETWORK, PIPELINE):
@@ -246,7 +267,7 @@ def other_messages() -> Iterator[Case]:
         yield Case(f"gRPC: version {version[:9]}", over_grpc(request), ("version",))
     request = valid(PIPELINE)
     del request.raw_input_contents[1:]
-    yield Case("gRPC: one raw content for three inputs", over_grpc(request), ("raw_input_contents", "elements"))
+    yield Case("gRPC: one raw content for several inputs", over_grpc(request), ("raw_input_contents", "elements"))
     request = valid(PIPELINE)
     request.inputs[0].contents.bytes_contents.append(b"a")
     yield Case("gRPC: both kinds of contents", over_grpc(request), ("both",))
@@ -266,6 +287,9 @@ def all_cases() -> list[Case]:
     for name, (rgb, depth, units, said) in PICTURES.items():
         cases.append(Case(f"form: {name}", as_form(rgb, depth, units), (said.replace("_image", ""),)))
         cases.append(Case(f"gRPC: {name}", as_tensors(rgb, depth, units), (said,)))
+    for name, (camera, said) in CAMERAS.items():
+        cases.append(Case(f"form: camera, {name}", with_camera(camera, form=True), (said.replace("_image", ""),)))
+        cases.append(Case(f"gRPC: camera, {name}", with_camera(camera, form=False), (said,)))
     return cases
 
 

@@ -117,6 +117,7 @@ def test_the_pipelines_describe_themselves_from_the_contract(server: EmbeddedSer
     inputs = {one["field"]: (one["kind"], one["optional"]) for one in said["inputs"]}
     assert inputs == {
         "rgb": ("file", False), "depth": ("file", False), "depth_units_per_metre": ("number", True),
+        "camera": ("text", True),
     }  # fmt: skip
     assert [one["output"] for one in said["outputs"]] == ["labels", "overlay", "summary", "confidence"]
     assert get(server, URL).json() == said
@@ -129,6 +130,7 @@ def test_the_openapi_document_holds_every_pipeline_and_field(server: EmbeddedSer
     assert body["required"] == ["rgb", "depth"] and set(body["properties"]) == {
         *body["required"],
         "depth_units_per_metre",
+        "camera",
     }
     for path, methods in document["paths"].items():
         if "get" in methods:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
+import re
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from crosswire.media.cameras.register import register_depth
 from crosswire.serving.config.limits import MEDIA_VARIABLE, ImageLimits, MediaLimits
 from crosswire.serving.steps.decode.decode_domains import decode_some
 from crosswire.serving.steps.media.images import ImageError
+from tests.support.hostile.cameras import CAMERAS
 from tests.support.servers.real import jpeg, png
 from tests.support.unregistered import CAMERA, COLOUR_SIZE, depth_file, unregistered
 
@@ -32,13 +33,6 @@ def decoded(*files: bytes, specs: list[dict[str, Any]] = SPECS, units: tuple[flo
 
 def text(camera: RgbdCamera = CAMERA) -> bytes:
     return camera.to_json().encode()
-
-
-def changed(**lens: Any) -> bytes:
-    """Return the camera as JSON with another value in its depth lens."""
-    plain = json.loads(CAMERA.to_json())
-    plain["depth"].update(lens)
-    return json.dumps(plain).encode()
 
 
 def registered(stored: NDArray[np.uint16], camera: RgbdCamera = CAMERA, units: float = UNITS) -> bytes:
@@ -133,29 +127,9 @@ def test_other_images_of_a_sample_lie_on_the_colour_image() -> None:
         decoded(depth, jpeg(width, height), png(48, 48), text(), specs=specs)
 
 
-@pytest.mark.parametrize(
-    ("camera", "message"),
-    [
-        (b"", "camera: got a camera that is no JSON"),
-        (b"{" * 4000, "camera: got a camera that is no JSON"),
-        (b"[" * 8000, "camera: got a camera that is no JSON"),
-        (b"\xff\xfe{}", "camera: got a camera that is no JSON"),
-        (b"{}", 'camera: got a camera without "colour" and "depth"'),
-        (text() + b" " * 9000, r"camera has \d+ bytes; allowed are 8192"),
-        (changed(fx=float("nan")), "expected finite numbers fx, fy"),
-        (changed(fx=10**400), "expected finite numbers"),
-        (changed(width=-640), "camera: got a size of -640 x 576, expected whole numbers above 0"),
-        (changed(width=True), "got a size of True x 576"),
-        (changed(width=1 << 30, height=1 << 30), "got a size of 1073741824 x 1073741824"),
-        (changed(width=1000, height=1 << 19), "depth_image is 640 x 576, but the depth lens is 1000 x 524288"),
-        (changed(width=640, height=480), "depth_image is 640 x 576, but the depth lens is 640 x 480: another aspect"),
-        (changed(f=3), "camera: got f in the depth camera"),
-        (text().replace(b'"rotation": [', b'"rotation": [2, '), "camera: got a rotation of"),
-        (json.dumps({**json.loads(text()), "rotation": [1] * 9}).encode(), "rows of length 1 at right angles"),
-    ],
-)
+@pytest.mark.parametrize(("camera", "message"), CAMERAS.values(), ids=CAMERAS)
 def test_a_camera_that_cannot_be_used_is_refused_by_name(camera: bytes, message: str) -> None:
-    with pytest.raises(ImageError, match=message) as refused:
+    with pytest.raises(ImageError, match=re.escape(message)) as refused:
         decoded(jpeg(*COLOUR_SIZE), depth_file(unregistered(UNITS)), camera)
     assert len(str(refused.value)) < 600
 
