@@ -13,7 +13,8 @@ STORED = (1000.0, 5000.0, 10_000.0, 4000.0, 8000.0, 2000.0, 100.0)
 _FITTING = (10_000.0, 5000.0, 2000.0, 1000.0, 500.0, 200.0, 100.0, 50.0, 20.0, 10.0)
 #: How far a stored number may be from a whole one: float32 has 24 bits.
 _ROUNDING = 0.02
-_SAMPLE = 61
+#: One of so many pixels is looked at: all of them are whole, or hardly any.
+_SAMPLE = 7
 
 
 def whole_depth(
@@ -32,23 +33,27 @@ def whole_depth(
     Returns:
         uint16 [H, W], 0 is no reading; units per metre.
     """
-    known = np.where(np.isfinite(metres) & (metres > 0), metres, np.float32(0))
-    farthest = float(known.max(initial=0))
+    nearest, farthest = float(metres.min(initial=0)), float(metres.max(initial=0))
+    if not (nearest >= 0 and np.isfinite(farthest)):  # NaN is neither
+        metres = np.where(np.isfinite(metres) & (metres > 0), metres, np.float32(0))
+        farthest = float(metres.max(initial=0))
+    some = metres.reshape(-1)[::_SAMPLE]
     for unit in (*(() if units_per_metre is None else (units_per_metre,)), *STORED):
-        if farthest * unit < SATURATED and (whole := _whole(known, unit)) is not None:
-            return whole, unit
-    unit = next((unit for unit in _FITTING if farthest * unit < SATURATED), _FITTING[-1])
-    return np.minimum(np.rint(known * np.float32(unit)), SATURATED).astype(np.uint16), unit
+        if farthest * unit < SATURATED - 0.5 and _is_whole(some * np.float32(unit)):
+            return _numbers(metres, unit), unit
+    unit = next((unit for unit in _FITTING if farthest * unit < SATURATED - 0.5), _FITTING[-1])
+    return _numbers(metres, unit), unit
 
 
-def _whole(metres: npt.NDArray[np.float32], unit: float) -> npt.NDArray[np.uint16] | None:
-    """Return depth in a unit if it is whole in it; some numbers tell at once where it is not."""
-    some = metres.reshape(-1)[::_SAMPLE] * np.float32(unit)
-    if np.abs(some - np.rint(some)).max(initial=0) > _ROUNDING:
-        return None
+def _is_whole(scaled: npt.NDArray[np.float32]) -> bool:
+    """Say whether numbers are whole ones but for what float32 rounds."""
+    return float(np.abs(scaled - np.rint(scaled)).max(initial=0)) <= _ROUNDING
+
+
+def _numbers(metres: npt.NDArray[np.float32], unit: float) -> npt.NDArray[np.uint16]:
+    """Return depth in a unit, rounded to the nearest whole number that 16 bits hold."""
     scaled = metres * np.float32(unit)
-    whole = np.rint(scaled)
-    if np.abs(scaled - whole).max(initial=0) > _ROUNDING:
-        return None
-    numbers: npt.NDArray[np.uint16] = whole.astype(np.uint16)
+    np.rint(scaled, out=scaled)
+    np.minimum(scaled, np.float32(SATURATED), out=scaled)
+    numbers: npt.NDArray[np.uint16] = scaled.astype(np.uint16)
     return numbers

@@ -31,7 +31,7 @@ def plain_png(pixels: npt.NDArray[Any], *, compress: bool) -> bytes:
     """
     if pixels.dtype == np.uint16 and pixels.ndim == 2:
         kind, step = _GREY, 2
-        rows = pixels.astype(">u2").view(np.uint8)
+        rows = pixels.astype(">u2", order="C").view(np.uint8)
     elif pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3:
         kind, step = _COLOUR, 3
         rows = pixels.reshape(len(pixels), -1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,8 +154,11 @@ class RecordedItems:
             indices = {int(index) for below, index in map(_split, done) if below == place and index}
             start = next(index for index in range(len(indices) + 1) if index not in indices)
             try:
-                with RecordedPairs(path, self._options, compress=self._compress) as found:
-                    for pair in found.pairs(start):
+                with (
+                    RecordedPairs(path, self._options, compress=self._compress) as found,
+                    closing(found.pairs(start)) as pairs,
+                ):
+                    for pair in pairs:
                         self._unmatched[place] = found.unmatched
                         stem = f"{place}/{pair.name}" if place else pair.name
                         if stem not in done:
@@ -168,14 +172,11 @@ def _named(paths: list[Path]) -> dict[str, Path]:
     """Return several recordings by a name of each, one without any."""
     if len(paths) == 1:
         return {"": paths[0]}
-    stems = Counter(path.stem for path in paths)
     folder = Path(*_common([path.parent.parts for path in paths]))
-    return {
-        composed((path.parent.relative_to(folder) / (path.stem if stems[path.stem] == 1 else path.name)).as_posix()): (
-            path
-        )
-        for path in paths
-    }
+    below = [path.relative_to(folder) for path in paths]
+    equal = Counter(one.with_suffix("") for one in below)
+    names = [one.with_suffix("") if equal[one.with_suffix("")] == 1 else one for one in below]
+    return {composed(name.as_posix()): path for name, path in zip(names, paths, strict=True)}
 
 
 def _common(parts: list[tuple[str, ...]]) -> list[str]:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -85,6 +85,8 @@ class BatchOutcome:
         unmatched: images of a recording without a partner; they were left out.
         notes: the unit of depth and who says it; what was recognised about the source, or passed over in it.
         recorded: whether the items are the frames of recordings that were read as such.
+        facts: what is known of the recordings.
+        broken: why the rest of a recording could not be read.
     """
 
     folder: Path
@@ -96,6 +98,8 @@ class BatchOutcome:
     unmatched: int = 0
     notes: tuple[str, ...] = ()
     recorded: bool = False
+    facts: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
 
     @property
     def results(self) -> Path:
@@ -117,6 +121,7 @@ class BatchOutcome:
             how = "repair the files and give the same command again, or the same files with --again"
             failed = f"; {self.failed} failed, see {self.failures}: {how}"
         told = [f"\n{note}" for note in self.notes]
+        told += [f"\n{reason}" for reason in self.broken]
         told += [
             f"\nwarning in {count} of {self.done} results: {name}, see {self.results}"
             for name, count in sorted(self.warnings.items())
@@ -182,8 +187,11 @@ def run_batch(
             write_json_lines(folder / FAILURES, failed)
         seconds = time.perf_counter() - began
         warned = Counter(_warned(done))
-        told = found.unmatched, found.notes, isinstance(found, RecordedItems)
-        return BatchOutcome(folder, len(done), before, len(failed), seconds, warned, *told)
+        outcome = BatchOutcome(folder, len(done), before, len(failed), seconds, warned, found.unmatched)
+        if not isinstance(found, RecordedItems):
+            return replace(outcome, notes=found.notes)
+        broken = tuple(" ".join(str(error).split()) for error in found.broken.values())
+        return replace(outcome, recorded=True, facts=found.notes, broken=broken)
 
 
 def _work(crew: _Crew, found: ItemSource, log: ProgressLog, options: BatchOptions, stream: IO[str] | None) -> None:

@@ -11,7 +11,7 @@ from crosswire.clients.commands.options import add_recorded_options, recorded_op
 from crosswire.clients.errors import InputError
 from crosswire.clients.files import prepare_folder, write_whole
 from crosswire.clients.inputs.recordings import LONGEST_GAP_S
-from crosswire.clients.recorded.look import Description, describe, write_frame
+from crosswire.clients.recorded.description import Description, describe, write_frame
 from crosswire.clients.recorded.open import RecordedPairs
 from crosswire.contract.command_line import Commands
 

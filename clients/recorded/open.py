@@ -7,7 +7,9 @@ other folder or file that `crosswire.media.recordings` knows is a recording.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,8 @@ from crosswire.clients.recorded.pairs import RecordedPair, Registration, registr
 from crosswire.contract import PipelineDescription
 from crosswire.contract.wire_names import DEPTH, DEPTH_IMAGE, RGB, RGB_IMAGE
 from crosswire.media.cameras.camera import Lens, RgbdCamera
-from crosswire.media.recordings.open import format_of, open_recording
-from crosswire.media.recordings.recording import ReadOptions, Recording
+from crosswire.media.recordings.open import FORMATS, format_of, open_recording
+from crosswire.media.recordings.recording import ReadOptions, RecordedFrame, Recording
 
 RATE = 30.0
 LIVE = "realsense:"
@@ -104,7 +106,14 @@ def is_recorded(source: Path) -> bool:
         return True
     if source.is_dir() and (is_recording(source) or all((source / name).is_dir() for name in (RGB, DEPTH))):
         return False
-    return source.exists() and format_of(source) is not None
+    if not source.exists():
+        return False
+    return format_of(source) is not None or (source.is_file() and source.suffix.lower() in _endings())
+
+
+def _endings() -> set[str]:
+    """Return the endings of recordings: what has one and is none is damaged, which its reader says best."""
+    return {ending for one in FORMATS for ending in one.endings}
 
 
 def recordings_below(folder: Path) -> list[Path]:
@@ -155,6 +164,9 @@ def travels(url: str) -> bool:
 class RecordedPairs:
     """An open recording as pairs that can be sent; a context manager.
 
+    The recording is opened, read and closed in one thread of its own, whoever asks: some libraries, SQLite's among
+    them, refuse another one.
+
     Attributes:
         recording: what is read.
         registration: how its depth comes into the colour camera.
@@ -172,7 +184,12 @@ class RecordedPairs:
         Raises:
             RecordingError: it cannot be read.
         """
-        self.recording: Recording = open_recording(source, options.read)
+        self._thread = ThreadPoolExecutor(1, "recording")
+        try:
+            self.recording: Recording = self._thread.submit(open_recording, source, options.read).result()
+        except BaseException:
+            self._thread.shutdown()
+            raise
         self.registration: Registration = registration_of(self.recording, options.camera, options.register)
         self.given = options.camera
         self._units, self._compress = options.units_per_metre, compress
@@ -183,7 +200,8 @@ class RecordedPairs:
 
     def __exit__(self, *_: object) -> None:
         """Close the recording."""
-        self.recording.close()
+        self._thread.submit(self.recording.close).result()
+        self._thread.shutdown()
 
     @property
     def live(self) -> bool:
@@ -210,17 +228,32 @@ class RecordedPairs:
         """What is known of the recording, and how its depth is sent."""
         return (f"format: {self.recording.format}", *map(str, (*self.recording.facts, self.registration.fact)))
 
-    def pairs(self, start: int = 0) -> Iterator[RecordedPair]:
+    def pairs(self, start: int = 0) -> Generator[RecordedPair, None, None]:
         """Yield the pairs from one on; the first is looked at, so that one mistake is told once.
 
         Raises:
             RecordingError: the recording is damaged here.
             InputError: depth cannot lie on colour.
         """
-        looked_at = False
-        for frame in self.recording.frames(start):
-            pair = RecordedPair(frame, self.registration, self._units, self._compress)
-            if not looked_at:
-                pair.check()
-                looked_at = True
-            yield pair
+        first = True
+        with closing(self.frames(start)) as frames:
+            for frame in frames:
+                pair = RecordedPair(frame, self.registration, self._units, self._compress)
+                if first:
+                    pair.check()
+                first = False
+                yield pair
+
+    def frames(self, start: int = 0) -> Generator[RecordedFrame, None, None]:
+        """Yield the frames from one on, as they were recorded.
+
+        Raises:
+            RecordingError: the recording is damaged here.
+        """
+        frames = self._thread.submit(lambda: iter(self.recording.frames(start))).result()
+        try:
+            while (frame := self._thread.submit(next, frames, None).result()) is not None:
+                yield frame
+        finally:
+            if isinstance(frames, Generator):
+                self._thread.submit(frames.close).result()

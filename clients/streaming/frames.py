@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -140,7 +141,8 @@ class RecordedFrames(RecordedPairs):
             RecordingError: the recording is damaged here; the frames before are good.
             InputError: depth cannot lie on colour.
         """
-        return map(Frame.of, self.pairs())
+        with closing(self.pairs()) as pairs:
+            yield from map(Frame.of, pairs)
 
 
 def read_sequence(folder: Path, pipeline: PipelineDescription, pairing: Pairing | None = None) -> FolderFrames:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.clients.async_client import AsyncPredictor
+from crosswire.clients.errors import InputError
 from crosswire.clients.files import prepare_folder, write_json_lines
 from crosswire.clients.inputs.recordings import AUTO, LONGEST_GAP_S, Pairing
 from crosswire.clients.inputs.units import units_of
@@ -22,6 +23,7 @@ from crosswire.clients.recorded.open import (
     check_no_shift,
     check_takes_recordings,
     is_recorded,
+    recordings_below,
     travels,
 )
 from crosswire.clients.streaming.frames import Frame, FrameSource, RecordedFrames, read_sequence
@@ -213,7 +215,13 @@ def _opened(
             yield recorded, description, replace(options, paced=not recorded.live)
         return
     asked.recorded.check_unused(path)
-    found = read_sequence(path, description, asked.pairing)
+    try:
+        found = read_sequence(path, description, asked.pairing)
+    except InputError as error:
+        if path.is_dir() and len(below := recordings_below(path)) > 0:
+            several = f"{path} holds {len(below)} recordings ({below[0]}); name one of them, or label all with `batch`"
+            raise InputError(several) from error
+        raise
     camera = asked.recorded.camera
     unit = units_of(options.units, found.units_per_metre, path)
     yield (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -106,9 +107,10 @@ def describe(found: RecordedPairs) -> Description:
     """
     recording = found.recording
     stamps, first = [], None
-    for frame in islice(recording.frames(), 1 if found.live or recording.rate is not None else _FRAMES_FOR_RATE):
-        first = first or RecordedPair(frame, found.registration)
-        stamps.append(frame.time_s)
+    with closing(found.frames()) as frames:
+        for frame in islice(frames, 1 if found.live or recording.rate is not None else _FRAMES_FOR_RATE):
+            first = first or RecordedPair(frame, found.registration)
+            stamps.append(frame.time_s)
     if first is None:
         raise InputError(f"{recording.path} holds no pair of colour and depth; record both sensors")
     steps = np.diff(stamps)
@@ -150,7 +152,8 @@ def write_frame(found: RecordedPairs, index: int, folder: Path) -> dict[str, Pat
         RecordingError: the recording is damaged before it.
         OutputError: the folder cannot be written to.
     """
-    frame = next(iter(found.recording.frames(index)), None)
+    with closing(found.frames(index)) as frames:
+        frame = next(frames, None)
     if frame is None:
         raise InputError(f"{found.recording.path} has no frame {index}; the first is 0")
     pair = RecordedPair(frame, found.registration)
