@@ -41,7 +41,7 @@ def run(python: Path, module: str, *words: Path) -> str:
 
 @pytest.mark.timeout(1200)
 def test_a_rerun_file_and_a_parquet_table_hold_every_value_by_their_own_readers(tmp_path: Path) -> None:
-    python = environment(tmp_path / "venv", f"{ROOT}[client,rerun]", "pyarrow")
+    python = environment(tmp_path / "venv", "--editable", f"{ROOT}[client,rerun]", "pyarrow")
     told = json.loads(run(python, "tests.support.outputs.rerun_trial", tmp_path / "out").splitlines()[-1])
     assert int(told["numpy"].split(".")[0]) >= 2
     assert min(told["compared"].values()) > 100_000
