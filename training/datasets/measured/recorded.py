@@ -238,7 +238,9 @@ class _Writer:
                 f"depth is {columns} x {rows}, colour {width} x {height}, and nobody says how the cameras stand; give "
                 "their calibration with --camera FILE"
             )
-        return frame.depth[np.arange(height)[:, None] * rows // height, np.arange(width) * columns // width]
+        nearest = np.arange(height)[:, None] * rows // height, np.arange(width) * columns // width
+        scaled: NDArray[np.float32] = frame.depth[nearest]
+        return scaled
 
     def _looks_alike(self, rgb: NDArray[np.uint8]) -> bool:
         """Say whether a frame looks like the one that was taken before; if not, it is the one before from now on."""
