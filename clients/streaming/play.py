@@ -182,7 +182,7 @@ def stream(
     """
     reading = replace(recorded or RecordedOptions(), units_per_metre=depth_units_per_metre, longest_gap_s=longest_gap_s)
     asked = _Asked(os.fspath(source), Pairing(longest_gap_s, offset, stamp_unit), reading)
-    files = _with_video(outputs or Outputs(), video)
+    files = _chosen(outputs or Outputs(), video, Path(source))
     options = StreamOptions(Mode.of(mode), speed, window, queue, depth_units_per_metre, confidence=files.confident)
     sinks = _Sinks(deliver, files, None if report is None else Path(report), at_start, at_end)
     access: dict[str, Any] = {"timeout": timeout, "api_key": api_key, "ca": ca}
@@ -231,8 +231,11 @@ def _opened(
     )
 
 
-def _with_video(outputs: Outputs, video: str | os.PathLike[str] | None) -> Outputs:
-    return outputs if video is None else replace(outputs, video=Path(video))
+def _chosen(outputs: Outputs, video: str | os.PathLike[str] | None, source: Path) -> Outputs:
+    """Return the files that are written, none of them the one that is read."""
+    chosen = outputs if video is None else replace(outputs, video=Path(video))
+    chosen.check_source(source)
+    return chosen
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,8 @@ from PIL import Image
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
-from crosswire.clients import InputError, Predictor
+from crosswire.clients import InputError, Outputs, Predictor, stream
 from crosswire.clients.__main__ import main
-from crosswire.clients.streaming.outputs.choose import Outputs
-from crosswire.clients.streaming.play import stream
 from crosswire.media.cameras.camera import Lens, RgbdCamera
 from crosswire.media.cameras.register import register_depth
 from crosswire.media.recordings import open_recording
