@@ -12,10 +12,10 @@ from crosswire.clients.errors import CrosswireError, InputError
 from crosswire.clients.inputs.recordings import Pairing
 from crosswire.clients.inputs.units import units_of
 from crosswire.clients.recorded.open import (
-    LIVE,
     RecordedOptions,
     check_no_shift,
     check_takes_recordings,
+    is_camera,
     is_recorded,
     recordings_below,
 )
@@ -143,16 +143,18 @@ def find_source(
         InputError: it is none of these, or holds nothing for the pipeline.
         RecordingError: it is a recording that cannot be read.
     """
-    if str(source).startswith(LIVE):
+    if is_camera(source):
         raise InputError(f"{source} is a camera, which has no end; play it with crosswire stream")
-    paths, found, problem = [source] if is_recorded(source) else [], None, None
-    if not paths:
+    paths, found, problem = [], None, None
+    if not source.is_dir() and is_recorded(source):
+        paths = [source]
+    else:
         try:
             found = find_items(source, pipeline, pairing)
         except InputError as error:
             problem = error
         if source.is_dir() and (found is None or all(item.problem for item in found.items)):
-            paths = [source / path for path in recordings_below(source)]
+            paths = [source] if is_recorded(source) else [source / path for path in recordings_below(source)]
     if paths:
         check_no_shift(source, pairing)
         check_takes_recordings(source, pipeline)

@@ -1,15 +1,12 @@
-"""Time stamps of two sensors: the unit that they are written in, and how far the two clocks are apart.
+"""Time stamps of two sensors: how far the two clocks are apart.
 
-Units are told by size where stamps count from 1970, else by the time between two images. An offset is searched among
-the differences of all stamps: the right one is where images pair most closely. Where the sensors tick evenly a shift by
-a whole frame pairs as well, and no offset is found rather than a wrong one.
+An offset is searched among the differences of all stamps: the right one is where images pair most closely. Where the
+sensors tick evenly a shift by a whole frame pairs as well, and no offset is found rather than a wrong one.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crosswire.clients.errors import InputError
+from crosswire.media.recordings.folders.stamps import SECONDS_PER as SECONDS_PER
+from crosswire.media.recordings.folders.stamps import UNIT_NAMES as UNIT_NAMES
+from crosswire.media.recordings.folders.stamps import stamp_unit as stamp_unit
 
-SECONDS_PER = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-_EPOCH_S = (5e8, 5e9)  # from 1985 to 2128, seconds since 1970; the next unit begins at a hundred times the end
-_LONGEST_PAUSE_S = 3600.0  # between two images with stamps that count from 1970
-_LONGEST_FRAME_S = 10.0  # with stamps that count from elsewhere
 _FEWEST = 20  # fewer stamps fit together by chance
 _CLEARLY, _LEAST_SCORE = 1.4, 0.45
 _SMALLEST_WIDTH_S = 1e-4
@@ -48,22 +43,6 @@ class ClockOffset:
     seconds: float
     pairs: int
     score: float
-
-
-def stamp_unit(stamps: Sequence[float]) -> str:
-    """Return the unit that stamps are most likely written in: `s`, `ms`, `us` or `ns`.
-
-    Args:
-        stamps: numbers as they are written, in any order.
-    """
-    if not stamps:
-        return "s"
-    middle, ordered = statistics.median(stamps), sorted(stamps)
-    gap = statistics.median([after - before for before, after in itertools.pairwise(ordered)] or [0.0])
-    for unit, seconds in SECONDS_PER.items():
-        if _EPOCH_S[0] <= middle * seconds < _EPOCH_S[1] and gap * seconds < _LONGEST_PAUSE_S:
-            return unit
-    return next((unit for unit, seconds in SECONDS_PER.items() if gap * seconds < _LONGEST_FRAME_S), "ns")
 
 
 def find_offset(first: Sequence[float], second: Sequence[float], longest_gap_s: float) -> ClockOffset:

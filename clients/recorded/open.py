@@ -23,11 +23,10 @@ from crosswire.clients.recorded.pairs import RecordedPair, Registration, registr
 from crosswire.contract import PipelineDescription
 from crosswire.contract.wire_names import DEPTH, DEPTH_IMAGE, RGB, RGB_IMAGE
 from crosswire.media.cameras.camera import Lens, RgbdCamera
-from crosswire.media.recordings.open import FORMATS, format_of, open_recording
+from crosswire.media.recordings.open import CAMERA, FORMATS, format_of, open_recording
 from crosswire.media.recordings.recording import ReadOptions, RecordedFrame, Recording
 
 RATE = 30.0
-LIVE = "realsense:"
 _PAIR = {RGB_IMAGE, DEPTH_IMAGE}
 
 
@@ -96,13 +95,18 @@ class RecordedOptions:
             raise InputError(f"{source} holds image files, {' and '.join(names)} is for recordings; leave it out")
 
 
+def is_camera(source: str | Path) -> bool:
+    """Say whether a source is the address of a camera on the cable."""
+    return str(source).startswith(CAMERA)
+
+
 def is_recorded(source: Path) -> bool:
     """Say whether a source is a recording, other than a folder with a layout of its own.
 
     Raises:
         RecordingError: it cannot be read.
     """
-    if str(source).startswith(LIVE):
+    if is_camera(source):
         return True
     if source.is_dir() and (is_recording(source) or all((source / name).is_dir() for name in (RGB, DEPTH))):
         return False
@@ -191,7 +195,7 @@ class RecordedPairs:
             self._thread.shutdown()
             raise
         self.registration: Registration = registration_of(self.recording, options.camera, options.register)
-        self.given = options.camera
+        self.given, self._live = options.camera, is_camera(source)
         self._units, self._compress = options.units_per_metre, compress
 
     def __enter__(self) -> RecordedPairs:
@@ -206,7 +210,7 @@ class RecordedPairs:
     @property
     def live(self) -> bool:
         """Whether frames come by themselves."""
-        return bool(getattr(self.recording, "live", False))
+        return self._live
 
     @property
     def unmatched(self) -> int:
@@ -229,19 +233,17 @@ class RecordedPairs:
         return (f"format: {self.recording.format}", *map(str, (*self.recording.facts, self.registration.fact)))
 
     def pairs(self, start: int = 0) -> Generator[RecordedPair, None, None]:
-        """Yield the pairs from one on; the first is looked at, so that one mistake is told once.
+        """Yield the pairs from one on; the first is checked, so that one mistake is told once.
 
         Raises:
             RecordingError: the recording is damaged here.
             InputError: depth cannot lie on colour.
         """
-        first = True
+        checked = False
         with closing(self.frames(start)) as frames:
             for frame in frames:
                 pair = RecordedPair(frame, self.registration, self._units, self._compress)
-                if first:
-                    pair.check()
-                first = False
+                checked = checked or pair.check()
                 yield pair
 
     def frames(self, start: int = 0) -> Generator[RecordedFrame, None, None]:

@@ -29,7 +29,7 @@ from crosswire.clients.recorded.open import (
     recordings_below,
     travels,
 )
-from crosswire.clients.streaming.frames import Frame, FrameSource, RecordedFrames, read_sequence
+from crosswire.clients.streaming.frames import FolderFrames, Frame, FrameSource, RecordedFrames, read_sequence
 from crosswire.clients.streaming.outputs.choose import Outputs
 from crosswire.clients.streaming.outputs.frame import StreamFacts
 from crosswire.clients.streaming.outputs.receive import receiver
@@ -207,7 +207,8 @@ def _opened(
     with Predictor(place, **access) as once:
         description = once.named_pipeline(pipeline)
     path = Path(asked.source)
-    if is_recorded(path):
+    found = None if is_recorded(path) and not path.is_dir() else _in_folder(path, description, asked)
+    if found is None:
         check_no_shift(path, asked.pairing)
         check_takes_recordings(path, description)
         recorded = RecordedFrames(asked.source, asked.recorded, compress=travels(place))
@@ -215,13 +216,6 @@ def _opened(
             yield recorded, description, replace(options, paced=not recorded.live)
         return
     asked.recorded.check_unused(path)
-    try:
-        found = read_sequence(path, description, asked.pairing)
-    except InputError as error:
-        if path.is_dir() and len(below := recordings_below(path)) > 0:
-            several = f"{path} holds {len(below)} recordings ({below[0]}); name one of them, or label all with `batch`"
-            raise InputError(several) from error
-        raise
     camera = asked.recorded.camera
     unit = units_of(options.units, found.units_per_metre, path)
     yield (
@@ -236,6 +230,25 @@ def _chosen(outputs: Outputs, video: str | os.PathLike[str] | None, source: Path
     chosen = outputs if video is None else replace(outputs, video=Path(video))
     chosen.check_source(source)
     return chosen
+
+
+def _in_folder(path: Path, pipeline: PipelineDescription, asked: _Asked) -> FolderFrames | None:
+    """Return the frames of a folder of images, or None where it is a recording of another layout.
+
+    Raises:
+        InputError: it is neither, or holds several recordings.
+    """
+    try:
+        return read_sequence(path, pipeline, asked.pairing)
+    except InputError as error:
+        if not path.is_dir():
+            raise
+        if is_recorded(path):
+            return None
+        if below := recordings_below(path):
+            several = f"{path} holds {len(below)} recordings ({below[0]}); name one of them, or label all with `batch`"
+            raise InputError(several) from error
+        raise
 
 
 @dataclass(frozen=True)

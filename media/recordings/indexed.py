@@ -45,7 +45,13 @@ class IndexedRecording(Recording):
     """A recording whose pairs are known: any of them is read without those before."""
 
     def __init__(
-        self, path: Path, about: About, stamps: Sequence[tuple[int, int]], load: Callable[[int], Images]
+        self,
+        path: Path,
+        about: About,
+        stamps: Sequence[tuple[int, int]],
+        load: Callable[[int], Images],
+        *,
+        close: Callable[[], None] | None = None,
     ) -> None:
         """Begin.
 
@@ -54,12 +60,13 @@ class IndexedRecording(Recording):
             about: what is known of it.
             stamps: when colour and depth of each pair were taken, nanoseconds, in the order of time.
             load: reads the images of a pair by its index; raises `RecordingError` where they are damaged.
+            close: closes what `load` reads from; None where it opens and closes by itself.
         """
         self.path = path
         self.format, self.facts, self.camera = about.format, about.facts, about.camera
         self.registered, self._unmatched, self._damage = about.registered, about.unmatched, about.damage
         self.count = len(stamps)
-        self._stamps, self._load = stamps, load
+        self._stamps, self._load, self._close = stamps, load, close
         gaps = [after[0] - before[0] for before, after in pairwise(stamps)]
         middle = statistics.median(gaps) if gaps else 0
         self.rate = round(1e9 / middle, 4) if middle > 0 else None
@@ -77,6 +84,11 @@ class IndexedRecording(Recording):
             yield RecordedFrame(index, 1e-9 * (stamp - self._stamps[0][0]), stamp, depth_stamp, colour, depth)
         if self._damage:
             raise RecordingError(self._damage)
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._close is not None:
+            self._close()
 
 
 def lens_of(matrix: npt.ArrayLike, size: tuple[int, int]) -> Lens:

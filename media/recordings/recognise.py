@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crosswire.media.recordings.clouds.open import is_cloud as is_cloud
+from crosswire.media.recordings.clouds.open import is_clouds as is_clouds
 from crosswire.media.recordings.folders.iclnuim import names_iclnuim
 from crosswire.media.recordings.folders.numbered import names_pairs
 from crosswire.media.recordings.folders.seven_scenes import names_seven_scenes
+from crosswire.media.recordings.folders.tum import is_tum as is_tum
 from crosswire.media.recordings.kinect.matroska import MAGIC
+from crosswire.media.recordings.scans.record3d import is_record3d as is_record3d
+from crosswire.media.recordings.scans.sens import is_sens as is_sens
 
 
 def is_matroska(path: Path, head: bytes) -> bool:

@@ -15,12 +15,13 @@ from mcap.writer import Writer as McapWriter
 from numpy.typing import NDArray
 from PIL import Image
 from rosbags import rosbag1, rosbag2
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 Array = NDArray[Any]
 STORES = {1: get_typestore(Stores.ROS1_NOETIC), 2: get_typestore(Stores.ROS2_HUMBLE)}
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 INFO, TF = "sensor_msgs/msg/CameraInfo", "tf2_msgs/msg/TFMessage"
+STORES[1].register(get_types_from_msg("geometry_msgs/TransformStamped[] transforms", TF))
 #: 0 no reading, 65535 no reading, and distances in millimetres.
 DEPTH_MM = np.array([[0, 500, 1000, 1500], [2000, 65535, 3000, 3500], [4000, 4500, 5000, 5500]], np.uint16)
 RGB = np.arange(3 * 4 * 3, dtype=np.uint8).reshape(3, 4, 3) * 7

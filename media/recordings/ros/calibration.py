@@ -83,7 +83,5 @@ def _distortion(info: Any, models: Mapping[str, Distortion]) -> tuple[Distortion
         name = "plumb_bob"
     if name not in models or models[name] is Distortion.NONE:
         known = ", ".join(one for one in models if one)
-        raise CameraError(
-            f"got distortion model {name!r} with {len(coefficients)} coefficients, expected one of {known}"
-        )
+        raise CameraError(f"got distortion {name!r} with {len(coefficients)} coefficients, expected one of {known}")
     return models[name], coefficients

@@ -50,6 +50,8 @@ def encoding_of(message: Any) -> tuple[str, str]:
     first, _, rest = str(message.format).partition(";")
     encoding, words = first.strip(), rest.lower()
     if not rest:
+        if encoding in DEPTHS:
+            return encoding, "compressedDepth"
         encoding, words = "", first.lower()
     if "compresseddepth" in words:
         return encoding or "16UC1", "compressedDepth"

@@ -11,6 +11,8 @@ from crosswire.media.recordings.recording import RecordingError
 
 EXTRA = "pip install 'crosswire[recordings]'"
 
+_TRANSFORMS = ("tf2_msgs/msg/TFMessage", "tf/msg/tfMessage")
+
 
 def library(name: str, what: str) -> Any:
     """Return a module of the extra `recordings`.
@@ -33,7 +35,11 @@ def library(name: str, what: str) -> Any:
 def definitions(ros: int) -> Any:
     """Return the standard messages of ROS 1 or 2 as rosbags defines them: a file's own are the same or absent."""
     types = library("rosbags.typesys", "a recording of ROS")
-    return types.get_typestore(types.Stores.ROS1_NOETIC if ros == 1 else types.Stores.ROS2_HUMBLE)
+    store = types.get_typestore(types.Stores.ROS1_NOETIC if ros == 1 else types.Stores.ROS2_HUMBLE)
+    for kind in _TRANSFORMS:
+        if kind not in store.fielddefs:  # rosbags knows them of ROS 2 alone
+            store.register(types.get_types_from_msg("geometry_msgs/TransformStamped[] transforms", kind))
+    return store
 
 
 def decoded(data: bytes, kind: str, ros: int) -> Any:

@@ -7,7 +7,7 @@ from itertools import permutations
 
 import pytest
 
-from crosswire.clients.inputs.recordings import associate
+from crosswire.media.recordings.folders.stamps import associate
 from crosswire.media.recordings.pairing import PATIENCE_NS, Kind, Pairing, Stamped
 
 GAP = 20

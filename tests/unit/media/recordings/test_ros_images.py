@@ -130,10 +130,11 @@ def test_compressed_depth_in_whole_numbers(body: str, version: int, tmp_path: Pa
     assert any("16UC1 (compressedDepth) says" in one for one in facts)
 
 
-def test_the_first_versions_of_the_transport_name_no_codec(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["16UC1; compressedDepth", "16UC1"])
+def test_the_first_versions_of_the_transport_name_no_codec(form: str, tmp_path: Path) -> None:
     ros = Ros(1)
     ros.image("/rgb/image", START, RGB, "rgb8")
-    ros.compressed("/depth/image/compressedDepth", START, compressed_depth(png16(DEPTH_MM)), "16UC1; compressedDepth")
+    ros.compressed("/depth/image/compressedDepth", START, compressed_depth(png16(DEPTH_MM)), form)
     frame, _ = only(ros, tmp_path)
     assert frame.depth == pytest.approx(METRES, abs=1e-6)
 
@@ -148,8 +149,8 @@ def test_depth_as_a_plain_png(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("body", BODIES)
 def test_compressed_depth_in_metres_is_stored_as_its_inverse(body: str, tmp_path: Path) -> None:
-    """With the transport's defaults: depth_max 10, depth_quantization 100, depth = A / (stored - B)."""
-    a, b = 100.0 * 101.0, 1.0 - 100.0 / 10.0
+    """With the transport's defaults: depth_max 10, depth_quantization 100, A = q (q + 1), B = 1 - A / depth_max."""
+    a, b = 100.0 * 101.0, 1.0 - 100.0 * 101.0 / 10.0
     stored = np.where(METRES > 0, np.round(a / np.maximum(METRES, 0.1) + b), 0).astype(np.uint16)
     ros = Ros(2)
     ros.image("/rgb/image", START, RGB, "rgb8")
