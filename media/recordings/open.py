@@ -60,9 +60,9 @@ def format_of(path: Path) -> Format | None:
     """
     try:
         head = b"" if path.is_dir() else _head(path)
+        return next((one for one in FORMATS if one.recognise(path, head)), None)
     except OSError as error:
         raise RecordingError(f"{path} cannot be read ({error.strerror}); name a recording") from error
-    return next((one for one in FORMATS if one.recognise(path, head)), None)
 
 
 def open_recording(path: str | os.PathLike[str], options: ReadOptions | None = None) -> Recording:

@@ -96,7 +96,8 @@ def _read(path: Path) -> Cloud:
     try:
         data = path.read_bytes()
         reader: Callable[[bytes], Cloud] = ply.read_ply if data.startswith(ply.MAGICS) else pcd.read_pcd
-        return reader(data)
+        with np.errstate(all="ignore"):  # numbers of a damaged file may fit no type
+            return reader(data)
     except (OSError, CloudError) as error:
         raise RecordingError(f"{path} {error}") from error
 

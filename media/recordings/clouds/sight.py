@@ -50,7 +50,8 @@ class Sight:
 
     def depth(self, cloud: Cloud) -> npt.NDArray[np.float32]:
         """Return the depth of a cloud, unit of its points, float32 [H, W], 0 where there is no reading."""
-        forward = (cloud.points - self.origin.astype(np.float32)) @ self.turn[2].astype(np.float32)
+        with np.errstate(all="ignore"):  # what is not finite, or is not in a damaged file
+            forward = (cloud.points - self.origin.astype(np.float32)) @ self.turn[2].astype(np.float32)
         return np.where(np.isfinite(forward) & (forward > 0), forward, np.float32(0)).astype(np.float32)
 
 
@@ -60,7 +61,7 @@ def sight_of(cloud: Cloud) -> Sight:
     Raises:
         CloudError: it has too few points, or no camera sees it so.
     """
-    rows, columns = np.nonzero(np.isfinite(cloud.points).all(axis=2) & cloud.points.any(axis=2))
+    rows, columns = np.nonzero(np.isfinite(cloud.points).all(axis=2) & (cloud.points != 0).any(axis=2))
     if len(rows) < _FEWEST:
         raise CloudError(f"holds {len(rows)} readings, expected {_FEWEST} or more; export another frame")
     chosen = np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLES)).astype(int)
@@ -69,7 +70,8 @@ def sight_of(cloud: Cloud) -> Sight:
     found = []
     for turned, origin, words in _views(cloud):
         for axes, turn in _AXES.items():
-            sight = _fitted(cloud, points, (columns, rows), turn @ turned, origin)
+            with np.errstate(all="ignore"):
+                sight = _fitted(cloud, points, (columns, rows), turn @ turned, origin)
             found += [replace(sight, axes=axes + words)] if sight is not None else []
     best = min(found, key=lambda one: one.error, default=None)
     if best is None:
@@ -114,12 +116,20 @@ def _fitted(
     lines, errors = [], []
     for axis in (0, 1):
         at = pixels[axis][front].astype(np.float64)
-        line = np.polyfit(slopes[:, axis], at, 1) if np.ptp(slopes[:, axis]) > 1e-6 else (0.0, 0.0)
+        line = _line(slopes[:, axis], at)
         lines.append(line)
-        errors.append(float(np.median(np.abs(np.polyval(line, slopes[:, axis]) - at))))
+        errors.append(float(np.median(np.abs(line[0] * slopes[:, axis] + line[1] - at))))
     (fx, cx), (fy, cy) = lines
-    if max(errors) > _FARTHEST or not fy > 0 or not abs(fx) > 0:
+    if not (max(errors) <= _FARTHEST and fy > 0 and abs(fx) > 0 and np.isfinite([fx, fy, cx, cy]).all()):
         return None
     height, width = cloud.points.shape[:2]
-    lens = Lens(width, height, abs(float(fx)), float(fy), float(cx), float(cy))
-    return Sight("", turn, origin, lens, max(errors), bool(fx < 0))
+    lens = Lens(width, height, abs(fx), fy, cx, cy)
+    return Sight("", turn, origin, lens, max(errors), fx < 0)
+
+
+def _line(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return slope and offset of the line through points that misses least, by its squares."""
+    around = x - x.mean()
+    spread = float((around * around).sum())
+    slope = float((around * y).sum()) / spread if spread > 0 else 0.0
+    return slope, float(y.mean()) - slope * float(x.mean())

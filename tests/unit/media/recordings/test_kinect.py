@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from crosswire.media.cameras.camera import CameraError, Distortion, Lens, RgbdCamera
+from crosswire.media.cameras.lenses import project, unproject
 from crosswire.media.recordings import RecordedFrame, Recording, RecordingError, open_recording
 from crosswire.media.recordings.kinect.calibration import DEPTH_SIZES, read_calibration
 from crosswire.media.recordings.kinect.matroska import outline
@@ -147,6 +148,22 @@ def test_a_file_that_is_cut_in_its_beginning_is_one_line(size: int, tmp_path: Pa
     assert "\n" not in str(caught.value)
 
 
+def test_a_recording_that_was_not_closed_is_read_to_its_cut(tmp_path: Path) -> None:
+    """The size of the segment is not known then: that of the last cluster tells that something is missing."""
+    path = write_mkv(tmp_path / "a.mkv", 40, sizes=SMALL)
+    data = path.read_bytes()
+    place = data.index(b"\x18\x53\x80\x67") + 4
+    unknown = data[:place] + b"\x01" + 7 * b"\xff" + data[place + 8 :]
+    path.write_bytes(unknown)
+    assert len(list(open_recording(path))) == 40
+    path.write_bytes(unknown[: len(unknown) * 8 // 10])
+    seen = 0
+    with pytest.raises(RecordingError, match=r"bytes are missing; copy it again"):
+        for _ in open_recording(path):
+            seen += 1
+    assert 20 < seen < 40
+
+
 def test_noise_behind_the_first_bytes_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
     path.write_bytes(b"\x1a\x45\xdf\xa3" + np.random.default_rng(0).bytes(5000))
@@ -229,6 +246,40 @@ def test_depth_stands_to_colour_as_the_two_stand_to_the_device() -> None:
     assert camera.rotation == pytest.approx(written.ROTATION)
     assert camera.translation == pytest.approx(written.TRANSLATION)
     assert RgbdCamera.from_json(camera.to_json()) == camera
+
+
+def test_the_camera_sees_what_the_sdk_s_own_test_says() -> None:
+    """Calibration and points are those of Azure Kinect Sensor SDK 1.4's tests (8bb59ca, `tests/Transformation`)."""
+    depth = [
+        0.50218582153320313, 0.50179535150527954, 0.49281969666481018, 0.49292713403701782, 0.58251643180847168,
+        0.0061361165717244148, -0.0013186802389100194, 0.9256134629249573, 0.1256897747516632, -0.006530247628688812,
+        0, 0, -2.0833556845900603e-05, -0.00012877916742581874,
+    ]  # fmt: skip
+    colour = [
+        0.49626153707504272, 0.50453948974609375, 0.48109495639801025, 0.85502892732620239, -1.05756676197052,
+        -1.399342656135559, 1.7508856058120728, -1.1485179662704468, -1.1924415826797485, 1.6220585107803345,
+        0, 0, -1.2259531104064081e-05, 0.0006910160882398486,
+    ]  # fmt: skip
+    rotation = [
+        0.9999947547912598, 8.952798089012504e-05, -0.0032330064568668604, 0.0001289974752580747, 0.9977173209190369,
+        0.0675286054611206, 0.00323167210444808, -0.06752867251634598, 0.9977120757102966,
+    ]  # fmt: skip
+    stored = calibration(
+        Intrinsics={"ModelType": "CALIBRATION_LensDistortionModelBrownConrady", "ModelParameters": colour},
+        Rt={
+            "Rotation": rotation,
+            "Translation": [-0.03194226697087288, -0.0024762286338955164, 0.0036488529294729233],
+        },
+        SensorWidth=3840,
+        SensorHeight=2160,
+    )
+    stored["CalibrationInformation"]["Cameras"][0]["Intrinsics"]["ModelParameters"] = depth
+    camera = read_calibration(json.dumps(stored).encode(), "WFOV_2X2BINNED", (3840, 2160))
+    seen = np.append(unproject(camera.depth, [256.0, 256.0]), 1.0)
+    np.testing.assert_allclose(1000 * seen, [-2.45376134, -1.66107690, 1000], atol=1e-3)
+    moved = np.reshape(camera.rotation, (3, 3)) @ seen + camera.translation
+    np.testing.assert_allclose(1000 * moved, [-37.6291695, 63.3947754, 1001.46521], atol=1e-3)
+    np.testing.assert_allclose(project(camera.colour, moved), [1835.689453, 1206.290039], atol=1e-3)
 
 
 @pytest.mark.parametrize(
