@@ -32,6 +32,7 @@ from crosswire.clients.recorded.open import RecordedOptions
 from crosswire.clients.score import mean_iou
 from crosswire.clients.session import Request, Timings
 from crosswire.clients.streaming.frames import Frame
+from crosswire.clients.streaming.outputs.choose import Outputs
 from crosswire.clients.streaming.play import StreamOutcome, stream
 from crosswire.clients.streaming.run import FrameOutcome
 from crosswire.clients.sync_client import Predictor
@@ -55,6 +56,7 @@ __all__ = [
     "InputError",
     "InternalServerError",
     "OutputError",
+    "Outputs",
     "PipelineDescription",
     "PipelineNotFoundError",
     "Predictor",

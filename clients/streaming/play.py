@@ -1,4 +1,7 @@
-"""`stream`: recorded or live RGB-D frames as a camera gives them, with an overlay video and every frame's latency."""
+"""`stream`: recorded or live RGB-D frames as a camera gives them, with an overlay video and every frame's latency.
+
+`stream` blocks until the end; an event loop calls it as `asyncio.to_thread(stream, ...)`, or uses `run.run_stream`.
+"""
 
 from __future__ import annotations
 
@@ -144,8 +147,6 @@ def stream(
 ) -> StreamOutcome:
     """Play a recorded sequence through a segmentation pipeline at its own pace; the command `crosswire stream`.
 
-    It blocks until the end; an event loop calls it as `asyncio.to_thread(stream, ...)`, or uses `run.run_stream`.
-
     Example:
         >>> outcome = stream("desk.mcap", "grpc://127.0.0.1:8001", deliver=lambda frame, result: print(result.shares))
         >>> outcome.figures()["latency_ms"]["median"]
@@ -184,10 +185,9 @@ def stream(
     """
     reading = replace(recorded or RecordedOptions(), units_per_metre=depth_units_per_metre, longest_gap_s=longest_gap_s)
     asked = _Asked(os.fspath(source), Pairing(longest_gap_s, offset, stamp_unit), reading)
-    outputs = outputs or Outputs()
-    outputs = outputs if video is None else replace(outputs, video=Path(video))
-    options = StreamOptions(Mode.of(mode), speed, window, queue, depth_units_per_metre, confidence=outputs.confident)
-    sinks = _Sinks(deliver, outputs, None if report is None else Path(report), at_start, at_end)
+    files = _chosen(outputs or Outputs(), video, Path(source))
+    options = StreamOptions(Mode.of(mode), speed, window, queue, depth_units_per_metre, confidence=files.confident)
+    sinks = _Sinks(deliver, files, None if report is None else Path(report), at_start, at_end)
     access: dict[str, Any] = {"timeout": timeout, "api_key": api_key, "ca": ca}
     with server_at(url, repository) as place, _opened(asked, place, pipeline, options, access) as opened:
         return _played(*opened, asked.source, place, sinks, access)
@@ -228,6 +228,13 @@ def _opened(
         description,
         replace(options, units=unit.sent, camera=None if camera is None or camera.registered else camera),
     )
+
+
+def _chosen(outputs: Outputs, video: str | os.PathLike[str] | None, source: Path) -> Outputs:
+    """Return the files that are written, none of them the one that is read."""
+    chosen = outputs if video is None else replace(outputs, video=Path(video))
+    chosen.check_source(source)
+    return chosen
 
 
 def _in_folder(path: Path, pipeline: PipelineDescription, asked: _Asked) -> FolderFrames | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from crosswire.contract import QUANTITIES
 from crosswire.contract.command_line import Commands
 from crosswire.contract.errors import UsageError
+from crosswire.training.commands import make_data_recording as recording
 from crosswire.training.commands.arguments import size
 
 KINDS, LISTS = ("rgb", "depth", "labels"), ("train", "val", "test")
@@ -16,8 +17,9 @@ KINDS, LISTS = ("rgb", "depth", "labels"), ("train", "val", "test")
 def add(commands: Commands) -> None:
     """Describe `make-data`."""
     make = commands.add_parser("make-data", help="gather frames from three folders, or write procedural ones")
-    what = "your own folders of files with equal names, or what is drawn: frames of rooms or tables, clips of events"
-    make.add_argument("source", choices=["folders", "rooms", "tabletop", "events"], help=what)
+    what = "your own folders of files with equal names, a recording, or what is drawn: rooms, tables, clips of events"
+    make.add_argument("source", choices=["folders", "recording", "rooms", "tabletop", "events"], help=what)
+    make.add_argument("path", nargs="?", metavar="SRC", help="of recording: file or folder, see docs/recordings.md")
     make.add_argument("--layout", metavar="NAME", help="how it is laid out (default folder; of events clips)")
     make.add_argument("--to", type=Path, required=True, metavar="DIR", help="new folder to write into")
     make.add_argument("--count", type=int, default=20, metavar="N", help="how many (default 20)")
@@ -27,12 +29,13 @@ def add(commands: Commands) -> None:
     make.add_argument("--seed", type=int, default=0, help="of what is drawn (default 0)")
     for kind in KINDS:
         make.add_argument(f"--{kind}", type=Path, metavar="DIR", help=f"of folders: that of the {kind} files")
-    make.add_argument("--classes", default="", metavar="A,B", help="of folders: names in the order of their values")
-    make.add_argument("--depth-units-per-metre", type=float, metavar="UNITS", help="of folders: instead of a guess")
+    make.add_argument("--classes", default="", metavar="A,B", help="of own files: names in the order of their values")
+    make.add_argument("--depth-units-per-metre", type=float, metavar="UNITS", help="of own files: instead of a guess")
     make.add_argument("--geometry", choices=QUANTITIES, help="of folders: what depth files hold (default depth)")
     make.add_argument("--split", type=_shares, metavar="T,V,E", help="of folders: shares (default 0.8,0.1,0.1)")
     for name in LISTS:
         make.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"of folders: list of the {name} frames")
+    recording.add_options(make)
     make.set_defaults(function=_make)
 
 
@@ -58,8 +61,8 @@ def _make(options: argparse.Namespace) -> None:
     if options.to.exists() and (not options.to.is_dir() or any(options.to.iterdir())):
         raise ConfigError(f"{options.to} exists and is not an empty folder; choose another one")
     _check_given(options)
-    if options.source == "folders":
-        _gather(options)
+    if options.source in ("folders", "recording"):
+        (_gather if options.source == "folders" else recording.extract_frames)(options)
         return
     layouts = {"rooms": (*LAYOUTS, TASKONOMY), "tabletop": ("folder",), "events": tuple(WRITERS)}[options.source]
     layout = options.layout or ("clips" if options.source == "events" else "folder")
@@ -119,6 +122,9 @@ def _check_given(options: argparse.Namespace) -> None:
         for kind in (*KINDS, "classes", "depth_units_per_metre", "geometry", "split", *LISTS)
         if getattr(options, kind) not in (None, "")
     ]
+    recording.check_given(options)
+    if options.source == "recording":
+        own = [one for one in own if one not in ("classes", "depth_units_per_metre")]
     if options.source != "folders":
         if own:
             raise UsageError(f"--{own[0].replace('_', '-')} is for: make-data folders; leave it out")

@@ -51,9 +51,19 @@ class Outputs:
         ):
             if path is not None:
                 check(path)
-        named = [path.absolute() for path in (self.video, self.mcap, self.cloud, self.rerun, self.table) if path]
+        named = self._named
         if len(set(named)) < len(named):
             raise InputError(f"got one name for two outputs: {', '.join(map(str, named))}; name each otherwise")
+
+    @property
+    def _named(self) -> list[Path]:
+        """All files and folders, as the system calls them."""
+        return [path.resolve() for path in (self.video, self.mcap, self.cloud, self.rerun, self.table) if path]
+
+    def check_source(self, source: Path) -> None:
+        """Raise `InputError` where an output would be written over what is read."""
+        if source.resolve() in self._named:
+            raise InputError(f"{source} is what is read; name another file for the output")
 
     @property
     def confident(self) -> bool:

@@ -86,18 +86,19 @@ def points_of(
     Returns:
         A structured array with the properties of the file.
     """
-    seen = (depth > 0) & np.isfinite(directions).all(axis=-1)
-    labels, z = result.labels[seen], depth[seen]
-    colours = result.palette[labels] if image is None else image[seen]
+    rays_of = directions.reshape(-1, 2)
+    seen = np.flatnonzero((depth.reshape(-1) > 0) & (np.isfinite(rays_of[:, 0])))  # both are, or none is
+    labels, z, ray = result.labels.reshape(-1)[seen], depth.reshape(-1)[seen], rays_of[seen]
+    colours = result.palette[labels] if image is None else image.reshape(-1, 3)[seen]
     columns: list[tuple[str, str, NDArray[np.generic]]] = [
-        ("x", "<f4", directions[seen, 0] * z),
-        ("y", "<f4", directions[seen, 1] * z),
+        ("x", "<f4", ray[:, 0] * z),
+        ("y", "<f4", ray[:, 1] * z),
         ("z", "<f4", z),
         *((name, "|u1", colours[:, channel]) for channel, name in enumerate(("red", "green", "blue"))),
         ("label", "|u1", labels),
     ]
     if result.confidence is not None:
-        columns.append(("confidence", "|u1", result.confidence[seen]))
+        columns.append(("confidence", "|u1", result.confidence.reshape(-1)[seen]))
     points = np.empty(len(z), [(name, kind) for name, kind, _ in columns])
     for name, _, values in columns:
         points[name] = values

@@ -114,14 +114,15 @@ def _numbers(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:
     pairs = words.astype(">u4").view(np.uint8)
     nibbles = np.empty(2 * pairs.size, np.uint8)
     nibbles[0::2], nibbles[1::2] = pairs >> 4, pairs & 15
-    last = np.flatnonzero(nibbles < 8)
-    starts = np.empty_like(last)
-    starts[:1], starts[1:] = 0, last[:-1] + 1
-    numbers = (nibbles[starts] & 7).astype(np.int32)
-    following = np.flatnonzero(last > starts)
-    for shift in range(3, 30, 3):
-        if not following.size:
+    more = nibbles >= 8
+    level = np.zeros(nibbles.size, bool)
+    level[1:] = more[:-1]
+    follows, place = level.copy(), level.astype(np.uint8)
+    for _ in range(8):  # 9 nibbles are 27 bits, more than any number has
+        level[1:] = level[:-1] & follows[1:]
+        level[:1] = False
+        if not level.any():
             break
-        numbers[following] |= (nibbles[starts[following] + shift // 3] & 7).astype(np.int32) << shift
-        following = following[last[following] > starts[following] + shift // 3]
-    return numbers
+        place += level
+    parts = (nibbles & 7).astype(np.int32) << (3 * place)
+    return np.diff(np.cumsum(parts, dtype=np.int64)[~more], prepend=0).astype(np.int32)

@@ -15,14 +15,15 @@ from PIL import Image
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
-from crosswire.clients import InputError, Predictor
+from crosswire.clients import InputError, Outputs, Predictor, stream
 from crosswire.clients.__main__ import main
-from crosswire.clients.streaming.outputs.choose import Outputs
-from crosswire.clients.streaming.play import stream
 from crosswire.media.cameras.camera import Lens, RgbdCamera
+from crosswire.media.cameras.register import register_depth
+from crosswire.media.recordings import open_recording
 from crosswire.training.datasets.rooms import render
 from tests.support.outputs.ply import read_ply
 from tests.support.servers.real import PIPELINE
+from tests.support.written_desk import START, STEP, write_desk
 
 FRAMES, BEGIN, HEIGHT, WIDTH = 4, 1_305_031_102.175, 48, 64
 LENS = Lens(WIDTH, HEIGHT, 50.0, 50.0, 31.5, 23.5)
@@ -88,6 +89,31 @@ def test_all_outputs_of_a_stream_hold_what_the_server_says_of_every_frame(
         assert np.array_equal(points["label"], result.labels[stored > 0])
         assert float(rows[index]["mean_confidence"]) == result.mean_confidence
         assert float(rows[index]["latency_ms"]) > 0
+
+
+def test_a_recording_keeps_its_nanoseconds_and_its_depth_is_that_of_the_colour_camera(
+    server: Any, tmp_path: Path
+) -> None:
+    bag, out = write_desk(tmp_path / "desk.mcap", 3), tmp_path / "out"
+    words = ["--url", server.grpc_url, "--speed", "0", "--pipeline", PIPELINE, "--mcap", f"{out}/a.mcap"]
+    words += ["--cloud", f"{out}/clouds", "--cloud-colours", "image", "--table", f"{out}/a.jsonl"]
+    assert main(["stream", str(bag), *words]) == 0
+    with open_recording(bag) as recording:
+        frames, camera = list(recording), recording.camera
+    assert camera is not None
+    stamps = [frame.stamp_ns for frame in frames]
+    rows = [json.loads(line) for line in (out / "a.jsonl").read_text().splitlines()]
+    assert [row["stamp_ns"] for row in rows] == stamps == [START + index * STEP for index in range(3)]
+    with (out / "a.mcap").open("rb") as file:
+        messages = list(make_reader(file, validate_crcs=True).iter_messages(topics=["/crosswire/camera_info"]))
+    assert [message.publish_time for _, _, message in messages] == stamps
+    for frame in frames:
+        moved = register_depth(frame.depth, camera)
+        points, comments = read_ply(out / f"clouds/{frame.index:06d}.ply")
+        assert f"stamp_ns {frame.stamp_ns}" in comments
+        assert len(points) and np.array_equal(points["z"], moved[moved > 0])
+        colours = np.stack([points[name] for name in ("red", "green", "blue")], axis=-1)
+        assert np.array_equal(colours, frame.rgb[moved > 0])
 
 
 def test_points_of_a_folder_without_a_camera_are_one_line_before_the_first_frame(

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from crosswire.clients import InputError
+from crosswire.clients import InputError, Outputs, stream
 from crosswire.clients.display.overlays import blend_labels
-from crosswire.clients.streaming.outputs.choose import Outputs
 from crosswire.clients.streaming.outputs.frame import StreamFacts
 from crosswire.clients.tasks.segmentation import OPACITY
 from tests.support.outputs.labelled import HEIGHT, LENS, WIDTH, labelled
@@ -57,6 +56,16 @@ def test_another_ending_is_told(option: str, name: str, complaint: str) -> None:
 def test_two_outputs_of_one_name_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="got one name for two outputs"):
         Outputs(table=tmp_path / "a.csv", cloud=tmp_path / "a.csv")
+
+
+def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
+    bag = tmp_path / "desk.csv"
+    bag.write_bytes(b"kept")
+    (tmp_path / "link.csv").symlink_to(bag)
+    for name in ("desk.csv", "link.csv"):
+        with pytest.raises(InputError, match=r"desk\.csv is what is read; name another file"):
+            stream(bag, "grpc://127.0.0.1:1", outputs=Outputs(table=tmp_path / name))
+    assert bag.read_bytes() == b"kept"
 
 
 def test_all_are_written_and_completed_where_one_fails_too(tmp_path: Path) -> None:
