@@ -34,6 +34,12 @@ export class Frames {
     if (!this.#asking) this.#serve();
   }
 
+  /** Pair anew what lies no farther apart than some milliseconds. */
+  pairWithin(longestGap) {
+    this.longestGap = longestGap;
+    this.#answers.clear();
+  }
+
   close() {
     this.#closed = true;
     this.#wanted = null;
