@@ -141,6 +141,8 @@ class DataConfig(ImageSettings):
         batch: images per step, over all processes of the training.
         colour_jitter: largest relative change of a training image's brightness, contrast and saturation; 0 for none.
         depth_jitter: largest relative change of a training image's depth as a whole; 0 for none.
+        depth_holes: largest share of a training image's depth that is left without a reading, in square blocks, in
+            every other image; 0 for none. A network that never saw holes takes them for something.
     """
 
     name: str = "rooms"
@@ -157,6 +159,7 @@ class DataConfig(ImageSettings):
     batch: PositiveInt = 8
     colour_jitter: ShareBelowOne = 0.0
     depth_jitter: ShareBelowOne = 0.0
+    depth_holes: ShareBelowOne = 0.0
 
     def __post_init__(self) -> None:
         """Refuse values that could only fail later."""

@@ -17,6 +17,7 @@ from PIL import Image
 
 from crosswire.media.resize import nearest
 from crosswire.training.datasets.frames import IGNORE, Frame
+from crosswire.training.datasets.holes import with_holes
 from crosswire.training.modalities import MODALITIES
 from crosswire.training.tasks.segmentation.config import DataConfig
 
@@ -35,6 +36,7 @@ class TrainTransform:
         shorter_side: the least that a scale may leave of the shorter side, pixels; 0 for no limit.
         colour_jitter: largest relative change of brightness, contrast and saturation.
         depth_jitter: largest relative change of all depth of a frame.
+        depth_holes: largest share of a frame's depth that goes missing, in every other frame.
         seed: of what is drawn at random.
     """
 
@@ -45,6 +47,7 @@ class TrainTransform:
     shorter_side: int = 0
     colour_jitter: float = 0.0
     depth_jitter: float = 0.0
+    depth_holes: float = 0.0
     seed: int = 0
 
     def __call__(self, frame: Frame, number: int) -> Frame:
@@ -58,7 +61,7 @@ class TrainTransform:
         height, width = frame.labels.shape
         top = int(random.integers(height - self.height + 1))
         left = int(random.integers(width - self.width + 1))
-        return self._jittered(crop(frame, top, left, self.height, self.width), random)
+        return self._holed(self._jittered(crop(frame, top, left, self.height, self.width), random), random)
 
     def _jittered(self, frame: Frame, random: np.random.Generator) -> Frame:
         """Change the colours and the depth of a frame; nothing is drawn where nothing changes."""
@@ -72,6 +75,14 @@ class TrainTransform:
         if "depth" in pictures:
             pictures["depth"] = pictures["depth"].astype(np.float32) * depth  # no reading, 0, stays none
         return Frame(pictures, frame.labels)
+
+    def _holed(self, frame: Frame, random: np.random.Generator) -> Frame:
+        """Leave some depth of every other frame without a reading; nothing is drawn where nothing changes."""
+        if not self.depth_holes or "depth" not in frame.pictures or random.random() < 0.5:
+            return frame
+        share = self.depth_holes * random.random()
+        depth = with_holes(frame.pictures["depth"], MODALITIES["depth"].missing or 0, share, random)
+        return Frame({**frame.pictures, "depth": depth}, frame.labels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +119,7 @@ def train_transform(config: DataConfig, seed: int) -> TrainTransform:
         shorter_side=config.shorter_side,
         colour_jitter=config.colour_jitter,
         depth_jitter=config.depth_jitter,
+        depth_holes=config.depth_holes,
     )
 
 

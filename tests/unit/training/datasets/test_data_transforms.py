@@ -183,3 +183,20 @@ def test_a_configuration_names_what_happens_to_its_frames() -> None:
 def test_settings_that_could_only_fail_later_are_refused(setting: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         DataConfig(**setting)  # type: ignore[arg-type]
+
+
+def test_some_depth_of_every_other_frame_goes_missing_and_nothing_else_changes() -> None:
+    whole, holed = (TrainTransform(height=48, width=64, depth_holes=share) for share in (0.0, 0.8))
+    shares = []
+    for number in range(60):
+        before, after = whole(coded(), number), holed(coded(), number)
+        missing = after.pictures["depth"] == 0
+        assert np.array_equal(after.pictures["depth"][~missing], before.pictures["depth"][~missing])
+        assert np.array_equal(after.pictures["rgb"], before.pictures["rgb"])
+        assert np.array_equal(after.labels, before.labels) and equal(after, holed(coded(), number))
+        shares.append(float(missing.mean()))
+    clean = sum(share == 0 for share in shares)
+    assert 20 <= clean <= 40 and 0.6 < max(shares) <= 0.85
+    assert train_transform(DataConfig(depth_holes=0.3), 1).depth_holes == 0.3
+    with pytest.raises(ConfigError, match="depth_holes"):
+        DataConfig(depth_holes=1.0)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from crosswire.contract.errors import UsageError
 from crosswire.training.config import ConfigError
 from crosswire.training.datasets.frames import Frame, FrameSource
+from crosswire.training.datasets.holes import with_holes
 from crosswire.training.datasets.sensors.kinect_v1 import axial_deviation
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.modalities import MODALITIES, Modality, modalities
@@ -28,8 +29,6 @@ from crosswire.training.tasks.segmentation.scoring.tta import decide
 from crosswire.training.tasks.segmentation.transforms import unknown
 
 Image: TypeAlias = NDArray[np.generic]
-#: Blocks that go missing have this share of the shorter side.
-_BLOCK = 0.1
 ABSENT = "absent"
 _ALLOWED = "depth-blocks=SHARE (0 to 1), depth-noise=TIMES (0 or more), depth-absent, rgb-absent"
 
@@ -145,12 +144,7 @@ class DegradedFrames:
 
 def _blocks(image: Image, modality: Modality, share: float, random: np.random.Generator) -> Image:
     """Leave a share of square blocks without a reading."""
-    height, width = image.shape[:2]
-    side = max(1, round(_BLOCK * min(height, width)))
-    rows, columns = -(-height // side), -(-width // side)
-    chosen = random.permutation(rows * columns).reshape(rows, columns) < round(share * rows * columns)
-    holes = chosen.repeat(side, 0).repeat(side, 1)[:height, :width]
-    return np.where(holes, image.dtype.type(modality.missing or 0), image)
+    return with_holes(image, modality.missing or 0, share, random)
 
 
 def _noise(image: Image, modality: Modality, times: float, random: np.random.Generator) -> Image:
