@@ -14,6 +14,7 @@ from crosswire.clients.batch.waiting import Waiting
 from crosswire.clients.inputs.cameras import Camera, read_camera
 from crosswire.clients.inputs.recordings import AUTO, LONGEST_GAP_S, Pairing
 from crosswire.clients.own_server import REPOSITORY, server_at
+from crosswire.clients.recorded.open import RecordedOptions, travels
 from crosswire.clients.sync_client import TIMEOUT_S, Predictor
 
 _PATIENT = Retries(attempts=1_000_000, first_pause_s=0.2, longest_pause_s=2.0)  # until the timeout
@@ -32,6 +33,7 @@ def predict_folder(
     longest_gap_s: float = LONGEST_GAP_S,
     offset: float | str = 0.0,
     stamp_unit: str = AUTO,
+    recorded: RecordedOptions | None = None,
     again: bool = False,
     progress: IO[str] | None = None,
     timeout: float = TIMEOUT_S,
@@ -52,7 +54,8 @@ def predict_folder(
 
     Args:
         source: folder with one folder per input (`rgb/` and `depth/`, equal stems), a recording in TUM's layout, a
-            folder of clips, all of them also in sub-folders, or a list file; see `crosswire.clients.batch.items`.
+            folder of clips, all of them also in sub-folders, or a list file, see `crosswire.clients.batch.items`; or
+            any recording of `open_recording`, or a folder of them.
         folder: where to write `<kind>/STEM.png` per image, `results.jsonl` and `failures.jsonl`; made if needed.
         url: one address or several, see `Predictor`; None starts a server for this call.
         pipeline: whom to ask, or None for the only one of the server.
@@ -62,8 +65,9 @@ def predict_folder(
         camera: of depth that is not registered, one for all items; see `Predictor.segment`.
         window: most requests in flight.
         longest_gap_s: how far the time stamps of a recording's pair may lie apart, seconds.
-        offset: of a recording: seconds that are added to the stamps of depth, or `"auto"` for those that pair best.
+        offset: of a folder in TUM's layout: seconds that are added to the stamps of depth, or `"auto"`.
         stamp_unit: what stamps count: `"s"`, `"ms"`, `"us"`, `"ns"`, or `"auto"` for what they look like.
+        recorded: of recordings: topics, whether depth is moved into the colour camera.
         again: whether every item that failed is asked about again, even if its files are what they were.
         progress: where progress is shown, for example `sys.stderr`; None shows none.
         timeout: seconds that one item may take, all attempts together.
@@ -73,12 +77,17 @@ def predict_folder(
 
     Raises:
         InputError: the source holds nothing for the pipeline, the folder another batch, or a number makes no sense.
+        RecordingError: a recording cannot be read at all; one that breaks off is a failure among the others.
         OutputError: the folder cannot be written to.
         ServerError: the server cannot be asked, or nobody answers any more; what was done stays done.
     """
     pairing = Pairing(longest_gap_s, offset, stamp_unit)
-    options = BatchOptions(overlay, depth_units_per_metre, window, pairing, again, read_camera(camera))
+    given = read_camera(camera)
+    reading = replace(recorded or RecordedOptions(), units_per_metre=depth_units_per_metre, longest_gap_s=longest_gap_s)
+    reading = reading if given is None else replace(reading, camera=given)
+    options = BatchOptions(overlay, window, pairing, reading, again)
     with server_at(url, repository) as place:
+        options = replace(options, compress=travels(place))
         with Predictor(place, timeout=timeout, api_key=api_key, ca=ca) as once:  # who never answered is not waited for
             found = once.named_pipeline(pipeline)
         waiting = Waiting(place.replace(",", " or "), timeout)

@@ -91,16 +91,15 @@ def item_request(
         item: what to ask about.
         pipeline: whom to ask.
         outputs: the tensors wanted.
-        units: what one metre counts in depth images, or None for the server's default.
+        units: what one metre counts in depth images, or None for the server's default; an item's own counts before.
         camera: by which depth is registered to colour, or None where it is.
 
     Raises:
         InputError: a file cannot be sent, or the camera is not that of the images.
     """
     started = time.perf_counter()
-    if item.problem:
-        raise InputError(item.problem)
-    inputs = _encoded(item.files, units, camera)
+    files, own = item.sent()
+    inputs = _encoded(files, units if own is None else own, camera)
     taken = 1e3 * (time.perf_counter() - started)
     return Request(pipeline.task, pipeline.name, inputs, tuple(outputs), (), _read, taken)
 
@@ -135,7 +134,9 @@ def _read(pipeline: PipelineDescription, tensors: Tensors, timings: Callable[[],
     return ItemResult(pipeline.name, images, size, values, warnings, timings())
 
 
-def _encoded(files: Mapping[str, Path], units: float | None, camera: RgbdCamera | None) -> dict[str, NDArray[Any]]:
+def _encoded(
+    files: Mapping[str, Path | bytes], units: float | None, camera: RgbdCamera | None
+) -> dict[str, NDArray[Any]]:
     """Return the tensors of every file, after a look at the headers of images, the unit of depth, and the camera."""
     images = {}
     sent: dict[str, NDArray[Any]] = {}

@@ -1,4 +1,4 @@
-"""`stream`: a recorded RGB-D sequence as if it came from a camera, with an overlay video and every frame's latency."""
+"""`stream`: recorded or live RGB-D frames as a camera gives them, with an overlay video and every frame's latency."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import json
 from pathlib import Path
 
 from crosswire.clients.commands.options import (
+    add_recorded_options,
     add_recording_options,
     add_server_options,
     call_options,
+    recorded_options,
     recording_arguments,
 )
+from crosswire.clients.streaming.frames import FrameSource
+from crosswire.clients.streaming.outputs.choose import Outputs
+from crosswire.clients.streaming.outputs.cloud import COLOURS
 from crosswire.clients.streaming.play import StreamOutcome, stream
 from crosswire.clients.streaming.run import Mode
 from crosswire.contract.command_line import Commands
@@ -22,13 +27,17 @@ def add_to(commands: Commands) -> None:
     parser = commands.add_parser(
         "stream",
         help="play an RGB-D sequence through a pipeline",
-        description="Play a sequence (TUM layout, or rgb/ and depth/) at its own pace; report every latency.",
+        description="Play a recording, or a folder of images, at its own pace; report every latency.",
     )
     parser.add_argument(
-        "source", type=Path, metavar="SRC", help="folder with rgb.txt and depth.txt, or with rgb/ and depth/"
+        "source",
+        metavar="SRC",
+        help="recording of an RGB-D sensor, see docs/recordings.md, or a folder with rgb.txt and depth.txt, or with "
+        "rgb/ and depth/",
     )
     parser.add_argument("--pipeline", metavar="NAME", help="pipeline to ask (default: the only one of the server)")
     parser.add_argument("--video", type=Path, metavar="FILE", help="write the overlays as a video, for example out.mp4")
+    add_output_options(parser)
     parser.add_argument("--report", type=Path, metavar="FILE", help="write one JSON line per frame")
     parser.add_argument(
         "--mode",
@@ -40,8 +49,23 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--window", type=int, default=2, metavar="N", help="most requests in flight (default: 2)")
     parser.add_argument("--queue", type=int, default=8, metavar="N", help="most frames that wait (default: 8)")
     add_recording_options(parser)
+    add_recorded_options(parser)
     add_server_options(parser)
     parser.set_defaults(function=run)
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the files that results are written to."""
+    for option, metavar, text in (
+        ("--mcap", "FILE", "write the labels as a ROS 2 recording with the same time stamps, for example labels.mcap"),
+        ("--cloud", "DIR", "write a labelled point cloud per frame, PLY; needs the camera"),
+        ("--rerun", "FILE", "write colour, depth, labels and figures for the Rerun viewer, for example labels.rrd"),
+        ("--table", "FILE", "write a row per frame: shares, confidence, latency; .csv, .jsonl or .parquet"),
+    ):
+        parser.add_argument(option, type=Path, metavar=metavar, help=text)
+    parser.add_argument(
+        "--cloud-colours", choices=COLOURS, default=COLOURS[0], help="colours of points (default: %(default)s)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -51,16 +75,25 @@ def run(options: argparse.Namespace) -> int:
         options.url,
         pipeline=options.pipeline,
         video=options.video,
+        outputs=Outputs(None, options.mcap, options.cloud, options.rerun, options.table, options.cloud_colours),
         report=options.report,
         mode=options.mode,
         speed=options.speed,
         window=options.window,
         queue=options.queue,
+        recorded=recorded_options(options),
+        at_start=_begin,
         at_end=_tell,
         **recording_arguments(options),
         **call_options(options),
     )
     return 1 if outcome.failed else 0
+
+
+def _begin(source: FrameSource) -> None:
+    """Print what is known of the frames before the first one."""
+    if source.facts:
+        print(*source.facts, sep="\n", flush=True)
 
 
 def _tell(outcome: StreamOutcome) -> None:

@@ -15,6 +15,8 @@ from crosswire.clients.errors import InputError, OutputError
 
 _CODECS = ("libx264", "mpeg4")
 _TICKS = 60_000  # MPEG-4 cannot count more than 65535 a second
+_RATES = (0.01, 1000.0)  # beyond them, players and muxers lose frames
+_LONGEST = 2**31 - 1  # ticks between two frames, in the tables of MP4
 _ENDINGS = (".mp4", ".mkv", ".mov", ".m4v")
 """Containers that take these codecs and keep every time stamp."""
 
@@ -51,7 +53,8 @@ class VideoWriter:
         import av
 
         self._av: Any = av
-        self._path, self._rate = path, Fraction(rate).limit_denominator(1001)
+        hint = min(max(rate, _RATES[0]), _RATES[1])
+        self._path, self._rate = path, Fraction(hint).limit_denominator(1001)
         self._container: Any = None
         self._stream: Any = None
         self._last = -1
@@ -63,7 +66,11 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write what is left and close the file.
+        """Write what is left and close the file, see `close`."""
+        self.close()
+
+    def close(self) -> None:
+        """Write what is left and close the file; nothing where no image came.
 
         Raises:
             OutputError: the file cannot be written.
@@ -90,8 +97,14 @@ class VideoWriter:
         if self._container is None:
             self._open(image)
         size = (self._stream.width, self._stream.height)
+        shown = max(self._last + 1, round(time_s * _TICKS))
+        if self._last >= 0 and shown - self._last > _LONGEST and self._path.suffix.lower() != ".mkv":
+            raise OutputError(
+                f"{(shown - self._last) / _TICKS / 3600:.1f} hours lie between two frames, {self._path.suffix} takes "
+                f"{_LONGEST / _TICKS / 3600:.1f} at most; name a file that ends in .mkv"
+            )
         frame = self._av.VideoFrame.from_image(image.convert("RGB").resize(size))
-        self._last = max(self._last + 1, round(time_s * _TICKS))
+        self._last = shown
         frame.pts, frame.time_base = self._last, Fraction(1, _TICKS)
         with self._told():
             self._mux(frame)

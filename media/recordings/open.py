@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from crosswire.media.recordings import recognise
 from crosswire.media.recordings.recording import ReadOptions, Recording, RecordingError
 from crosswire.media.recordings.ros.recognise import is_bag, is_database, is_folder, is_mcap
 
@@ -36,6 +37,12 @@ FORMATS: tuple[Format, ...] = (
     Format("MCAP", (".mcap",), is_mcap, "ros.open:read_mcap"),
     Format("ROS 2 bag (.db3)", (".db3",), is_database, "ros.open:read_database"),
     Format("ROS 2 bag (folder)", (), is_folder, "ros.open:read_folder"),
+    Format("Azure Kinect MKV", (".mkv",), recognise.is_matroska, "kinect.mkv:open_mkv"),
+    Format("Record3D .r3d", (".r3d",), recognise.is_record3d, "scans.record3d:open_record3d"),
+    Format("ScanNet .sens", (".sens",), recognise.is_sens, "scans.sens:open_sens"),
+    Format("7-Scenes", (), recognise.is_seven_scenes, "folders.seven_scenes:open_seven_scenes"),
+    Format("ICL-NUIM", (), recognise.is_iclnuim, "folders.iclnuim:open_iclnuim"),
+    Format("folders of colour and depth", (), recognise.is_pairs, "folders.numbered:open_numbered"),
 )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswire.clients import AsyncPredictor, Segmentation
+from crosswire.clients import AsyncPredictor
 from crosswire.clients.streaming.frames import Frame
 from crosswire.clients.streaming.run import FrameOutcome, Mode, StreamOptions, run_stream
 from tests.support.servers.real import depth_png, jpeg
@@ -32,17 +32,18 @@ class Played:
         self, frames: list[Frame], server: ScriptedServer, options: StreamOptions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(AsyncPredictor, "_open_transport", lambda *_: server)
-        self.seen = [FrameOutcome(frame) for frame in frames]
+        self.frames, self.seen = frames, list[FrameOutcome]()
         self.delivered: list[int] = []
         self.ended = run_virtually(self._play(options))
 
     async def _play(self, options: StreamOptions) -> float:
         async with AsyncPredictor("grpc://127.0.0.1:1") as predictor:
-            await run_stream(predictor, PIPELINE, self.seen, options, self._deliver)
+            await run_stream(predictor, PIPELINE, self.frames, options, self._deliver, self.seen)
         return virtual_loop().time()
 
-    def _deliver(self, frame: Frame, _: Segmentation) -> None:
-        self.delivered.append(frame.index)
+    def _deliver(self, outcome: FrameOutcome) -> None:
+        assert outcome.result is not None
+        self.delivered.append(outcome.frame.index)
 
     @property
     def arrived(self) -> list[float]:

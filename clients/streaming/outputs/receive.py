@@ -1,0 +1,67 @@
+"""From what a stream hands out to what writers take: depth in metres, the recording's own clock."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from crosswire.clients.inputs.depth import depth_image
+from crosswire.clients.streaming.outputs.frame import LabelledFrame, ResultWriter
+from crosswire.clients.streaming.run import Deliver, FrameOutcome
+from crosswire.contract import PipelineDescription
+from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE
+from crosswire.media.depth import SATURATED
+from crosswire.media.orientation import orientation_of, upright
+
+
+def receiver(
+    writer: ResultWriter, pipeline: PipelineDescription, units_per_metre: float | None, *, depth: bool
+) -> Deliver:
+    """Return what hands every frame to a writer.
+
+    Args:
+        writer: of results.
+        pipeline: that was asked.
+        units_per_metre: what one metre counts in depth files of a folder, or None for the pipeline's default.
+        depth: whether the writer wants depth.
+    """
+    geometry = pipeline.geometry
+    metric = geometry is None or geometry.metric
+    units = units_per_metre or (DEFAULT_UNITS_PER_METRE if geometry is None else geometry.scale)
+
+    def receive(outcome: FrameOutcome) -> None:
+        found = _metres(outcome, units) if depth and metric else None
+        writer.add(labelled_frame(outcome, found))
+
+    return receive
+
+
+def labelled_frame(outcome: FrameOutcome, depth: NDArray[np.float32] | None = None) -> LabelledFrame:
+    """Return a frame that has a result, as writers take it.
+
+    Args:
+        outcome: the frame.
+        depth: metres in the colour camera, float32 [H, W], or None.
+    """
+    frame, result = outcome.frame, outcome.result
+    assert result is not None
+    stamp = round(frame.time_s * 1e9) if frame.stamp_ns is None else frame.stamp_ns
+    colour = None if frame.pair is None else frame.pair.recorded.colour
+    return LabelledFrame(frame.index, frame.time_s, stamp, result, colour, depth, outcome.latency_ms)
+
+
+def _metres(outcome: FrameOutcome, units: float) -> NDArray[np.float32] | None:
+    """Return the depth of a frame as it was sent, float32 [H, W], or None without."""
+    frame = outcome.frame
+    if frame.pair is not None:
+        return frame.pair.depth
+    if frame.depth is None:
+        return None
+    sent = depth_image(frame.depth, units)
+    with Image.open(io.BytesIO(sent.image.data)) as image:
+        numbers = np.asarray(upright(image, orientation_of(image)))
+    metres = np.where(numbers == SATURATED, 0, numbers).astype(np.float32)
+    return metres / np.float32(sent.units_per_metre or units)

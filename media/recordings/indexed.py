@@ -1,0 +1,115 @@
+"""Recordings whose pairs are known before any of them is read: folders, and files with a table of their frames."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from crosswire.media.cameras.camera import Lens, RgbdCamera
+from crosswire.media.recordings.recording import Fact, RecordedFrame, Recording, RecordingError
+
+#: Colour as a frame has it, and depth in metres.
+Images = tuple[npt.NDArray[np.uint8] | bytes, npt.NDArray[np.float32]]
+#: What is taken for the time between two frames where no stamps are, nanoseconds.
+THIRTY_A_SECOND_NS = 1e9 / 30
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a recording; see `Recording` for what is not said here.
+
+    Attributes:
+        format: as people call it.
+        facts: what is known.
+        camera: its calibration.
+        registered: whether depth lies in the colour camera.
+        unmatched: images without a partner.
+        damage: why nothing can be read after the last pair, a sentence; empty where all is well.
+    """
+
+    format: str
+    facts: tuple[Fact, ...] = ()
+    camera: RgbdCamera | None = None
+    registered: bool | None = None
+    unmatched: int = 0
+    damage: str = ""
+
+
+class IndexedRecording(Recording):
+    """A recording whose pairs are known: any of them is read without those before."""
+
+    def __init__(
+        self,
+        path: Path,
+        about: About,
+        stamps: Sequence[tuple[int, int]],
+        load: Callable[[int], Images],
+        *,
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        """Begin.
+
+        Args:
+            path: of the recording.
+            about: what is known of it.
+            stamps: when colour and depth of each pair were taken, nanoseconds, in the order of time.
+            load: reads the images of a pair by its index; raises `RecordingError` where they are damaged.
+            close: closes what `load` reads from; None where it opens and closes by itself.
+        """
+        self.path = path
+        self.format, self.facts, self.camera = about.format, about.facts, about.camera
+        self.registered, self._unmatched, self._damage = about.registered, about.unmatched, about.damage
+        self.count = len(stamps)
+        self._stamps, self._load, self._close = stamps, load, close
+        gaps = [after[0] - before[0] for before, after in pairwise(stamps)]
+        middle = statistics.median(gaps) if gaps else 0
+        self.rate = round(1e9 / middle, 4) if middle > 0 else None
+
+    @property
+    def unmatched(self) -> int:
+        """How many images have no partner."""
+        return self._unmatched
+
+    def frames(self, start: int = 0) -> Iterator[RecordedFrame]:
+        """Yield the pairs from one on, in the order of time."""
+        for index in range(start, len(self._stamps)):
+            colour, depth = self._load(index)
+            stamp, depth_stamp = self._stamps[index]
+            yield RecordedFrame(index, 1e-9 * (stamp - self._stamps[0][0]), stamp, depth_stamp, colour, depth)
+        if self._damage:
+            raise RecordingError(self._damage)
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._close is not None:
+            self._close()
+
+
+def lens_of(matrix: npt.ArrayLike, size: tuple[int, int]) -> Lens:
+    """Return the lens of an intrinsic matrix.
+
+    Args:
+        matrix: 3 x 3 or more, [[fx, 0, cx], [0, fy, cy], ...].
+        size: width and height of the images, pixels.
+
+    Raises:
+        CameraError: the numbers make no sense.
+    """
+    rows = np.asarray(matrix, np.float64)
+    return Lens(*size, float(rows[0, 0]), float(rows[1, 1]), float(rows[0, 2]), float(rows[1, 2]))
+
+
+def even_stamps(count: int) -> list[tuple[int, int]]:
+    """Return the stamps of frames that have none: 30 a second, nanoseconds."""
+    return [(stamp, stamp) for stamp in (round(index * THIRTY_A_SECOND_NS) for index in range(count))]
+
+
+def no_stamps(why: str) -> Fact:
+    """Return the fact that goes with `even_stamps`."""
+    return Fact("time", "30 frames per second", why, guessed=True)
