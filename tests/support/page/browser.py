@@ -23,9 +23,9 @@ SWITCHES = [
 in_chromium = pytest.mark.needs("chromium")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
-    """One browser for all tests of a module."""
+    """One browser for all tests of a folder."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         yield running

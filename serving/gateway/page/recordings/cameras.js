@@ -3,15 +3,16 @@
 const MODELS = {
   plumb_bob: ["brown_conrady", 5], rational_polynomial: ["rational", 8], equidistant: ["kannala_brandt", 4], fisheye: ["kannala_brandt", 4],
   // as librealsense names them
-  "brown conrady": ["brown_conrady", 5], "modified brown conrady": ["brown_conrady", 5],
-  "inverse brown conrady": ["inverse_brown_conrady", 5], "kannala brandt4": ["kannala_brandt", 4],
+  "brown conrady": ["brown_conrady", 5], "inverse brown conrady": ["inverse_brown_conrady", 5], "kannala brandt4": ["kannala_brandt", 4],
 };
+const MODIFIED = "modified brown conrady";  // shifts what is already bent: the usual one where nothing is shifted
 
 /** The lens of a CameraInfo for images of a size, {width, height}; rectified ones are described by P. Null for one without numbers. */
 export function lensOf(info, size, rectified) {
   const { d, k, p, binning, roi } = info, bent = !rectified && d.some(value => value !== 0);
   const [fx, , cx, , fy, cy] = rectified && p.some(Boolean) ? [p[0], 0, p[2], 0, p[5], p[6]] : k;
-  const name = info.model.trim().toLowerCase() || "plumb_bob", [distortion, terms] = bent ? MODELS[name] ?? [] : ["none", 0];
+  const said = info.model.trim().toLowerCase() || "plumb_bob", name = said === MODIFIED && !d[2] && !d[3] ? "brown conrady" : said;
+  const [distortion, terms] = bent ? MODELS[name] ?? [] : ["none", 0];
   if (!distortion || !(fx > 0) || !(fy > 0)) return null;
   const [across, down] = binning.map(one => Math.max(one, 1));
   const width = Math.floor((roi.width || info.width) / across), height = Math.floor((roi.height || info.height) / down);

@@ -78,7 +78,7 @@ export function rawDepth({ width, height, step, encoding, bigEndian, data }, emp
 /** Depth of the topic `…/compressedDepth`: 12 bytes of parameters, then PNG or RVL; 32FC1 is stored as 1 / depth in steps. */
 export async function compressedDepth(data, encoding) {
   const head = new DataView(data.buffer, data.byteOffset, data.byteLength), stored = data.subarray(12);
-  if (data.length < 33) throw new Error("The depth image of this frame is empty.");
+  if (data.length < 20) throw new Error("The depth image of this frame is empty.");
   const steps = isPng(stored) ? await readPng(stored) : unpackRvl(stored);
   if (!steps || steps.bits !== 16) throw new Error("The depth image of this frame is neither a PNG of 16 bits nor RVL.");
   if (encoding !== "32FC1") return isPng(stored) ? { ...steps, file: pngFile(stored) } : steps;

@@ -121,6 +121,7 @@ export class RosRecording {
     const colour = await this.#lens(colourTopic), depth = await this.#lens(depthTopic);
     const oneFrame = colourTopic.frame && colourTopic.frame === depthTopic.frame && !this.realsense;
     if (oneFrame && colour && depth && sameLens(colour, depth)) return this.#lies(true, `CameraInfo and the frame ${depthTopic.frame} of both say`);
+    if (this.realsense && !(colour && depth)) return this.#lies(false, "librealsense records it");
     if (!colour || !depth) {
       const lacks = [!colour && "colour", !depth && "depth"].filter(Boolean).join(" and ");
       return this.#know("registration", "depth is taken as lying in the colour camera", `no CameraInfo of ${lacks} says otherwise`, true);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 from crosswire.clients import Predictor
 from tests.support.page.browser import in_chromium, opened_page, pixels, slide
-from tests.support.page.written_recordings import ROS2, Shot, raw, shots, write_mcap
+from tests.support.page.frames import Shot, recorded, shots
 
 pytestmark = in_chromium
 COUNTING = """
@@ -76,14 +75,14 @@ def assert_shown(page: Any, server: Any, shot: Shot, rgb: bytes) -> None:
 
 def test_an_mcap_file_is_played_frame_by_frame(page: Any, server: Any, tmp_path: Path) -> None:
     frames = shots(40)
-    path = write_mcap(tmp_path / "desk.mcap", [raw(ROS2, shot) for shot in frames])
+    path = recorded(frames).write(tmp_path / "desk.mcap", compression="none", chunk_size=40_000)
     play(page, path)
     assert_shown(page, server, frames[0], frames[0].png)
     go_to(page, 4)
     assert_shown(page, server, frames[4], frames[4].png)
-    assert page.inner_text("#note").startswith("Shown: 0.40 s, frame 5, answered in ")
-    assert page.inner_text("#time") == "0.40 s / 3.90 s"
+    assert page.inner_text("#note").startswith("Shown: 0.13 s, frame 5, answered in ")
+    assert page.inner_text("#time") == "0.13 s / 1.29 s"
     facts = page.text_content("#facts")
     assert "depth unit: millimetres, as the encoding 16UC1 says" in facts
-    assert re.search(r"registration: depth lies in the colour camera, as both name the frame", facts)
+    assert "registration: depth lies in the colour camera, as the topics' names say" in facts
     assert page.evaluate("bytesRead") < path.stat().st_size / 5
