@@ -172,7 +172,7 @@ export class Player {
     close.ariaLabel = "Close the recording";
     close.addEventListener("click", () => { this.close(); this.closed(); });
     const unit = this.recording?.facts.find(one => one.what === "depth unit");
-    const format = this.recording ? `${this.recording.format} · ${this.#frames.count} frames · depth unit ${unit.value}${unit.guessed ? ", a guess" : ""}` : "";
+    const format = this.recording ? `${this.recording.format} · ${this.#frames.count} ${this.#frames.count === 1 ? "frame" : "frames"} · depth unit ${unit.value}${unit.guessed ? ", a guess" : ""}` : "";
     this.place.replaceChildren(make("h2", {}, "Recording"), close,
       make("p", { className: "name" }, make("b", {}, this.file.name), make("span", { className: "soft" }, format)), ...parts);
     this.place.hidden = false;
@@ -182,7 +182,7 @@ export class Player {
   #refuse(error, ...more) {
     if (!(error instanceof UnreadableError)) console.info(error);
     this.#draw(make("p", { className: "warnings", id: "refused", role: "alert" }, error.message), ...more,
-      make("p", { className: "key" }, "The command line reads more:"), make("pre", { id: "command", tabIndex: 0 }, this.command));
+      make("p", { className: "key" }, "The command line says more of it, and may read it:"), make("pre", { id: "command", tabIndex: 0 }, this.command));
   }
 
   async #shown(answer) {
@@ -193,7 +193,8 @@ export class Player {
     }
     await this.show({ pipeline: this.pipeline, ...answer });
     const apart = gap >= 0.05 ? ` Its depth is ${gap.toFixed(1)} ms away.` : "";
-    this.note.textContent = `Shown: ${seconds(stamp - this.start)}, frame ${place + 1}, answered in ${Math.round(answer.took)} ms.${apart}`;
+    const moved = this.recording.registered === false ? " The server moved its depth into the colour camera." : "";
+    this.note.textContent = `Shown: ${seconds(stamp - this.start)}, frame ${place + 1}, answered in ${Math.round(answer.took)} ms.${apart}${moved}`;
     this.place.dataset.shown = place;
   }
 

@@ -86,6 +86,7 @@ export class Frames {
     if (recording.perUnit !== null) form.append("depth_units_per_metre", recording.perUnit);
     if (recording.registered === false) form.append("camera", JSON.stringify(recording.camera));
     const began = performance.now(), said = await post(pipeline, form, signal);
-    return { place, stamp, gap, said, sent: { form, files, depth, perUnit: recording.perUnit ?? 1 }, took: performance.now() - began };
+    const sent = { form, files, depth, perUnit: recording.perUnit ?? 1, apart: recording.registered === false };
+    return { place, stamp, gap, said, sent, took: performance.now() - began };
   }
 }

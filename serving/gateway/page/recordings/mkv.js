@@ -157,7 +157,7 @@ export class MkvRecording {
   #know() {
     const { colourTrack, depthTrack } = this, known = (what, value, origin, guessed = false) => this.facts.push({ what, value, origin, guessed });
     for (const [what, track] of [["colour", colourTrack], ["depth", depthTrack]]) {
-      known(what, `track ${track.name || "without a name"}, ${track.coded}, ${track.width} × ${track.height}, ${track.entries.length} images`, "its codec says");
+      known(what, `track ${track.name || "without a name"}, ${track.coded}, ${track.width} × ${track.height}, ${track.entries.length} images`, "name and codec say");
     }
     const kinect = [...this.#tags.keys()].some(name => name.startsWith("K4A_"));
     if (kinect) this.format = "Azure Kinect MKV";

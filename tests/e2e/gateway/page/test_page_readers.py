@@ -14,7 +14,7 @@ from crosswire.media.recordings import open_recording
 from crosswire.media.recordings.recording import ReadOptions
 from tests.support.page.browser import in_chromium, opened_page
 from tests.support.page.frames import COLOUR, DEPTH, read_by_page, recorded, shots
-from tests.support.recordings.kinect import write_mkv
+from tests.support.recordings.kinect import COLOUR_SIZE, write_mkv
 from tests.support.recordings.real import real
 from tests.support.written_ros import START, STEP, STORES, Ros, compressed_depth, jpeg, png16, rvl
 
@@ -192,7 +192,7 @@ def test_recordings_of_ros_are_read_as_the_command_line_reads_them(page: Any, tm
 
 
 def test_recordings_of_an_azure_kinect_are_read_as_the_command_line_reads_them(page: Any, tmp_path: Path) -> None:
-    said = assert_alike(page, write_mkv(tmp_path / "kinect.mkv", 2))
+    said = assert_alike(page, write_mkv(tmp_path / "kinect.mkv", 2, sizes=(COLOUR_SIZE, (320, 288))))
     assert said["format"] == "Azure Kinect MKV"
 
 
