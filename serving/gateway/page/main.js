@@ -24,7 +24,7 @@ function choose(name) {
   state.pipeline = pipeline;
   state.running++;  // an answer that is still to come belongs to another pipeline
   state.inputs = new Inputs(at("#fields"), pipeline, update);
-  at("#fields").oninput = () => showSnippets(at("#snippets"), pipeline, state.inputs);
+  at("#fields").oninput = showProgram;
   const metric = Object.entries(pipeline.metrics ?? {}).find(([name, value]) => value > 0 && value <= 1 && /iou|accuracy|score/i.test(name));
   const words = [pipeline.task, pipeline.data && pipeline.data !== "none" && `trained on ${pipeline.data}`,
     metric && `${metric[0].replaceAll("_", " ")} ${metric[1].toFixed(3)}`, pipeline.classes?.length && `${pipeline.classes.length} classes`];
@@ -35,10 +35,10 @@ function choose(name) {
   at("#results").ariaBusy = "false";
   showSamples();
   showRecordings();
-  update();
   const file = state.player?.file;
   state.player?.close();
   state.player = null;
+  update();
   if (file && playsOn(pipeline)) play(file);
 }
 
@@ -56,6 +56,7 @@ async function play(file) {
   state.player?.close();
   complain("");
   at("#results").ariaBusy = "false";
+  at("#results").ariaLive = "off";  // frames follow each other faster than they are read out
   at("#answer").hidden = true;
   at("#empty").hidden = true;
   const moving = pipeline.task === "segmentation" ? new Segmentation(pipeline) : null;
@@ -73,8 +74,9 @@ async function play(file) {
     state.player = null;
     at("#answer").hidden = true;
     at("#empty").hidden = false;
+    showProgram();
   };
-  state.player = new Player(at("#player"), { file, pipeline, show, complain, closed });
+  state.player = new Player(at("#player"), { file, pipeline, show, complain, ready: showProgram, closed });
   await state.player.open();
 }
 
@@ -82,8 +84,10 @@ const takesClip = pipeline => pipeline.inputs.some(one => one.field === "clip");
 
 function update() {
   at("#run").disabled = !state.inputs.complete;
-  showSnippets(at("#snippets"), state.pipeline, state.inputs);
+  showProgram();
 }
+
+const showProgram = () => showSnippets(at("#snippets"), state.pipeline, state.inputs, state.player?.command);
 
 async function showSamples() {
   const all = await (await fetch("page/samples/samples.json")).json();
@@ -114,6 +118,7 @@ async function run() {
   state.player?.close();
   state.player = null;
   complain("");
+  at("#results").ariaLive = "polite";
   at("#results").ariaBusy = "true";
   at("#run").disabled = true;
   try {

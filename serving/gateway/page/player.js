@@ -1,8 +1,9 @@
 // A recording on the page: played at its own pace as far as the server keeps up, stepped through, or searched with the slider.
 
 import { make } from "./dom.js";
-import { Frames, LONGEST_GAP_MS } from "./recordings/frames.js";
+import { Frames } from "./recordings/frames.js";
 import { openRecording } from "./recordings/open.js";
+import { partnerOf } from "./recordings/pairing.js";
 import { UnreadableError } from "./recordings/slices.js";
 import { quote } from "./snippets.js";
 
@@ -17,8 +18,8 @@ export class Player {
   #closed = false;
   #playing = null;
 
-  constructor(place, { file, pipeline, show, complain, closed }) {
-    Object.assign(this, { place, file, pipeline, show, complain, closed });
+  constructor(place, { file, pipeline, show, complain, ready, closed }) {
+    Object.assign(this, { place, file, pipeline, show, complain, ready, closed });
     place.onkeydown = event => this.#key(event);
   }
 
@@ -31,15 +32,19 @@ export class Player {
       const recording = await openRecording(this.file, told);
       if (this.#closed) return;
       if (!playsOn(this.pipeline)) throw new UnreadableError(`The pipeline ${this.pipeline.name} does not take colour with depth. Choose another.`);
-      if (recording.registered === false && !this.pipeline.inputs.some(one => one.field === "camera")) {
-        throw new UnreadableError("Its depth lies in its own camera, and this pipeline takes no camera's calibration to move it.");
-      }
+      if (recording.registered === false) this.#expectCamera(recording);
       this.recording = recording;
       this.#frames = new Frames(recording, this.pipeline, answer => this.#shown(answer), error => this.#failed(error));
       await this.#begin();
     } catch (error) {
       if (!this.#closed) this.#refuse(error);
     }
+  }
+
+  /** The command that plays the same on the command line. */
+  get command() {
+    const gap = this.gap ? ` --longest-gap ${this.gap}` : "";
+    return `crosswire stream ${quote(this.file.name)} --url ${location.origin} --pipeline ${this.pipeline.name}${gap}`;
   }
 
   close() {
@@ -95,20 +100,42 @@ export class Player {
     else this.play();
   }
 
+  /** Depth of its own camera needs the calibration, and a pipeline that takes one. */
+  #expectCamera({ camera }) {
+    if (!camera) throw new UnreadableError("Its depth lies in its own camera, and nothing in it says how the two cameras stand. The command takes --camera FILE, too.");
+    if (!this.pipeline.inputs.some(one => one.field === "camera")) {
+      throw new UnreadableError("Its depth lies in its own camera, and this pipeline takes no camera's calibration.");
+    }
+  }
+
   /** Find the first pair, draw the controls, ask for it. */
   async #begin() {
     const { recording } = this;
     this.first = await this.#frames.paired(0, 1);
-    if (this.first === null) throw new UnreadableError(await this.#unpaired());
+    if (this.first === null) return this.#refuse(new UnreadableError(await this.#unpaired()), this.#gapInput());
     this.start = await recording.stampOf(recording.colour[this.first]);
     this.end = await recording.stampOf(recording.colour.at(-1));
     this.#draw(this.#controls(), ...this.#facts());
     this.seek(this.first);
+    this.ready();
   }
 
   async #unpaired() {
-    const first = await this.recording.stampOf(this.recording.colour[0]), other = await this.recording.stampOf(this.recording.depth[0]);
-    return `No colour image has depth within ${this.#frames.longestGap} ms; the first two are ${Math.abs(first - other).toFixed(1)} ms apart.`;
+    const { recording } = this, { gap } = await partnerOf(recording, 0, Infinity);
+    this.gap = Math.ceil(gap);
+    return `No depth was taken within ${this.#frames.longestGap} ms of colour: that of the first frame is ${gap.toFixed(1)} ms away.`;
+  }
+
+  /** A field for how far colour and depth may lie apart. */
+  #gapInput() {
+    const input = make("input", { type: "number", id: "gap", min: 0, step: "any", value: this.#frames.longestGap });
+    input.addEventListener("change", () => {
+      this.pause();
+      this.gap = Number(input.value);
+      this.#frames.pairWithin(this.gap);
+      this.#begin().catch(error => this.#refuse(error));
+    });
+    return make("label", { className: "number", htmlFor: "gap" }, "Longest time between colour and depth, milliseconds", input);
   }
 
   #controls() {
@@ -137,37 +164,37 @@ export class Player {
     const guesses = recording.facts.filter(one => one.guessed).map(one => one.what);
     const title = `What is known of it${guesses.length ? ` (guessed: ${guesses.join(", ")})` : ""}`;
     const cut = recording.cut ? [make("p", { className: "warnings", id: "cut" }, recording.cut)] : [];
-    return [...cut, make("details", {}, make("summary", {}, title), make("ul", { id: "facts" }, ...rows))];
+    return [...cut, make("details", {}, make("summary", {}, title), make("ul", { id: "facts" }, ...rows), this.#gapInput())];
   }
 
   #draw(...parts) {
     const close = make("button", { type: "button", className: "clear", title: "Close the recording" }, "×");
     close.ariaLabel = "Close the recording";
     close.addEventListener("click", () => { this.close(); this.closed(); });
-    const format = this.recording ? `${this.recording.format}, ${this.#frames.count} frames` : "";
+    const unit = this.recording?.facts.find(one => one.what === "depth unit");
+    const format = this.recording ? `${this.recording.format} · ${this.#frames.count} ${this.#frames.count === 1 ? "frame" : "frames"} · depth unit ${unit.value}${unit.guessed ? ", a guess" : ""}` : "";
     this.place.replaceChildren(make("h2", {}, "Recording"), close,
       make("p", { className: "name" }, make("b", {}, this.file.name), make("span", { className: "soft" }, format)), ...parts);
     this.place.hidden = false;
   }
 
   /** Say why a recording is not played here, and the command that plays it. */
-  #refuse(error) {
-    this.recording = null;
+  #refuse(error, ...more) {
     if (!(error instanceof UnreadableError)) console.info(error);
-    const command = `crosswire stream ${quote(this.file.name)} --url ${location.origin} --pipeline ${this.pipeline.name}`;
-    this.#draw(make("p", { className: "warnings", id: "refused", role: "alert" }, error.message),
-      make("p", { className: "key" }, "The command line reads more:"), make("pre", { id: "command", tabIndex: 0 }, command));
+    this.#draw(make("p", { className: "warnings", id: "refused", role: "alert" }, error.message), ...more,
+      make("p", { className: "key" }, "The command line says more of it, and may read it:"), make("pre", { id: "command", tabIndex: 0 }, this.command));
   }
 
   async #shown(answer) {
     const { place, stamp, gap } = answer;
     if (!answer.said) {
-      this.note.textContent = `Frame ${place + 1} has no depth within ${LONGEST_GAP_MS} ms: the closest is ${gap.toFixed(1)} ms away.`;
+      this.note.textContent = `Frame ${place + 1} has no depth within ${this.#frames.longestGap} ms: the closest is ${gap.toFixed(1)} ms away.`;
       return;
     }
     await this.show({ pipeline: this.pipeline, ...answer });
     const apart = gap >= 0.05 ? ` Its depth is ${gap.toFixed(1)} ms away.` : "";
-    this.note.textContent = `Shown: ${seconds(stamp - this.start)}, frame ${place + 1}, answered in ${Math.round(answer.took)} ms.${apart}`;
+    const moved = this.recording.registered === false ? " The server moved its depth into the colour camera." : "";
+    this.note.textContent = `Shown: ${seconds(stamp - this.start)}, frame ${place + 1}, answered in ${Math.round(answer.took)} ms.${apart}${moved}`;
     this.place.dataset.shown = place;
   }
 
@@ -190,7 +217,7 @@ export class Player {
   }
 
   #key(event) {
-    if (event.key !== " " || event.target.closest("button, summary") || !this.recording) return;
+    if (event.key !== " " || !this.slider?.isConnected || event.target.closest("button, summary, input[type=number]")) return;
     event.preventDefault();
     this.#toggle();
   }

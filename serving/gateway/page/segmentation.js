@@ -23,7 +23,7 @@ export class Segmentation {
     this.parts = [make("div", { className: "main" }, this.stage.element, this.legend), this.panels];
   }
 
-  /** Show another answer; `sent` has the depth that was sent as numbers, or as a file to read them from. */
+  /** Show another answer; `sent` has the depth that was sent as numbers, or as a file to read them from; `apart` where it lies in another camera. */
   async update({ pipeline, said, sent }) {
     const labels = indicesOf(await readPng(bytesOf(said.labels)), pipeline.label_values);
     const confidence = said.confidence ? await readPng(bytesOf(said.confidence)) : null;
@@ -31,7 +31,7 @@ export class Segmentation {
     const depth = sent.depth ?? (file ? await readPng(new Uint8Array(await file.arrayBuffer())).catch(() => null) : null);
     const rgb = sent.files.has("rgb") ? await createImageBitmap(sent.files.get("rgb"), { imageOrientation: "none" }) : null;
     this.view.rgb?.close();
-    Object.assign(this.view, { labels, confidence, depth, rgb, geometry: geometryOf(pipeline, sent) });
+    Object.assign(this.view, { labels, confidence, depth, rgb, geometry: geometryOf(pipeline, sent), apart: sent.apart });
     this.stage.draw();
     fillLegend(this.legend, this.view, said.summary, this.stage.draw);
     this.panels.replaceChildren(...confidencePanel(this.view, said.summary), ...depthPanel(this.view));
@@ -97,7 +97,7 @@ function showTip(event, canvas, tip, view) {
   if (tip.hidden) return;
   const parts = [view.pipeline.classes[sample(view.labels, x, y)]];
   if (view.confidence) parts.push(`certain ${percent(sample(view.confidence, x, y) / 255, 0)}`);
-  if (view.depth) {
+  if (view.depth && !view.apart) {
     const value = sample(view.depth, x, y);
     parts.push(value === view.geometry.missing ? "no reading" : view.geometry.words(value));
   }
@@ -110,7 +110,8 @@ function showTip(event, canvas, tip, view) {
 function fillLegend(legend, view, summary, draw) {
   const focused = legend.contains(document.activeElement) ? document.activeElement.dataset.label : null;
   const gone = view.chosen !== null && !summary.classes.some(one => one.index === view.chosen);
-  const classes = gone ? [...summary.classes, { index: view.chosen, name: view.pipeline.classes[view.chosen], share: 0, mean_confidence: 0 }] : summary.classes;
+  const kept = gone ? [{ index: view.chosen, name: view.pipeline.classes[view.chosen], share: 0, mean_confidence: 0 }] : [];
+  const classes = [...summary.classes, ...kept];
   const most = Math.max(...classes.map(one => one.share));
   const rows = classes.map(one => {
     const colour = `rgb(${view.pipeline.palette[one.index]})`;
@@ -152,7 +153,7 @@ function depthPanel(view) {
   drawMap(canvas, view.depth, DEPTH, value => value === geometry.missing ? null : place(value));
   const scale = make("div", { className: "scale" });
   scale.style.background = gradient(DEPTH);
-  return [panel(geometry.title, `${geometry.words(low)} to ${geometry.words(high)}, holes black`, canvas, scale)];
+  return [panel(view.apart ? `${geometry.title} as recorded` : geometry.title, `${geometry.words(low)} to ${geometry.words(high)}, holes black`, canvas, scale)];
 }
 
 /** What the numbers of the depth image that was sent are, and how a person reads one. */

@@ -25,23 +25,24 @@ with Predictor("${location.origin}") as predictor:
 
 export const quote = name => (/^[\w.-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`);
 
-/** Show both for the files that are chosen; fields without one get a placeholder. */
-export function showSnippets(place, pipeline, inputs) {
+/** Show both for the files that are chosen, fields without one get a placeholder; or the command that plays a recording. */
+export function showSnippets(place, pipeline, inputs, command = "") {
   const names = new Map(), numbers = new Map();
   for (const field of pipeline.inputs) {
     const chosen = inputs.files.get(field.field)?.name;
     if (field.kind === "file" && (chosen || !field.optional)) names.set(field.field, chosen ?? "FILE");
   }
   for (const [name, input] of inputs.numbers) if (input.value !== "") numbers.set(name, input.value);
-  const texts = { curl: curl(pipeline, names, numbers), Python: python(pipeline, names, numbers) };
-  const chosen = place.dataset.chosen ?? "curl";
+  const both = { curl: curl(pipeline, names, numbers), Python: python(pipeline, names, numbers) };
+  const texts = command ? { shell: command } : both;
+  const chosen = place.dataset.chosen in texts ? place.dataset.chosen : Object.keys(texts)[0];
   const code = make("pre", { id: "snippet", tabIndex: 0 }, texts[chosen]);
   code.setAttribute("role", "tabpanel");
   const tabs = Object.keys(texts).map(name => {
     const tab = make("button", { type: "button", role: "tab", ariaSelected: String(name === chosen) }, name);
     tab.addEventListener("click", () => {
       place.dataset.chosen = name;
-      showSnippets(place, pipeline, inputs);
+      showSnippets(place, pipeline, inputs, command);
       place.querySelector("[aria-selected=true]").focus();
     });
     return tab;
@@ -55,7 +56,7 @@ export function showSnippets(place, pipeline, inputs) {
   const list = make("div", { role: "tablist" }, ...tabs, copy);
   list.addEventListener("keydown", event => {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-    tabs.find(tab => tab.ariaSelected === "false").click();
+    tabs.find(tab => tab.ariaSelected === "false")?.click();
   });
   place.replaceChildren(make("h2", {}, "The same from a program"), list, code);
 }

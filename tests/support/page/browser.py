@@ -25,7 +25,7 @@ in_chromium = pytest.mark.needs("chromium")
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """One browser for all tests of a module."""
+    """One browser for all tests of a module: while it runs, no other event loop does."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         yield running

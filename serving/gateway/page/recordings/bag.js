@@ -1,11 +1,11 @@
 // ROS 1 bags, format 2.0: the records at the end say where the chunks lie, and those behind a chunk where its messages do.
 
-import { unpackLz4 } from "./lz4.js";
-import { CutError, Cursor, Kept, UnreadableError, textOf } from "./slices.js";
+import { Chunks } from "./chunks.js";
+import { CutError, Cursor, textOf } from "./slices.js";
 
 const MAGIC = "#ROSBAG V2.0\n";
 const OP = { message: 2, bag: 3, index: 4, chunk: 5, chunkInfo: 6, connection: 7 };
-const LARGEST_CHUNK = 256e6, KEPT_BYTES = 64e6, LARGEST_HEAD = 1e6;
+const LARGEST_HEAD = 1e6;
 
 export const isBag = head => textOf(head.subarray(0, MAGIC.length)) === MAGIC;
 
@@ -14,10 +14,10 @@ export class Bag {
   format = "ROS 1 bag";
   cut = "";
   #connections = new Map();
-  #unpacked = new Kept(KEPT_BYTES);
 
   constructor(slices) {
     this.slices = slices;
+    this.chunks = new Chunks(slices);
   }
 
   get topics() {
@@ -114,20 +114,8 @@ export class Bag {
   /** How bytes of a chunk are read: from the file, or from its unpacked content. */
   async #reader(chunk) {
     if (!chunk.compression) return (at, length) => this.slices.bytes(chunk.at + at, length);
-    const content = await this.#unpack(chunk);
+    const content = await this.chunks.content(chunk);
     return async (at, length) => new Cursor(content, at).take(length);
-  }
-
-  async #unpack(chunk) {
-    if (chunk.compression !== "lz4") {
-      throw new UnreadableError(`Its chunks are packed with ${chunk.compression}, which a browser does not read.`);
-    }
-    const kept = this.#unpacked.get(chunk.at);
-    if (kept) return kept;
-    if (chunk.size > LARGEST_CHUNK) throw new UnreadableError(`One of its chunks has ${chunk.size} bytes, too many for a page.`);
-    const content = unpackLz4(await this.slices.bytes(chunk.at, chunk.packedSize), chunk.size);
-    this.#unpacked.set(chunk.at, content, content.length);
-    return content;
   }
 
   #record(at) {

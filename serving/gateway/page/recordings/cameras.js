@@ -1,17 +1,37 @@
 // Calibrations as the server takes them: two lenses, and how a point of the depth camera comes into the colour camera.
 
 const MODELS = {
-  plumb_bob: ["brown_conrady", 5], rational_polynomial: ["rational", 8], equidistant: ["kannala_brandt", 4],
-  "Brown Conrady": ["brown_conrady", 5], "Inverse Brown Conrady": ["inverse_brown_conrady", 5],
-  "Modified Brown Conrady": ["brown_conrady", 5], "Kannala Brandt4": ["kannala_brandt", 4],
+  plumb_bob: ["brown_conrady", 5], rational_polynomial: ["rational", 8], equidistant: ["kannala_brandt", 4], fisheye: ["kannala_brandt", 4],
+  // as librealsense names them
+  "brown conrady": ["brown_conrady", 5], "inverse brown conrady": ["inverse_brown_conrady", 5], "kannala brandt4": ["kannala_brandt", 4],
 };
+const MODIFIED = "modified brown conrady";  // shifts what is already bent: the usual one where nothing is shifted
 
-/** The lens of a CameraInfo. */
-export function lensOf({ width, height, model, d, k }) {
-  const bent = d.some(value => value !== 0), [distortion, terms] = bent ? MODELS[model] ?? [] : ["none", 0];
-  if (!distortion) throw new Error(`The camera's distortion "${model}" is not known.`);
-  return { width, height, fx: k[0], fy: k[4], cx: k[2], cy: k[5], distortion, coefficients: d.slice(0, terms) };
+/** The lens of a CameraInfo for images of a size, {width, height}; rectified ones are described by P. Null for one without numbers. */
+export function lensOf(info, size, rectified) {
+  const { d, k, p, binning, roi } = info, bent = !rectified && d.some(value => value !== 0);
+  const [fx, , cx, , fy, cy] = rectified && p.some(Boolean) ? [p[0], 0, p[2], 0, p[5], p[6]] : k;
+  const said = info.model.trim().toLowerCase() || "plumb_bob", name = said === MODIFIED && !d[2] && !d[3] ? "brown conrady" : said;
+  const [distortion, terms] = bent ? MODELS[name] ?? [] : ["none", 0];
+  if (!distortion || !(fx > 0) || !(fy > 0)) return null;
+  const [across, down] = binning.map(one => Math.max(one, 1));
+  const width = Math.floor((roi.width || info.width) / across), height = Math.floor((roi.height || info.height) / down);
+  const seen = { width, height, fx: fx / across, fy: fy / down, cx: (cx - roi.left) / across, cy: (cy - roi.top) / down };
+  const lens = scaled(seen, size.width ?? width, size.height ?? height);
+  return lens && { ...lens, distortion, coefficients: d.slice(0, terms) };
 }
+
+/** The same view at another size, null where it is another view; pixels' edges stay where they are. */
+function scaled(lens, width, height) {
+  if (width === lens.width && height === lens.height) return lens;
+  if (Math.abs(width * lens.height - height * lens.width) > Math.max(width, height)) return null;
+  const across = width / lens.width, down = height / lens.height;
+  return {
+    width, height, fx: lens.fx * across, fy: lens.fy * down, cx: (lens.cx + 0.5) * across - 0.5, cy: (lens.cy + 0.5) * down - 0.5,
+  };
+}
+
+export const sameLens = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 /** A rotation matrix, row after row, of a quaternion [x, y, z, w]. */
 function matrixOf(quaternion) {

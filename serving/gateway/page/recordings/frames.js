@@ -34,6 +34,12 @@ export class Frames {
     if (!this.#asking) this.#serve();
   }
 
+  /** Pair anew what lies no farther apart than some milliseconds. */
+  pairWithin(longestGap) {
+    this.longestGap = longestGap;
+    this.#answers.clear();
+  }
+
   close() {
     this.#closed = true;
     this.#wanted = null;
@@ -80,6 +86,7 @@ export class Frames {
     if (recording.perUnit !== null) form.append("depth_units_per_metre", recording.perUnit);
     if (recording.registered === false) form.append("camera", JSON.stringify(recording.camera));
     const began = performance.now(), said = await post(pipeline, form, signal);
-    return { place, stamp, gap, said, sent: { form, files, depth, perUnit: recording.perUnit ?? 1 }, took: performance.now() - began };
+    const sent = { form, files, depth, perUnit: recording.perUnit ?? 1, apart: recording.registered === false };
+    return { place, stamp, gap, said, sent, took: performance.now() - began };
   }
 }

@@ -1,26 +1,25 @@
 // MCAP files: the summary at the end says where every message lies; without it the records are walked.
 // Layout: the MCAP format specification, version 0.
 
-import { unpackLz4 } from "./lz4.js";
-import { CutError, Cursor, Kept, UnreadableError } from "./slices.js";
+import { Chunks } from "./chunks.js";
+import { CutError, Cursor } from "./slices.js";
 
 const MAGIC = [0x89, 0x4d, 0x43, 0x41, 0x50, 0x30, 0x0d, 0x0a];
 const OP = { footer: 2, schema: 3, channel: 4, message: 5, chunk: 6, messageIndex: 7, chunkIndex: 8, dataEnd: 15 };
 const RECORD = 9, TAIL = RECORD + 20 + MAGIC.length, MESSAGE = 22;
-const LARGEST_CHUNK = 256e6, KEPT_BYTES = 64e6;
 
 export const isMcap = head => MAGIC.every((byte, i) => head[i] === byte);
 
 /** The messages of an MCAP file. `topics` is [{name, type, dialect, entries}], an entry {time, chunk, at}. */
 export class Mcap {
-  format = "MCAP";
+  format = "ROS MCAP";
   cut = "";
   #channels = new Map();
   #schemas = new Map();
-  #unpacked = new Kept(KEPT_BYTES);
 
   constructor(slices) {
     this.slices = slices;
+    this.chunks = new Chunks(slices);
   }
 
   get topics() {
@@ -44,7 +43,7 @@ export class Mcap {
   /** A message's content, or its first bytes only. */
   async message(entry, first = Infinity) {
     if (entry.chunk) {
-      const cursor = new Cursor(await this.#unpack(entry.chunk), entry.at + 1);
+      const cursor = new Cursor(await this.chunks.content(entry.chunk), entry.at + 1);
       const length = cursor.u64();
       return cursor.take(Math.min(length, MESSAGE + first)).subarray(MESSAGE);
     }
@@ -100,7 +99,7 @@ export class Mcap {
       for (;;) {
         const head = new Cursor(await slices.bytes(at, RECORD)), op = head.u8(), length = head.u64();
         if (op === OP.dataEnd || op === OP.footer) return;
-        if (at + RECORD + length > slices.size) throw new CutError();
+        if (op !== OP.chunk && at + RECORD + length > slices.size) throw new CutError();
         if (op === OP.schema || op === OP.channel) {
           this.#learn(op, new Cursor(await slices.bytes(at + RECORD, length)));
         } else if (op === OP.message) {
@@ -118,10 +117,11 @@ export class Mcap {
   }
 
   async #walkChunk(chunk) {
-    const packed = chunk.compression !== "", content = packed ? await this.#unpack(chunk) : null;
+    const packed = chunk.compression !== "", content = packed ? await this.chunks.content(chunk) : null;
     const read = (at, length) => packed ? content.subarray(at, at + length) : this.slices.bytes(chunk.at + at, length);
     for (let at = 0; at + RECORD <= chunk.size;) {
       const head = new Cursor(await read(at, RECORD)), op = head.u8(), length = head.u64();
+      if (!packed && chunk.at + at + RECORD + length > this.slices.size) throw new CutError();
       if (op === OP.message) this.#note(new Cursor(await read(at + RECORD, MESSAGE)), packed ? chunk : null, packed ? at : chunk.at + at);
       else this.#learn(op, new Cursor(await read(at + RECORD, length)));
       at += RECORD + length;
@@ -132,18 +132,6 @@ export class Mcap {
     const topic = this.#channels.get(content.u16());
     content.u32();
     topic?.entries.push({ time: content.u64() / 1e6, chunk, at });
-  }
-
-  async #unpack(chunk) {
-    if (chunk.compression !== "lz4") {
-      throw new UnreadableError(`Its chunks are packed with ${chunk.compression}, which a browser does not read.`);
-    }
-    const kept = this.#unpacked.get(chunk.at);
-    if (kept) return kept;
-    if (chunk.size > LARGEST_CHUNK) throw new UnreadableError(`One of its chunks has ${chunk.size} bytes, too many for a page.`);
-    const content = unpackLz4(await this.slices.bytes(chunk.at, chunk.packedSize), chunk.size);
-    this.#unpacked.set(chunk.at, content, content.length);
-    return content;
   }
 }
 

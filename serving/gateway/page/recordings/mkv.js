@@ -77,8 +77,8 @@ export class MkvRecording {
   }
 
   async depthMap(entry) {
-    const { width, height } = this.depthTrack, data = await this.slices.bytes(entry.at, entry.length);
-    return rawDepth({ width, height, step: 2 * width, encoding: "16UC1", bigEndian: true, data });
+    const { width, height, bigEndian } = this.depthTrack, data = await this.slices.bytes(entry.at, entry.length);
+    return rawDepth({ width, height, step: 2 * width, encoding: "16UC1", bigEndian, data });
   }
 
   /** Read the head of an element of the file: {id, start, end}. */
@@ -146,17 +146,18 @@ export class MkvRecording {
     const of = id => only(entry, id)[0], video = of(0xe0) ?? new Uint8Array(0), codec = text(of(0x86)), name = text(of(0x536e));
     const four = codec === "V_MS/VFW/FOURCC" ? text(of(0x63a2)?.subarray(16, 20)) : text(only(video, 0x2eb524)[0]);
     const coded = codec === "V_MJPEG" || four === "MJPG" ? "MJPEG" : four || codec;
-    const grey = coded === "b16g" && !/^(ir|infrared)/i.test(name) && !of(0x6d80);
+    const early = coded === "YUY2" && /^depth$/i.test(name);  // what early devices call 16 bits, the least significant byte first
+    const grey = (early || coded === "b16g") && !/(^|_)(ir|infrared)$/i.test(name) && !of(0x6d80);
     const kind = coded === "MJPEG" && !of(0x6d80) ? "colour" : grey ? "depth" : "";
     const width = number(only(video, 0xb0)[0]), height = number(only(video, 0xba)[0]);
-    this.#tracks.set(number(of(0xd7)), { name, coded, kind, width, height, entries: [] });
+    this.#tracks.set(number(of(0xd7)), { name, coded, kind, bigEndian: !early, width, height, entries: [] });
   }
 
   /** Say what is known; the camera comes from the calibration that the device writes. */
   #know() {
     const { colourTrack, depthTrack } = this, known = (what, value, origin, guessed = false) => this.facts.push({ what, value, origin, guessed });
     for (const [what, track] of [["colour", colourTrack], ["depth", depthTrack]]) {
-      known(what, `track ${track.name || "without a name"}, ${track.coded}, ${track.width} × ${track.height}, ${track.entries.length} images`, "its codec says");
+      known(what, `track ${track.name || "without a name"}, ${track.coded}, ${track.width} × ${track.height}, ${track.entries.length} images`, "name and codec say");
     }
     const kinect = [...this.#tags.keys()].some(name => name.startsWith("K4A_"));
     if (kinect) this.format = "Azure Kinect MKV";

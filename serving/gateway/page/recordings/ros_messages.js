@@ -68,11 +68,13 @@ export function readCompressed(bytes, dialect) {
   return { ...header, format, data: fields.take(fields.u32(), true) };
 }
 
-/** sensor_msgs/CameraInfo as a lens: {frame, width, height, model, d, k}. */
+/** sensor_msgs/CameraInfo: {frame, width, height, model, d, k, p, binning: [x, y], roi: {left, top, width, height}}. */
 export function readCameraInfo(bytes, dialect) {
   const fields = new Fields(bytes, dialect), { frame } = fields.header();
   const height = fields.u32(), width = fields.u32(), model = fields.text(), d = fields.many(fields.u32());
-  return { frame, width, height, model, d, k: fields.many(9) };
+  const [k, , p] = [fields.many(9), fields.many(9), fields.many(12)], binning = [fields.u32(), fields.u32()];
+  const [left, top, high, wide] = [fields.u32(), fields.u32(), fields.u32(), fields.u32()];
+  return { frame, width, height, model, d, k, p, binning, roi: { left, top, width: wide, height: high } };
 }
 
 /** tf2_msgs/TFMessage: [{parent, child, translation, quaternion: [x, y, z, w]}]. */
@@ -84,9 +86,14 @@ export function readTransforms(bytes, dialect) {
   });
 }
 
-/** geometry_msgs/Transform, std_msgs/Float32 and std_msgs/String, as the recordings of RealSense cameras hold them. */
+/** geometry_msgs/Transform, diagnostic_msgs/KeyValue and std_msgs/Float32, as the recordings of RealSense cameras hold them. */
 export function readTransform(bytes, dialect) {
   const fields = new Fields(bytes, dialect);
   return { translation: fields.many(3), quaternion: fields.many(4) };
 }
 export const readFloat = (bytes, dialect) => new Fields(bytes, dialect).f32();
+
+export function readKeyValue(bytes, dialect) {
+  const fields = new Fields(bytes, dialect);
+  return { key: fields.text(), value: fields.text() };
+}

@@ -79,32 +79,3 @@ export class Cursor {
 
 const decoder = new TextDecoder();
 export const textOf = bytes => decoder.decode(bytes);
-
-/** A few decoded chunks, the latest used ones. */
-export class Kept {
-  #items = new Map();
-  #bytes = 0;
-
-  constructor(largest) {
-    this.largest = largest;
-  }
-
-  get(key) {
-    const item = this.#items.get(key);
-    if (item) {
-      this.#items.delete(key);
-      this.#items.set(key, item);
-    }
-    return item?.value;
-  }
-
-  set(key, value, size) {
-    this.#items.set(key, { value, size });
-    this.#bytes += size;
-    for (const [old, item] of this.#items) {
-      if (this.#bytes <= this.largest || old === key) break;
-      this.#items.delete(old);
-      this.#bytes -= item.size;
-    }
-  }
-}
