@@ -74,9 +74,9 @@ def test_kinect_s_points_are_where_opencv_puts_them() -> None:
     points_there = np.isfinite(theirs)
     behind = (ours > 0) & (ours <= theirs + 1e-3)  # its own patch covers a point's pixel, or a nearer one
     covered = behind[points_there].mean()
-    found = agreement(np.where(points_there, theirs, 0), ours, between=True)
-    print(f"kinect against OpenCV: {covered:.5f} covered, {found:.5f} agree")
-    assert covered > 0.999 and found > 0.995
+    found = agreement(np.where(points_there, theirs, 0), ours)  # less: points leave gaps that others shine through
+    print(f"kinect against OpenCV: {covered:.5f} covered, {found:.5f} within a millimetre")
+    assert covered > 0.999 and found > 0.97
 
 
 def test_realsense_agrees_with_librealsense_s_align() -> None:
