@@ -87,7 +87,7 @@ def read_rvl(data: bytes, count: int) -> npt.NDArray[np.uint16]:
         RecordingError: there are not that many.
     """
     values = _numbers(np.frombuffer(data, "<u4", len(data) // 4))
-    listed = memoryview(values)
+    listed = values.data
     runs: list[int] = []
     heads: list[int] = []
     place = at = 0
