@@ -11,7 +11,7 @@ from crosswire.clients.commands.options import add_recorded_options, recorded_op
 from crosswire.clients.errors import InputError
 from crosswire.clients.files import prepare_folder, write_whole
 from crosswire.clients.inputs.recordings import LONGEST_GAP_S
-from crosswire.clients.recorded.description import Description, describe, write_frame
+from crosswire.clients.recorded.description import Description, counted, describe, write_frame
 from crosswire.clients.recorded.open import RecordedPairs
 from crosswire.contract.command_line import Commands
 
@@ -25,6 +25,7 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("source", metavar="FILE", help="recording of an RGB-D sensor, see docs/recordings.md")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    parser.add_argument("--count", action="store_true", help="read to the end, and say how many pairs there are")
     parser.add_argument(
         "--camera-out", type=Path, metavar="FILE", help="write its camera as JSON, as --camera takes it"
     )
@@ -56,7 +57,10 @@ def run(options: argparse.Namespace) -> None:
         longest_gap_s=options.longest_gap / 1e3,
     )
     with RecordedPairs(options.source, reading) as found:
+        if options.count and found.live:
+            raise InputError(f"{options.source} is a camera, which has no end; leave --count out")
         about = describe(found)
+        about = counted(found, about) if options.count else about
         files = [] if options.camera_out is None else [_write_camera(about, options.camera_out)]
         if options.out is not None:
             files += write_frame(found, options.frame or 0, options.out).values()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from crosswire.clients.inputs.images import encode_png
 from crosswire.clients.recorded.open import RecordedPairs
 from crosswire.clients.recorded.pairs import RecordedPair
 from crosswire.media.cameras.camera import Distortion, Lens, RgbdCamera
-from crosswire.media.recordings.recording import Fact
+from crosswire.media.recordings.recording import Fact, RecordingError
 
 _FRAMES_FOR_RATE = 10
 _OPACITY = 0.6
@@ -39,6 +39,8 @@ class Description:
         registered: whether depth lies in the colour camera; None where nobody knows.
         camera: its calibration, or None.
         pairs: how many pairs it holds, or None where only reading to the end tells.
+        unmatched: images without a partner, or None where it was not read to the end.
+        damage: why it could not be read to the end, or an empty text.
         rate: pairs per second, or None.
         colour: size of the first colour image, width and height, and how it is stored.
         depth: size of the first depth image, width and height.
@@ -59,6 +61,8 @@ class Description:
     reach_m: tuple[float, float] | None
     readings: float
     sent: Fact
+    unmatched: int | None = None
+    damage: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the same as plain JSON types."""
@@ -67,6 +71,8 @@ class Description:
             "path": self.path,
             "format": self.format,
             "pairs": self.pairs,
+            "unmatched": self.unmatched,
+            "damage": self.damage,
             "rate": None if self.rate is None else round(self.rate, 3),
             "colour": {"width": size[0], "height": size[1], "stored": stored},
             "depth": {
@@ -86,7 +92,9 @@ class Description:
         reach = "no reading" if self.reach_m is None else f"{self.reach_m[0]:.3f} to {self.reach_m[1]:.3f} m"
         lines = [
             f"{self.path}: {self.format}",
-            f"pairs: {'only reading to the end tells' if self.pairs is None else self.pairs}",
+            f"pairs: {'only reading to the end tells: --count' if self.pairs is None else self.pairs}",
+            *([] if self.unmatched is None else [f"images without a partner: {self.unmatched}"]),
+            *([f"damage: {self.damage}"] if self.damage else []),
             f"rate: {'not known' if self.rate is None else f'{self.rate:.1f} a second'}",
             f"first colour image: {width} x {height}, {stored}",
             f"first depth image: {self.depth[0]} x {self.depth[1]}, {reach}, {self.readings:.0%} of it readings",
@@ -107,10 +115,15 @@ def describe(found: RecordedPairs) -> Description:
     """
     recording = found.recording
     stamps, first = [], None
+    most = 1 if found.live or recording.rate is not None else _FRAMES_FOR_RATE
     with closing(found.frames()) as frames:
-        for frame in islice(frames, 1 if found.live or recording.rate is not None else _FRAMES_FOR_RATE):
-            first = first or RecordedPair(frame, found.registration)
-            stamps.append(frame.time_s)
+        try:
+            for frame in islice(frames, most):
+                first = first or RecordedPair(frame, found.registration)
+                stamps.append(frame.time_s)
+        except RecordingError:
+            if first is None:
+                raise
     if first is None:
         raise InputError(f"{recording.path} holds no pair of colour and depth; record both sensors")
     steps = np.diff(stamps)
@@ -131,6 +144,18 @@ def describe(found: RecordedPairs) -> Description:
         readings=readings.size / depth.size,
         sent=found.registration.fact,
     )
+
+
+def counted(found: RecordedPairs, about: Description) -> Description:
+    """Return a description with what reading to the end tells; every frame is decoded on the way."""
+    pairs, damage = 0, ""
+    with closing(found.frames()) as frames:
+        try:
+            for _ in frames:
+                pairs += 1
+        except RecordingError as error:
+            damage = str(error)
+    return replace(about, pairs=pairs, unmatched=found.unmatched, damage=damage)
 
 
 def write_frame(found: RecordedPairs, index: int, folder: Path) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def _camera(
         facts.append(Fact("extrinsics", "not known", "no tf of both streams to one reference says"))
         return None, None
     pose = to_colour[1].after(to_depth[1].inverse())
-    apart = 1000 * float((pose.translation**2).sum() ** 0.5)
+    apart = 1000 * math.hypot(*pose.translation)
     facts.append(Fact("extrinsics", f"{depth.root} to {colour.root}, {apart:.1f} mm", "tf of both streams says"))
     rotation = tuple(float(one) for one in pose.rotation.ravel())
     camera = RgbdCamera(eye, other, rotation, tuple(float(one) for one in pose.translation))

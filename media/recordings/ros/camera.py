@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -131,7 +132,7 @@ def _pose(file: MessageFile, colour: ImageTopic, depth: ImageTopic) -> tuple[Pos
             pass  # said when frames are read
         pose = tree.between(depth.frame, colour.frame)
         if pose is not None:
-            apart = 1000 * float((pose.translation**2).sum() ** 0.5)
+            apart = 1000 * math.hypot(*pose.translation)
             origin = f"frames that move are where {', '.join(names)} begins" if guessed else f"{', '.join(names)} says"
             return pose, Fact(what, f"{ends}, {apart:.1f} mm", origin, guessed)
     return None, Fact(what, "not known", f"no chain of transforms from {ends} is recorded, which says nothing")

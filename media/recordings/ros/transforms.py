@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crosswire.media.recordings.recording import RecordingError
+
 Array = npt.NDArray[np.float64]
+_FURTHEST = 1e9  # further than any frame on Earth
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +41,15 @@ class Pose:
 
 
 def pose_of(transform: Any) -> Pose:
-    """Return a `geometry_msgs/Transform` as a pose; a quaternion of zeros turns nothing."""
+    """Return a `geometry_msgs/Transform` as a pose; a quaternion of zeros turns nothing.
+
+    Raises:
+        RecordingError: its numbers are no metres.
+    """
     turn, shift = transform.rotation, transform.translation
     q = np.array((turn.x, turn.y, turn.z, turn.w), np.float64)
+    if not all(abs(one) < _FURTHEST for one in (*q, shift.x, shift.y, shift.z)):  # NaN is not below either
+        raise RecordingError("got a transform that is damaged, expected finite numbers in metres")
     length = float(np.linalg.norm(q))
     x, y, z, w = q / length if length > 0 else (0.0, 0.0, 0.0, 1.0)
     rotation = np.array(

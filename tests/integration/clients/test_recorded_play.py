@@ -20,8 +20,9 @@ from crosswire.clients import Frame, Predictor, RecordingError, Segmentation, St
 from crosswire.clients.__main__ import main
 from crosswire.clients.recorded.open import RecordedOptions, RecordedPairs
 from crosswire.clients.streaming.frames import FrameSource
+from tests.support.recordings.desk import DEPTH, SIZE, desk_jpeg, write_desk
+from tests.support.recordings.ros import START, STEP
 from tests.support.servers.real import PIPELINE
-from tests.support.written_desk import DEPTH, SIZE, desk_jpeg, write_desk
 
 FRAMES = 12
 
@@ -153,7 +154,7 @@ def test_options_of_recordings_count_from_the_command_line_and_are_refused_for_i
     to = ["--url", server.grpc_url]
     words = ["batch", str(desk), str(tmp_path / "out"), *to, "--camera", str(camera), "--depth-topic", DEPTH]
     assert main([*words, "--longest-gap", "1", "--depth-units-per-metre", "1000"]) == 2
-    assert "the closest 0.002 s apart" in capsys.readouterr().err
+    assert "the closest 2 ms apart; allow more with --longest-gap 2.02" in capsys.readouterr().err
     assert main([*words, "--depth-units-per-metre", "1000"]) == 0
     (first,) = lines(tmp_path / "out" / "journal.jsonl")[:1]
     assert first["batch"]["depth_topic"] == DEPTH and first["batch"]["depth_units_per_metre"] == 1000.0

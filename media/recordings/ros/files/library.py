@@ -11,6 +11,7 @@ from crosswire.media.recordings.recording import RecordingError
 
 EXTRA = "pip install 'crosswire[recordings]'"
 
+_LONGEST = 200
 _TRANSFORMS = ("tf2_msgs/msg/TFMessage", "tf/msg/tfMessage")
 
 
@@ -28,7 +29,13 @@ def library(name: str, what: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         package = name.partition(".")[0]
-        raise RecordingError(f"{what} is read with the package {package}, try {EXTRA} ({error})") from error
+        raise RecordingError(f"{what} is read with the package {package}, try {EXTRA} ({one_line(error)})") from error
+
+
+def one_line(text: object) -> str:
+    """Return what a damaged file says in one line of moderate length."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
 
 
 @cache
@@ -55,11 +62,11 @@ def decoded(data: bytes, kind: str, ros: int) -> Any:
     """
     store = definitions(ros)
     if kind not in store.fielddefs:
-        raise RecordingError(f"got a message of type {kind}, expected a standard one of ROS {ros}")
+        raise RecordingError(f"got a message of type {kind[:60]!r}, expected a standard one of ROS {ros}")
     try:
         return store.deserialize_ros1(data, kind) if ros == 1 else store.deserialize_cdr(data, kind)
     except Exception as error:  # damaged bytes make a decoder raise whatever it stumbles over
-        raise RecordingError(f"got a damaged message of type {kind} ({error}); record or copy it again") from error
+        raise RecordingError(f"got a damaged message of type {kind} ({one_line(error)}); copy it again") from error
 
 
 def header_stamp(data: bytes, ros: int) -> int:

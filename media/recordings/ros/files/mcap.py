@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.media.recordings.recording import RecordingError
-from crosswire.media.recordings.ros.files.library import library
+from crosswire.media.recordings.ros.files.library import library, one_line
 from crosswire.media.recordings.ros.files.messages import Message, MessageFile, Topic, checked, damaged, ros2_name
 
 NAME = "MCAP"
@@ -130,5 +130,5 @@ def open_mcap(path: Path) -> MessageFile:
     except Exception as error:
         file = CutMcap(path)
         if not file.topics:
-            raise RecordingError(f"{path} is a damaged {NAME} file without any whole message ({error})") from error
+            raise RecordingError(f"{path} is {NAME} without any whole message, damaged ({one_line(error)})") from error
         return file

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crosswire.media.recordings.recording import RecordingError
-from crosswire.media.recordings.ros.files.library import decoded, header_stamp
+from crosswire.media.recordings.ros.files.library import decoded, header_stamp, one_line
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
@@ -30,7 +30,7 @@ class Topic:
 
     def __str__(self) -> str:
         """Return name, type and count."""
-        return f"{self.name} ({self.kind}{'' if self.count is None else f', {self.count}'})"
+        return one_line(f"{self.name} ({self.kind}{'' if self.count is None else f', {self.count}'})")
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,5 +128,5 @@ def damaged(path: object, error: Exception) -> RecordingError:
     """Return what is said of a file that cannot be read on."""
     if isinstance(error, RecordingError):
         return error
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = one_line(error) or type(error).__name__
     return RecordingError(f"{path} is damaged or cut here ({reason}); what came before is good, try to copy it again")

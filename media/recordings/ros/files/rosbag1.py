@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from crosswire.media.recordings.recording import RecordingError
-from crosswire.media.recordings.ros.files.library import library
+from crosswire.media.recordings.ros.files.library import library, one_line
 from crosswire.media.recordings.ros.files.messages import Message, MessageFile, Topic, checked, damaged, ros2_name
 
 NAME = "ROS 1 bag"
@@ -197,8 +197,8 @@ def open_bag(path: Path) -> MessageFile:
         return checked(IndexedBag(path))
     except Exception as error:
         if "encrypt" in str(error):
-            raise RecordingError(f"{path} is an encrypted bag, decrypt it first ({error})") from error
+            raise RecordingError(f"{path} is an encrypted bag, decrypt it first ({one_line(error)})") from error
         bag = CutBag(path)
         if not bag.topics:
-            raise RecordingError(f"{path} is a damaged bag without any whole message ({error})") from error
+            raise RecordingError(f"{path} is a damaged bag without any whole message ({one_line(error)})") from error
         return bag

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.media.recordings.recording import RecordingError
-from crosswire.media.recordings.ros.files.library import library
+from crosswire.media.recordings.ros.files.library import library, one_line
 from crosswire.media.recordings.ros.files.mcap import open_mcap
 from crosswire.media.recordings.ros.files.messages import Message, MessageFile, Topic, damaged
 
@@ -31,6 +31,9 @@ class RosbagsFile(MessageFile):
         self.name = name
         reader.open()
         found: dict[str, Topic] = {}
+        if not all(isinstance(one.topic, str) and isinstance(one.msgtype, str) for one in reader.connections):
+            reader.close()
+            raise RecordingError("its topics are damaged")
         for one in reader.connections:
             known = found.get(one.topic, Topic(one.topic, one.msgtype, 0))
             found[one.topic] = replace(known, count=(known.count or 0) + one.msgcount)
@@ -70,6 +73,8 @@ class CutDatabase(MessageFile):
         self._path = path
         with closing(self._connect()) as database:
             rows = database.execute("SELECT id, name, type FROM topics").fetchall()
+        if not all(isinstance(name, str) and isinstance(kind, str) for _, name, kind in rows):
+            raise sqlite3.DatabaseError("its topics are damaged")
         self._topics = {key: (name, kind) for key, name, kind in rows}
         self.topics = tuple(Topic(name, kind, None) for name, kind in self._topics.values())
 
@@ -135,7 +140,7 @@ def open_database(path: Path) -> MessageFile:
         try:
             return CutDatabase(path)
         except (sqlite3.Error, KeyError):
-            reason = f"got an SQLite database without ROS' tables topics and messages, or a damaged one ({error})"
+            reason = f"got SQLite without ROS' tables topics and messages, or damaged ({one_line(error)})"
             raise RecordingError(f"{path} is no {NAME}: {reason}") from error
 
 
@@ -161,7 +166,7 @@ def open_folder(path: Path) -> MessageFile:
             except RecordingError as error:
                 reason = reason or error
     if not files:
-        raise RecordingError(f"{path} is a {NAME} that cannot be read ({reason}); copy or record it again")
+        raise RecordingError(f"{path} is a {NAME} that cannot be read ({one_line(reason)}); copy or record it again")
     return SeveralFiles(path, tuple(files))
 
 

@@ -22,8 +22,9 @@ from crosswire.clients.recorded.open import RecordedOptions, RecordedPairs, is_r
 from crosswire.clients.recorded.pairs import RecordedPair, read_camera
 from crosswire.media.cameras.camera import Lens, RgbdCamera
 from crosswire.media.recordings.recording import RecordingError
+from tests.support.recordings.desk import FAR, SHIFT_M, SIZE, desk_depth, desk_jpeg, write_desk
+from tests.support.recordings.ros import START, STEP
 from tests.support.servers.pipelines import described
-from tests.support.written_desk import FAR, SHIFT_M, SIZE, desk_depth, desk_jpeg, write_desk
 
 PAIR = described("p", "n", "segmentation", ("rgb_image", "depth_image"))
 
@@ -178,6 +179,13 @@ def test_the_command_says_what_a_recording_holds_and_shows_a_frame(
     lines = capsys.readouterr().out.splitlines()
     assert "sent: depth moved into the colour camera, 64 x 48, as the given camera says" in lines
     assert any(line.startswith("topics: ") and "a guess" in line for line in lines)
+    assert main([*words, "--count"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "pairs: 6" in lines and "images without a partner: 2" in lines
+    (tmp_path / "cut.mcap").write_bytes(desk.read_bytes()[:-3000])
+    assert main(["recording", str(tmp_path / "cut.mcap"), "--count", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert 0 < said["pairs"] <= 6 and "is damaged or cut" in said["damage"]
     assert main([*words, "--frame", "6", "--out", str(out)]) == 2
     assert "has no frame 6" in capsys.readouterr().err
     assert main([*words, "--frame", "1"]) == 2

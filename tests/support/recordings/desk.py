@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from tests.support.written_ros import START, STEP, Ros
 
+from tests.support.recordings.ros import START, STEP, Ros
 from tests.support.servers.real import jpeg
 
 COLOUR, DEPTH = "/camera/color/image_raw/compressed", "/camera/depth/image_rect_raw"
