@@ -20,6 +20,8 @@ export class Player {
 
   constructor(place, { file, pipeline, show, complain, ready, closed }) {
     Object.assign(this, { place, file, pipeline, show, complain, ready, closed });
+    this.words = make("span", { className: "soft" });
+    this.cut = make("p", { className: "warnings", id: "cut", hidden: true });
     place.onkeydown = event => this.#key(event);
   }
 
@@ -51,6 +53,7 @@ export class Player {
     this.#closed = true;
     this.pause();
     this.#frames?.close();
+    this.recording?.stop?.();
     this.place.replaceChildren();
     this.place.hidden = true;
   }
@@ -74,15 +77,15 @@ export class Player {
 
   /** Play on from the frame that is shown, from the beginning if it is the last. */
   play() {
-    const { colour } = this.recording, last = colour.length - 1;
-    if (this.wanted >= last) this.wanted = this.first;
+    const { recording } = this, { colour } = recording;
+    if (this.wanted >= colour.length - 1) this.wanted = this.first;
     const began = performance.now(), start = colour[this.wanted].time;
     let place = this.wanted;
     const tick = () => {
-      const now = start + performance.now() - began;
+      const now = start + performance.now() - began, last = colour.length - 1;
       while (place < last && colour[place + 1].time <= now) place++;
       if (place !== this.wanted) this.seek(place, false);
-      if (place >= last) return this.pause();
+      if (place >= last && !recording.growing) return this.pause();
       this.#playing = requestAnimationFrame(tick);
     };
     this.#playing = requestAnimationFrame(tick);
@@ -100,6 +103,22 @@ export class Player {
     else this.play();
   }
 
+  /** More of the recording is known. */
+  #grow() {
+    if (this.#closed) return;
+    this.slider.max = this.#frames.count - 1;
+    this.#tellCount();
+    this.#label(this.wanted);
+  }
+
+  #tellCount() {
+    const { recording } = this, { count } = this.#frames, unit = recording.facts.find(one => one.what === "depth unit");
+    const frames = `${count}${recording.growing ? " and more" : ""} ${count === 1 ? "frame" : "frames"}`;
+    this.words.textContent = `${recording.format} · ${frames} · depth unit ${unit.value}${unit.guessed ? ", a guess" : ""}`;
+    this.cut.textContent = recording.cut;
+    this.cut.hidden = !recording.cut;
+  }
+
   /** Depth of its own camera needs the calibration, and a pipeline that takes one. */
   #expectCamera({ camera }) {
     if (!camera) throw new UnreadableError("Its depth lies in its own camera, and nothing in it says how the two cameras stand. The command takes --camera FILE, too.");
@@ -114,8 +133,8 @@ export class Player {
     this.first = await this.#frames.paired(0, 1);
     if (this.first === null) return this.#refuse(new UnreadableError(await this.#unpaired()), this.#gapInput());
     this.start = await recording.stampOf(recording.colour[this.first]);
-    this.end = await recording.stampOf(recording.colour.at(-1));
     this.#draw(this.#controls(), ...this.#facts());
+    recording.onGrowth = () => this.#grow();
     this.seek(this.first);
     this.ready();
   }
@@ -163,18 +182,16 @@ export class Player {
       make("span", { className: "soft" }, one.guessed ? `, a guess: ${one.origin}` : `, as ${one.origin}`)));
     const guesses = recording.facts.filter(one => one.guessed).map(one => one.what);
     const title = `What is known of it${guesses.length ? ` (guessed: ${guesses.join(", ")})` : ""}`;
-    const cut = recording.cut ? [make("p", { className: "warnings", id: "cut" }, recording.cut)] : [];
-    return [...cut, make("details", {}, make("summary", {}, title), make("ul", { id: "facts" }, ...rows), this.#gapInput())];
+    return [this.cut, make("details", {}, make("summary", {}, title), make("ul", { id: "facts" }, ...rows), this.#gapInput())];
   }
 
   #draw(...parts) {
     const close = make("button", { type: "button", className: "clear", title: "Close the recording" }, "×");
     close.ariaLabel = "Close the recording";
     close.addEventListener("click", () => { this.close(); this.closed(); });
-    const unit = this.recording?.facts.find(one => one.what === "depth unit");
-    const format = this.recording ? `${this.recording.format} · ${this.#frames.count} ${this.#frames.count === 1 ? "frame" : "frames"} · depth unit ${unit.value}${unit.guessed ? ", a guess" : ""}` : "";
     this.place.replaceChildren(make("h2", {}, "Recording"), close,
-      make("p", { className: "name" }, make("b", {}, this.file.name), make("span", { className: "soft" }, format)), ...parts);
+      make("p", { className: "name" }, make("b", {}, this.file.name), this.words), ...parts);
+    if (this.recording) this.#tellCount();
     this.place.hidden = false;
   }
 
@@ -204,10 +221,11 @@ export class Player {
   }
 
   #label(place) {
-    const { colour } = this.recording, at = (colour[place].stamp ?? colour[place].time - colour[this.first].time + this.start) - this.start;
+    const { colour } = this.recording, written = colour[this.first].time;
+    const [at, end] = [colour[place], colour.at(-1)].map(one => one.stamp === undefined ? one.time - written : one.stamp - this.start);
     this.slider.value = place;
     this.slider.setAttribute("aria-valuetext", `${seconds(at)}, frame ${place + 1} of ${this.#frames.count}`);
-    this.time.textContent = `${seconds(at)} / ${seconds(this.end - this.start)}`;
+    this.time.textContent = `${seconds(at)} / ${seconds(end)}`;
   }
 
   #labelPlay() {
