@@ -29,16 +29,18 @@ export class Player {
   async open() {
     const progress = make("p", { className: "soft", role: "status" }, `Reading the index of ${this.file.name}`);
     this.#draw(progress);
+    let recording;
     try {
       const told = share => { progress.textContent = `Reading the index of ${this.file.name}: ${Math.round(100 * share)} %`; };
-      const recording = await openRecording(this.file, told);
-      if (this.#closed) return;
+      recording = await openRecording(this.file, told);
+      if (this.#closed) return recording.stop?.();
       if (!playsOn(this.pipeline)) throw new UnreadableError(`The pipeline ${this.pipeline.name} does not take colour with depth. Choose another.`);
       if (recording.registered === false) this.#expectCamera(recording);
       this.recording = recording;
       this.#frames = new Frames(recording, this.pipeline, answer => this.#shown(answer), error => this.#failed(error));
       await this.#begin();
     } catch (error) {
+      recording?.stop?.();
       if (!this.#closed) this.#refuse(error);
     }
   }
