@@ -20,6 +20,8 @@ export class Player {
 
   constructor(place, { file, pipeline, show, complain, ready, closed }) {
     Object.assign(this, { place, file, pipeline, show, complain, ready, closed });
+    this.words = make("span", { className: "soft" });
+    this.cut = make("p", { className: "warnings", id: "cut", hidden: true });
     place.onkeydown = event => this.#key(event);
   }
 
@@ -27,16 +29,18 @@ export class Player {
   async open() {
     const progress = make("p", { className: "soft", role: "status" }, `Reading the index of ${this.file.name}`);
     this.#draw(progress);
+    let recording;
     try {
       const told = share => { progress.textContent = `Reading the index of ${this.file.name}: ${Math.round(100 * share)} %`; };
-      const recording = await openRecording(this.file, told);
-      if (this.#closed) return;
+      recording = await openRecording(this.file, told);
+      if (this.#closed) return recording.stop?.();
       if (!playsOn(this.pipeline)) throw new UnreadableError(`The pipeline ${this.pipeline.name} does not take colour with depth. Choose another.`);
       if (recording.registered === false) this.#expectCamera(recording);
       this.recording = recording;
       this.#frames = new Frames(recording, this.pipeline, answer => this.#shown(answer), error => this.#failed(error));
       await this.#begin();
     } catch (error) {
+      recording?.stop?.();
       if (!this.#closed) this.#refuse(error);
     }
   }
@@ -51,6 +55,7 @@ export class Player {
     this.#closed = true;
     this.pause();
     this.#frames?.close();
+    this.recording?.stop?.();
     this.place.replaceChildren();
     this.place.hidden = true;
   }
@@ -74,15 +79,15 @@ export class Player {
 
   /** Play on from the frame that is shown, from the beginning if it is the last. */
   play() {
-    const { colour } = this.recording, last = colour.length - 1;
-    if (this.wanted >= last) this.wanted = this.first;
+    const { recording } = this, { colour } = recording;
+    if (this.wanted >= colour.length - 1) this.wanted = this.first;
     const began = performance.now(), start = colour[this.wanted].time;
     let place = this.wanted;
     const tick = () => {
-      const now = start + performance.now() - began;
+      const now = start + performance.now() - began, last = colour.length - 1;
       while (place < last && colour[place + 1].time <= now) place++;
       if (place !== this.wanted) this.seek(place, false);
-      if (place >= last) return this.pause();
+      if (place >= last && !recording.growing) return this.pause();
       this.#playing = requestAnimationFrame(tick);
     };
     this.#playing = requestAnimationFrame(tick);
@@ -100,6 +105,22 @@ export class Player {
     else this.play();
   }
 
+  /** More of the recording is known. */
+  #grow() {
+    if (this.#closed) return;
+    this.slider.max = this.#frames.count - 1;
+    this.#tellCount();
+    this.#label(this.wanted);
+  }
+
+  #tellCount() {
+    const { recording } = this, { count } = this.#frames, unit = recording.facts.find(one => one.what === "depth unit");
+    const frames = `${count}${recording.growing ? " and more" : ""} ${count === 1 ? "frame" : "frames"}`;
+    this.words.textContent = `${recording.format} · ${frames} · depth unit ${unit.value}${unit.guessed ? ", a guess" : ""}`;
+    this.cut.textContent = recording.cut;
+    this.cut.hidden = !recording.cut;
+  }
+
   /** Depth of its own camera needs the calibration, and a pipeline that takes one. */
   #expectCamera({ camera }) {
     if (!camera) throw new UnreadableError("Its depth lies in its own camera, and nothing in it says how the two cameras stand. The command takes --camera FILE, too.");
@@ -114,8 +135,8 @@ export class Player {
     this.first = await this.#frames.paired(0, 1);
     if (this.first === null) return this.#refuse(new UnreadableError(await this.#unpaired()), this.#gapInput());
     this.start = await recording.stampOf(recording.colour[this.first]);
-    this.end = await recording.stampOf(recording.colour.at(-1));
     this.#draw(this.#controls(), ...this.#facts());
+    recording.onGrowth = () => this.#grow();
     this.seek(this.first);
     this.ready();
   }
@@ -163,18 +184,16 @@ export class Player {
       make("span", { className: "soft" }, one.guessed ? `, a guess: ${one.origin}` : `, as ${one.origin}`)));
     const guesses = recording.facts.filter(one => one.guessed).map(one => one.what);
     const title = `What is known of it${guesses.length ? ` (guessed: ${guesses.join(", ")})` : ""}`;
-    const cut = recording.cut ? [make("p", { className: "warnings", id: "cut" }, recording.cut)] : [];
-    return [...cut, make("details", {}, make("summary", {}, title), make("ul", { id: "facts" }, ...rows), this.#gapInput())];
+    return [this.cut, make("details", {}, make("summary", {}, title), make("ul", { id: "facts" }, ...rows), this.#gapInput())];
   }
 
   #draw(...parts) {
     const close = make("button", { type: "button", className: "clear", title: "Close the recording" }, "×");
     close.ariaLabel = "Close the recording";
     close.addEventListener("click", () => { this.close(); this.closed(); });
-    const unit = this.recording?.facts.find(one => one.what === "depth unit");
-    const format = this.recording ? `${this.recording.format} · ${this.#frames.count} ${this.#frames.count === 1 ? "frame" : "frames"} · depth unit ${unit.value}${unit.guessed ? ", a guess" : ""}` : "";
     this.place.replaceChildren(make("h2", {}, "Recording"), close,
-      make("p", { className: "name" }, make("b", {}, this.file.name), make("span", { className: "soft" }, format)), ...parts);
+      make("p", { className: "name" }, make("b", {}, this.file.name), this.words), ...parts);
+    if (this.recording) this.#tellCount();
     this.place.hidden = false;
   }
 
@@ -204,10 +223,11 @@ export class Player {
   }
 
   #label(place) {
-    const { colour } = this.recording, at = (colour[place].stamp ?? colour[place].time - colour[this.first].time + this.start) - this.start;
+    const { colour } = this.recording, written = colour[this.first].time;
+    const [at, end] = [colour[place], colour.at(-1)].map(one => one.stamp === undefined ? one.time - written : one.stamp - this.start);
     this.slider.value = place;
     this.slider.setAttribute("aria-valuetext", `${seconds(at)}, frame ${place + 1} of ${this.#frames.count}`);
-    this.time.textContent = `${seconds(at)} / ${seconds(this.end - this.start)}`;
+    this.time.textContent = `${seconds(at)} / ${seconds(end)}`;
   }
 
   #labelPlay() {

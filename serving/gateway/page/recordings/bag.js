@@ -1,7 +1,7 @@
 // ROS 1 bags, format 2.0: the records at the end say where the chunks lie, and those behind a chunk where its messages do.
 
 import { Chunks } from "./chunks.js";
-import { CutError, Cursor, textOf } from "./slices.js";
+import { CutError, Cursor, Slices, inParallel, textOf } from "./slices.js";
 
 const MAGIC = "#ROSBAG V2.0\n";
 const OP = { message: 2, bag: 3, index: 4, chunk: 5, chunkInfo: 6, connection: 7 };
@@ -49,21 +49,21 @@ export class Bag {
       else if (record.op === OP.chunkInfo) places.push(record.head.u64("chunk_pos"));
       here = record.end;
     }
-    for (const [i, place] of places.entries()) {
-      const chunk = await this.#chunk(await this.#record(place));
+    await inParallel(places.entries(), async ([i, place]) => {
+      const slices = new Slices(this.slices.file), chunk = this.#chunk(await this.#record(place, slices));
       for (let here = chunk.end; here < at;) {
-        const record = await this.#record(here);
+        const record = await this.#record(here, slices);
         if (record.op !== OP.index) break;
-        await this.#indexMessages(chunk, record);
+        await this.#indexMessages(chunk, record, slices);
         here = record.end;
       }
       progress(i / places.length);
-    }
+    });
   }
 
-  async #indexMessages(chunk, record) {
+  async #indexMessages(chunk, record, slices) {
     const topic = this.#connections.get(record.head.u32("conn")), count = record.head.u32("count");
-    const cursor = new Cursor(await this.slices.bytes(record.data, record.end - record.data));
+    const cursor = new Cursor(await slices.bytes(record.data, record.end - record.data));
     for (let i = 0; topic && i < count; i++) topic.entries.push({ time: timeOf(cursor.u32(), cursor.u32()), chunk, at: cursor.u32() });
   }
 
@@ -73,7 +73,7 @@ export class Bag {
     try {
       for (let at = start; at < this.slices.size;) {
         const record = await this.#record(at);
-        if (record.op === OP.chunk) await this.#walkChunk(await this.#chunk(record));
+        if (record.op === OP.chunk) await this.#walkChunk(this.#chunk(record));
         at = record.end;
         progress(at / this.slices.size);
       }
@@ -105,7 +105,7 @@ export class Bag {
   }
 
   /** A chunk as its record describes it; what it holds begins at `at`. */
-  async #chunk(record) {
+  #chunk(record) {
     if (record.op !== OP.chunk) throw new Error("The bag's index does not fit its chunks. Repair it with rosbag reindex.");
     const named = record.head.text("compression"), compression = named === "none" ? "" : named;
     return { at: record.data, end: record.end, compression, packedSize: record.end - record.data, size: record.head.u32("size") };
@@ -118,8 +118,8 @@ export class Bag {
     return async (at, length) => new Cursor(content, at).take(length);
   }
 
-  #record(at) {
-    return recordAt((from, length) => this.slices.bytes(from, length), at);
+  #record(at, slices = this.slices) {
+    return recordAt((from, length) => slices.bytes(from, length), at);
   }
 }
 

@@ -2,7 +2,7 @@
 // Layout: the MCAP format specification, version 0.
 
 import { Chunks } from "./chunks.js";
-import { CutError, Cursor } from "./slices.js";
+import { CutError, Cursor, inParallel } from "./slices.js";
 
 const MAGIC = [0x89, 0x4d, 0x43, 0x41, 0x50, 0x30, 0x0d, 0x0a];
 const OP = { footer: 2, schema: 3, channel: 4, message: 5, chunk: 6, messageIndex: 7, chunkIndex: 8, dataEnd: 15 };
@@ -30,10 +30,10 @@ export class Mcap {
   async index(progress) {
     const chunks = await this.#summary();
     if (chunks) {
-      for (const [i, chunk] of chunks.entries()) {
+      await inParallel(chunks.entries(), async ([i, chunk]) => {
         if (chunk.indexLength) await this.#indexChunk(chunk);
         progress(i / chunks.length);
-      }
+      });
     } else {
       await this.#walk(progress);
     }

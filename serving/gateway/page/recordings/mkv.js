@@ -8,7 +8,8 @@ const EBML = 0x1a45dfa3, SEGMENT = 0x18538067, INFO = 0x1549a966, TRACKS = 0x165
 const ATTACHMENTS = 0x1941a469, CUES = 0x1c53bb6b, SEEK = 0x114d9b74, CHAPTERS = 0x1043a770;
 const TOP = [INFO, TRACKS, CLUSTER, TAGS, ATTACHMENTS, CUES, SEEK, CHAPTERS];
 const TIME = 0xe7, SIMPLE_BLOCK = 0xa3, GROUP = 0xa0, BLOCK = 0xa1;
-const HEAD = 12, BLOCK_HEAD = 12, LARGEST_PART = 64e6;
+const HEAD = 12, BLOCK_HEAD = 12, LARGEST_PART = 64e6, FIRST_FRAMES = 30, GROWTH_MS = 250;
+const CUT = "The file ends within a frame: it was cut, or is still being written. What it holds so far is shown.";
 
 export const isMkv = head => head[0] === 0x1a && head[1] === 0x45 && head[2] === 0xdf && head[3] === 0xa3;
 
@@ -45,6 +46,12 @@ export class MkvRecording {
   camera = null;
   registered = null;
   perUnit = 1000;
+  growing = true;
+  onGrowth = () => {};
+  #stopped = false;
+  #told = 0;
+  #begin;
+  #begun = new Promise(begin => { this.#begin = begin; });
   #scale = 1;
   #tracks = new Map();
   #tags = new Map();
@@ -54,18 +61,25 @@ export class MkvRecording {
     this.slices = slices;
   }
 
+  /** Find the frames; returns when the first are known, the rest is found while they are looked at. */
   async index(progress) {
-    try {
-      await this.#walk(progress);
-    } catch (error) {
-      if (!(error instanceof CutError)) throw error;
-      this.cut = "The file ends within a frame: it was cut, or is still being written. What it holds so far is shown.";
-    }
+    const walked = this.#walk(progress).then(() => "", error => {
+      if (!(error instanceof CutError || this.colour)) throw error;
+      return error instanceof CutError ? CUT : error.message;
+    }).then(cut => {
+      Object.assign(this, { cut, growing: false });
+      this.onGrowth();
+    });
+    await Promise.race([walked, this.#begun]);
     const tracks = [...this.#tracks.values()], depth = tracks.find(one => one.kind === "depth"), colour = tracks.find(one => one.kind === "colour");
     if (!depth?.entries.length || !colour?.entries.length) throw new UnreadableError(lacking(tracks, colour, depth));
-    for (const one of [colour, depth]) one.entries.sort((a, b) => a.time - b.time);
     Object.assign(this, { colourTrack: colour, depthTrack: depth, colour: colour.entries, depth: depth.entries });
     this.#know();
+  }
+
+  /** Leave what is not found yet. */
+  stop() {
+    this.#stopped = true;
   }
 
   async stampOf(entry) {
@@ -92,20 +106,44 @@ export class MkvRecording {
     const { size } = this.slices, first = await this.#element(0), segment = await this.#element(first.end);
     if (first.id !== EBML || segment.id !== SEGMENT) throw new UnreadableError("It is no Matroska file.");
     const end = segment.end === Infinity ? size : segment.end;
-    for (let at = segment.start; at < end;) {
+    for (let at = segment.start; at < end && !this.#stopped;) {
       const part = await this.#element(at);
+      if (part.id === SEEK) await this.#seek(part, segment.start);
       if (part.id === CLUSTER) {
-        at = await this.#cluster(part, size);
+        at = await this.#cluster(part);
+        this.#tell();
       } else {
-        if ([INFO, TRACKS, TAGS, ATTACHMENTS].includes(part.id)) await this.#part(part);
+        await this.#part(part);
         at = part.end;
       }
       progress(Math.min(at / size, 1));
     }
   }
 
+  /** Say now and then that more is known. */
+  #tell() {
+    const videos = [...this.#tracks.values()].filter(one => one.kind);
+    if (videos.length > 1 && videos.every(one => one.entries.length >= FIRST_FRAMES)) this.#begin();
+    if (performance.now() - this.#told < GROWTH_MS) return;
+    this.#told = performance.now();
+    this.onGrowth();
+  }
+
+  /** Read tags and attachments where the file says that they lie: it may be behind the frames. */
+  async #seek({ start, end }, origin) {
+    for (const entry of only(await this.slices.bytes(start, end - start), 0x4dbb)) {
+      if (![TAGS, ATTACHMENTS].includes(number(only(entry, 0x53ab)[0]))) continue;
+      try {
+        await this.#part(await this.#element(origin + number(only(entry, 0x53ac)[0])));
+      } catch (error) {
+        if (!(error instanceof CutError)) throw error;
+      }
+    }
+  }
+
   /** Note the blocks of a cluster; returns where it ends. */
-  async #cluster(part, size) {
+  async #cluster(part) {
+    const { size } = this.slices;
     let at = part.start, time = 0;
     while (at < Math.min(part.end, part.end === Infinity ? size : Infinity)) {
       const one = await this.#element(at);
@@ -128,7 +166,7 @@ export class MkvRecording {
   }
 
   async #part({ id, start, end }) {
-    if (end - start > LARGEST_PART) return;
+    if (![INFO, TRACKS, TAGS, ATTACHMENTS].includes(id) || end - start > LARGEST_PART) return;
     const bytes = await this.slices.bytes(start, end - start);
     if (id === INFO) this.#scale = (number(only(bytes, 0x2ad7b1)[0]) || 1e6) / 1e6;  // milliseconds
     if (id === TRACKS) for (const entry of only(bytes, 0xae)) this.#track(entry);

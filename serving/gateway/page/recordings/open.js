@@ -1,5 +1,5 @@
 // Any recording that this page plays. Every one offers: format, facts, cut, camera, registered, perUnit; index(progress);
-// colour and depth, entries in the order of the file; stampOf(entry), colourFile(entry) and depthMap(entry).
+// colour and depth, entries in the order of time (more of them come with `onGrowth` while it is `growing`, until `stop`); stampOf(entry), colourFile(entry) and depthMap(entry).
 
 import { Bag, isBag } from "./bag.js";
 import { Mcap, isMcap } from "./mcap.js";

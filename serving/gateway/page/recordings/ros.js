@@ -16,6 +16,7 @@ export class RosRecording {
   camera = null;
   registered = null;
   facts = [];
+  growing = false;
   #byArrival = false;
 
   constructor(container) {

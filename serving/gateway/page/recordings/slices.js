@@ -1,6 +1,6 @@
 // Parts of a file on the user's disk: read when they are needed, never the whole.
 
-const WINDOW = 8192, LEAST = 512;
+const WINDOW = 8192, LEAST = 512, AT_ONCE = 12;
 
 /** The file ends before something that it announces. */
 export class CutError extends Error {}
@@ -39,6 +39,20 @@ export class Slices {
       throw new Error(`${this.name} can no longer be read (${error.message}). Choose it again.`);
     }
   }
+}
+
+/** Do something with every item, several at a time; where that fails, the rest is left and the error thrown. */
+export async function inParallel(items, work) {
+  const shared = items[Symbol.asyncIterator]?.() ?? items[Symbol.iterator](), failed = [];
+  const worker = async () => {
+    try {
+      for (let next = await shared.next(); !next.done && !failed.length; next = await shared.next()) await work(next.value);
+    } catch (error) {
+      failed.push(error);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  if (failed.length) throw failed.find(error => !(error instanceof CutError)) ?? failed[0];
 }
 
 /** Little-endian numbers and texts one after the other. */

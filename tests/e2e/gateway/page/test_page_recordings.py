@@ -104,7 +104,7 @@ def test_a_recording_is_played_frame_by_frame_and_read_in_slices(page: Any, serv
 
 
 def test_depth_of_another_camera_is_sent_with_the_calibration(page: Any, server: Any, tmp_path: Path) -> None:
-    path = write_mkv(tmp_path / "kinect.mkv", 1, sizes=(COLOUR_SIZE, (320, 288)))
+    path = write_mkv(tmp_path / "kinect.mkv", 1, sizes=(COLOUR_SIZE, (320, 288)), mode="NFOV_2X2BINNED")
     play(page, path)
     with open_recording(path) as recording, Predictor(server.grpc_url) as predictor:
         (frame,) = recording
@@ -112,6 +112,14 @@ def test_depth_of_another_camera_is_sent_with_the_calibration(page: Any, server:
     assert_shown(page, result)
     assert "The server moved its depth into the colour camera." in page.inner_text("#note")
     assert page.inner_text("#player .name span") == "Azure Kinect MKV · 1 frame · depth unit millimetres"
+
+
+def test_frames_that_are_found_later_join_the_slider(page: Any, tmp_path: Path) -> None:
+    play(page, write_mkv(tmp_path / "long.mkv", 45, sizes=((64, 48), (64, 48)), attached=False))
+    page.wait_for_selector("#frame[max='44']")
+    page.wait_for_selector("#player .name:has-text('45 frames')")
+    go_to(page, 44)
+    assert page.inner_text("#time") == "1.45 s / 1.45 s"
 
 
 def test_a_bag_dropped_anywhere_is_played_from_the_keyboard(page: Any, tmp_path: Path) -> None:
