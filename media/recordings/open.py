@@ -7,11 +7,15 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from crosswire.media.recordings import recognise
 from crosswire.media.recordings.recording import ReadOptions, Recording, RecordingError
+from crosswire.media.recordings.ros.recognise import is_bag, is_database, is_folder, is_mcap
 
 _HEAD = 64
+#: What the address of a camera on the cable begins with: "realsense:", or "realsense:SERIAL".
+CAMERA = "realsense:"
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,10 @@ class Format:
 
 
 FORMATS: tuple[Format, ...] = (
+    Format("ROS 1 bag", (".bag",), is_bag, "ros.open:read_bag"),
+    Format("MCAP", (".mcap",), is_mcap, "ros.open:read_mcap"),
+    Format("ROS 2 bag (.db3)", (".db3",), is_database, "ros.open:read_database"),
+    Format("ROS 2 bag (folder)", (), is_folder, "ros.open:read_folder"),
     Format("Azure Kinect MKV", (".mkv",), recognise.is_matroska, "kinect.mkv:open_mkv"),
     Format("Record3D .r3d", (".r3d",), recognise.is_record3d, "scans.record3d:open_record3d", tracks=False),
     Format("ScanNet .sens", (".sens",), recognise.is_sens, "scans.sens:open_sens", tracks=False),
@@ -63,7 +71,7 @@ def open_recording(path: str | os.PathLike[str], options: ReadOptions | None = N
     """Open a recording.
 
     Args:
-        path: a file or folder, see docs/recordings.md.
+        path: a file or folder, see docs/recordings.md; or "realsense:", "realsense:SERIAL" for a camera.
         options: how it is read where it leaves a choice.
 
     Returns:
@@ -77,6 +85,9 @@ def open_recording(path: str | os.PathLike[str], options: ReadOptions | None = N
         ...     for frame in recording:
         ...         print(frame.time_s, frame.rgb.shape, frame.depth.shape)
     """
+    if str(path).startswith(CAMERA):
+        camera: Recording = _function("realsense.live:open_camera")(str(path), options or ReadOptions())
+        return camera
     place = Path(path)
     found = format_of(place)
     if found is None:
@@ -87,10 +98,14 @@ def open_recording(path: str | os.PathLike[str], options: ReadOptions | None = N
         raise RecordingError(
             f"{place} ({found.name}) holds one colour and one depth; leave --colour-topic and --depth-topic out"
         )
-    module, _, name = found.reader.partition(":")
-    read = getattr(importlib.import_module(f"crosswire.media.recordings.{module}"), name)
-    recording: Recording = read(place, options)
+    recording: Recording = _function(found.reader)(place, options)
     return recording
+
+
+def _function(reader: str) -> Any:
+    """Return a reader by its name, and import it for that."""
+    module, _, name = reader.partition(":")
+    return getattr(importlib.import_module(f"crosswire.media.recordings.{module}"), name)
 
 
 def _head(path: Path) -> bytes:

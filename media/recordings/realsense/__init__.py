@@ -1,0 +1,1 @@
+"""Recordings and cameras of RealSense."""
