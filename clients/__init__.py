@@ -28,6 +28,7 @@ from crosswire.clients.errors import (
     ServerOverloaded,
     ServerUnreachable,
 )
+from crosswire.clients.recorded.open import RecordedOptions
 from crosswire.clients.score import mean_iou
 from crosswire.clients.session import Request, Timings
 from crosswire.clients.streaming.frames import Frame
@@ -39,6 +40,7 @@ from crosswire.clients.tasks.result import Result
 from crosswire.clients.tasks.segmentation import Segmentation, segmentation_request
 from crosswire.clients.tasks.translation import Translation, translation_request
 from crosswire.contract import PipelineDescription, TensorSpec
+from crosswire.media.recordings.recording import RecordingError
 
 __all__ = [
     "AddressError",
@@ -56,6 +58,8 @@ __all__ = [
     "PipelineDescription",
     "PipelineNotFoundError",
     "Predictor",
+    "RecordedOptions",
+    "RecordingError",
     "Request",
     "RequestRejectedError",
     "Result",

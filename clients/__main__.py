@@ -1,4 +1,4 @@
-"""Command line: `crosswire predict`, `list`, `batch`, `stream` and `bench`.
+"""Command line: `crosswire predict`, `list`, `batch`, `stream`, `recording` and `bench`.
 
 Exit codes: 0 done; 1 done, but with failures that are listed; 2 one line on stderr says what was wrong; 130 stopped.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from crosswire.clients.commands import batch, bench, list_pipelines, predict, stream
+from crosswire.clients.commands import batch, bench, list_pipelines, predict, recording, stream
 from crosswire.contract.command_line import OneLineParser, run_command
 
-COMMANDS = (predict, list_pipelines, batch, stream, bench)
+COMMANDS = (predict, list_pipelines, batch, stream, recording, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

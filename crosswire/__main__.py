@@ -34,6 +34,7 @@ COMMANDS = {
     "predict": ("clients", "ask about images or a clip, and write what the server made of them"),
     "batch": ("clients", "ask about a folder of inputs; started again, it goes on where it was"),
     "stream": ("clients", "play a recorded RGB-D sequence as if it came from a camera"),
+    "recording": ("clients", "say what a recording of an RGB-D sensor holds, and show one of its frames"),
     "bench": ("clients", "measure what a server can do, and how long it takes under load"),
 }
 #: Commands that have another name now.

@@ -13,6 +13,7 @@ from crosswire.clients.batch.run import WINDOW, BatchOptions, BatchOutcome, run_
 from crosswire.clients.batch.waiting import Waiting
 from crosswire.clients.inputs.recordings import AUTO, LONGEST_GAP_S, Pairing
 from crosswire.clients.own_server import REPOSITORY, server_at
+from crosswire.clients.recorded.open import RecordedOptions, travels
 from crosswire.clients.sync_client import TIMEOUT_S, Predictor
 
 _PATIENT = Retries(attempts=1_000_000, first_pause_s=0.2, longest_pause_s=2.0)  # until the timeout
@@ -30,6 +31,7 @@ def predict_folder(
     longest_gap_s: float = LONGEST_GAP_S,
     offset: float | str = 0.0,
     stamp_unit: str = AUTO,
+    recorded: RecordedOptions | None = None,
     again: bool = False,
     progress: IO[str] | None = None,
     timeout: float = TIMEOUT_S,
@@ -50,7 +52,8 @@ def predict_folder(
 
     Args:
         source: folder with one folder per input (`rgb/` and `depth/`, equal stems), a recording in TUM's layout, a
-            folder of clips, all of them also in sub-folders, or a list file; see `crosswire.clients.batch.items`.
+            folder of clips, all of them also in sub-folders, or a list file, see `crosswire.clients.batch.items`; or
+            any recording of `open_recording`, or a folder of them.
         folder: where to write `<kind>/STEM.png` per image, `results.jsonl` and `failures.jsonl`; made if needed.
         url: one address or several, see `Predictor`; None starts a server for this call.
         pipeline: whom to ask, or None for the only one of the server.
@@ -59,8 +62,9 @@ def predict_folder(
             source's `manifest.json`, else the network's training data, else 1000.
         window: most requests in flight.
         longest_gap_s: how far the time stamps of a recording's pair may lie apart, seconds.
-        offset: of a recording: seconds that are added to the stamps of depth, or `"auto"` for those that pair best.
+        offset: of a folder in TUM's layout: seconds that are added to the stamps of depth, or `"auto"`.
         stamp_unit: what stamps count: `"s"`, `"ms"`, `"us"`, `"ns"`, or `"auto"` for what they look like.
+        recorded: of recordings: topics, camera, whether depth is moved into the colour camera.
         again: whether every item that failed is asked about again, even if its files are what they were.
         progress: where progress is shown, for example `sys.stderr`; None shows none.
         timeout: seconds that one item may take, all attempts together.
@@ -70,12 +74,15 @@ def predict_folder(
 
     Raises:
         InputError: the source holds nothing for the pipeline, the folder another batch, or a number makes no sense.
+        RecordingError: a recording cannot be read at all; one that breaks off is a failure among the others.
         OutputError: the folder cannot be written to.
         ServerError: the server cannot be asked, or nobody answers any more; what was done stays done.
     """
     pairing = Pairing(longest_gap_s, offset, stamp_unit)
-    options = BatchOptions(overlay, depth_units_per_metre, window, pairing, again)
+    reading = replace(recorded or RecordedOptions(), units_per_metre=depth_units_per_metre, longest_gap_s=longest_gap_s)
+    options = BatchOptions(overlay, window, pairing, reading, again)
     with server_at(url, repository) as place:
+        options = replace(options, compress=travels(place))
         with Predictor(place, timeout=timeout, api_key=api_key, ca=ca) as once:  # who never answered is not waited for
             found = once.named_pipeline(pipeline)
         waiting = Waiting(place.replace(",", " or "), timeout)

@@ -61,6 +61,20 @@ class Item:
         """Return path, size and time of change of every file: once they differ, a refusal is worth another try."""
         return {name: [str(path), *_size_and_time(path)] for name, path in self.files.items()}
 
+    def sent(self) -> tuple[Mapping[str, Path | bytes], float | None]:
+        """Return what is sent for every input tensor, and the unit of depth if the item itself says it.
+
+        Raises:
+            InputError: there is nothing that can be sent.
+        """
+        if self.problem:
+            raise InputError(self.problem)
+        return self.files, None
+
+    def told(self) -> dict[str, Any]:
+        """Return what else is said about the item beside its result."""
+        return {}
+
 
 @dataclass(frozen=True)
 class Found:

@@ -22,7 +22,7 @@ class Progress:
 
     def __init__(
         self,
-        total: int,
+        total: int | None,
         before: int,
         stream: IO[str] | None,
         news: Callable[[], str],
@@ -31,7 +31,7 @@ class Progress:
         """Start to count.
 
         Args:
-            total: how many items there are.
+            total: how many items there are, or None where nobody knows.
             before: how many of them an earlier run did.
             stream: where to show them, usually standard error; None shows nothing.
             news: returns what the user is to know now, or an empty text; asked once a second.
@@ -71,13 +71,18 @@ class Progress:
                 self._show(self.line(), last=False)
 
     def line(self) -> str:
-        """Return the bar as text, for example `[######      ] 150/600  25%  24.1/s  0:19 to go  3 failed`."""
-        share = self._count / self._total
-        rate = self.rate()
+        """Return the bar as text, `[######      ] 150/600  25%  24.1/s  0:19 to go  3 failed`, or `150  24.1/s`."""
+        rate, to_go = self.rate(), ""
+        if self._total is None:
+            bar = str(self._count)
+        else:
+            share = self._count / self._total
+            bar = f"[{'#' * int(share * _WIDTH):<{_WIDTH}}] {self._count}/{self._total}  {share:4.0%}"
+            to_go = f"{_clock_text((self._total - self._count) / rate)} to go" if rate else ""
         parts = [
-            f"[{'#' * int(share * _WIDTH):<{_WIDTH}}] {self._count}/{self._total}  {share:4.0%}",
+            bar,
             f"{rate:.1f}/s",
-            f"{_clock_text((self._total - self._count) / rate)} to go" if rate else "",
+            to_go,
             f"{self._failed} failed" if self._failed else "",
         ]
         return "  ".join(part for part in parts if part)

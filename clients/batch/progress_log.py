@@ -108,23 +108,33 @@ class ProgressLog:
             self._append({"batch": batch})
             return
         first, *more = data[:whole].splitlines()
-        self._compare(first, batch)
+        found = self._batch_in(first)
+        if found != batch and more:
+            raise self._another(found, batch)
+        if found != batch:  # nothing of it was begun, so that any other one may take its place
+            os.ftruncate(self._file, 0)
+            self._append({"batch": batch})
         for line in more:
             self._take(line)
 
-    def _compare(self, line: bytes, batch: Mapping[str, Any]) -> None:
-        """Raise `InputError` unless the first line says that the log is that of this batch."""
+    def _batch_in(self, line: bytes) -> Mapping[str, Any]:
+        """Return which batch the first line says that the log is of.
+
+        Raises:
+            InputError: it says none.
+        """
         match _parsed(line):
             case {"batch": dict(found)}:
-                pass
-            case _:
-                raise self._foreign()
-        if found != batch:
-            changed = next(key for key in (*batch, *found) if batch.get(key) != found.get(key))
-            raise InputError(
-                f"{self._path.parent} holds a batch with {changed} = {found.get(changed)!r}, now it is "
-                f"{batch.get(changed)!r}; name another folder, or remove {self._path} to begin again"
-            )
+                return found
+        raise self._foreign()
+
+    def _another(self, found: Mapping[str, Any], batch: Mapping[str, Any]) -> InputError:
+        """Return the error of who names the folder of another batch."""
+        changed = next(key for key in (*batch, *found) if batch.get(key) != found.get(key))
+        return InputError(
+            f"{self._path.parent} holds a batch with {changed} = {found.get(changed)!r}, now it is "
+            f"{batch.get(changed)!r}; name another folder, or remove {self._path} to begin again"
+        )
 
     def _take(self, line: bytes) -> None:
         """Take in what a line of an earlier run says; a torn one says nothing."""

@@ -7,14 +7,16 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 from crosswire.clients.balance import SAFE
-from crosswire.clients.batch.items import Item, find_items
+from crosswire.clients.batch.items import Item
 from crosswire.clients.batch.progress import Progress
 from crosswire.clients.batch.progress_log import ProgressLog
+from crosswire.clients.batch.recorded import RecordedItems
+from crosswire.clients.batch.sources import ItemSource, find_source
 from crosswire.clients.batch.waiting import Waiting
 from crosswire.clients.batch.work import item_request, wanted_outputs
 from crosswire.clients.errors import (
@@ -26,9 +28,9 @@ from crosswire.clients.errors import (
     ServerUnreachable,
 )
 from crosswire.clients.files import prepare_folder, write_json_lines
-from crosswire.clients.inputs.depth import check_units
 from crosswire.clients.inputs.recordings import Pairing
-from crosswire.clients.inputs.units import units_of
+from crosswire.clients.recorded.ahead import ReadAhead
+from crosswire.clients.recorded.open import RecordedOptions
 from crosswire.clients.sync_client import Predictor
 from crosswire.contract import PipelineDescription
 from crosswire.contract.atomic_write import sweep
@@ -44,17 +46,20 @@ class BatchOptions:
 
     Attributes:
         overlay: whether overlays are written too.
-        units: what one metre counts in depth images, or None for what the layout, a manifest or the network says.
         window: most requests in flight.
-        pairing: how images of a recording become pairs.
+        pairing: how images of a folder with time stamps become pairs.
+        recorded: how recordings are read, and what one metre counts in depth images of any source, or None for what the
+            layout, a manifest, the recording or the network says.
         again: whether every item that failed is asked about again, even if its files are what they were.
+        compress: whether the pixels of recordings are made smaller on their way.
     """
 
     overlay: bool = False
-    units: float | None = None
     window: int = WINDOW
     pairing: Pairing = field(default_factory=Pairing)
+    recorded: RecordedOptions = field(default_factory=RecordedOptions)
     again: bool = False
+    compress: bool = False
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -64,7 +69,6 @@ class BatchOptions:
         """
         if self.window < 1:
             raise InputError(f"the window is {self.window}; send 1 request at a time or more")
-        check_units(self.units)
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,11 @@ class BatchOutcome:
         failed: items without one.
         seconds: how long this run took.
         warnings: how many results warn of what, by the name of the warning.
-        unmatched: colour images of a recording without a depth image; they were left out.
+        unmatched: images of a recording without a partner; they were left out.
         notes: the unit of depth and who says it; what was recognised about the source, or passed over in it.
+        recorded: whether the items are the frames of recordings that were read as such.
+        facts: what is known of the recordings.
+        broken: why the rest of a recording could not be read.
     """
 
     folder: Path
@@ -90,6 +97,9 @@ class BatchOutcome:
     warnings: Mapping[str, int]
     unmatched: int = 0
     notes: tuple[str, ...] = ()
+    recorded: bool = False
+    facts: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
 
     @property
     def results(self) -> Path:
@@ -111,11 +121,13 @@ class BatchOutcome:
             how = "repair the files and give the same command again, or the same files with --again"
             failed = f"; {self.failed} failed, see {self.failures}: {how}"
         told = [f"\n{note}" for note in self.notes]
+        told += [f"\n{reason}" for reason in self.broken]
         told += [
             f"\nwarning in {count} of {self.done} results: {name}, see {self.results}"
             for name, count in sorted(self.warnings.items())
         ]
-        alone = f"; {self.unmatched} colour images had no depth close enough in time" if self.unmatched else ""
+        who = "images had no partner" if self.recorded else "colour images had no depth"
+        alone = f"; {self.unmatched} {who} close enough in time" if self.unmatched else ""
         return f"{self.done} answered{earlier}{failed}{rate}{alone}{''.join(told)}"
 
 
@@ -147,50 +159,58 @@ def run_batch(
         OutputError: the folder cannot be written to.
         ServerUnreachable: nobody answers any more; what was done stays done.
     """
-    found = find_items(source, pipeline, options.pairing)
-    items, unit = found.items, units_of(options.units, found.units_per_metre, source)
-    units, notes = unit.sent, tuple(filter(None, (unit.note(pipeline), *found.notes)))
+    found = find_source(source, pipeline, options.pairing, options.recorded, compress=options.compress)
     outputs = wanted_outputs(pipeline, options.overlay)
     kinds = [prepare_folder(folder / name.removesuffix(PNG_SUFFIX)) for name in outputs if name.endswith(PNG_SUFFIX)]
     identity = {
         "source": str(source.resolve()),
         "pipeline": pipeline.name,
         "outputs": list(outputs),
-        DEPTH_UNITS: units,
-        **({"offset": options.pairing.offset} if options.pairing.shifts else {}),
+        DEPTH_UNITS: found.units if options.recorded.units_per_metre is None else options.recorded.units_per_metre,
+        **found.identity,
     }
-    if stream is not None and notes:
-        print(*notes, sep="\n", file=stream, flush=True)
+    if stream is not None and found.notes:
+        print(*found.notes, sep="\n", file=stream, flush=True)
     began = time.perf_counter()
     with ProgressLog(prepare_folder(folder), identity) as log:
-        for place in (
-            folder,
-            *(kind / below for kind in kinds for below in {Path(item.stem).parent for item in items}),
-        ):
+        for place in (folder, *(kind / below for kind in kinds for below in found.folders)):
             sweep(place)
-        before = sum(item.stem in log.done for item in items)
-        kept = {item.stem for item in items if not options.again and _fails_again(item, log)} | set(log.done)
-        left = [item for item in items if item.stem not in kept]
-        crew = _Crew(predictor, pipeline, folder, outputs, units, log, waiting)
+        before = len(found.ordered(log.done))
+        crew = _Crew(predictor, pipeline, folder, outputs, found.units, log, waiting)
         try:
-            if left:
-                with Progress(len(items), len(items) - len(left), stream, waiting.news) as progress:
-                    crew.work(left, options.window, progress)
+            _work(crew, found, log, options, stream)
         except ServerUnreachable as error:
             raise ServerUnreachable(f"{error}; what was answered is kept, the same command goes on") from error
         finally:
-            done = [log.done[item.stem] for item in items if item.stem in log.done]
+            done, failed = found.ordered(log.done), found.ordered(log.failed)
             write_json_lines(folder / RESULTS, done)
-            failed = [log.failed[item.stem] for item in items if item.stem in log.failed]
             write_json_lines(folder / FAILURES, failed)
         seconds = time.perf_counter() - began
         warned = Counter(_warned(done))
-        return BatchOutcome(folder, len(done), before, len(failed), seconds, warned, found.unmatched, notes)
+        outcome = BatchOutcome(folder, len(done), before, len(failed), seconds, warned, found.unmatched)
+        if not isinstance(found, RecordedItems):
+            return replace(outcome, notes=found.notes)
+        broken = tuple(" ".join(str(error).split()) for error in found.broken.values())
+        return replace(outcome, recorded=True, facts=found.notes, broken=broken)
 
 
-def _fails_again(item: Item, log: ProgressLog) -> bool:
-    """Say whether an item was refused, and nothing about its files has changed."""
-    return item.stem in log.failed and log.files[item.stem] == item.state()
+def _work(crew: _Crew, found: ItemSource, log: ProgressLog, options: BatchOptions, stream: IO[str] | None) -> None:
+    """Ask about what is left, and note what could not be read.
+
+    Raises:
+        CrosswireError: the only recording cannot be read at all.
+    """
+    failed = {stem: log.files[stem] for stem in log.failed}
+    kept = set(log.done) | (set() if options.again else found.unchanged(failed))
+    count, before = found.count, found.among(kept)
+    if count is None or count > before:
+        window = options.window if count is None else min(options.window, count - before)
+        with ReadAhead(found.left(kept)) as items, Progress(count, before, stream, crew.waiting.news) as progress:
+            crew.work(items, window, progress)
+    for name, error in found.broken.items():
+        if not log.done and not log.failed:
+            raise error
+        log.fail(name, _said(name, error), final=False, files=None)
 
 
 def _warned(done: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -213,25 +233,24 @@ class _Crew:
         log: ProgressLog,
         waiting: Waiting,
     ) -> None:
-        self._predictor, self._pipeline, self._folder, self._waiting = predictor, pipeline, folder, waiting
+        self._predictor, self._pipeline, self._folder, self.waiting = predictor, pipeline, folder, waiting
         self._outputs, self._units, self._log = outputs, units, log
-        self._lock, self._stop = threading.Lock(), threading.Event()
+        self._stop = threading.Event()
 
-    def work(self, items: Sequence[Item], window: int, progress: Progress) -> None:
+    def work(self, items: ReadAhead[Item], window: int, progress: Progress) -> None:
         """Do all items; raise the first error that stops a batch."""
-        queue = iter(items)
-        with ThreadPoolExecutor(min(window, len(items))) as pool:
-            threads = [pool.submit(self._one_after_the_other, queue, progress) for _ in range(pool._max_workers)]
+        with ThreadPoolExecutor(window) as pool:
+            threads = [pool.submit(self._one_after_the_other, items, progress) for _ in range(window)]
             try:
                 for thread in threads:
                     thread.result()
             finally:
                 self._stop.set()  # an interrupt: what is in flight is awaited, nothing more is begun
+                items.close()
 
-    def _one_after_the_other(self, queue: Iterator[Item], progress: Progress) -> None:
+    def _one_after_the_other(self, items: ReadAhead[Item], progress: Progress) -> None:
         while not self._stop.is_set():
-            with self._lock:
-                item = next(queue, None)
+            item = items.take()
             if item is None:
                 return
             try:
@@ -245,7 +264,7 @@ class _Crew:
         self._log.begin(item.stem)
         try:
             request = item_request(item, self._pipeline, self._outputs, self._units)
-            with self._waiting.asking():
+            with self.waiting.asking():
                 result = self._predictor.ask(request)
             files = result.save(self._folder, item.stem)
         except (ServerUnreachable, OutputError):
@@ -255,11 +274,16 @@ class _Crew:
             self._log.fail(item.stem, _reason(item, error), final=final, files=item.state())
             return False
         names = {kind: path.relative_to(self._folder).as_posix() for kind, path in files.items()}
-        self._log.end(item.stem, {"stem": item.stem, "files": names, **result.figures()})
+        self._log.end(item.stem, {"stem": item.stem, "files": names, **item.told(), **result.figures()})
         return True
 
 
 def _reason(item: Item, error: CrosswireError) -> dict[str, Any]:
     """Return an item's line of `failures.jsonl`."""
-    files = {name: str(path) for name, path in item.files.items()}
-    return {"stem": item.stem, "error": type(error).__name__, "reason": " ".join(str(error).split()), "files": files}
+    return _said(item.stem, error, {name: str(path) for name, path in item.files.items()})
+
+
+def _said(stem: str, error: CrosswireError, files: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return what is said about something that failed."""
+    reason = " ".join(str(error).split())
+    return {"stem": stem, "error": type(error).__name__, "reason": reason, "files": dict(files or {})}

@@ -85,15 +85,14 @@ def item_request(
         item: what to ask about.
         pipeline: whom to ask.
         outputs: the tensors wanted.
-        units: what one metre counts in depth images, or None for the server's default.
+        units: what one metre counts in depth images, or None for the server's default; an item's own counts before.
 
     Raises:
         InputError: a file cannot be sent.
     """
     started = time.perf_counter()
-    if item.problem:
-        raise InputError(item.problem)
-    inputs = _encoded(item.files, units)
+    files, own = item.sent()
+    inputs = _encoded(files, units if own is None else own)
     taken = 1e3 * (time.perf_counter() - started)
     return Request(pipeline.task, pipeline.name, inputs, tuple(outputs), (), _read, taken)
 
@@ -128,7 +127,7 @@ def _read(pipeline: PipelineDescription, tensors: Tensors, timings: Callable[[],
     return ItemResult(pipeline.name, images, size, values, warnings, timings())
 
 
-def _encoded(files: Mapping[str, Path], units: float | None) -> dict[str, NDArray[Any]]:
+def _encoded(files: Mapping[str, Path | bytes], units: float | None) -> dict[str, NDArray[Any]]:
     """Return the tensors of every file, after a look at the headers of images, and the unit of depth."""
     images = {}
     sent: dict[str, NDArray[Any]] = {}

@@ -9,9 +9,11 @@ from pathlib import Path
 from crosswire.clients.batch.folder import predict_folder
 from crosswire.clients.batch.run import WINDOW
 from crosswire.clients.commands.options import (
+    add_recorded_options,
     add_recording_options,
     add_server_options,
     call_options,
+    recorded_options,
     recording_arguments,
 )
 from crosswire.contract.command_line import Commands
@@ -29,7 +31,8 @@ def add_to(commands: Commands) -> None:
         "source",
         type=Path,
         metavar="SRC",
-        help="folder with rgb/ and depth/ (equal stems), a recording in TUM's layout, clips, or a list file",
+        help="folder with rgb/ and depth/ (equal stems), clips, a list file, a recording of an RGB-D sensor, see "
+        "docs/recordings.md, or a folder of recordings",
     )
     parser.add_argument("folder", type=Path, metavar="DST", help="folder for the results")
     parser.add_argument("--pipeline", metavar="NAME", help="pipeline to ask (default: the only one of the server)")
@@ -41,6 +44,7 @@ def add_to(commands: Commands) -> None:
         "--window", type=int, default=WINDOW, metavar="N", help="most requests in flight (default: %(default)s)"
     )
     add_recording_options(parser)
+    add_recorded_options(parser)
     add_server_options(parser)
     parser.set_defaults(function=run)
 
@@ -55,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
         overlay=options.overlay,
         window=options.window,
         again=options.again,
+        recorded=recorded_options(options),
         progress=sys.stderr,
         **recording_arguments(options),
         **call_options(options),

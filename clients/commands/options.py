@@ -12,6 +12,8 @@ from crosswire.clients.errors import InputError
 from crosswire.clients.inputs.clock import SECONDS_PER
 from crosswire.clients.inputs.recordings import AUTO, LONGEST_GAP_S
 from crosswire.clients.own_server import REPOSITORY
+from crosswire.clients.recorded.open import RecordedOptions
+from crosswire.clients.recorded.pairs import read_camera
 from crosswire.clients.sync_client import TIMEOUT_S, Predictor
 from crosswire.contract.command_line import add_renamed
 from crosswire.contract.wire_names import DEPTH_UNITS
@@ -90,7 +92,7 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1e3 * LONGEST_GAP_S,
         metavar="MS",
-        help="TUM layout: longest time between colour and depth of a pair (default: %(default)g)",
+        help="recording: longest time between colour and depth of a pair (default: %(default)g)",
     )
     parser.add_argument(
         "--offset",
@@ -109,8 +111,8 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         "--depth-units-per-metre",
         type=float,
         metavar="UNITS",
-        help="what one metre, or one unit of other geometry, counts (default: 5000 for the TUM layout, else as SRC's "
-        "manifest.json, else as in the network's training data, else 1000)",
+        help="what one metre, or one unit of other geometry, counts (default: as the recording says, 5000 for the TUM "
+        "layout, else as SRC's manifest.json, else as in the network's training data, else 1000)",
     )
 
 
@@ -122,6 +124,31 @@ def recording_arguments(options: argparse.Namespace) -> dict[str, Any]:
         "stamp_unit": options.stamp_unit,
         DEPTH_UNITS: options.depth_units_per_metre,
     }
+
+
+def add_recorded_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what counts for recordings alone: `--colour-topic`, `--depth-topic`, `--camera` and `--no-register`."""
+    parser.add_argument(
+        "--colour-topic", metavar="NAME", help="recording: topic or track of colour (default: the one that looks so)"
+    )
+    parser.add_argument(
+        "--depth-topic", metavar="NAME", help="recording: topic or track of depth (default: the one that looks so)"
+    )
+    parser.add_argument(
+        "--camera",
+        type=Path,
+        metavar="FILE",
+        help="recording: calibration that counts instead of its own, JSON as `crosswire recording --camera-out` writes",
+    )
+    parser.add_argument(
+        "--no-register", action="store_true", help="recording: leave depth as it is, even if it lies in another camera"
+    )
+
+
+def recorded_options(options: argparse.Namespace) -> RecordedOptions:
+    """Return the same options as `predict_folder` and `stream` take them."""
+    camera = None if options.camera is None else read_camera(options.camera)
+    return RecordedOptions(options.colour_topic, options.depth_topic, camera, not options.no_register)
 
 
 def _offset(text: str) -> float | str:

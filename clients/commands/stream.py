@@ -1,4 +1,4 @@
-"""`stream`: a recorded RGB-D sequence as if it came from a camera, with an overlay video and every frame's latency."""
+"""`stream`: recorded or live RGB-D frames as a camera gives them, with an overlay video and every frame's latency."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import json
 from pathlib import Path
 
 from crosswire.clients.commands.options import (
+    add_recorded_options,
     add_recording_options,
     add_server_options,
     call_options,
+    recorded_options,
     recording_arguments,
 )
+from crosswire.clients.streaming.frames import FrameSource
 from crosswire.clients.streaming.play import StreamOutcome, stream
 from crosswire.clients.streaming.run import Mode
 from crosswire.contract.command_line import Commands
@@ -22,10 +25,13 @@ def add_to(commands: Commands) -> None:
     parser = commands.add_parser(
         "stream",
         help="play an RGB-D sequence through a pipeline",
-        description="Play a sequence (TUM layout, or rgb/ and depth/) at its own pace; report every latency.",
+        description="Play a recording, or a folder of images, at its own pace; report every latency.",
     )
     parser.add_argument(
-        "source", type=Path, metavar="SRC", help="folder with rgb.txt and depth.txt, or with rgb/ and depth/"
+        "source",
+        metavar="SRC",
+        help="recording of an RGB-D sensor, see docs/recordings.md, or a folder with rgb.txt and depth.txt, or with "
+        "rgb/ and depth/",
     )
     parser.add_argument("--pipeline", metavar="NAME", help="pipeline to ask (default: the only one of the server)")
     parser.add_argument("--video", type=Path, metavar="FILE", help="write the overlays as a video, for example out.mp4")
@@ -40,6 +46,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--window", type=int, default=2, metavar="N", help="most requests in flight (default: 2)")
     parser.add_argument("--queue", type=int, default=8, metavar="N", help="most frames that wait (default: 8)")
     add_recording_options(parser)
+    add_recorded_options(parser)
     add_server_options(parser)
     parser.set_defaults(function=run)
 
@@ -56,11 +63,19 @@ def run(options: argparse.Namespace) -> int:
         speed=options.speed,
         window=options.window,
         queue=options.queue,
+        recorded=recorded_options(options),
+        at_start=_begin,
         at_end=_tell,
         **recording_arguments(options),
         **call_options(options),
     )
     return 1 if outcome.failed else 0
+
+
+def _begin(source: FrameSource) -> None:
+    """Print what is known of the frames before the first one."""
+    if source.facts:
+        print(*source.facts, sep="\n", flush=True)
 
 
 def _tell(outcome: StreamOutcome) -> None:

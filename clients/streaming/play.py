@@ -1,4 +1,4 @@
-"""`stream`: a recorded RGB-D sequence as if it came from a camera, with an overlay video and every frame's latency."""
+"""`stream`: recorded or live RGB-D frames as a camera gives them, with an overlay video and every frame's latency."""
 
 from __future__ import annotations
 
@@ -7,21 +7,31 @@ import contextlib
 import os
 import statistics
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from crosswire.clients.async_client import AsyncPredictor
+from crosswire.clients.errors import InputError
 from crosswire.clients.files import prepare_folder, write_json_lines
 from crosswire.clients.inputs.recordings import AUTO, LONGEST_GAP_S, Pairing
 from crosswire.clients.inputs.units import units_of
 from crosswire.clients.own_server import REPOSITORY, server_at
-from crosswire.clients.streaming.frames import Frame, Recording, read_sequence
+from crosswire.clients.recorded.open import (
+    RecordedOptions,
+    check_no_shift,
+    check_takes_recordings,
+    is_recorded,
+    recordings_below,
+    travels,
+)
+from crosswire.clients.streaming.frames import FolderFrames, Frame, FrameSource, RecordedFrames, read_sequence
 from crosswire.clients.streaming.run import Deliver, FrameOutcome, Mode, StreamOptions, run_stream
 from crosswire.clients.streaming.video import VideoWriter, check_video
 from crosswire.clients.sync_client import TIMEOUT_S, Predictor
 from crosswire.clients.tasks.segmentation import Segmentation
+from crosswire.contract import PipelineDescription
 
 _FEWEST_FOR_P95 = 20
 
@@ -35,12 +45,14 @@ class StreamOutcome:
         frames: those that came, in the order of time.
         unmatched: images of the recording without a partner; they were left out.
         notes: what was recognised about the recording, for the user to know.
+        facts: what was known of the recording before its first frame; nothing of a folder of images.
     """
 
     mode: Mode
     frames: tuple[FrameOutcome, ...]
     unmatched: int
     notes: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -65,6 +77,7 @@ class StreamOutcome:
             "failed": self.failed,
             "unmatched": self.unmatched,
             "notes": list(self.notes),
+            **({"facts": list(self.facts)} if self.facts else {}),
             "warnings": self.warnings,
             "per_second": round(len(times) / seconds, 2) if seconds else 0.0,
             "latency_ms": _latencies(times) if times else None,
@@ -116,6 +129,8 @@ def stream(
     longest_gap_s: float = LONGEST_GAP_S,
     offset: float | str = 0.0,
     stamp_unit: str = AUTO,
+    recorded: RecordedOptions | None = None,
+    at_start: Callable[[FrameSource], None] | None = None,
     at_end: Callable[[StreamOutcome], None] | None = None,
     timeout: float = TIMEOUT_S,
     api_key: str | None = None,
@@ -124,16 +139,15 @@ def stream(
 ) -> StreamOutcome:
     """Play a recorded sequence through a segmentation pipeline at its own pace; the command `crosswire stream`.
 
-    It blocks until the end; an event loop calls it as `asyncio.to_thread(stream, ...)`, or uses
-    `crosswire.clients.streaming.run.run_stream`.
+    It blocks until the end; an event loop calls it as `asyncio.to_thread(stream, ...)`, or uses `run.run_stream`.
 
     Example:
-        >>> outcome = stream("desk", "grpc://127.0.0.1:8001", deliver=lambda frame, result: print(result.shares))
+        >>> outcome = stream("desk.mcap", "grpc://127.0.0.1:8001", deliver=lambda frame, result: print(result.shares))
         >>> outcome.figures()["latency_ms"]["median"]
         41.7
 
     Args:
-        source: folder in TUM's layout, or with `rgb/` and `depth/`; see `crosswire.clients.batch.items`.
+        source: a recording of `open_recording`, a folder in TUM's layout or with `rgb/` and `depth/`, or a camera.
         url: one address or several, see `Predictor`; None starts a server for this call.
         pipeline: whom to ask, or None for the only one of the server.
         deliver: gets every result, in the order of frames, one at a time, in a thread.
@@ -145,8 +159,10 @@ def stream(
         queue: most frames that wait.
         depth_units_per_metre: what one metre counts in depth images; None: see `crosswire.clients.inputs.units`.
         longest_gap_s: how far the time stamps of a pair may lie apart, seconds.
-        offset: seconds that are added to the stamps of depth, or `"auto"` for those that pair best.
-        stamp_unit: what stamps count: `"s"`, `"ms"`, `"us"`, `"ns"`, or `"auto"` for what they look like.
+        offset: seconds that are added to the stamps of depth in a folder, or `"auto"` for those that pair best.
+        stamp_unit: what its stamps count: `"s"`, `"ms"`, `"us"`, `"ns"`, or `"auto"` for what they look like.
+        recorded: of a recording: topics, camera, whether depth is moved into the colour camera.
+        at_start: is told what is known of the frames before the first one.
         at_end: is told what became of the frames so far when the stream ends, before time, too.
         timeout: seconds that one frame may take, all attempts together.
         api_key: see `Predictor`.
@@ -156,29 +172,79 @@ def stream(
     Raises:
         InputError: the source holds no pairs, a number makes no sense, or the video cannot be written.
         OutputError: video or report cannot be written.
+        RecordingError: a recording cannot be read, or is damaged: what comes before is answered, written and told.
         ServerError: the server cannot be asked, or nobody answers any more.
     """
+    reading = replace(recorded or RecordedOptions(), units_per_metre=depth_units_per_metre, longest_gap_s=longest_gap_s)
     options = StreamOptions(Mode.of(mode), speed, window, queue, depth_units_per_metre)
-    pairing = Pairing(longest_gap_s, offset, stamp_unit)
-    sinks = _Sinks(deliver, _path(video), _path(report), at_end)
+    asked = _Asked(os.fspath(source), Pairing(longest_gap_s, offset, stamp_unit), reading)
+    sinks = _Sinks(deliver, _path(video), _path(report), at_start, at_end)
     access: dict[str, Any] = {"timeout": timeout, "api_key": api_key, "ca": ca}
-    with server_at(url, repository) as place:
-        with Predictor(place, **access) as once:
-            description = once.named_pipeline(pipeline)
-        recording = read_sequence(Path(source), description, pairing)
-        unit = units_of(options.units, recording.units_per_metre, Path(source))
-        options = replace(options, units=unit.sent)
-        recording = replace(recording, notes=(unit.note(description), *recording.notes))
-        return _played(recording, place, description.name, options, sinks, access)
+    with server_at(url, repository) as place, _opened(asked, place, pipeline, options, access) as opened:
+        return _played(*opened, place, sinks, access)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Which frames are asked for; see `stream`."""
+
+    source: str
+    pairing: Pairing
+    recorded: RecordedOptions
+
+
+@contextlib.contextmanager
+def _opened(
+    asked: _Asked, place: str, pipeline: str | None, options: StreamOptions, access: dict[str, Any]
+) -> Iterator[tuple[FrameSource, str, StreamOptions]]:
+    """Find the pipeline and open the frames; yields them, its name, and how they are played."""
+    with Predictor(place, **access) as once:
+        description = once.named_pipeline(pipeline)
+    path = Path(asked.source)
+    found = None if is_recorded(path) and not path.is_dir() else _in_folder(path, description, asked)
+    if found is None:
+        check_no_shift(path, asked.pairing)
+        check_takes_recordings(path, description)
+        recorded = RecordedFrames(asked.source, asked.recorded, compress=travels(place))
+        with recorded:
+            yield recorded, description.name, replace(options, paced=not recorded.live)
+        return
+    asked.recorded.check_unused(path)
+    unit = units_of(options.units, found.units_per_metre, path)
+    yield (
+        replace(found, notes=(unit.note(description), *found.notes)),
+        description.name,
+        replace(options, units=unit.sent),
+    )
+
+
+def _in_folder(path: Path, pipeline: PipelineDescription, asked: _Asked) -> FolderFrames | None:
+    """Return the frames of a folder of images, or None where it is a recording of another layout.
+
+    Raises:
+        InputError: it is neither, or holds several recordings.
+    """
+    try:
+        return read_sequence(path, pipeline, asked.pairing)
+    except InputError as error:
+        if not path.is_dir():
+            raise
+        if is_recorded(path):
+            return None
+        if below := recordings_below(path):
+            several = f"{path} holds {len(below)} recordings ({below[0]}); name one of them, or label all with `batch`"
+            raise InputError(several) from error
+        raise
 
 
 @dataclass(frozen=True)
 class _Sinks:
     """Where the results of a stream go; see `stream`."""
 
-    deliver: Deliver | None
+    deliver: Callable[[Frame, Segmentation], None] | None
     video: Path | None
     report: Path | None
+    at_start: Callable[[FrameSource], None] | None
     at_end: Callable[[StreamOutcome], None] | None
 
     def __post_init__(self) -> None:
@@ -188,22 +254,23 @@ class _Sinks:
 
 
 def _played(
-    recording: Recording, url: str, pipeline: str, options: StreamOptions, sinks: _Sinks, access: dict[str, Any]
+    source: FrameSource, pipeline: str, options: StreamOptions, url: str, sinks: _Sinks, access: dict[str, Any]
 ) -> StreamOutcome:
-    """Play a recording; what came is told, and written, before time, too."""
-    receivers = [] if sinks.deliver is None else [sinks.deliver]
-    frames = [FrameOutcome(frame) for frame in recording.frames]
+    """Play frames; what came is told, and written, before time, too."""
+    if sinks.at_start is not None:
+        sinks.at_start(source)
+    receivers = [] if sinks.deliver is None else [_to_caller(sinks.deliver)]
+    seen: list[FrameOutcome] = []
     with contextlib.ExitStack() as stack:
         for path in (sinks.report, sinks.video):
             if path is not None:
                 prepare_folder(path.parent)
         if sinks.video is not None:
-            receivers.append(_to_video(stack.enter_context(VideoWriter(sinks.video, recording.rate))))
+            receivers.append(_to_video(stack.enter_context(VideoWriter(sinks.video, source.rate))))
         try:
-            asyncio.run(_play(url, access, pipeline, frames, options, receivers))
+            asyncio.run(_play(url, access, pipeline, source, options, receivers, seen))
         finally:
-            came = tuple(one for one in frames if one.arrived or one.dropped)
-            outcome = StreamOutcome(options.mode, came, recording.unmatched, recording.notes)
+            outcome = StreamOutcome(options.mode, tuple(seen), source.unmatched, source.notes, source.facts)
             if sinks.at_end is not None:
                 sinks.at_end(outcome)
             if sinks.report is not None:
@@ -215,19 +282,28 @@ async def _play(
     url: str,
     access: dict[str, Any],
     pipeline: str,
-    frames: Sequence[FrameOutcome],
+    source: FrameSource,
     options: StreamOptions,
     receivers: Sequence[Deliver],
+    seen: list[FrameOutcome],
 ) -> None:
     """Play frames, and hand every result to all receivers."""
 
-    def deliver(frame: Frame, result: Segmentation) -> None:
+    def deliver(outcome: FrameOutcome) -> None:
         for receive in receivers:
-            receive(frame, result)
+            receive(outcome)
 
     async with AsyncPredictor(url, **access) as predictor:
         await predictor.pipeline(pipeline)
-        await run_stream(predictor, pipeline, frames, options, deliver)
+        await run_stream(predictor, pipeline, source, options, deliver, seen)
+
+
+def _to_caller(deliver: Callable[[Frame, Segmentation], None]) -> Deliver:
+    def receive(outcome: FrameOutcome) -> None:
+        assert outcome.result is not None
+        deliver(outcome.frame, outcome.result)
+
+    return receive
 
 
 def _path(path: str | os.PathLike[str] | None) -> Path | None:
@@ -235,10 +311,11 @@ def _path(path: str | os.PathLike[str] | None) -> Path | None:
 
 
 def _to_video(video: VideoWriter) -> Deliver:
-    def deliver(frame: Frame, result: Segmentation) -> None:
-        video.add(result.overlay(), frame.time_s)
+    def receive(outcome: FrameOutcome) -> None:
+        assert outcome.result is not None
+        video.add(outcome.result.overlay(), outcome.frame.time_s)
 
-    return deliver
+    return receive
 
 
 def _latencies(times: Sequence[float]) -> dict[str, float | None]:

@@ -28,7 +28,9 @@ class Distortion(str, Enum):
     Attributes:
         NONE: not at all.
         BROWN_CONRADY: k1, k2, p1, p2 and k3, the model of OpenCV and of ROS' `plumb_bob`.
-        INVERSE_BROWN_CONRADY: the same polynomial, from the distorted point to the undistorted one (librealsense).
+        INVERSE_BROWN_CONRADY: the same terms, but the tangential ones are of the point that the radial ones have moved.
+            It is what librealsense computes under this name, and as `modified_brown_conrady`, from the undistorted to
+            the distorted point, whatever the name says (2.59.1, `rs2_project_point_to_pixel`).
         RATIONAL: k1, k2, p1, p2, k3, k4, k5, k6, a quotient of polynomials (OpenCV, ROS' `rational_polynomial`, Azure
             Kinect).
         KANNALA_BRANDT: k1 to k4, a polynomial of the angle to the axis, for fish-eye lenses (OpenCV `fisheye`, ROS'

@@ -16,13 +16,18 @@ import numpy.typing as npt
 
 from crosswire.media.cameras import lenses
 from crosswire.media.cameras.camera import CameraError, Lens, RgbdCamera
+from crosswire.media.cameras.splat import Patches, ZBuffer
 from crosswire.media.depth import SATURATED, is_reading, to_metres
 
 #: Colour pixels by which a patch is larger on every side: neighbours on a slanted surface still meet.
 MARGIN = 0.25
 #: Metres at which the sizes of patches are taken; elsewhere they are scaled by the distances to both cameras.
 _REFERENCE = 2.0
+_SMALL_STEP = 0.02  # metres from one camera to the other along the axis: too little to change the size of a patch
+_WIDEST = 32.0  # half the size that a patch may have, very near the colour camera, colour pixels
 _MOST_PIXELS = 1 << 26
+#: Share of the readings below which too few fall into the colour image to be sure of the calibration.
+LEAST_COVERAGE = 0.3
 _BLOCK = 1 << 14  # pixels that are moved at once: their arrays stay in the processor's cache
 _Floats = npt.NDArray[np.float32]
 
@@ -67,6 +72,16 @@ def register_depth(
     return np.where(units < SATURATED, units, 0).astype(np.uint16)
 
 
+def coverage_warning(share: float) -> str | None:
+    """Return what is odd about the share of readings that fall into the colour image, see `Registration.coverage`."""
+    if share >= LEAST_COVERAGE:
+        return None
+    return (
+        f"only {share:.0%} of the depth readings fall into the colour image: are the calibration, its unit (metres) "
+        "and its direction (from the depth to the colour camera) right?"
+    )
+
+
 def fitted(camera: RgbdCamera, depth: tuple[int, int], colour: tuple[int, int] | None = None) -> RgbdCamera:
     """Return the camera with lenses of the sizes that its images have, width and height.
 
@@ -100,7 +115,8 @@ class Registration:
             if lens.width * lens.height > _MOST_PIXELS:
                 raise CameraError(f"got a {name} camera of {lens.width} x {lens.height}, expected at most 67 Mpixel")
         self.camera = camera
-        self._tables = None if camera.registered else _tables(camera)
+        with np.errstate(all="ignore"):  # what a lens does not describe becomes NaN
+            self._tables = None if camera.registered else _tables(camera)
 
     def apply(self, depth: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return depth in the colour camera, metres, float32 [H, W] of its size, 0 where there is no reading.
@@ -115,14 +131,13 @@ class Registration:
         lens = self.camera.colour
         if self._tables is None:
             return np.where(is_reading(depth), depth, np.float32(0))
-        nearest = np.full(lens.width * lens.height + 1, np.inf, np.float32)  # the last takes what is not seen
+        largest = max(float(self._tables.wide.max()), float(self._tables.high.max()))
+        nearest = ZBuffer(lens.width, lens.height, largest if self._tables.fixed else _WIDEST)
         with np.errstate(all="ignore"):  # no reading is NaN, and goes nowhere
             for start in range(0, flat.size, _BLOCK):
                 part = slice(start, start + _BLOCK)
-                _splat(_moved(flat[part], self._tables, part, self.camera), lens, nearest)
-        seen = nearest[:-1].reshape(lens.height, lens.width)
-        np.copyto(seen, 0, where=seen == np.inf)
-        return seen
+                nearest.enter(_moved(flat[part], self._tables, part, lens))
+            return nearest.image()
 
     def coverage(self, depth: npt.NDArray[np.float32]) -> float:
         """Return the share of the readings that fall into the colour image, hidden ones too; 1 without readings.
@@ -138,8 +153,8 @@ class Registration:
         with np.errstate(all="ignore"):
             for start in range(0, flat.size, _BLOCK):
                 part = slice(start, start + _BLOCK)
-                patch = _moved(flat[part], self._tables, part, self.camera)
-                across = (patch.column > -0.5) & (patch.column < lens.width - 0.5)
+                patch = _moved(flat[part], self._tables, part, lens)
+                across = patch.seen & (patch.column > -0.5) & (patch.column < lens.width - 0.5)
                 inside += int(np.count_nonzero(across & (patch.row > -0.5) & (patch.row < lens.height - 0.5)))
         return inside / readings
 
@@ -159,93 +174,86 @@ class _Tables:
     """What does not depend on depth, per depth pixel, float32 [H * W].
 
     Attributes:
-        x, y, z: where it looks, in the colour camera, at 1 metre, without the translation.
-        wide, high: half the size of its patch in colour pixels, where the distances to both cameras are the same.
+        x, y, z: where it looks, in the colour camera, at 1 metre, without the translation. Without distortion x and y
+            are those that become columns and rows by the division by z.
+        shift: the translation in the same coordinates.
+        wide, high: half the size of its patch, colour pixels.
+        fixed: whether these hold at every distance; otherwise they are for a patch as far from one camera as from the
+            other, without margin.
+        bent: whether the colour camera has distortion.
+        reach: radius that its distortion describes, at z = 1.
     """
 
     x: _Floats
     y: _Floats
     z: _Floats
+    shift: tuple[float, float, float]
     wide: _Floats
     high: _Floats
-
-
-@dataclass(frozen=True)
-class _Patches:
-    """Patches in the colour camera, float32; NaN where there is none.
-
-    Attributes:
-        z: distances, metres.
-        column, row: of their centres.
-        wide, high: half their sizes, at least half a pixel.
-    """
-
-    z: _Floats
-    column: _Floats
-    row: _Floats
-    wide: _Floats
-    high: _Floats
+    fixed: bool
+    bent: bool
+    reach: float
 
 
 def _tables(camera: RgbdCamera) -> _Tables:
     """Return what does not depend on depth."""
-    lens = camera.depth
+    lens, colour = camera.depth, camera.colour
     turn, shift = np.reshape(camera.rotation, (3, 3)), np.asarray(camera.translation)
-    looks = lenses.rays(lens)
-    turned = looks @ turn[:, :2].T + turn[:, 2]
-    corners = lenses.unproject(
-        lens, np.stack(np.meshgrid(np.arange(lens.width + 1) - 0.5, np.arange(lens.height + 1) - 0.5), axis=-1)
-    )
-    moved = _REFERENCE * (corners @ turn[:, :2].T + turn[:, 2]) + shift
-    seen = lenses.project(camera.colour, moved)
-    along = np.abs(np.diff(seen, axis=1)), np.abs(np.diff(seen, axis=0))
-    sizes = (
-        along[0][:-1] + along[0][1:] + along[1][:, :-1] + along[1][:, 1:]
-    ) / 4  # half of the mean of two sides each
-    sizes *= turned[..., 2:] + shift[2] / _REFERENCE
-    sizes = np.where(np.isfinite(sizes) & (sizes > 0), sizes, 0)  # at the edge of what a lens describes: one pixel
-    columns = (*np.moveaxis(turned, -1, 0), *np.moveaxis(sizes, -1, 0))
-    return _Tables(*(np.ascontiguousarray(one, np.float32).reshape(-1) for one in columns))
+    looks = lenses.rays(lens) @ turn[:, :2].T + turn[:, 2]
+    sizes = _sizes(camera, turn, shift)
+    fixed = bool(abs(shift[2]) <= _SMALL_STEP)
+    if fixed:
+        sizes = np.clip(sizes + MARGIN, 0.5, _WIDEST)
+    else:
+        sizes *= looks[..., 2:] + shift[2] / _REFERENCE
+    bent = lenses.bends(colour)
+    if not bent:
+        inner = np.array([[colour.fx, 0, colour.cx], [0, colour.fy, colour.cy], [0, 0, 1]])
+        looks, shift = looks @ inner.T, inner @ shift
+    x, y, z = (_column(looks[..., axis]) for axis in range(3))
+    wide, high = (_column(sizes[..., axis]) for axis in range(2))
+    moved = float(shift[0]), float(shift[1]), float(shift[2])
+    return _Tables(x, y, z, moved, wide, high, fixed, bent, lenses.reach(colour))
 
 
-def _moved(depth: _Floats, tables: _Tables, part: slice, camera: RgbdCamera) -> _Patches:
+def _sizes(
+    camera: RgbdCamera, turn: npt.NDArray[np.float64], shift: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return half the sizes, in colour pixels, of the rectangles around depth pixels some way off, [H, W, 2]."""
+    lens = camera.depth
+    edges = np.meshgrid(np.arange(lens.width + 1) - 0.5, np.arange(lens.height + 1) - 0.5)
+    corners = _REFERENCE * (lenses.unproject(lens, np.stack(edges, axis=-1)) @ turn[:, :2].T + turn[:, 2]) + shift
+    seen = lenses.project(camera.colour, corners)
+    across, down = np.abs(np.diff(seen, axis=1)), np.abs(np.diff(seen, axis=0))
+    sizes = (across[:-1] + across[1:] + down[:, :-1] + down[:, 1:]) / 4  # half the mean of opposite sides
+    return np.where(np.isfinite(sizes), sizes, 0)  # one pixel at the edge of what a lens describes
+
+
+def _column(values: npt.NDArray[np.float64]) -> _Floats:
+    """Return values in one row, as they are worked with."""
+    return np.ascontiguousarray(values, np.float32).reshape(-1)
+
+
+def _moved(depth: _Floats, tables: _Tables, part: slice, lens: Lens) -> Patches:
     """Return the patches of some of the depth pixels."""
-    lens, (shift_x, shift_y, shift_z) = camera.colour, camera.translation
-    depth = np.where(is_reading(depth), depth, np.float32(np.nan))
-    z = tables.z[part] * depth + shift_z
+    z, x, y = tables.z[part] * depth, tables.x[part] * depth, tables.y[part] * depth
+    z += tables.shift[2]
+    x += tables.shift[0]
+    y += tables.shift[1]
     near = 1 / z
-    x, y = (tables.x[part] * depth + shift_x) * near, (tables.y[part] * depth + shift_y) * near
-    edge = lenses.reach(lens)
-    hidden = ~(z > 0) if edge == np.inf else ~((z > 0) & (x * x + y * y < edge * edge))
-    np.copyto(z, np.nan, where=hidden)
-    x, y = lenses.distort(lens, x, y)
-    scale = depth * near
-    return _Patches(
-        z,
-        lens.fx * x + lens.cx,
-        lens.fy * y + lens.cy,
-        np.maximum(tables.wide[part] * scale + MARGIN, 0.5),
-        np.maximum(tables.high[part] * scale + MARGIN, 0.5),
-    )
-
-
-def _splat(patches: _Patches, lens: Lens, nearest: _Floats) -> None:
-    """Enter patches into the nearest distances, [H * W + 1], of the colour camera."""
-    left = np.maximum(np.ceil(patches.column - patches.wide), 0)
-    right = np.minimum(np.floor(patches.column + patches.wide), lens.width - 1)
-    top = np.maximum(np.ceil(patches.row - patches.high), 0)
-    bottom = np.minimum(np.floor(patches.row + patches.high), lens.height - 1)
-    unseen = ~((right >= left) & (bottom >= top) & (patches.z > 0))
-    first = top.astype(np.intp) * lens.width + left.astype(np.intp)
-    first[unseen] = nearest.size - 1
-    further, lower = (right - left).astype(np.intp), (bottom - top).astype(np.intp)
-    further[unseen] = lower[unseen] = 0
-    z = patches.z
-    z[unseen] = np.inf
-    for down in range(int(lower.max(initial=0)) + 1):
-        row = first + np.minimum(lower, down) * lens.width
-        for across in range(int(further.max(initial=0)) + 1):
-            np.minimum.at(nearest, row + np.minimum(further, across), z)
+    x *= near
+    y *= near
+    seen = (depth > 0) & (depth < np.inf) & (z > 0)
+    if tables.bent:
+        if tables.reach < np.inf:
+            seen &= x * x + y * y < tables.reach**2
+        x, y = lenses.distort(lens, x, y)
+        x, y = lens.fx * x + lens.cx, lens.fy * y + lens.cy
+    wide, high = tables.wide[part], tables.high[part]
+    if not tables.fixed:
+        scale, least, most = depth * near, np.full_like(z, 0.5), np.full_like(z, _WIDEST)
+        wide, high = (np.fmin(np.fmax(half * scale + MARGIN, least), most) for half in (wide, high))
+    return Patches(z, seen, x, y, wide, high)
 
 
 def _scaled(lens: Lens, size: tuple[int, int] | None, name: str) -> Lens:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 BAG, MCAP, SQLITE = b"#ROSBAG V", b"\x89MCAP0\r\n", b"SQLite format 3\0"
 _METADATA = "metadata.yaml"
+_NUMBER = re.compile(r"_\d+$")
 
 
 def is_bag(path: Path, head: bytes) -> bool:
@@ -24,9 +26,13 @@ def is_database(path: Path, head: bytes) -> bool:
 
 
 def is_folder(path: Path, head: bytes) -> bool:
-    """Say whether a folder is a ROS 2 bag: with its `metadata.yaml`, or without it as after a crash."""
+    """Say whether a folder is a ROS 2 bag: with its `metadata.yaml`, or without it as after a crash.
+
+    Its parts are numbered then, `desk_0.mcap` and `desk_1.mcap`; files of unlike names are recordings of their own.
+    """
     if not path.is_dir():
         return False
     if (path / _METADATA).is_file():
         return b"rosbag2_bagfile_information" in (path / _METADATA).read_bytes()[:4096]
-    return any(one.suffix in (".mcap", ".db3") for one in path.iterdir())
+    parts = [one.stem for one in path.iterdir() if one.suffix in (".mcap", ".db3")]
+    return bool(parts) and len({_NUMBER.sub("", stem) for stem in parts}) == 1

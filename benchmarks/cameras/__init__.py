@@ -1,0 +1,1 @@
+"""Depth in the colour camera: Crosswire against the libraries that people register depth with."""

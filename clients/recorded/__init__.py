@@ -1,0 +1,1 @@
+"""Recordings of `crosswire.media.recordings` as what streams and batches ask about."""
