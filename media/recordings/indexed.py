@@ -105,6 +105,11 @@ def lens_of(matrix: npt.ArrayLike, size: tuple[int, int]) -> Lens:
     return Lens(*size, float(rows[0, 0]), float(rows[1, 1]), float(rows[0, 2]), float(rows[1, 2]))
 
 
+def unit_words(units_per_metre: float) -> str:
+    """Return in words what stored depth counts."""
+    return "metres" if units_per_metre == 1 else f"{units_per_metre:g} units per metre"
+
+
 def even_stamps(count: int) -> list[tuple[int, int]]:
     """Return the stamps of frames that have none: 30 a second, nanoseconds."""
     return [(stamp, stamp) for stamp in (round(index * THIRTY_A_SECOND_NS) for index in range(count))]

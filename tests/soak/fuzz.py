@@ -1,5 +1,6 @@
-"""Damaged files and requests by the hundred to the real server: `make soak`. The ordinary tests leave this file out.
+"""Damaged files and requests by the hundred to the real server, and damaged recordings: `make soak`.
 
+The ordinary tests leave this file out.
 `CROSSWIRE_FUZZ_INPUTS=20000` sends as many damaged files instead of 600, `CROSSWIRE_FUZZ_SEED` others.
 """
 
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import builds, sampled_from
 
+from crosswire.media.recordings import RecordingError, open_recording
 from crosswire.serving.config.limits import ImageLimits
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.serving.processes.process_table import is_running
@@ -26,6 +29,7 @@ from crosswire.serving.steps.media.containers import container_of
 from crosswire.serving.steps.media.images import COLOUR_FORMATS, ImageError, open_image
 from crosswire.serving.steps.media.registered import open_depth
 from tests.support.hostile.mutations import KINDS, Damaged, damaged
+from tests.support.recordings.damaged import WRITERS, write_damaged
 from tests.support.servers.real import depth_png, jpeg, png, resident_bytes
 from tests.support.small_clips import clip
 
@@ -250,3 +254,20 @@ def _ask(cases: Any, checks: list[Callable[[Any, Any, Any], Any]]) -> None:
         case.call_and_validate(checks=checks, timeout=60)
 
     ask()
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_damaged_recording_is_read_or_refused_in_one_line(kind: str, tmp_path: Path) -> None:
+    """The ordinary tests read a few of each format."""
+    refused = 0
+    for number in range(INPUTS // 3):
+        begin = time.monotonic()
+        try:
+            with open_recording(write_damaged(kind, tmp_path / str(number), SEED, number)) as recording:
+                for frame in recording:
+                    assert (frame.depth.ndim, frame.rgb.ndim) == (2, 3)
+        except RecordingError as error:
+            refused += 1
+            assert "\n" not in str(error), (kind, number)
+        assert time.monotonic() - begin < 2 * LONGEST_S, (kind, number)
+    assert refused > 0

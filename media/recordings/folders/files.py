@@ -15,7 +15,7 @@ from crosswire.contract.errors import CrosswireError
 from crosswire.media.depth import to_metres
 from crosswire.media.depth_files import read_depth_file
 from crosswire.media.orientation import orientation_of, upright
-from crosswire.media.recordings.indexed import About, Images, IndexedRecording, even_stamps, no_stamps
+from crosswire.media.recordings.indexed import About, Images, IndexedRecording, even_stamps, no_stamps, unit_words
 from crosswire.media.recordings.recording import Fact, ReadOptions, RecordingError
 
 COLOUR_ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp")
@@ -107,10 +107,8 @@ def file_recording(folder: Path, pairs: Sequence[FilePair], about: About, units_
 def unit_fact(options: ReadOptions, usual: float, origin: str, guessed: bool = False) -> tuple[float, Fact]:
     """Return what a metre counts, and the fact that goes with it."""
     if options.units_per_metre is not None:
-        return options.units_per_metre, Fact(
-            "depth unit", f"{options.units_per_metre:g} units per metre", "you gave it"
-        )
-    return usual, Fact("depth unit", f"{usual:g} units per metre", origin, guessed)
+        return options.units_per_metre, Fact("depth unit", unit_words(options.units_per_metre), "you gave it")
+    return usual, Fact("depth unit", unit_words(usual), origin, guessed)
 
 
 def in_order(names: Mapping[str, Path]) -> list[str]:

@@ -26,7 +26,15 @@ from PIL import Image
 
 from crosswire.media.cameras.camera import RgbdCamera
 from crosswire.media.depth import to_metres
-from crosswire.media.recordings.indexed import About, Images, IndexedRecording, even_stamps, lens_of, no_stamps
+from crosswire.media.recordings.indexed import (
+    About,
+    Images,
+    IndexedRecording,
+    even_stamps,
+    lens_of,
+    no_stamps,
+    unit_words,
+)
 from crosswire.media.recordings.recording import Fact, ReadOptions, Recording, RecordingError
 
 FORMAT = "Record3D .r3d"
@@ -104,9 +112,7 @@ def open_record3d(path: Path, options: ReadOptions) -> Recording:
     facts = (
         Fact("colour", f"{colour_size[0]} x {colour_size[1]}", "the images say"),
         Fact("depth", f"{depth_size[0]} x {depth_size[1]}", "the metadata and the images say"),
-        Fact(
-            "depth unit", f"{units:g} units per metre", "you gave it" if options.units_per_metre else "Record3D writes"
-        ),
+        Fact("depth unit", unit_words(units), "you gave it" if options.units_per_metre else "Record3D writes"),
         Fact("no reading", "what is not finite, and 0", "ARKit has it"),
         Fact("registration", "depth lies in the colour camera", "Record3D's author says"),
         *_mirroring(depth_size),
