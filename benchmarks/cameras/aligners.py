@@ -26,14 +26,15 @@ def librealsense(camera: RgbdCamera) -> Align:
     """Return `rs.align` on frames of a software device; 16-bit millimetres, in the depth camera's distances."""
     rs = importlib.import_module("pyrealsense2")
     device = rs.software_device()
-    sensors, profiles = [], []
+    sensors: list[Any] = []
+    profiles: list[Any] = []
     for stream, lens, form, size in (
         (rs.stream.depth, camera.depth, rs.format.z16, 2),
         (rs.stream.color, camera.colour, rs.format.rgb8, 3),
     ):
         video = rs.video_stream()
         video.type, video.index, video.uid, video.fmt, video.bpp, video.fps = stream, 0, len(sensors), form, size, 30
-        video.width, video.height, video.intrinsics = lens.width, lens.height, realsense_lens(rs, lens)
+        video.width, video.height, video.intrinsics = lens.width, lens.height, realsense_lens(rs, lens, align=True)
         sensors.append(device.add_sensor(str(stream)))
         profiles.append(sensors[-1].add_video_stream(video))
     sensors[0].add_read_only_option(rs.option.depth_units, 0.001)
@@ -65,8 +66,16 @@ def librealsense(camera: RgbdCamera) -> Align:
     return prepared
 
 
-def realsense_lens(rs: Any, lens: Lens) -> Any:
-    """Return a lens as librealsense describes it."""
+def realsense_lens(rs: Any, lens: Lens, align: bool = False) -> Any:
+    """Return a lens as librealsense describes it.
+
+    Args:
+        rs: the library.
+        lens: the lens.
+        align: whether it is for `rs.align`, which bends colour (2.59.1, x86) where the model is called
+            `modified_brown_conrady` and takes the same under the name `inverse_brown_conrady`, and what is called
+            `brown_conrady`, for a pinhole.
+    """
     models = {
         Distortion.NONE: rs.distortion.none,
         Distortion.BROWN_CONRADY: rs.distortion.brown_conrady,
@@ -75,9 +84,14 @@ def realsense_lens(rs: Any, lens: Lens) -> Any:
     }
     if lens.distortion not in models:
         raise ValueError(f"librealsense has no {lens.distortion.value} distortion")
+    if align and lens.distortion not in (Distortion.NONE, Distortion.INVERSE_BROWN_CONRADY):
+        raise ValueError(f"librealsense's align takes {lens.distortion.value} for a pinhole")
+    model = models[lens.distortion]
+    if align and lens.distortion is Distortion.INVERSE_BROWN_CONRADY:
+        model = rs.distortion.modified_brown_conrady
     made = rs.intrinsics()
     made.width, made.height, made.fx, made.fy, made.ppx, made.ppy = *lens.size, lens.fx, lens.fy, lens.cx, lens.cy
-    made.model, made.coeffs = models[lens.distortion], [*lens.coefficients, 0, 0, 0, 0, 0][:5]
+    made.model, made.coeffs = model, [*lens.coefficients, 0, 0, 0, 0, 0][:5]
     return made
 
 

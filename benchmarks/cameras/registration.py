@@ -44,17 +44,21 @@ PINHOLE = RgbdCamera(
     translation=(-0.032, -0.002, 0.004),
 )
 _BENT = (0.55, -0.02, -0.0001, 0.0, -0.003, 0.89, 0.09, -0.014)
+
+
+def _colour(model: Distortion, coefficients: tuple[float, ...]) -> RgbdCamera:
+    """Return the camera with distortion of its colour lens."""
+    return dataclasses.replace(
+        PINHOLE, colour=dataclasses.replace(PINHOLE.colour, distortion=model, coefficients=coefficients)
+    )
+
+
 CAMERAS = {
     "pinhole": PINHOLE,
-    "colour_brown_conrady": dataclasses.replace(
-        PINHOLE,
-        colour=dataclasses.replace(
-            PINHOLE.colour, distortion=Distortion.BROWN_CONRADY, coefficients=(0.08, -0.1, 0.001, -0.001, 0.03)
-        ),
-    ),
+    "colour_realsense": _colour(Distortion.INVERSE_BROWN_CONRADY, (-0.055, 0.065, 0.001, -0.001, -0.02)),
+    "colour_rational": _colour(Distortion.RATIONAL, _BENT),
     "both_rational": dataclasses.replace(
-        PINHOLE,
-        colour=dataclasses.replace(PINHOLE.colour, distortion=Distortion.RATIONAL, coefficients=_BENT),
+        _colour(Distortion.RATIONAL, _BENT),
         depth=dataclasses.replace(PINHOLE.depth, distortion=Distortion.RATIONAL, coefficients=_BENT),
     ),
 }

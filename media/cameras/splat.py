@@ -71,7 +71,8 @@ class ZBuffer:
         top, bottom = self._span(patches.row, patches.high, self._shape[0])
         if self._large:
             visible = self._visible(patches.seen, left, right, top, bottom)
-            bits, left, right, top, bottom = (_some(one, visible) for one in (bits, left, right, top, bottom))
+            bits = bits[visible]
+            left, right, top, bottom = (edge[visible] for edge in (left, right, top, bottom))
         pairs = np.fmin(bottom - top, np.full_like(top, 1))  # 1 where a patch has two rows or more
         layer, lines = pairs * self._index(self._layer), self._index(self._shape[1])
         for row, tall in _steps(top, bottom - pairs, 2):

@@ -82,14 +82,26 @@ def brute_registration(
     return np.where(np.isfinite(nearest), nearest, 0)
 
 
-def agreement(one: npt.NDArray[Any], other: npt.NDArray[Any], tolerance: float = 1e-3) -> float:
-    """Return the share of one's readings that the other has within a tolerance, metres, at most one pixel away."""
+def agreement(one: npt.NDArray[Any], other: npt.NDArray[Any], tolerance: float = 1e-3, between: bool = False) -> float:
+    """Return the share of one's readings that the other has within a tolerance, metres, at most one pixel away.
+
+    Args:
+        one: depth, metres.
+        other: the same by other means.
+        tolerance: metres.
+        between: whether a reading may also lie between two that are at most one pixel away: where a pixel holds many
+            patches of a slanted surface, which one is the nearest depends on what is called a pixel.
+    """
     padded = np.pad(other.astype(np.float64), 1)
     height, width = one.shape
-    closest = np.full(one.shape, np.inf)
+    closest, low, high = (np.full(one.shape, value) for value in (np.inf, np.inf, -np.inf))
     for down in range(3):
         for aside in range(3):
             near = padded[down : down + height, aside : aside + width]
             closest = np.minimum(closest, np.where(near > 0, np.abs(near - one), np.inf))
+            low, high = np.minimum(low, np.where(near > 0, near, np.inf)), np.maximum(high, near)
     readings = one > 0
-    return float((closest[readings] <= tolerance).mean()) if readings.any() else 1.0
+    good = closest <= tolerance
+    if between:
+        good |= (low <= one + tolerance) & (one <= high + tolerance)
+    return float(good[readings].mean()) if readings.any() else 1.0
