@@ -1,9 +1,9 @@
 """What reading adds to a stream: a recording against the same frames, decoded and registered in memory beforehand.
 
 Both are played without pace through one server of their own, in turns, so that a busy neighbour disturbs both; the
-ratio is that of neighbouring turns. *Memory* has colour as the recording stores it and depth in metres in the colour
-camera; *recorded* reads, pairs, decodes and registers on the way. Both encode depth for the wire, send, and get labels.
-The processor time of the client, per frame, tells where the difference comes from.
+ratio is that of neighbouring turns, of time and of the processor time of client and server together. *Memory* has
+colour as the recording stores it and depth in metres in the colour camera; *recorded* reads, pairs, decodes and
+registers on the way. Both encode depth for the wire, send, and get labels.
 
 Without ``--recording`` two files are written: what robots leave, JPEG of 1280x720 beside depth of 640x576 from another
 camera, and raw images of 640x480 that are registered. The network is the stand-in of `benchmarks.serving`;
@@ -20,7 +20,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from benchmarks._record import keep
-from benchmarks.serving import stand_in
+from benchmarks.serving import processor_seconds, stand_in
 from crosswire.clients import AsyncPredictor
 from crosswire.clients.recorded.open import RecordedOptions
 from crosswire.clients.recorded.pairs import Registration
@@ -146,42 +146,62 @@ def in_memory(recording: RecordedFrames, most: int) -> list[Frame]:
     return found
 
 
-def played(url: str, pipeline: str, frames: Iterable[Frame]) -> tuple[int, float, float]:
-    """Play frames without pace; return how many were answered, the seconds, and the client's processor seconds."""
+@dataclass(frozen=True)
+class Turn:
+    """What playing frames once took.
+
+    Attributes:
+        answered: frames.
+        seconds: on the clock.
+        client: processor seconds of the client.
+        all: those of client and server.
+    """
+
+    answered: int
+    seconds: float
+    client: float
+    all: float
+
+
+def played(server: EmbeddedServer, pipeline: str, frames: Iterable[Frame]) -> Turn:
+    """Play frames without pace."""
 
     async def play() -> int:
-        async with AsyncPredictor(url) as predictor:
+        async with AsyncPredictor(server.grpc_url) as predictor:
             await predictor.pipeline(pipeline)
             seen = await run_stream(predictor, pipeline, frames, StreamOptions(speed=0.0), lambda _: None)
             return sum(one.latency_ms is not None for one in seen)
 
-    began, spent = time.perf_counter(), time.process_time()
+    began, spent, both = time.perf_counter(), time.process_time(), processor_seconds(server)
     answered = asyncio.run(play())
-    return answered, time.perf_counter() - began, time.process_time() - spent
+    ended, client = time.perf_counter(), time.process_time() - spent
+    return Turn(answered, ended - began, client, processor_seconds(server) - both)
 
 
-def compare(url: str, pipeline: str, path: Path, rounds: int, most: int) -> dict[str, Any]:
+def compare(server: EmbeddedServer, pipeline: str, path: Path, rounds: int, most: int) -> dict[str, Any]:
     """Play a recording and its frames from memory in turns."""
-    turns: dict[str, list[tuple[int, float, float]]] = {"memory": [], "recorded": []}
-    with RecordedFrames(path, RecordedOptions()) as _:
-        pass  # what is loaded once, is loaded now
+    turns: dict[str, list[Turn]] = {"memory": [], "recorded": []}
     recording = RecordedFrames(path, RecordedOptions())
     with recording:
         frames = in_memory(recording, most)
-        played(url, pipeline, frames)
+        for one in (frames, islice(recording, most)):  # what is loaded once, is loaded now
+            played(server, pipeline, one)
         for turn in range(rounds):
             for name in sorted(turns, reverse=bool(turn % 2)):
                 source = frames if name == "memory" else islice(recording, most)
-                turns[name].append(played(url, pipeline, source))
-    assert all(count == len(frames) for one in turns.values() for count, _, _ in one), "a frame has no answer"
-    ratios = [two[1] / one[1] for one, two in zip(turns["memory"], turns["recorded"], strict=True)]
+                turns[name].append(played(server, pipeline, source))
+    assert all(one.answered == len(frames) for found in turns.values() for one in found), "a frame has no answer"
+    pairs = list(zip(turns["memory"], turns["recorded"], strict=True))
+    ratios = [recorded.seconds / memory.seconds for memory, recorded in pairs]
     return {
         "frames": len(frames),
         "ratio": round(statistics.median(ratios), 3),
         "ratios": [round(one, 3) for one in ratios],
-        **{f"{name}_ms": _per_frame([one[1] for one in found], len(frames)) for name, found in turns.items()},
+        "cpu_ratio": round(statistics.median(recorded.all / memory.all for memory, recorded in pairs), 3),
+        **{f"{name}_ms": _per_frame([one.seconds for one in found], len(frames)) for name, found in turns.items()},
+        **{f"{name}_cpu_ms": _per_frame([one.all for one in found], len(frames)) for name, found in turns.items()},
         **{
-            f"{name}_client_cpu_ms": _per_frame([one[2] for one in found], len(frames)) for name, found in turns.items()
+            f"{name}_client_ms": _per_frame([one.client for one in found], len(frames)) for name, found in turns.items()
         },
     }
 
@@ -211,12 +231,12 @@ def main() -> None:
         found = {}
         with EmbeddedServer(repository, networks=[network]) as server:
             for path in paths:
-                one = compare(server.grpc_url, f"{network}_image", path, wanted.rounds, wanted.frames)
+                one = compare(server, f"{network}_image", path, wanted.rounds, wanted.frames)
                 found[path.name] = one
                 print(
                     f"{path.name}: {one['memory_ms']:.1f} ms a frame from memory, {one['recorded_ms']:.1f} ms from the "
-                    f"recording, ratio {one['ratio']:.3f}; client's processor time {one['memory_client_cpu_ms']:.1f} "
-                    f"and {one['recorded_client_cpu_ms']:.1f} ms",
+                    f"recording, ratio {one['ratio']:.3f}; processor time {one['memory_cpu_ms']:.1f} and "
+                    f"{one['recorded_cpu_ms']:.1f} ms, ratio {one['cpu_ratio']:.3f}",
                     flush=True,
                 )
     keep("recorded_stream", {"network": network, "rounds": wanted.rounds, "recordings": found})

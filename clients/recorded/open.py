@@ -237,19 +237,17 @@ class RecordedPairs:
         return (f"format: {self.recording.format}", *map(str, (*self.recording.facts, self.registration.fact)))
 
     def pairs(self, start: int = 0) -> Generator[RecordedPair, None, None]:
-        """Yield the pairs from one on; the first is looked at, so that one mistake is told once.
+        """Yield the pairs from one on; the first is checked, so that one mistake is told once.
 
         Raises:
             RecordingError: the recording is damaged here.
             InputError: depth cannot lie on colour.
         """
-        first = True
+        checked = False
         with closing(self.frames(start)) as frames:
             for frame in frames:
                 pair = RecordedPair(frame, self.registration, self._units, self._compress)
-                if first:
-                    pair.check()
-                first = False
+                checked = checked or pair.check()
                 yield pair
 
     def frames(self, start: int = 0) -> Generator[RecordedFrame, None, None]:

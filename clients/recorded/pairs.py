@@ -158,16 +158,21 @@ class RecordedPair:
         numbers, units = whole_depth(self.depth, self.units)
         return SentPair(rgb, plain_png(numbers, compress=self.compress), units)
 
-    def check(self) -> None:
-        """See that depth can lie on colour.
+    def check(self) -> bool:
+        """See that depth can lie on colour; say False where the colour image is damaged, so that nobody knows.
 
         Raises:
-            InputError: it cannot, the colour image cannot be sent, or the camera is not that of the recording.
+            InputError: it cannot, or the camera is not that of the recording.
         """
+        try:
+            image = self._image
+        except InputError:
+            return False  # told when it is to be sent
         height, width = self.depth.shape
         try:
-            check_registered(self._image, EncodedImage(b"", width, height))
+            check_registered(image, EncodedImage(b"", width, height))
         except InputError as error:
             if self.registration.lens is not None:
                 raise
             raise InputError(f"{error}; if the cameras differ, give their calibration with --camera FILE") from error
+        return True

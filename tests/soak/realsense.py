@@ -15,7 +15,7 @@ from crosswire.media.cameras.camera import Distortion
 from crosswire.media.recordings import open_recording
 from crosswire.media.recordings.realsense.live import RealSenseCamera
 from crosswire.media.recordings.recording import ReadOptions, Recording, RecordingError
-from tests.support.real import real
+from tests.support.recordings.real import real
 
 rs: Any = pytest.importorskip(
     "pyrealsense2",

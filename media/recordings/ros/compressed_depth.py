@@ -87,33 +87,42 @@ def read_rvl(data: bytes, count: int) -> npt.NDArray[np.uint16]:
         RecordingError: there are not that many.
     """
     values = _numbers(np.frombuffer(data, "<u4", len(data) // 4))
-    pixels = np.zeros(count, np.uint16)
-    listed: list[int] = values.tolist()
-    filled = np.zeros(count, bool)
-    deltas = np.zeros(len(listed), bool)
+    listed = memoryview(values)
+    runs: list[int] = []
+    heads: list[int] = []
     place = at = 0
     while place < count:
-        run = listed[at : at + 2]
-        if len(run) < 2 or place + sum(run) > count or at + 2 + run[1] > len(listed) or not sum(run):
-            raise RecordingError(f"got RVL that ends after {place} of {count} pixels; {_CURE}")
-        start = place + run[0]
-        place, at = start + run[1], at + 2
-        filled[start:place] = True
-        deltas[at : at + run[1]] = True
-        at += run[1]
-    steps = values[deltas]
+        zeros, others = listed[at : at + 2].tolist() if at + 2 <= len(listed) else (0, 0)
+        place += zeros + others
+        if not zeros + others or place > count or at + 2 + others > len(listed):
+            raise RecordingError(f"got RVL that ends within {count} pixels; {_CURE}")
+        runs += zeros, others
+        heads.append(at)
+        at += 2 + others
+    deltas = np.ones(at, bool)
+    deltas[heads] = False
+    deltas[np.array(heads) + 1] = False
+    steps = values[:at][deltas]
+    pixels = np.zeros(count, np.uint16)
+    filled = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
     pixels[filled] = np.cumsum((steps >> 1) ^ -(steps & 1)).astype(np.uint16)
     return pixels
 
 
-def _numbers(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+def _numbers(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:
     """Return the numbers of a stream of nibbles: the upper bit says that more follows, the lowest three come first."""
-    shifts = np.arange(28, -1, -4, dtype=np.uint32)
-    nibbles = ((words[:, None] >> shifts) & np.uint32(15)).astype(np.int64).ravel()
-    last = np.flatnonzero(nibbles < 8)
-    if not last.size:
-        return np.zeros(0, np.int64)
-    nibbles = nibbles[: last[-1] + 1]
-    starts = np.concatenate(([0], last[:-1] + 1))
-    place = np.arange(nibbles.size) - np.repeat(starts, np.diff(np.append(starts, nibbles.size)))
-    return np.asarray(np.add.reduceat((nibbles & 7) << (3 * np.minimum(place, 20)), starts), np.int64)
+    pairs = words.astype(">u4").view(np.uint8)
+    nibbles = np.empty(2 * pairs.size, np.uint8)
+    nibbles[0::2], nibbles[1::2] = pairs >> 4, pairs & 15
+    more = nibbles >= 8
+    level = np.zeros(nibbles.size, bool)
+    level[1:] = more[:-1]
+    follows, place = level.copy(), level.astype(np.uint8)
+    for _ in range(8):  # 9 nibbles are 27 bits, more than any number has
+        level[1:] = level[:-1] & follows[1:]
+        level[:1] = False
+        if not level.any():
+            break
+        place += level
+    parts = (nibbles & 7).astype(np.int32) << (3 * place)
+    return np.diff(np.cumsum(parts, dtype=np.int64)[~more], prepend=0).astype(np.int32)

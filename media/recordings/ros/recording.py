@@ -151,11 +151,12 @@ class Stamps:
 
     def no_pair(self, gap_s: float) -> str:
         """Say why there is no pair."""
-        said = f"no two of {self._counts[True]} colour and {self._counts[False]} depth images lie within {gap_s:g} s"
+        images = f"{self._counts[True]} colour and {self._counts[False]} depth images"
+        said = f"no two of {images} lie within {1e3 * gap_s:g} ms"
         if self._closest is None:
             return f"{said}; record both sensors"
-        need = self._closest / 1e9
-        return f"{said}, the closest {need:.3g} s apart; allow more with --longest-gap {need * 1.01:.3g}"
+        need = self._closest / 1e6
+        return f"{said}, the closest {need:.3g} ms apart; allow more with --longest-gap {need * 1.01:.3g}"
 
 
 class RosRecording(MessageRecording):

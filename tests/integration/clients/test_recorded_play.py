@@ -19,9 +19,9 @@ from crosswire.clients import Frame, Predictor, RecordingError, Segmentation, St
 from crosswire.clients.__main__ import main
 from crosswire.clients.recorded.open import RecordedOptions, RecordedPairs
 from crosswire.clients.streaming.frames import FrameSource
+from tests.support.recordings.desk import DEPTH, SIZE, desk_jpeg, write_desk
+from tests.support.recordings.ros import START, STEP
 from tests.support.servers.real import PIPELINE
-from tests.support.written_desk import DEPTH, SIZE, desk_jpeg, write_desk
-from tests.support.written_ros import START, STEP
 
 FRAMES = 12
 
@@ -103,6 +103,21 @@ def test_a_recording_that_breaks_off_is_told_after_all_that_came_before(
     assert failure["stem"] == "cut.mcap" and "is damaged or cut" in failure["reason"]
 
 
+def test_a_damaged_image_in_a_recording_is_one_failure(
+    server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_desk(tmp_path / "desk.mcap", 5, broken=(0, 3))
+    assert main(["stream", str(path), "--url", server.http_url, "--speed", "0"]) == 1
+    said = capsys.readouterr().out
+    assert "5 frames: 3 answered, 0 dropped, 2 failed" in said and f"000003_{START + 3 * STEP}: rgb: " in said
+    assert main(["batch", str(path), str(tmp_path / "out"), "--url", server.http_url]) == 1
+    assert [line["stem"][:6] for line in lines(tmp_path / "out" / "failures.jsonl")] == ["000000", "000003"]
+    journal = tmp_path / "out" / "journal.jsonl"
+    before = len(lines(journal))
+    assert main(["batch", str(path), str(tmp_path / "out"), "--url", server.http_url]) == 1
+    assert len(lines(journal)) == before, "a recording that did not change fails again"
+
+
 def test_a_batch_of_a_recording_that_is_killed_goes_on_where_it_was(
     server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,7 +153,7 @@ def test_options_of_recordings_count_from_the_command_line_and_are_refused_for_i
     to = ["--url", server.grpc_url]
     words = ["batch", str(desk), str(tmp_path / "out"), *to, "--camera", str(camera), "--depth-topic", DEPTH]
     assert main([*words, "--longest-gap", "1", "--depth-units-per-metre", "1000"]) == 2
-    assert "the closest 0.002 s apart" in capsys.readouterr().err
+    assert "the closest 2 ms apart; allow more with --longest-gap 2.02" in capsys.readouterr().err
     assert main([*words, "--depth-units-per-metre", "1000"]) == 0
     (first,) = lines(tmp_path / "out" / "journal.jsonl")[:1]
     assert first["batch"]["depth_topic"] == DEPTH and first["batch"]["depth_units_per_metre"] == 1000.0

@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,22 +16,24 @@ from crosswire.clients.bench.load import Target
 from crosswire.clients.errors import ServerOverloaded
 from crosswire.clients.inputs.tensors import bytes_tensor
 from crosswire.clients.transport.base import Send, Tensors
+from crosswire.contract import TensorSpec
+from crosswire.contract.wire_names import DEPTH_UNITS
 from tests.support.servers.pipelines import as_config, described
 
 PIPELINE, STEP = "desk_image", "desk_decode"
 SIZE = (32, 24)
-_CONFIG = as_config(
-    described(
-        PIPELINE,
-        "desk",
-        "segmentation",
-        ("rgb_image", "depth_image"),
-        outputs=("labels_png", "summary"),
-        classes=("desk",),
-        palette=((0, 0, 0),),
-        steps=(STEP,),
-    )
+_DESCRIPTION = described(
+    PIPELINE,
+    "desk",
+    "segmentation",
+    ("rgb_image", "depth_image"),
+    outputs=("labels_png", "summary"),
+    classes=("desk",),
+    palette=((0, 0, 0),),
+    steps=(STEP,),
 )
+_UNITS = TensorSpec(DEPTH_UNITS, "FP32", (1,), ("item",), "units", optional=True)
+_CONFIG = as_config(replace(_DESCRIPTION, inputs=(*_DESCRIPTION.inputs, _UNITS)))
 
 
 @dataclass

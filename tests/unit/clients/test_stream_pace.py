@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import weakref
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from crosswire.clients import AsyncPredictor
+from crosswire.clients.recorded.ahead import AHEAD
+from crosswire.clients.recorded.pairs import RecordedPair, Registration
 from crosswire.clients.streaming.frames import Frame
 from crosswire.clients.streaming.run import FrameOutcome, Mode, StreamOptions, run_stream
+from crosswire.media.recordings.recording import Fact, RecordedFrame, RecordingError
 from tests.support.servers.real import depth_png, jpeg
 from tests.support.servers.scripted_server import PIPELINE, SIZE, ScriptedServer
 from tests.support.virtual_time import run_virtually, virtual_loop
@@ -29,7 +36,7 @@ class Played:
     """A stream that was played to a scripted server, from the virtual moment 0 on."""
 
     def __init__(
-        self, frames: list[Frame], server: ScriptedServer, options: StreamOptions, monkeypatch: pytest.MonkeyPatch
+        self, frames: Iterable[Frame], server: ScriptedServer, options: StreamOptions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(AsyncPredictor, "_open_transport", lambda *_: server)
         self.frames, self.seen = frames, list[FrameOutcome]()
@@ -96,3 +103,50 @@ def test_only_the_newest_frame_waits_where_others_may_be_dropped(
     assert [one.frame.index for one in played.seen if one.dropped] == [1, 4, 5]
     assert played.latencies == pytest.approx([200, None, 250, 200, None, None, 250, 200])
     assert played.delivered == [0, 2, 3, 6, 7]
+
+
+class Recorded:
+    """Frames of a recording that are made when they are asked for, and how many of them are in memory at once."""
+
+    def __init__(self, count: int, step_s: float, error: Exception | None = None) -> None:
+        self.count, self.step_s, self.error = count, step_s, error
+        self.most = 0
+        self._here = weakref.WeakSet[RecordedFrame]()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames."""
+        as_it_is = Registration(None, Fact("sent", "depth as it is", "a test"))
+        for index in range(self.count):
+            depth = np.full(SIZE[::-1], 1.5, np.float32)
+            stamp = round(1e9 * index * self.step_s)
+            one = RecordedFrame(index, index * self.step_s, stamp, stamp, jpeg(*SIZE), depth)
+            self._here.add(one)
+            self.most = max(self.most, len(self._here))
+            yield Frame.of(RecordedPair(one, as_it_is))
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_of_a_recording_of_any_length_a_few_frames_are_in_memory(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = Recorded(400, 0.01)
+    options = StreamOptions(mode, window=2, waiting=3)
+    played = Played(recorded, ScriptedServer(0.02), options, monkeypatch)
+    assert len(played.seen) == 400 and all(one.frame.pair is None for one in played.seen)
+    assert recorded.most <= AHEAD + 2 * (options.window + options.waiting) + 3
+    done = [one.frame.index for one in played.seen if not one.dropped]
+    assert played.delivered == done and (len(done) == 400 if mode is Mode.QUEUE else 150 < len(done) < 300)
+
+
+def test_what_came_before_a_damaged_place_is_delivered_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    delivered: list[int] = []
+    monkeypatch.setattr(Played, "_deliver", lambda _, outcome: delivered.append(outcome.frame.index))
+    with pytest.raises(RecordingError, match="cut here"):
+        Played(Recorded(7, 0.01, RecordingError("cut here")), ScriptedServer(0.1), StreamOptions(), monkeypatch)
+    assert delivered == list(range(7))
+
+
+def test_frames_of_a_camera_are_taken_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = itertools.islice(Recorded(1000, 3600.0), 5)
+    played = Played(frames, ScriptedServer(0.01), StreamOptions(paced=False), monkeypatch)
+    assert played.ended < 1 and played.delivered == list(range(5))

@@ -12,7 +12,7 @@ import pytest
 from crosswire.media.cameras.camera import Distortion, Lens
 from crosswire.media.recordings import Recording, RecordingError, open_recording
 from crosswire.media.recordings.recording import ReadOptions
-from tests.support.written_ros import DEPTH_MM, RGB, START, Ros, compressed_depth, jpeg, png16
+from tests.support.recordings.ros import DEPTH_MM, RGB, START, Ros, compressed_depth, jpeg, png16
 
 PINHOLE = Lens(4, 3, 5.0, 6.0, 1.5, 1.0)
 RECTIFIED = Lens(4, 3, 7.0, 8.0, 1.25, 0.75)

@@ -12,7 +12,7 @@ import pytest
 
 from crosswire.media.recordings import RecordingError, open_recording
 from crosswire.media.recordings.recording import ReadOptions
-from tests.support.written_ros import METRES, RGB, START, STEP, Ros
+from tests.support.recordings.ros import METRES, RGB, START, STEP, Ros
 
 #: File name, version of ROS, and how it is written.
 FILES: dict[str, tuple[str, int, dict[str, Any]]] = {

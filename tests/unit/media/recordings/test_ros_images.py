@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from crosswire.media.recordings import RecordedFrame, RecordingError, open_recording
 from crosswire.media.recordings.recording import ReadOptions
 from crosswire.media.recordings.ros.compressed_depth import read_rvl
-from tests.support.written_ros import DEPTH_MM, METRES, RGB, START, Ros, compressed_depth, jpeg, png16, rvl
+from tests.support.recordings.ros import DEPTH_MM, METRES, RGB, START, Ros, compressed_depth, jpeg, png16, rvl
 
 ALPHA = np.full((3, 4, 1), 9, np.uint8)
 GREY = RGB[..., :1]

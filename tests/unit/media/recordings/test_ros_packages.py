@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from crosswire.media.recordings import RecordingError, open_recording
-from tests.support.written_ros import Ros
+from tests.support.recordings.ros import Ros
 
 
 @pytest.mark.parametrize(
