@@ -21,7 +21,7 @@ from crosswire.media.cameras.camera import RgbdCamera
 from crosswire.media.cameras.register import register_depth
 from crosswire.serving.processes.embedded import EmbeddedServer
 from tests.support.servers.real import CALM, PIPELINE, REPOSITORY, STEPS, configured, jpeg
-from tests.support.unregistered import CAMERA, COLOUR_SIZE, depth_file, unregistered
+from tests.support.servers.unregistered import CAMERA, COLOUR_SIZE, depth_file, unregistered
 
 EITHER = "rooms_cen_int8_image"  # can do without one of the two
 OUTPUTS = ("labels_png", "overlay_png", "confidence_png", "summary")
