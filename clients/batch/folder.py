@@ -11,7 +11,6 @@ from typing import IO
 from crosswire.clients.balance import Retries
 from crosswire.clients.batch.run import WINDOW, BatchOptions, BatchOutcome, run_batch
 from crosswire.clients.batch.waiting import Waiting
-from crosswire.clients.inputs.cameras import Camera, read_camera
 from crosswire.clients.inputs.recordings import AUTO, LONGEST_GAP_S, Pairing
 from crosswire.clients.own_server import REPOSITORY, server_at
 from crosswire.clients.recorded.open import RecordedOptions, travels
@@ -28,7 +27,6 @@ def predict_folder(
     pipeline: str | None = None,
     overlay: bool = False,
     depth_units_per_metre: float | None = None,
-    camera: Camera | None = None,
     window: int = WINDOW,
     longest_gap_s: float = LONGEST_GAP_S,
     offset: float | str = 0.0,
@@ -62,13 +60,11 @@ def predict_folder(
         overlay: whether overlays are written too.
         depth_units_per_metre: what one metre counts in depth images; None means what the layout says, else the
             source's `manifest.json`, else the network's training data, else 1000.
-        camera: of depth that is not registered, one for all items, see `Predictor.segment`; it counts instead of those
-            of recordings.
         window: most requests in flight.
         longest_gap_s: how far the time stamps of a recording's pair may lie apart, seconds.
         offset: of a folder in TUM's layout: seconds that are added to the stamps of depth, or `"auto"`.
         stamp_unit: what stamps count: `"s"`, `"ms"`, `"us"`, `"ns"`, or `"auto"` for what they look like.
-        recorded: of recordings: topics, whether depth is moved into the colour camera.
+        recorded: of recordings: topics, whether depth is moved into the colour camera; of folders, too, the camera.
         again: whether every item that failed is asked about again, even if its files are what they were.
         progress: where progress is shown, for example `sys.stderr`; None shows none.
         timeout: seconds that one item may take, all attempts together.
@@ -84,8 +80,6 @@ def predict_folder(
     """
     pairing = Pairing(longest_gap_s, offset, stamp_unit)
     reading = replace(recorded or RecordedOptions(), units_per_metre=depth_units_per_metre, longest_gap_s=longest_gap_s)
-    if camera is not None:
-        reading = replace(reading, camera=read_camera(camera))
     options = BatchOptions(overlay, window, pairing, reading, again)
     with server_at(url, repository) as place:
         options = replace(options, compress=travels(place))

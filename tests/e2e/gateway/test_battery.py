@@ -35,7 +35,7 @@ from tests.support.servers.real import (
     png,
     resident_bytes,
 )
-from tests.support.unregistered import COLOUR_SIZE, depth_file, unregistered
+from tests.support.servers.unregistered import COLOUR_SIZE, depth_file, unregistered
 
 HEADER = "Inference-Header-Content-Length"
 INFER = "/inference.GRPCInferenceService/ModelInfer"

@@ -21,7 +21,7 @@ from crosswire.media.cameras.camera import RgbdCamera
 from crosswire.media.cameras.register import register_depth
 from crosswire.serving.processes.embedded import EmbeddedServer
 from tests.support.servers.real import CALM, PIPELINE, REPOSITORY, STEPS, configured, jpeg
-from tests.support.unregistered import CAMERA, COLOUR_SIZE, depth_file, unregistered
+from tests.support.servers.unregistered import CAMERA, COLOUR_SIZE, depth_file, unregistered
 
 EITHER = "rooms_cen_int8_image"  # can do without one of the two
 OUTPUTS = ("labels_png", "overlay_png", "confidence_png", "summary")
@@ -149,12 +149,11 @@ def test_commands_take_the_file_of_a_camera(
     meant = (tmp_path / "meant/a.labels.png").read_bytes()
     assert (tmp_path / "found/a.labels.png").read_bytes() == meant
     assert (tmp_path / "batch/labels/a.png").read_bytes() == meant
-    unpaced = ["--mode", "queue", "--speed", "0", "--json"]
-    capsys.readouterr()
-    assert main(["stream", str(tmp_path / "pairs"), *camera, *unpaced, *there]) == 0
-    played = json.loads(capsys.readouterr().out)
-    assert main(["stream", str(tmp_path / "pairs"), *unpaced, *there]) == 1, "depth must be registered"
-    assert (played["answered"], played["failed"]) == (1, 0)
+    for options, reason in ((camera, ""), ([], "must be registered")):
+        played = ["stream", str(tmp_path / "pairs"), *options, "--speed", "0", "--report", str(tmp_path / "played")]
+        main([*played, *there])
+        (frame,) = map(json.loads, (tmp_path / "played").read_text().splitlines())
+        assert (reason in frame.get("reason", ""), frame["latency_ms"] is None) == (True, bool(reason)), frame
     line = json.loads((tmp_path / "batch/results.jsonl").read_text())
     assert line["summary"]["depth_registered"] == SHARE
     assert main(["batch", str(tmp_path / "pairs"), str(tmp_path / "batch"), *there]) == 2, "another batch lies there"

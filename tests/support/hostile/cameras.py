@@ -1,11 +1,11 @@
-"""Cameras that cannot be used, beside a pair that `tests.support.unregistered` makes."""
+"""Cameras that cannot be used, beside a pair that `tests.support.servers.unregistered` makes."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from tests.support.unregistered import CAMERA
+from tests.support.servers.unregistered import CAMERA
 
 TEXT = CAMERA.to_json().encode()
 

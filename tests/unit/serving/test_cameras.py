@@ -18,7 +18,7 @@ from crosswire.serving.steps.decode.decode_domains import decode_some
 from crosswire.serving.steps.media.images import ImageError
 from tests.support.hostile.cameras import CAMERAS
 from tests.support.servers.real import jpeg, png
-from tests.support.unregistered import CAMERA, COLOUR_SIZE, depth_file, unregistered
+from tests.support.servers.unregistered import CAMERA, COLOUR_SIZE, depth_file, unregistered
 
 UNITS = 2000.0
 COLOUR = {"name": "rgb", "dtype": "UINT8", "shape": [60, 80, 3], "missing": None}

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.support.written_ros import START, STEP, Ros
 
 from crosswire.clients import Predictor
 from crosswire.media.recordings import open_recording
@@ -17,7 +18,6 @@ from tests.support.page.browser import in_chromium, opened_page, pixels, slide
 from tests.support.page.frames import COLOUR, recorded, shots
 from tests.support.recordings.kinect import COLOUR_SIZE, write_mkv
 from tests.support.servers.real import PIPELINE
-from tests.support.written_ros import START, STEP, Ros
 
 pytestmark = in_chromium
 _ASKED = re.compile(r"/v1/pipelines/.*output=")

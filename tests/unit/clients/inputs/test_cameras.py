@@ -19,7 +19,7 @@ from crosswire.contract import Geometry, TensorSpec
 from crosswire.media.cameras.camera import RgbdCamera
 from tests.support.servers.pipelines import described
 from tests.support.servers.real import jpeg
-from tests.support.unregistered import CAMERA, COLOUR_SIZE, depth_file, unregistered
+from tests.support.servers.unregistered import CAMERA, COLOUR_SIZE, depth_file, unregistered
 
 RGB, DEPTH, TEXT = jpeg(*COLOUR_SIZE), unregistered(), CAMERA.to_json()
 PAIR = described("p_image", "p", "segmentation", ("rgb_image", "depth_image"))
