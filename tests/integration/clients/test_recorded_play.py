@@ -19,9 +19,9 @@ from crosswire.clients import Frame, Predictor, RecordingError, Segmentation, St
 from crosswire.clients.__main__ import main
 from crosswire.clients.recorded.open import RecordedOptions, RecordedPairs
 from crosswire.clients.streaming.frames import FrameSource
+from tests.support.recordings.desk import DEPTH, SIZE, desk_jpeg, write_desk
+from tests.support.recordings.ros import START, STEP
 from tests.support.servers.real import PIPELINE
-from tests.support.written_desk import DEPTH, SIZE, desk_jpeg, write_desk
-from tests.support.written_ros import START, STEP
 
 FRAMES = 12
 

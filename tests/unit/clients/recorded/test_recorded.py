@@ -21,9 +21,9 @@ from crosswire.clients.recorded.open import RecordedOptions, RecordedPairs, is_r
 from crosswire.clients.recorded.pairs import RecordedPair, read_camera
 from crosswire.media.cameras.camera import Lens, RgbdCamera
 from crosswire.media.recordings.recording import RecordingError
+from tests.support.recordings.desk import FAR, SHIFT_M, SIZE, desk_depth, desk_jpeg, write_desk
+from tests.support.recordings.ros import START, STEP
 from tests.support.servers.pipelines import described
-from tests.support.written_desk import FAR, SHIFT_M, SIZE, desk_depth, desk_jpeg, write_desk
-from tests.support.written_ros import START, STEP
 
 PAIR = described("p", "n", "segmentation", ("rgb_image", "depth_image"))
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.support.recordings.ros import START, STEP, Ros
 from tests.support.servers.real import jpeg
-from tests.support.written_ros import START, STEP, Ros
 
 COLOUR, DEPTH = "/camera/color/image_raw/compressed", "/camera/depth/image_rect_raw"
 SIZE, FAR = (64, 48), (40, 36)
