@@ -25,7 +25,7 @@ def environment(folder: Path, *packages: str) -> Path:
     """Return the Python of a new environment with packages."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / "bin/python"
-    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install = [str(python), "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
     subprocess.run([*install, *packages], check=True)
     return python
 
