@@ -27,12 +27,14 @@ class Format:
         endings: of its files, for messages alone; a folder has none.
         recognise: says whether a path is one, given its first bytes (empty for a folder).
         reader: `module:function` below `crosswire.media.recordings`, from path and options to a `Recording`.
+        tracks: whether it may hold several of colour or depth, so that one can be named.
     """
 
     name: str
     endings: tuple[str, ...]
     recognise: Callable[[Path, bytes], bool]
     reader: str
+    tracks: bool = True
 
 
 FORMATS: tuple[Format, ...] = (
@@ -41,14 +43,14 @@ FORMATS: tuple[Format, ...] = (
     Format("ROS 2 bag (.db3)", (".db3",), is_database, "ros.open:read_database"),
     Format("ROS 2 bag (folder)", (), is_folder, "ros.open:read_folder"),
     Format("Azure Kinect MKV", (".mkv",), recognise.is_matroska, "kinect.mkv:open_mkv"),
-    Format("Record3D .r3d", (".r3d",), recognise.is_record3d, "scans.record3d:open_record3d"),
-    Format("ScanNet .sens", (".sens",), recognise.is_sens, "scans.sens:open_sens"),
-    Format("TUM RGB-D", (), recognise.is_tum, "folders.tum:open_tum"),
-    Format("7-Scenes", (), recognise.is_seven_scenes, "folders.seven_scenes:open_seven_scenes"),
-    Format("ICL-NUIM", (), recognise.is_iclnuim, "folders.iclnuim:open_iclnuim"),
-    Format("folders of colour and depth", (), recognise.is_pairs, "folders.numbered:open_numbered"),
-    Format("organised point cloud", (".pcd", ".ply"), recognise.is_cloud, "clouds.open:open_clouds"),
-    Format("folder of organised point clouds", (), recognise.is_clouds, "clouds.open:open_clouds"),
+    Format("Record3D .r3d", (".r3d",), recognise.is_record3d, "scans.record3d:open_record3d", tracks=False),
+    Format("ScanNet .sens", (".sens",), recognise.is_sens, "scans.sens:open_sens", tracks=False),
+    Format("TUM RGB-D", (), recognise.is_tum, "folders.tum:open_tum", tracks=False),
+    Format("7-Scenes", (), recognise.is_seven_scenes, "folders.seven_scenes:open_seven_scenes", tracks=False),
+    Format("ICL-NUIM", (), recognise.is_iclnuim, "folders.iclnuim:open_iclnuim", tracks=False),
+    Format("folders of colour and depth", (), recognise.is_pairs, "folders.numbered:open_numbered", tracks=False),
+    Format("organised point cloud", (".pcd", ".ply"), recognise.is_cloud, "clouds.open:open_clouds", tracks=False),
+    Format("folder of organised point clouds", (), recognise.is_clouds, "clouds.open:open_clouds", tracks=False),
 )
 
 
@@ -91,7 +93,12 @@ def open_recording(path: str | os.PathLike[str], options: ReadOptions | None = N
     if found is None:
         known = ", ".join(one.name for one in FORMATS)
         raise RecordingError(f"{place} is no recording that can be read, expected one of: {known}")
-    recording: Recording = _function(found.reader)(place, options or ReadOptions())
+    options = options or ReadOptions()
+    if not found.tracks and (options.colour or options.depth):
+        raise RecordingError(
+            f"{place} ({found.name}) holds one colour and one depth; leave --colour-topic and --depth-topic out"
+        )
+    recording: Recording = _function(found.reader)(place, options)
     return recording
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -42,8 +43,6 @@ def _ply(order: str) -> Callable[[Path], Path]:
 
 def _images(colour: str, depth: str) -> tuple[bytes, bytes]:
     """Return a JPEG or PNG, and a PNG or PGM of depth."""
-    import io
-
     values = np.arange(32 * 24, dtype=np.uint16).reshape(24, 32)
     file = io.BytesIO()
     Image.fromarray(values).save(file, "PNG")

@@ -51,8 +51,8 @@ def calibration(**changes: Any) -> dict[str, Any]:
 
 
 def colour_image(index: int, size: tuple[int, int] = COLOUR_SIZE) -> NDArray[np.uint8]:
-    """Return the colour of a frame: one grey that gets lighter by 20 a frame."""
-    return np.full((size[1], size[0], 3), 20 + 20 * index, np.uint8)
+    """Return the colour of a frame: one grey that gets lighter by 20 a frame, up to 250."""
+    return np.full((size[1], size[0], 3), min(20 + 20 * index, 250), np.uint8)
 
 
 def depth_image(index: int, size: tuple[int, int] = DEPTH_SIZE) -> NDArray[np.uint16]:

@@ -106,6 +106,11 @@ def test_a_damaged_info_is_one_line(text: str, tmp_path: Path) -> None:
         open_recording(tmp_path)
 
 
+def test_a_track_that_is_named_where_there_are_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match=r"\(7-Scenes\) holds one colour and one depth; leave --colour-topic"):
+        open_recording(seven_scenes(tmp_path), ReadOptions(depth="/depth"))
+
+
 def test_frames_without_a_partner_are_counted_and_the_rest_is_read(tmp_path: Path) -> None:
     (seven_scenes(tmp_path) / "frame-000001.depth.png").unlink()
     recording = open_recording(tmp_path)
