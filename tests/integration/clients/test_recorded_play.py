@@ -14,7 +14,6 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.written_ros import START, STEP
 
 from crosswire.clients import Frame, Predictor, RecordingError, Segmentation, StreamOutcome, predict_folder, stream
 from crosswire.clients.__main__ import main

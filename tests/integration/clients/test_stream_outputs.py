@@ -22,8 +22,8 @@ from crosswire.media.cameras.register import register_depth
 from crosswire.media.recordings import open_recording
 from crosswire.training.datasets.rooms import render
 from tests.support.outputs.ply import read_ply
+from tests.support.recordings.desk import START, STEP, write_desk
 from tests.support.servers.real import PIPELINE
-from tests.support.written_desk import START, STEP, write_desk
 
 FRAMES, BEGIN, HEIGHT, WIDTH = 4, 1_305_031_102.175, 48, 64
 LENS = Lens(WIDTH, HEIGHT, 50.0, 50.0, 31.5, 23.5)

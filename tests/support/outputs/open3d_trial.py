@@ -1,6 +1,6 @@
 """Run in an environment that has Open3D: reads a labelled cloud and leaves its arrays for a comparison.
 
-`tests/soak/outputs.py` makes that environment; called with the cloud and the file of arrays to write.
+`tests/soak/sensors/outputs.py` makes that environment; called with the cloud and the file of arrays to write.
 """
 
 from __future__ import annotations

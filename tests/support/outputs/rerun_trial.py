@@ -1,6 +1,6 @@
 """Run in an environment that has rerun-sdk: writes frames, reads them back with Rerun's own reader, compares.
 
-`tests/soak/rerun.py` makes that environment. Prints one line of JSON: what was compared.
+`tests/soak/sensors/outputs.py` makes that environment. Prints one line of JSON: what was compared.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
-from tests.support.written_ros import START, STEP, Ros
 
 from tests.support.recordings.ros import START, STEP, Ros
 from tests.support.servers.real import jpeg

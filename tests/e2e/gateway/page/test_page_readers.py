@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.written_ros import START, STEP, STORES, Ros, compressed_depth, jpeg, png16, rvl
+from tests.support.recordings.ros import START, STEP, STORES, Ros, compressed_depth, jpeg, png16, rvl
 
 from crosswire.media.cameras.camera import RgbdCamera
 from crosswire.media.recordings import open_recording

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.written_ros import START, STEP, Ros
+from tests.support.recordings.ros import START, STEP, Ros
 
 from crosswire.clients import Predictor
 from crosswire.media.recordings import open_recording

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.written_ros import START, STEP
 
 from crosswire.clients import InputError
 from crosswire.clients.__main__ import main
