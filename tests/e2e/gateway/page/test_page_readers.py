@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.recordings.ros import START, STEP, STORES, Ros, compressed_depth, jpeg, png16, rvl
 
 from crosswire.media.cameras.camera import RgbdCamera
 from crosswire.media.recordings import open_recording
@@ -17,6 +16,7 @@ from tests.support.page.browser import in_chromium, opened_page
 from tests.support.page.frames import COLOUR, DEPTH, read_by_page, recorded, shots
 from tests.support.recordings.kinect import COLOUR_SIZE, write_mkv
 from tests.support.recordings.real import real
+from tests.support.recordings.ros import START, STEP, STORES, Ros, compressed_depth, jpeg, png16, rvl
 
 pytestmark = in_chromium
 SHOTS = shots(3)

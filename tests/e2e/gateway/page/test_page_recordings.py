@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.recordings.ros import START, STEP, Ros
 
 from crosswire.clients import Predictor
 from crosswire.media.recordings import open_recording
 from tests.support.page.browser import in_chromium, opened_page, pixels, slide
 from tests.support.page.frames import COLOUR, recorded, shots
 from tests.support.recordings.kinect import COLOUR_SIZE, write_mkv
+from tests.support.recordings.ros import START, STEP, Ros
 from tests.support.servers.real import PIPELINE
 
 pytestmark = in_chromium

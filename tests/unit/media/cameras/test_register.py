@@ -16,7 +16,7 @@ from crosswire.media.cameras.register import (
     register_depth,
     registration_of,
 )
-from tests.support.brute_registration import agreement, brute_registration
+from tests.support.recordings.brute_registration import agreement, brute_registration
 
 SMALL = Lens(64, 48, 60.0, 60.0, 31.5, 23.5)
 ASIDE = (-0.05, 0.0, 0.0)

@@ -16,7 +16,7 @@ from benchmarks.cameras.registration import PINHOLE, scene
 from crosswire.media.cameras.camera import Distortion, Lens, RgbdCamera
 from crosswire.media.cameras.lenses import project, rays
 from crosswire.media.cameras.register import register_depth
-from tests.support.brute_registration import agreement
+from tests.support.recordings.brute_registration import agreement
 
 AHEAD = dataclasses.replace(PINHOLE, rotation=(1, 0, 0, 0, 1, 0, 0, 0, 1), translation=(-0.015, 0.0, 0.0))
 WIDE = dataclasses.replace(PINHOLE, translation=(0.12, 0.01, 0.0))

@@ -21,8 +21,8 @@ from crosswire.media.cameras.camera import RgbdCamera
 from crosswire.media.cameras.register import MARGIN, Registration, coverage_warning
 from crosswire.media.recordings.open import open_recording
 from crosswire.media.recordings.recording import ReadOptions
-from tests.support.brute_registration import agreement, brute_registration
 from tests.support.paths import ROOT
+from tests.support.recordings.brute_registration import agreement, brute_registration
 
 REAL = Path(os.environ.get("CROSSWIRE_REAL", ROOT.parent / "shared" / "real"))
 RECORDINGS = {
