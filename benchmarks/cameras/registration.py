@@ -53,6 +53,7 @@ def _colour(model: Distortion, coefficients: tuple[float, ...]) -> RgbdCamera:
     )
 
 
+OURS = "crosswire"
 CAMERAS = {
     "pinhole": PINHOLE,
     "colour_realsense": _colour(Distortion.INVERSE_BROWN_CONRADY, (-0.055, 0.065, 0.001, -0.001, -0.02)),
@@ -79,7 +80,7 @@ def scene(lens: Lens) -> Depth:
 def contenders(camera: RgbdCamera, depth: Depth) -> tuple[dict[str, Callable[[], Depth]], dict[str, str]]:
     """Return what runs, by name, and why others do not."""
     ours = Registration(camera)
-    running: dict[str, Callable[[], Depth]] = {"crosswire": lambda: ours.apply(depth)}
+    running: dict[str, Callable[[], Depth]] = {OURS: lambda: ours.apply(depth)}
     absent = {}
     for name, (package, make) in ALIGNERS.items():
         try:
@@ -118,9 +119,9 @@ def main() -> None:
         running, absent = contenders(camera, scene(camera.depth))
         times = measured(running, wanted.rounds)
         ratios = {
-            name: round(statistics.median(a / b for a, b in zip(times["crosswire"], times[name], strict=True)), 2)
+            name: round(statistics.median(a / b for a, b in zip(times[OURS], times[name], strict=True)), 2)
             for name in running
-            if name != "crosswire"
+            if name != OURS
         }
         medians = {name: round(statistics.median(values), 2) for name, values in times.items()}
         figures[title] = {"milliseconds": medians, "crosswire_over": ratios, "not_run": absent}

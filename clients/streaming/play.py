@@ -168,8 +168,7 @@ def stream(
         longest_gap_s: how far the time stamps of a pair may lie apart, seconds.
         offset: seconds that are added to the stamps of depth in a folder, or `"auto"` for those that pair best.
         stamp_unit: what its stamps count: `"s"`, `"ms"`, `"us"`, `"ns"`, or `"auto"` for what they look like.
-        recorded: of a recording: topics, camera, whether depth is moved into the colour camera; the camera is also for
-            folders whose depth is not registered.
+        recorded: the camera of depth that is not registered; of a recording, topics and whether depth is moved, too.
         at_start: is told what is known of the frames before the first one.
         at_end: is told what became of the frames so far when the stream ends, before time, too.
         timeout: seconds that one frame may take, all attempts together.

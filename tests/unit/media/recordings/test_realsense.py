@@ -1,4 +1,4 @@
-"""Recordings of RealSense in the layouts of both generations; `tests/soak/sensors/realsense.py` asks the library itself."""
+"""Recordings of RealSense of both generations; `tests/soak/sensors/realsense.py` asks the library itself."""
 
 from __future__ import annotations
 
