@@ -1,16 +1,12 @@
 """Depth of real recordings in their colour cameras, against other implementations; not run without the recordings.
 
-`CROSSWIRE_REAL` names the folder that holds `recordings/azure_kinect_mkv` and `recordings/realsense_bag`; without it a
-`shared/real` beside the checkout is taken. Nothing but the Kinect's own library registers the depth of an Azure Kinect,
+Nothing but the Kinect's own library registers the depth of an Azure Kinect,
 whose lenses are both bent. It is compared with the slow registration of `tests/support`, which shares nothing with the
 quick one but the calibration, and with points that OpenCV has undistorted and projected. RealSense's depth is compared
-with the slow one and with librealsense's align.
+with the slow one and with librealsense's align. Run by `tests/soak/sensors/registration.py`.
 """
 
 from __future__ import annotations
-
-import os
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -21,21 +17,18 @@ from crosswire.media.cameras.camera import RgbdCamera
 from crosswire.media.cameras.register import MARGIN, Registration, coverage_warning
 from crosswire.media.recordings.open import open_recording
 from crosswire.media.recordings.recording import ReadOptions
-from tests.support.paths import ROOT
 from tests.support.recordings.brute_registration import agreement, brute_registration
+from tests.support.recordings.real import real
 
-REAL = Path(os.environ.get("CROSSWIRE_REAL", ROOT.parent / "shared" / "real"))
 RECORDINGS = {
-    "kinect": REAL / "recordings" / "azure_kinect_mkv" / "recording.mkv",
-    "realsense": REAL / "recordings" / "realsense_bag" / "single_depth_color_640x480.bag",
+    "kinect": "azure_kinect_mkv/recording.mkv",
+    "realsense": "realsense_bag/single_depth_color_640x480.bag",
 }
 
 
 def first(name: str) -> tuple[RgbdCamera, npt.NDArray[np.float32]]:
     """Return the camera of a recording and depth of its first pair."""
-    if not RECORDINGS[name].exists():
-        pytest.skip(f"not run: {RECORDINGS[name]} is not there; CROSSWIRE_REAL names the folder of real recordings")
-    with open_recording(RECORDINGS[name], ReadOptions(longest_gap_s=1.0)) as recording:
+    with open_recording(real(RECORDINGS[name]), ReadOptions(longest_gap_s=1.0)) as recording:
         assert recording.camera is not None and not recording.registered
         frame = next(iter(recording))
         return recording.camera, frame.depth

@@ -1,0 +1,29 @@
+"""Environments of their own, for packages that cannot lie beside those of the project."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.paths import ROOT
+
+
+def environment(folder: Path, *packages: str) -> Path:
+    """Return the Python of a new environment with packages."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    python = folder / "bin/python"
+    install = [str(python), "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([*install, *packages], env=alone, check=True)
+    return python
+
+
+def run_module(python: Path, module: str, *words: object) -> str:
+    """Run a module in an environment; return what it prints."""
+    command = [str(python), "-W", "error::UserWarning", "-m", module, *map(str, words)]
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
