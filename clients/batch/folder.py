@@ -79,7 +79,7 @@ def predict_folder(
         ServerError: the server cannot be asked, or nobody answers any more; what was done stays done.
     """
     pairing = Pairing(longest_gap_s, offset, stamp_unit)
-    reading = replace(recorded or RecordedOptions(), units_per_metre=depth_units_per_metre, longest_gap_s=longest_gap_s)
+    reading = (recorded or RecordedOptions()).given(depth_units_per_metre, longest_gap_s)
     options = BatchOptions(overlay, window, pairing, reading, again)
     with server_at(url, repository) as place:
         options = replace(options, compress=travels(place))

@@ -33,6 +33,7 @@ from crosswire.clients.inputs.folders import composed, is_unfinished, walk_files
 from crosswire.clients.inputs.images import IMAGE_ENDINGS
 from crosswire.clients.inputs.lists import ListedFiles, read_lines, split_line
 from crosswire.clients.inputs.recordings import UNITS_PER_METRE, Pairing, is_recording, read_recording
+from crosswire.clients.recorded.open import check_takes_recordings, takes_recordings
 from crosswire.contract import PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import CLIP, DEPTH_IMAGE, IMAGE_SUFFIX, RGB_IMAGE
 from crosswire.media.clips.endings import CLIP_ENDINGS
@@ -112,7 +113,7 @@ def find_items(source: Path, pipeline: PipelineDescription, pairing: Pairing | N
     if not inputs:
         raise InputError(f"pipeline {pipeline.name!r} takes no files; name one that does: crosswire list")
     if is_recording(source):
-        _check_takes_pairs(source, pipeline.name, inputs)
+        check_takes_recordings(source, pipeline)
         return _recorded(source, [PurePosixPath()], pairing)
     if source.is_dir():
         wanted = "clips" if inputs[0].name == CLIP else f"folders {' and '.join(domain(one) for one in inputs)}"
@@ -150,20 +151,6 @@ def _size_and_time(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _check_takes_pairs(source: Path, pipeline: str, inputs: Sequence[TensorSpec]) -> None:
-    """Raise `InputError` unless a pipeline takes what a recording holds."""
-    if not _takes_pairs(inputs):
-        raise InputError(
-            f"{source} is a recording of colour and depth, pipeline {pipeline!r} takes "
-            f"{', '.join(domain(one) for one in inputs)}; name one that takes rgb and depth: crosswire list"
-        )
-
-
-def _takes_pairs(inputs: Sequence[TensorSpec]) -> bool:
-    needed = {tensor.name for tensor in inputs if not tensor.optional}
-    return needed <= set(_PAIR) <= {tensor.name for tensor in inputs}
-
-
 def _recorded(source: Path, places: Sequence[PurePosixPath], pairing: Pairing) -> Found:
     """Return an item per pair of the recordings in some places of a folder."""
     items: list[Item] = []
@@ -186,7 +173,7 @@ def _in_folder(source: Path, inputs: Sequence[TensorSpec], pairing: Pairing) -> 
         return _clips(source, files, inputs[0])
     parents = dict.fromkeys(path.parent for path in files if path.suffix == ".txt")
     recordings = [place for place in parents if place.parts and is_recording(source / place)]
-    if not recordings or not _takes_pairs(inputs):
+    if not recordings or not takes_recordings(inputs):
         return _folders(source, files, inputs)
     other = next((path for path in files if not any(place in path.parents for place in recordings)), None)
     if other is not None and _split(other, {domain(one) for one in inputs}) is not None:

@@ -119,6 +119,8 @@ class BatchOutcome:
         failed = ""
         if self.failed:
             how = "repair the files and give the same command again, or the same files with --again"
+            if self.recorded:
+                how = "give the same command with --again; a repaired recording needs another folder"
             failed = f"; {self.failed} failed, see {self.failures}: {how}"
         told = [f"\n{note}" for note in self.notes]
         told += [f"\n{reason}" for reason in self.broken]
@@ -203,8 +205,9 @@ def _work(crew: _Crew, found: ItemSource, log: ProgressLog, options: BatchOption
     failed = {stem: log.files[stem] for stem in log.failed}
     kept = set(log.done) | (set() if options.again else found.unchanged(failed))
     count, before = found.count, found.among(kept)
-    if count is None or count > before:
-        window = options.window if count is None else min(options.window, count - before)
+    told_by_reading = isinstance(found, RecordedItems) and count != 0  # what is damaged
+    if count is None or count > before or told_by_reading:
+        window = options.window if count is None else max(1, min(options.window, count - before))
         with ReadAhead(found.left(kept)) as items, Progress(count, before, stream, crew.waiting.news) as progress:
             crew.work(items, window, progress)
     for name, error in found.broken.items():

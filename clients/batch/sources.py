@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from crosswire.clients.batch.items import Found, Item, find_items
 from crosswire.clients.batch.recorded import RecordedItems
 from crosswire.clients.errors import CrosswireError, InputError
-from crosswire.clients.inputs.recordings import Pairing
+from crosswire.clients.inputs.folders import walk_files
+from crosswire.clients.inputs.recordings import Pairing, is_recording
 from crosswire.clients.inputs.units import units_of
 from crosswire.clients.recorded.open import (
     RecordedOptions,
@@ -18,10 +19,11 @@ from crosswire.clients.recorded.open import (
     is_camera,
     is_recorded,
     recordings_below,
+    takes_recordings,
 )
 from crosswire.clients.session import check_inputs
 from crosswire.contract import PipelineDescription
-from crosswire.contract.wire_names import CAMERA
+from crosswire.contract.wire_names import CAMERA, DEPTH_IMAGE, RGB_IMAGE
 from crosswire.media.cameras.camera import RgbdCamera
 
 
@@ -137,6 +139,20 @@ class FoundItems:
         return {item.stem for item in self._items if item.stem in failed and failed[item.stem] == item.state()}
 
 
+def _is_pair(item: Item) -> bool:
+    """Say whether an item has colour and depth, and can be asked about."""
+    return not item.problem and {RGB_IMAGE, DEPTH_IMAGE} <= set(item.files)
+
+
+def _check_one_layout(source: Path) -> None:
+    """Raise `InputError` where recordings in TUM's layout lie beside others: some would be left out."""
+    tum = (path.parent for path in walk_files(source) if path.parent.parts and is_recording(source / path.parent))
+    if (first := next(tum, None)) is not None and (others := recordings_below(source)):
+        raise InputError(
+            f"{source} holds recordings in TUM's layout ({first}) and another one ({others[0]}); name one of them"
+        )
+
+
 def find_source(
     source: Path,
     pipeline: PipelineDescription,
@@ -168,9 +184,11 @@ def find_source(
             found = find_items(source, pipeline, pairing)
         except InputError as error:
             problem = error
-        if source.is_dir() and (found is None or all(item.problem for item in found.items)):
+        if source.is_dir() and (found is None or not any(_is_pair(item) for item in found.items)):
             paths = [source] if is_recorded(source) else [source / path for path in recordings_below(source)]
-    if paths:
+        if source.is_dir() and not is_recorded(source):
+            _check_one_layout(source)
+    if paths and (found is None or takes_recordings(pipeline.files)):
         check_no_shift(source, pairing)
         check_takes_recordings(source, pipeline)
         return RecordedItems(paths, recorded, compress=compress)

@@ -78,6 +78,8 @@ def _write_camera(about: Description, path: Path) -> Path:
         OutputError: it cannot be written.
     """
     if about.camera is None:
-        raise InputError(f"{about.path} has no calibration; write one as docs/recordings.md says")
+        raise InputError(f"{about.path} has no calibration; write one as docs/pipelines.md says under Cameras")
+    if path.resolve() == Path(about.path).resolve():
+        raise InputError(f"{path} is what is read; name another file for --camera-out")
     prepare_folder(path.parent)
     return write_whole(path, about.camera.to_json().encode() + b"\n")

@@ -7,22 +7,23 @@ other folder or file that `crosswire.media.recordings` knows is a recording.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from crosswire.clients.address import Address
 from crosswire.clients.errors import InputError
+from crosswire.clients.inputs.cameras import read_camera
 from crosswire.clients.inputs.depth import check_units
 from crosswire.clients.inputs.folders import walk_files
 from crosswire.clients.inputs.recordings import AUTO, LONGEST_GAP_S, Pairing, is_recording
 from crosswire.clients.recorded.pairs import RecordedPair, Registration, registration_of
-from crosswire.contract import PipelineDescription
+from crosswire.contract import PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import CAMERA as CAMERA_INPUT
-from crosswire.contract.wire_names import DEPTH, DEPTH_IMAGE, RGB, RGB_IMAGE
+from crosswire.contract.wire_names import DEPTH, DEPTH_IMAGE, IMAGE_SUFFIX, RGB, RGB_IMAGE
 from crosswire.media.cameras.camera import Lens, RgbdCamera
 from crosswire.media.recordings.open import CAMERA, FORMATS, format_of, open_recording
 from crosswire.media.recordings.recording import ReadOptions, RecordedFrame, Recording
@@ -60,8 +61,15 @@ class RecordedOptions:
         """
         check_units(self.units_per_metre)
         Pairing(self.longest_gap_s)
+        object.__setattr__(self, "camera", read_camera(self.camera))  # a path, from who takes types lightly
         if self.camera is not None and not self.register:
             raise InputError("a camera came, and that nothing is registered; leave --camera or --no-register out")
+
+    def given(self, units_per_metre: float | None, longest_gap_s: float) -> RecordedOptions:
+        """Return the same with what was given beside it; the usual values say nothing."""
+        units = self.units_per_metre if units_per_metre is None else units_per_metre
+        gap = self.longest_gap_s if longest_gap_s == LONGEST_GAP_S else longest_gap_s
+        return replace(self, units_per_metre=units, longest_gap_s=gap)
 
     @property
     def read(self) -> ReadOptions:
@@ -115,11 +123,19 @@ def is_recorded(source: Path) -> bool:
     """
     if is_camera(source):
         return True
-    if source.is_dir() and (is_recording(source) or all((source / name).is_dir() for name in (RGB, DEPTH))):
+    if source.is_dir() and (is_recording(source) or _pairs_by_name(source)):
         return False
     if not source.exists():
         return False
     return format_of(source) is not None or (source.is_file() and source.suffix.lower() in _endings())
+
+
+def _pairs_by_name(folder: Path) -> bool:
+    """Say whether a folder has `rgb/` and `depth/`, whose images are pairs where their names are equal."""
+    if not all((folder / name).is_dir() for name in (RGB, DEPTH)):
+        return False
+    stems = [{path.name.partition(".")[0] for path in walk_files(folder / name)} for name in (RGB, DEPTH)]
+    return not all(stems) or bool(set.intersection(*stems))
 
 
 def _endings() -> set[str]:
@@ -144,12 +160,15 @@ def recordings_below(folder: Path) -> list[Path]:
     return sorted(found)
 
 
+def takes_recordings(files: Sequence[TensorSpec]) -> bool:
+    """Say whether a pipeline that takes some files takes what a recording holds."""
+    return {one.name for one in files if not one.optional} <= _PAIR <= {one.name for one in files}
+
+
 def check_takes_recordings(source: object, pipeline: PipelineDescription) -> None:
     """Raise `InputError` unless a pipeline takes what a recording holds."""
-    inputs = {tensor.name: tensor for tensor in pipeline.inputs if tensor.dtype == "BYTES"}
-    needed = {name for name, tensor in inputs.items() if not tensor.optional}
-    if not needed <= _PAIR <= set(inputs):
-        takes = ", ".join(inputs) or "no files"
+    if not takes_recordings(pipeline.files):
+        takes = ", ".join(tensor.name.removesuffix(IMAGE_SUFFIX) for tensor in pipeline.files) or "no files"
         raise InputError(
             f"{source} is a recording of colour and depth, pipeline {pipeline.name!r} takes {takes}; name one that "
             "takes rgb and depth: crosswire list"

@@ -46,8 +46,9 @@ def registration_of(recording: Recording, given: RgbdCamera | None, register: bo
     """
     camera = given or recording.camera
     lens = None if camera is None else camera.colour
-    if not register:
-        return Registration(None, Fact("sent", "depth as it is", "asked for"), lens)
+    if not register:  # the colour lens says nothing of depth that lies elsewhere
+        lies = recording.registered or (camera is not None and camera.registered)
+        return Registration(None, Fact("sent", "depth as it is", "asked for"), lens if lies else None)
     if given is None and recording.registered:
         return Registration(None, Fact("sent", "depth as it is", "it lies in the colour camera"), lens)
     if camera is None:

@@ -160,7 +160,7 @@ def stream(
         video: file to write the overlays to: `.mp4`, `.mkv`, `.mov` or `.m4v`; needs the extra `video`.
         outputs: further files that results are written to.
         report: file to write one line of JSON per frame to.
-        mode: what happens to frames that come too fast: `"queue"` lets all wait, `"drop"` only the newest.
+        mode: of frames that come too fast `"queue"` lets all wait, `"drop"` only the newest, as always of a camera.
         speed: times the recorded pace; 0 is as fast as frames are taken, with `"queue"` alone.
         window: most requests in flight.
         queue: most frames that wait.
@@ -182,11 +182,11 @@ def stream(
         RecordingError: a recording cannot be read, or is damaged: what comes before is answered, written and told.
         ServerError: the server cannot be asked, or nobody answers any more.
     """
-    reading = replace(recorded or RecordedOptions(), units_per_metre=depth_units_per_metre, longest_gap_s=longest_gap_s)
+    reading = (recorded or RecordedOptions()).given(depth_units_per_metre, longest_gap_s)
     asked = _Asked(os.fspath(source), Pairing(longest_gap_s, offset, stamp_unit), reading)
-    files = _chosen(outputs or Outputs(), video, Path(source))
+    files = _chosen(outputs or Outputs(), video, Path(source), _path(report))
     options = StreamOptions(Mode.of(mode), speed, window, queue, depth_units_per_metre, confidence=files.confident)
-    sinks = _Sinks(deliver, files, None if report is None else Path(report), at_start, at_end)
+    sinks = _Sinks(deliver, files, _path(report), at_start, at_end)
     access: dict[str, Any] = {"timeout": timeout, "api_key": api_key, "ca": ca}
     with server_at(url, repository) as place, _opened(asked, place, pipeline, options, access) as opened:
         return _played(*opened, asked.source, place, sinks, access)
@@ -215,7 +215,8 @@ def _opened(
         check_takes_recordings(path, description)
         recorded = RecordedFrames(asked.source, asked.recorded, compress=travels(place))
         with recorded:
-            yield recorded, description, replace(options, paced=not recorded.live)
+            mode = Mode.DROP if recorded.live else options.mode  # what waits grows old unseen
+            yield recorded, description, replace(options, paced=not recorded.live, mode=mode)
         return
     asked.recorded.check_unused(path)
     camera = asked.recorded.camera
@@ -229,11 +230,15 @@ def _opened(
     )
 
 
-def _chosen(outputs: Outputs, video: str | os.PathLike[str] | None, source: Path) -> Outputs:
-    """Return the files that are written, none of them the one that is read."""
+def _chosen(outputs: Outputs, video: str | os.PathLike[str] | None, source: Path, report: Path | None) -> Outputs:
+    """Return the files that are written, none of them one that is read or written twice."""
     chosen = outputs if video is None else replace(outputs, video=Path(video))
-    chosen.check_source(source)
+    chosen.check_others(source, report)
     return chosen
+
+
+def _path(path: str | os.PathLike[str] | None) -> Path | None:
+    return None if path is None else Path(path)
 
 
 def _in_folder(path: Path, pipeline: PipelineDescription, asked: _Asked) -> FolderFrames | None:
@@ -284,7 +289,7 @@ def _played(
         if sinks.report is not None:
             prepare_folder(sinks.report.parent)
         writer = stack.enter_context(sinks.outputs.open(StreamFacts(source.lens, source.rate, asked)))
-        receivers.append(receiver(writer, pipeline, options.units, depth=sinks.outputs.metric))
+        receivers.append(receiver(writer, pipeline, options.units, depth=sinks.outputs.metric, camera=options.camera))
         try:
             asyncio.run(_play(url, access, pipeline.name, source, options, receivers, seen))
         finally:

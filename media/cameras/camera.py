@@ -99,6 +99,8 @@ class Lens:
             raise CameraError(
                 f"got {len(self.coefficients)} coefficients, expected at most {model.terms} for {model.value}"
             )
+        for name in ("fx", "fy", "cx", "cy"):  # whole numbers of any size are no numbers to numpy
+            object.__setattr__(self, name, float(getattr(self, name)))
         given = tuple(float(one) for one in self.coefficients[: model.terms])
         object.__setattr__(self, "distortion", model)
         object.__setattr__(self, "coefficients", given + (0.0,) * (model.terms - len(given)))

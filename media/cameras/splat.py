@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -62,7 +62,7 @@ class ZBuffer:
         self._shape = height + 2 * self._border, width + 2 * self._border
         self._layer = self._shape[0] * self._shape[1]
         self._bits = np.zeros(2 * self._layer, np.int32)
-        self._index = np.float32 if self._bits.size <= _EXACT else np.float64
+        self._index: Any = np.float32 if self._bits.size <= _EXACT else np.float64
 
     def enter(self, patches: Patches) -> None:
         """Enter patches; every pixel whose centre one covers is seen."""
@@ -74,9 +74,9 @@ class ZBuffer:
             bits = bits[visible]
             left, right, top, bottom = (edge[visible] for edge in (left, right, top, bottom))
         pairs = np.fmin(bottom - top, np.full_like(top, 1))  # 1 where a patch has two rows or more
-        layer, lines = pairs * self._index(self._layer), self._index(self._shape[1])
+        layer, lines = pairs.astype(self._index, copy=False) * self._index(self._layer), self._index(self._shape[1])
         for row, tall in _steps(top, bottom - pairs, 2):
-            start = _some(layer, tall) + row * lines
+            start = _some(layer, tall) + row.astype(self._index, copy=False) * lines
             values = _some(bits, tall)
             for column, wide in _steps(_some(left, tall), _some(right, tall), 1):
                 np.minimum.at(self._bits, (_some(start, wide) + column).astype(np.intp), _some(values, wide))

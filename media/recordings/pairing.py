@@ -53,11 +53,18 @@ class Pairing(Generic[T]):
     def pairs(self, images: Iterable[Stamped[T]]) -> Iterator[tuple[Stamped[T], Stamped[T]]]:
         """Yield colour and depth of each pair, in the order of time."""
         for image in images:
-            (self._colours if image.kind == "colour" else self._depths).append(image)
+            waiting = self._colours if image.kind == "colour" else self._depths
+            if waiting and image.stamp_ns < waiting[-1].stamp_ns - PATIENCE_NS:
+                yield from self._rest()  # the clock was set back
+            waiting.append(image)
             newest = max(waiting[-1].stamp_ns for waiting in (self._colours, self._depths) if waiting)
             while self._colours and self._depths and self._decidable(newest):
                 yield from self._first()
             self._forget(newest - PATIENCE_NS - self._gap)
+        yield from self._rest()
+
+    def _rest(self) -> Iterator[tuple[Stamped[T], Stamped[T]]]:
+        """Decide about all that waits: nothing more comes that belongs to it."""
         while self._colours and self._depths:
             yield from self._first()
         self.unmatched += len(self._colours) + len(self._depths)

@@ -19,6 +19,10 @@ from crosswire.media.cameras.camera import RgbdCamera
 from crosswire.media.orientation import orientation_of, upright
 
 LONGEST_GAP_S = 0.02
+#: Pixels of an image; what claims more is damaged, or made to fill the memory.
+MOST_PIXELS = 1 << 26
+#: What Pillow raises where an image is damaged or claims to be huge.
+IMAGE_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 class RecordingError(CrosswireError, ValueError):
@@ -95,7 +99,7 @@ class RecordedFrame:
         try:
             with Image.open(io.BytesIO(self.colour), formats=("JPEG", "PNG")) as image:
                 return np.asarray(upright(image, orientation_of(image)).convert("RGB"))
-        except (OSError, SyntaxError, ValueError) as error:
+        except IMAGE_ERRORS as error:
             raise RecordingError(f"the colour image of frame {self.index} cannot be read ({error})") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from crosswire.contract.errors import UsageError
@@ -44,6 +45,13 @@ def check_given(options: argparse.Namespace) -> None:
             "got no classes, expected the names of what will be labelled, in the order of their values; "
             "try --classes floor,wall,crate"
         )
+    units, gap = options.depth_units_per_metre, options.longest_gap
+    if units is not None and not 0 < units < math.inf:
+        raise UsageError(f"--depth-units-per-metre is {units:g}, expected a number above 0; try 1000")
+    if gap is not None and not 0 <= gap < math.inf:
+        raise UsageError(f"--longest-gap is {gap:g}, expected milliseconds, 0 or more; try 20")
+    if options.size is not None:
+        raise UsageError("--size is for procedural data, a recording has its own; leave it out")
     if options.layout not in (None, "folder"):
         raise UsageError(f"--layout is {options.layout}; recordings become a plain folder, leave it out")
 

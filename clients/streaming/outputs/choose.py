@@ -60,10 +60,20 @@ class Outputs:
         """All files and folders, as the system calls them."""
         return [path.resolve() for path in (self.video, self.mcap, self.cloud, self.rerun, self.table) if path]
 
-    def check_source(self, source: Path) -> None:
-        """Raise `InputError` where an output would be written over what is read."""
-        if source.resolve() in self._named:
-            raise InputError(f"{source} is what is read; name another file for the output")
+    def check_others(self, source: Path, report: Path | None) -> None:
+        """Raise `InputError` where a file would be written over what is read, or over another one.
+
+        Args:
+            source: what is read, a file or a folder.
+            report: what is written beside the outputs, or None.
+        """
+        named = self._named if report is None else [*self._named, report.resolve()]
+        if report is not None and report.resolve() in self._named:
+            raise InputError(f"got one name for two outputs: {report}; name each otherwise")
+        read = source.resolve()
+        for path in named:
+            if path == read or (path.is_file() and read.is_dir() and read in path.parents):
+                raise InputError(f"{path} is what is read; name another file for the output")
 
     @property
     def confident(self) -> bool:

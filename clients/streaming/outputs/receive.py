@@ -8,17 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from crosswire.clients.errors import InputError
 from crosswire.clients.inputs.depth import depth_image
 from crosswire.clients.streaming.outputs.frame import LabelledFrame, ResultWriter
 from crosswire.clients.streaming.run import Deliver, FrameOutcome
 from crosswire.contract import PipelineDescription
 from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE
+from crosswire.media.cameras.camera import CameraError, RgbdCamera
+from crosswire.media.cameras.register import register_depth
 from crosswire.media.depth import SATURATED
 from crosswire.media.orientation import orientation_of, upright
 
 
 def receiver(
-    writer: ResultWriter, pipeline: PipelineDescription, units_per_metre: float | None, *, depth: bool
+    writer: ResultWriter,
+    pipeline: PipelineDescription,
+    units_per_metre: float | None,
+    *,
+    depth: bool,
+    camera: RgbdCamera | None = None,
 ) -> Deliver:
     """Return what hands every frame to a writer.
 
@@ -27,13 +35,14 @@ def receiver(
         pipeline: that was asked.
         units_per_metre: what one metre counts in depth files of a folder, or None for the pipeline's default.
         depth: whether the writer wants depth.
+        camera: by which the server registered the depth of files, or None.
     """
     geometry = pipeline.geometry
     metric = geometry is None or geometry.metric
     units = units_per_metre or (DEFAULT_UNITS_PER_METRE if geometry is None else geometry.scale)
 
     def receive(outcome: FrameOutcome) -> None:
-        found = _metres(outcome, units) if depth and metric else None
+        found = _metres(outcome, units, camera) if depth and metric else None
         writer.add(labelled_frame(outcome, found))
 
     return receive
@@ -53,8 +62,12 @@ def labelled_frame(outcome: FrameOutcome, depth: NDArray[np.float32] | None = No
     return LabelledFrame(frame.index, frame.time_s, stamp, result, colour, depth, outcome.latency_ms)
 
 
-def _metres(outcome: FrameOutcome, units: float) -> NDArray[np.float32] | None:
-    """Return the depth of a frame as it was sent, float32 [H, W], or None without."""
+def _metres(outcome: FrameOutcome, units: float, camera: RgbdCamera | None) -> NDArray[np.float32] | None:
+    """Return the depth of a frame in the colour camera, metres, float32 [H, W], or None without.
+
+    Raises:
+        InputError: the camera is not that of the images.
+    """
     frame = outcome.frame
     if frame.pair is not None:
         return frame.pair.depth
@@ -64,4 +77,12 @@ def _metres(outcome: FrameOutcome, units: float) -> NDArray[np.float32] | None:
     with Image.open(io.BytesIO(sent.image.data)) as image:
         numbers = np.asarray(upright(image, orientation_of(image)))
     metres = np.where(numbers == SATURATED, 0, numbers).astype(np.float32)
-    return metres / np.float32(sent.units_per_metre or units)
+    metres /= np.float32(sent.units_per_metre or units)
+    if camera is None:
+        return metres
+    assert outcome.result is not None
+    height, width = outcome.result.labels.shape
+    try:
+        return np.asarray(register_depth(metres, camera, size=(width, height)))
+    except CameraError as error:
+        raise InputError(f"camera: {error}") from error

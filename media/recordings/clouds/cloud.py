@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from crosswire.contract.errors import CrosswireError
+from crosswire.media.recordings.recording import MOST_PIXELS
 
 #: Names of colour's channels, one triple after another.
 _CHANNELS = (("red", "green", "blue"), ("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue"))
-#: More points than any sensor has; a header that says so is damaged.
-MOST_POINTS = 1 << 26
+#: What a damaged file makes of reading it.
+DAMAGE = (ValueError, LookupError, ArithmeticError, struct.error, MemoryError)
 
 
 class CloudError(CrosswireError, ValueError):
@@ -45,7 +47,7 @@ def check_size(width: int, height: int, points: int) -> None:
             f"holds {points} points in no order, expected an organised cloud, whose points are the pixels of an image; "
             "export it with width and height"
         )
-    if width * height > MOST_POINTS:
+    if width * height > MOST_PIXELS:
         raise CloudError(f"has {width} x {height} points, it is damaged; copy it again")
 
 

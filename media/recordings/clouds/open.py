@@ -70,7 +70,12 @@ def open_clouds(path: Path, options: ReadOptions) -> Recording:
         if cloud.points.shape != first.points.shape:
             height, width = cloud.points.shape[:2]
             raise RecordingError(f"{files[index]} has {width} x {height} points, those before it others; sort them")
-        return cloud.colours, to_metres(sight.depth(cloud), units)
+        moved = (cloud.position, cloud.turn) != (first.position, first.turn)
+        try:
+            here = sight_of(cloud) if moved else sight
+        except CloudError as error:
+            raise RecordingError(f"{files[index]} {error}") from error
+        return cloud.colours, to_metres(here.depth(cloud), units)
 
     return IndexedRecording(path, About(_format(files[0]), tuple(facts), camera, True), stamps, load)
 
@@ -88,6 +93,8 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     found = {one.name: one for one in path.iterdir() if one.suffix.lower() in ENDINGS}
+    if all(_SECONDS.fullmatch(one.stem) for one in found.values()):
+        return sorted(found.values(), key=lambda one: float(one.stem))  # decimals of any length
     return [found[name] for name in in_order(found)]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crosswire.media.recordings.clouds.cloud import Cloud, CloudError, channels_of, check_size
+from crosswire.media.recordings.clouds.cloud import DAMAGE, Cloud, CloudError, channels_of, check_size
 
 MAGICS = (b"ply\n", b"ply\r\n")
 _TYPES = {
@@ -66,15 +66,22 @@ def read_ply(data: bytes) -> Cloud:
     Raises:
         CloudError: it is damaged, not organised, or has no colour.
     """
+    try:
+        return _cloud(data)
+    except CloudError:
+        raise
+    except DAMAGE as error:
+        raise CloudError(f"cannot be read ({error}); copy it again") from error
+
+
+def _cloud(data: bytes) -> Cloud:
+    """Return the points of a file; damage raises what it meets."""
     header = _header(data)
     points = next((one for one in header.elements if one.name == "vertex"), None)
     if points is None or not {"x", "y", "z"} <= {one[-1] for one in points.properties}:
         raise CloudError("holds no points with x, y and z; export it again")
     check_size(header.width, header.height, points.count)
-    try:
-        fields, grid = _read(header, data[header.end :])
-    except (ValueError, KeyError, IndexError) as error:
-        raise CloudError(f"cannot be read ({error}); copy it again") from error
+    fields, grid = _read(header, data[header.end :])
     count = header.width * header.height
     if grid is None and points.count != count:
         raise CloudError(
@@ -129,6 +136,8 @@ def _read(header: _Header, body: bytes) -> tuple[Mapping[str, npt.NDArray[Any]],
     fields: dict[str, npt.NDArray[Any]] = {}
     for element in header.elements:
         if element.name == _GRID:
+            if element.count != header.width * header.height:
+                raise ValueError(f"its {_GRID} has {element.count} pixels")
             grid, place = _lists(element, rest, place, header.order)
             return fields, grid
         if element.lists:

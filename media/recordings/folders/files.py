@@ -16,10 +16,11 @@ from crosswire.media.depth import to_metres
 from crosswire.media.depth_files import read_depth_file
 from crosswire.media.orientation import orientation_of, upright
 from crosswire.media.recordings.indexed import About, Images, IndexedRecording, even_stamps, no_stamps, unit_words
-from crosswire.media.recordings.recording import Fact, ReadOptions, RecordingError
+from crosswire.media.recordings.recording import IMAGE_ERRORS, Fact, ReadOptions, RecordingError
 
 COLOUR_ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp")
 _AS_STORED = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n")
+_FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
 _DIGITS = re.compile(r"\d+")
 
 
@@ -48,9 +49,9 @@ def colour_of(path: Path) -> npt.NDArray[np.uint8] | bytes:
         data = path.read_bytes()
         if data.startswith(_AS_STORED):
             return data
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             return np.asarray(upright(image, orientation_of(image)).convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
+    except IMAGE_ERRORS as error:
         raise RecordingError(f"{path} cannot be read ({error}); copy it again") from error
 
 
@@ -73,9 +74,9 @@ def size_of(path: Path) -> tuple[int, int]:
         RecordingError: it is none.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             return image.size
-    except (OSError, SyntaxError, ValueError):
+    except IMAGE_ERRORS:
         try:
             height, width = read_depth_file(path.read_bytes()).shape
         except (OSError, CrosswireError) as error:
@@ -102,6 +103,18 @@ def file_recording(folder: Path, pairs: Sequence[FilePair], about: About, units_
     facts = (*about.facts, no_stamps("the files carry no time stamps"))
     made_up = About(about.format, facts, about.camera, about.registered, about.unmatched)
     return IndexedRecording(folder, made_up, even_stamps(len(pairs)), load)
+
+
+def holds_floats(depth: Path) -> bool:
+    """Say whether a depth file holds floating point numbers, which mostly are metres.
+
+    Raises:
+        RecordingError: it cannot be read.
+    """
+    try:
+        return bool(read_depth_file(depth.read_bytes()).dtype.kind == "f")
+    except (OSError, CrosswireError) as error:
+        raise RecordingError(f"{depth} cannot be read ({error}); copy it again") from error
 
 
 def unit_fact(options: ReadOptions, usual: float, origin: str, guessed: bool = False) -> tuple[float, Fact]:

@@ -21,6 +21,7 @@ from crosswire.media.recordings.folders.files import (
     COLOUR_ENDINGS,
     FilePair,
     file_recording,
+    holds_floats,
     in_order,
     size_of,
     unit_fact,
@@ -56,7 +57,7 @@ def names_pairs(folder: Path, names: set[str]) -> bool:
     if _places(folder, names) is not None:
         return True
     depths = {Path(name).stem for name in names if name.lower().endswith(".pgm")}
-    return any(Path(name).stem in depths for name in names if name.lower().endswith((".png", ".jpg", ".ppm")))
+    return any(Path(name).stem in depths for name in names if name.lower().endswith((".png", ".jpg", ".jpeg", ".ppm")))
 
 
 def open_numbered(folder: Path, options: ReadOptions) -> Recording:
@@ -73,7 +74,10 @@ def open_numbered(folder: Path, options: ReadOptions) -> Recording:
             "files of one number in both, or of stamps closer than --longest-gap"
         )
     unmatched = len(found.colours) + len(found.depths) - 2 * len(pairs)
-    units, unit = unit_fact(options, UNITS_PER_METRE, "16-bit depth mostly counts millimetres", guessed=True)
+    usual, why = UNITS_PER_METRE, "16-bit depth mostly counts millimetres"
+    if holds_floats(pairs[0].depth):
+        usual, why = 1.0, "floating point depth mostly counts metres"
+    units, unit = unit_fact(options, usual, why, guessed=True)
     camera, calibration = _camera(folder, pairs[0])
     same = size_of(pairs[0].colour) == size_of(pairs[0].depth)
     facts = (

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from crosswire.contract.wire_names import DEPTH
 from crosswire.media.cameras.camera import Distortion, Lens, RgbdCamera
-from crosswire.media.recordings.folders.files import FilePair, file_recording, unit_fact
+from crosswire.media.recordings.folders.files import FilePair, file_recording, holds_floats, unit_fact
 from crosswire.media.recordings.folders.lists import ListedFiles, read_lines, split_line, unquoted
 from crosswire.media.recordings.folders.stamps import SECONDS_PER, UNIT_NAMES, associate, stamp_unit
 from crosswire.media.recordings.indexed import About
@@ -134,7 +134,10 @@ def open_tum(folder: Path, options: ReadOptions) -> Recording:
         FilePair(colours[one].path, depths[other].path, None if numbers else (first[one], second[other]))
         for one, other in near
     ]
-    units, unit = unit_fact(options, UNITS_PER_METRE, "TUM's page says of this layout")
+    if near and holds_floats(depths[near[0][1]].path):
+        units, unit = unit_fact(options, 1.0, "floating point depth mostly counts metres", guessed=True)
+    else:
+        units, unit = unit_fact(options, UNITS_PER_METRE, "TUM's page says of this layout")
     camera, calibration = _camera(folder)
     said = zip(("colour", "depth"), ticks, strict=True)
     told = [f"{UNIT_NAMES[tick]} of {what}" for what, tick in said if tick != "s" and not numbers]

@@ -79,7 +79,7 @@ def read_calibration(text: bytes, depth_mode: str, colour_size: tuple[int, int])
     try:
         stored = {one["Location"]: one for one in json.loads(text.rstrip(b"\0"))["CalibrationInformation"]["Cameras"]}
         depth, colour = _stored(stored[_DEPTH]), _stored(stored[_COLOUR])
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         if isinstance(error, CameraError):
             raise
         raise CameraError(f"got a calibration that is damaged ({error!r}), expected that of an Azure Kinect") from error

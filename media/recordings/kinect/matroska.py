@@ -60,10 +60,11 @@ def outline(path: Path) -> Outline:
             if top.identifier != _SEGMENT:
                 continue
             missing = max(0, (top.end or size) - size)
-            for child in _elements(file, top.start, size):
+            for child in _elements(file, top.start, min(top.end or size, size)):
                 missing = max(missing, (child.end or size) - size)
                 if child.identifier == _ATTACHMENTS and child.end is not None and child.end <= size:
                     attachments.update(_attached(file, child.start, child.end))
+            break  # there is one segment
     return Outline(missing, attachments)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import time
 from collections.abc import Iterator, Sequence
@@ -69,7 +70,10 @@ def open_camera(address: str, options: ReadOptions | None = None) -> Recording:
     if len(chosen) != 1:
         held = ", ".join(names) or "none"
         raise RecordingError(f"got {address}, expected one RealSense camera, connected: {held}; try {SCHEME}SERIAL")
-    return RealSenseCamera(library, chosen[0], options or ReadOptions())
+    try:
+        return RealSenseCamera(library, chosen[0], options or ReadOptions())
+    except RuntimeError as error:
+        raise RecordingError(f"{address}: {error}; connect the camera again") from error
 
 
 class RealSenseCamera(Recording):
@@ -147,6 +151,7 @@ class RealSenseCamera(Recording):
                 colour=colour.payload,
                 depth=to_metres(depth.payload, self._units_per_metre),
             )
+        self._unmatched = pairing.unmatched
         raise ended[0]
 
     def _until_error(self, ended: list[RecordingError]) -> Iterator[Stamped[Pixels]]:
@@ -164,20 +169,22 @@ class RealSenseCamera(Recording):
             for place in sorted({one.place for one in self._sources}):
                 sources = [one for one in self._sources if one.place == place]
                 sources[0].sensor.open([one.profile for one in sources])
-                sources[0].sensor.start(queue)
                 started.append(sources[0].sensor)
+                sources[0].sensor.start(queue)
             yield from self._stamped(queue)
         except RuntimeError as error:  # librealsense raises nothing else
             raise RecordingError(f"{self.path}: {error}; connect the camera again") from error
         finally:
             for sensor in started:
-                sensor.stop()
-                sensor.close()
+                for end in (sensor.stop, sensor.close):
+                    with contextlib.suppress(RuntimeError):  # the cable may be out
+                        end()
 
     def _stamped(self, queue: Any) -> Iterator[Stamped[Pixels]]:
         """Yield images with stamps of one clock: that of the camera if both sensors have the same, else ours."""
         waiting: list[tuple[Kind, Any, int, Pixels]] = []
         domains: dict[Kind, Any] = {}
+        by_arrival = False
         while True:
             arrived, frame = queue.try_wait_for_frame(self._wait_ms)
             if not arrived:
@@ -187,9 +194,9 @@ class RealSenseCamera(Recording):
             waiting.append((kind, frame.timestamp, time.monotonic_ns(), np.array(frame.get_data())))
             if len(domains) < 2 and len(waiting) < _QUEUE:
                 continue
-            one_clock = len(set(domains.values())) == 1
+            by_arrival = by_arrival or len(domains) < 2 or len(set(domains.values())) > 1  # and it stays so
             for kind, stamp_ms, arrival_ns, pixels in waiting:
-                yield Stamped(kind, round(stamp_ms * 1e6) if one_clock else arrival_ns, pixels)
+                yield Stamped(kind, round(stamp_ms * 1e6) if not by_arrival else arrival_ns, pixels)
             waiting.clear()
 
 

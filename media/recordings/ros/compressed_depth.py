@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from crosswire.media.recordings.recording import RecordingError
+from crosswire.media.recordings.recording import IMAGE_ERRORS, MOST_PIXELS, RecordingError
 
 _HEADER = struct.Struct("<iff")
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -58,7 +58,7 @@ def read_png16(data: bytes) -> npt.NDArray[np.uint16]:
             if image.mode not in ("I;16", "I;16B", "I"):
                 raise RecordingError(f"got depth as a PNG of mode {image.mode}, expected 16 bits of grey")
             return np.asarray(image).astype(np.uint16)
-    except (OSError, SyntaxError, ValueError) as error:
+    except IMAGE_ERRORS as error:
         if isinstance(error, RecordingError):
             raise
         raise RecordingError(f"got depth as a damaged PNG ({error}); {_CURE}") from error
@@ -71,7 +71,7 @@ def read_rvl_image(data: bytes) -> npt.NDArray[np.uint16]:
         RecordingError: it is damaged.
     """
     width, height = struct.unpack_from("<ii", data) if len(data) >= 8 else (0, 0)
-    if not (0 < width <= 1 << 15 and 0 < height <= 1 << 15):
+    if not (0 < width <= 1 << 15 and 0 < height <= 1 << 15 and width * height <= MOST_PIXELS):
         raise RecordingError(f"got compressedDepth of {width} x {height} pixels that is no PNG, expected RVL; {_CURE}")
     return read_rvl(data[8:], width * height).reshape(height, width)
 
@@ -94,7 +94,7 @@ def read_rvl(data: bytes, count: int) -> npt.NDArray[np.uint16]:
     while place < count:
         zeros, others = listed[at : at + 2].tolist() if at + 2 <= len(listed) else (0, 0)
         place += zeros + others
-        if not zeros + others or place > count or at + 2 + others > len(listed):
+        if min(zeros, others) < 0 or not zeros + others or place > count or at + 2 + others > len(listed):
             raise RecordingError(f"got RVL that ends within {count} pixels; {_CURE}")
         runs += zeros, others
         heads.append(at)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from crosswire.media.recordings.recording import RecordingError
+from crosswire.media.recordings.recording import IMAGE_ERRORS, RecordingError
 from crosswire.media.recordings.ros.compressed_depth import read_compressed_depth, read_png16
 
 #: Encodings of depth: type of number, and how many make one metre; mono16 names no unit.
@@ -74,7 +74,7 @@ def size_of(message: Any) -> tuple[int, int] | None:
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
             return image.size
-    except (OSError, SyntaxError, ValueError):
+    except IMAGE_ERRORS:
         return None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import lzma
 import math
 import re
 import zipfile
@@ -35,12 +36,15 @@ from crosswire.media.recordings.indexed import (
     no_stamps,
     unit_words,
 )
-from crosswire.media.recordings.recording import Fact, ReadOptions, Recording, RecordingError
+from crosswire.media.recordings.recording import IMAGE_ERRORS, MOST_PIXELS, Fact, ReadOptions, Recording, RecordingError
 
 FORMAT = "Record3D .r3d"
 _FRAME = re.compile(r"(?:.*/)?rgbd/(\d+)\.(jpg|jpeg|png|depth)", re.IGNORECASE)
 _METADATA = re.compile(r"(?:.*/)?metadata(?:\.json)?")
-_LARGEST = 1 << 28  # bytes of an image or of the metadata; more is a bomb
+_LARGEST, _LARGEST_METADATA = 1 << 28, 1 << 24  # bytes; more is a bomb
+_RAW_SIZE = slice(4, 8)  # of the first block of LZFSE
+#: What a damaged or encrypted archive makes of reading it.
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, ValueError)
 #: Depth of a LiDAR is at most so wide; a face's camera has more.
 _LIDAR_WIDTH = 256
 
@@ -63,17 +67,19 @@ class _Archive:
     colours: Mapping[int, str]
     depths: Mapping[int, str]
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, largest: int = _LARGEST) -> bytes:
         """Return a file of the archive.
 
         Raises:
             RecordingError: it is damaged or far too large.
         """
         try:
-            if self.file.getinfo(name).file_size > _LARGEST:
-                raise RecordingError(f"{self.path}: {name} has more than {_LARGEST} bytes; it is no image")
+            if self.file.getinfo(name).file_size > largest:
+                raise RecordingError(f"{self.path}: {name} has more than {largest} bytes; export it again")
             return self.file.read(name)
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError) as error:
+        except RecordingError:
+            raise
+        except _ZIP_ERRORS as error:
             raise RecordingError(f"{self.path}: {name} cannot be read ({error}); copy it again") from error
 
 
@@ -86,7 +92,7 @@ def is_record3d(path: Path, head: bytes) -> bool:
     try:
         with zipfile.ZipFile(path) as file:
             return any(_FRAME.fullmatch(name) and name.endswith(".depth") for name in file.namelist())
-    except (zipfile.BadZipFile, OSError):
+    except _ZIP_ERRORS:
         return False
 
 
@@ -98,6 +104,21 @@ def open_record3d(path: Path, options: ReadOptions) -> Recording:
     """
     unpack = _unpacker(path)
     archive = _opened(path)
+    try:
+        return _recording(path, archive, unpack, options)
+    except BaseException:
+        archive.file.close()
+        raise
+
+
+def _recording(
+    path: Path, archive: _Archive, unpack: Callable[[bytes], bytes], options: ReadOptions
+) -> IndexedRecording:
+    """Return the pairs of an archive.
+
+    Raises:
+        RecordingError: it holds none, or is damaged.
+    """
     frames = sorted(set(archive.colours) & set(archive.depths))
     if not frames:
         raise RecordingError(
@@ -108,7 +129,10 @@ def open_record3d(path: Path, options: ReadOptions) -> Recording:
     depth_size = _depth_size(archive, _depth(archive, frames[0], unpack).size, colour_size)
     camera, calibration = _camera(archive, colour_size, depth_size)
     units = options.units_per_metre or 1.0
-    stamps, time = _stamps(archive, frames)
+    try:
+        stamps, time = _stamps(archive, frames)
+    except OverflowError:
+        stamps, time = even_stamps(len(frames)), (no_stamps("the metadata's times are damaged"),)
     facts = (
         Fact("colour", f"{colour_size[0]} x {colour_size[1]}", "the images say"),
         Fact("depth", f"{depth_size[0]} x {depth_size[1]}", "the metadata and the images say"),
@@ -147,6 +171,8 @@ def _unpacker(path: Path) -> Callable[[bytes], bytes]:
         def unpack(data: bytes, library: Any = library) -> bytes:
             if not data.startswith(b"bvx"):
                 return data
+            if int.from_bytes(data[_RAW_SIZE], "little") > 4 * MOST_PIXELS:
+                raise ValueError("LZFSE claims more pixels than an image has")
             try:
                 unpacked: bytes = library.decompress(data)
             except library.error as error:
@@ -161,7 +187,7 @@ def _opened(path: Path) -> _Archive:
     """Open an archive and read its metadata."""
     try:
         file = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+    except _ZIP_ERRORS as error:
         raise RecordingError(
             f"{path} cannot be read ({error}); the table of an archive is at its end, one that is cut holds nothing: "
             "copy it again"
@@ -175,12 +201,12 @@ def _opened(path: Path) -> _Archive:
     archive = _Archive(path, file, {}, colours, depths)
     if named is None:
         raise RecordingError(f"{path} holds no metadata; export it from Record3D as .r3d")
-    text = archive.read(named)
+    text = archive.read(named, _LARGEST_METADATA)
     try:
         metadata = json.loads(text)
         if not isinstance(metadata, dict):
             raise ValueError("it is no object")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordingError(f"{path}: {named} is no JSON ({error}); copy it again") from error
     return _Archive(path, file, metadata, colours, depths)
 
@@ -190,7 +216,7 @@ def _size(archive: _Archive, name: str) -> tuple[int, int]:
     try:
         with Image.open(BytesIO(archive.read(name)), formats=("JPEG", "PNG")) as image:
             return image.size
-    except (OSError, SyntaxError, ValueError) as error:
+    except IMAGE_ERRORS as error:
         raise RecordingError(f"{archive.path}: {name} cannot be read ({error}); copy it again") from error
 
 
@@ -226,7 +252,7 @@ def _camera(archive: _Archive, colour: tuple[int, int], depth: tuple[int, int]) 
         matrix = np.array(metadata["K"], np.float64).reshape(3, 3).T
         size = metadata.get("w", colour[0]), metadata.get("h", colour[1])
         lens = lens_of(matrix, size).scaled(*colour)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         return None, Fact("camera", "not known", f"the metadata's K cannot be used: {error!r}")
     known = "known"
     frames = metadata.get("perFrameIntrinsicCoeffs")

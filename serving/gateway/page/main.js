@@ -55,6 +55,7 @@ async function play(file) {
   const { pipeline } = state, mine = ++state.running;
   state.player?.close();
   complain("");
+  update();  // a request that is forgotten leaves its button as it is
   at("#results").ariaBusy = "false";
   at("#results").ariaLive = "off";  // frames follow each other faster than they are read out
   at("#answer").hidden = true;

@@ -70,7 +70,7 @@ export class Player {
   async step(direction) {
     this.pause();
     const next = await this.#frames.paired(this.wanted + direction, direction);
-    if (next !== null) this.seek(next);
+    if (next !== null && !this.#closed) this.seek(next);
   }
 
   get playing() {
@@ -133,8 +133,12 @@ export class Player {
   async #begin() {
     const { recording } = this;
     this.first = await this.#frames.paired(0, 1);
-    if (this.first === null) return this.#refuse(new UnreadableError(await this.#unpaired()), this.#gapInput());
+    if (this.first === null) {
+      const why = new UnreadableError(await this.#unpaired());
+      return this.#closed || this.#refuse(why, this.#gapInput());
+    }
     this.start = await recording.stampOf(recording.colour[this.first]);
+    if (this.#closed) return;
     this.#draw(this.#controls(), ...this.#facts());
     recording.onGrowth = () => this.#grow();
     this.seek(this.first);
@@ -154,7 +158,7 @@ export class Player {
       this.pause();
       this.gap = Number(input.value);
       this.#frames.pairWithin(this.gap);
-      this.#begin().catch(error => this.#refuse(error));
+      this.#begin().catch(error => this.#closed || this.#refuse(error));
     });
     return make("label", { className: "number", htmlFor: "gap" }, "Longest time between colour and depth, milliseconds", input);
   }

@@ -15,12 +15,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from crosswire.clients import Frame, Predictor, RecordingError, Segmentation, StreamOutcome, predict_folder, stream
+from crosswire.clients import (
+    Frame,
+    InputError,
+    Outputs,
+    Predictor,
+    RecordingError,
+    Segmentation,
+    StreamOutcome,
+    predict_folder,
+    stream,
+)
 from crosswire.clients.__main__ import main
 from crosswire.clients.recorded.open import RecordedOptions, RecordedPairs
 from crosswire.clients.streaming.frames import FrameSource
+from crosswire.media.cameras.register import register_depth
+from tests.support.outputs.ply import read_ply
 from tests.support.recordings.desk import DEPTH, SIZE, desk_jpeg, write_desk
 from tests.support.recordings.ros import START, STEP
+from tests.support.recordings.scans import write_sens
 from tests.support.servers.real import PIPELINE
 
 FRAMES = 12
@@ -101,6 +114,46 @@ def test_a_recording_that_breaks_off_is_told_after_all_that_came_before(
     assert f"{good} answered; 1 failed" in capsys.readouterr().out
     (failure,) = lines(tmp_path / "out" / "failures.jsonl")
     assert failure["stem"] == "cut.mcap" and "is damaged or cut" in failure["reason"]
+
+
+def test_damage_is_told_by_every_run_of_a_batch(
+    server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where all that can be read was answered before, and the number of frames is known beforehand."""
+    whole = write_sens(tmp_path / "scan.sens", 4, sizes=((64, 48), (64, 48))).read_bytes()
+    (tmp_path / "scan.sens").write_bytes(whole[: len(whole) * 3 // 4])
+    for _ in range(2):
+        assert main(["batch", str(tmp_path / "scan.sens"), str(tmp_path / "out"), "--url", server.grpc_url]) == 1
+        assert "1 failed" in capsys.readouterr().out
+        (failure,) = lines(tmp_path / "out" / "failures.jsonl")
+        assert failure["stem"] == "scan.sens"
+
+
+def test_points_of_image_files_are_those_of_the_depth_that_the_server_moved(
+    server: Any, desk: Path, tmp_path: Path
+) -> None:
+    """A folder with a camera is registered by the server; the cloud says where its labels are."""
+    with RecordedPairs(desk, RecordedOptions(register=False)) as found:
+        frame = next(found.frames())
+        camera = found.recording.camera
+    assert camera is not None
+    for name, pixels in (("rgb", frame.rgb), ("depth", np.rint(1000 * frame.depth).astype(np.uint16))):
+        (tmp_path / "files" / name).mkdir(parents=True)
+        Image.fromarray(pixels).save(tmp_path / "files" / name / "1.png")
+    (tmp_path / "camera.json").write_text(camera.to_json())
+    arguments = ["stream", str(tmp_path / "files"), "--url", server.grpc_url, "--cloud", str(tmp_path / "clouds")]
+    assert main([*arguments, "--camera", str(tmp_path / "camera.json")]) == 0
+    (cloud,) = (tmp_path / "clouds").glob("*.ply")
+    moved = register_depth(np.rint(1000 * frame.depth).astype(np.float32) / 1000, camera, size=SIZE)
+    assert sorted(read_ply(cloud)[0]["z"]) == pytest.approx(sorted(moved[moved > 0]), abs=1e-3)
+
+
+def test_a_report_is_not_written_over_what_is_read_or_another_output(desk: Path, tmp_path: Path) -> None:
+    before = desk.read_bytes()
+    for report, table in ((desk, None), (tmp_path / "t.jsonl", tmp_path / "t.jsonl")):
+        with pytest.raises(InputError, match=r"name (another file|each otherwise)"):
+            stream(desk, "grpc://127.0.0.1:1", report=report, outputs=Outputs(table=table))
+    assert desk.read_bytes() == before
 
 
 def test_a_damaged_image_in_a_recording_is_one_failure(

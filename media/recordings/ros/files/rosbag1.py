@@ -17,6 +17,7 @@ from crosswire.media.recordings.ros.files.messages import Message, MessageFile, 
 
 NAME = "ROS 1 bag"
 MAGIC = b"#ROSBAG V2.0\n"
+_LARGEST_CHUNK = 1 << 30  # bytes
 _MESSAGE, _CHUNK, _CONNECTION = 2, 5, 7
 
 
@@ -174,10 +175,14 @@ def _decompressed(header: dict[bytes, bytes], body: bytes) -> bytes:
     compression = header.get(b"compression", b"none")
     if compression == b"none":
         return body
+    size = _number(header.get(b"size", b""))
+    if size > _LARGEST_CHUNK:
+        raise RecordingError(f"got a chunk of {size} bytes, expected at most {_LARGEST_CHUNK}")
     if compression == b"bz2":
-        return bz2.decompress(body)
+        return bz2.BZ2Decompressor().decompress(body, size)
     if compression == b"lz4":
-        return bytes(library("lz4.frame", f"a {NAME} with LZ4").decompress(body))
+        frame = library("lz4.frame", f"a {NAME} with LZ4").LZ4FrameDecompressor()
+        return bytes(frame.decompress(body, max_length=size))
     raise RecordingError(f"got a chunk compressed with {compression.decode()!r}, expected none, bz2 or lz4")
 
 

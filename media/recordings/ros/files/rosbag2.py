@@ -42,10 +42,10 @@ class RosbagsFile(MessageFile):
 
     def read(self, topics: Collection[str]) -> Iterator[Message]:
         """Yield the messages of some topics, in the order in which they were recorded."""
-        wanted = [one for one in self._reader.connections if one.topic in topics]
-        if not wanted:
-            return
         try:
+            wanted = [one for one in self._reader.connections if one.topic in topics]
+            if not wanted:
+                return
             for connection, log_ns, data in self._reader.messages(wanted):
                 yield Message(connection.topic, connection.msgtype, log_ns, bytes(data), 2)
         except Exception as error:  # whatever a damaged file makes SQLite or a decompressor raise
@@ -89,7 +89,8 @@ class CutDatabase(MessageFile):
             with closing(self._connect()) as database:
                 query = "SELECT topic_id, timestamp, data FROM messages ORDER BY id"
                 for key, log_ns, data in database.execute(query):
-                    if key not in self._topics:  # SQLite reads pages that are missing as zeros
+                    whole = key in self._topics and isinstance(data, bytes) and isinstance(log_ns, int)
+                    if not whole:  # SQLite reads pages that are missing as zeros
                         raise sqlite3.DatabaseError("a page is missing")
                     name, kind = self._topics[key]
                     if name in topics:

@@ -23,12 +23,9 @@ export class Frames {
     return this.recording.colour.length;
   }
 
-  get idle() {
-    return this.#asking === null && this.#wanted === null;
-  }
-
   /** Wish for a frame. What waited is forgotten; what is being asked goes on, unless it is `urgent`. */
   want(place, urgent = false) {
+    if (this.#closed) return;
     this.#wanted = place;
     if (urgent && this.#asking?.place !== place) this.#asking?.abort.abort();
     if (!this.#asking) this.#serve();
@@ -56,12 +53,13 @@ export class Frames {
 
   async #serve() {
     while (this.#wanted !== null) {
-      const place = this.#wanted, abort = new AbortController();
+      const place = this.#wanted, gap = this.longestGap, abort = new AbortController();
       this.#wanted = null;
       this.#asking = { place, abort };
       try {
         const answer = this.#answers.get(place) ?? await this.#ask(place, abort.signal);
-        this.#keep(place, answer);
+        const settled = answer.said || !this.recording.growing;  // depth may still be found
+        if (settled && gap === this.longestGap && !abort.signal.aborted) this.#keep(place, answer);
         if (!this.#closed && !abort.signal.aborted) await this.show(answer);
       } catch (error) {
         if (!this.#closed && !abort.signal.aborted) this.fail(error, place);

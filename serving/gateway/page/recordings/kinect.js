@@ -14,8 +14,19 @@ export function kinectCamera(calibration, colour, depth) {
   const cameras = calibration.CalibrationInformation?.Cameras ?? [], at = place => cameras.find(one => one.Location?.endsWith(place));
   const [first, second] = [at("D0"), at("PV0")], size = one => `${one.width}x${one.height}`;
   if (!first || !second || !DEPTH[size(depth)] || !COLOUR[size(colour)]) return null;
+  if (![first, second].every(one => known(one.Intrinsics)) || !isWhole(first, 1, 1024) || !isWhole(second, 4 / 3)) return null;
   const pose = ({ Rt }) => ({ rotation: Rt.Rotation, translation: Rt.Translation });
   return { colour: lens(second, colour, COLOUR[size(colour)]), depth: lens(first, depth, DEPTH[size(depth)]), ...relativePose(pose(first), pose(second)) };
+}
+
+/** Whether a lens is one that `lens` reads: the early model with a shifted centre or tangential terms is another one. */
+function known({ ModelType = "", ModelParameters }) {
+  return /BrownConrady$/.test(ModelType) || (/Rational6KT$/.test(ModelType) && !ModelParameters.slice(10).some(Boolean));
+}
+
+/** Whether parameters are shares of a sensor of some shape: those of early calibrations are of a part of it. */
+function isWhole({ SensorWidth, SensorHeight }, shape, width = SensorWidth) {
+  return SensorWidth === width && Math.abs(SensorWidth - shape * SensorHeight) < 1;
 }
 
 /** Parameters are shares of the whole sensor, whose first pixel begins at 0: pixels' centres are half a pixel on. */

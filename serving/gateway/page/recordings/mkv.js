@@ -82,8 +82,13 @@ export class MkvRecording {
     this.#stopped = true;
   }
 
+  /** When an image was taken; depth that the device was told to take later belongs to colour that is so much older. */
   async stampOf(entry) {
-    return entry.stamp ??= entry.time;
+    return entry.time - (entry.deep ? this.#delay : 0);
+  }
+
+  get #delay() {
+    return Number(this.#tags.get("K4A_DEPTH_DELAY_NS") ?? 0) / 1e6;
   }
 
   async colourFile(entry) {
@@ -162,7 +167,8 @@ export class MkvRecording {
     if (!track?.kind) return;
     if (head[length + 2] & 6) throw new UnreadableError("Several frames lie in one block (lacing), which this page does not read.");
     const time = clusterTime + (head[length] << 24 >> 16 | head[length + 1]);
-    track.entries.push({ time: time * this.#scale, at: start + length + 3, length: end - start - length - 3 });
+    const deep = track.kind === "depth";
+    track.entries.push({ time: time * this.#scale, deep, at: start + length + 3, length: end - start - length - 3 });
   }
 
   async #part({ id, start, end }) {
@@ -195,7 +201,7 @@ export class MkvRecording {
   #know() {
     const { colourTrack, depthTrack } = this, known = (what, value, origin, guessed = false) => this.facts.push({ what, value, origin, guessed });
     for (const [what, track] of [["colour", colourTrack], ["depth", depthTrack]]) {
-      known(what, `track ${track.name || "without a name"}, ${track.coded}, ${track.width} × ${track.height}, ${track.entries.length} images`, "name and codec say");
+      known(what, `track ${track.name || "without a name"}, ${track.coded}, ${track.width} × ${track.height}`, "name and codec say");
     }
     const kinect = [...this.#tags.keys()].some(name => name.startsWith("K4A_"));
     if (kinect) this.format = "Azure Kinect MKV";

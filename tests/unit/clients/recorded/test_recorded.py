@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from crosswire.clients import InputError
 from crosswire.clients.__main__ import main
 from crosswire.clients.batch.recorded import RecordedItems
 from crosswire.clients.batch.sources import find_source
-from crosswire.clients.inputs.recordings import Pairing
+from crosswire.clients.inputs.cameras import read_camera
+from crosswire.clients.inputs.recordings import LONGEST_GAP_S, Pairing
 from crosswire.clients.recorded.open import RecordedOptions, RecordedPairs, is_recorded, recordings_below, travels
-from crosswire.clients.recorded.pairs import RecordedPair, read_camera
+from crosswire.clients.recorded.pairs import RecordedPair
 from crosswire.media.cameras.camera import Lens, RgbdCamera
 from crosswire.media.recordings.recording import RecordingError
 from tests.support.recordings.desk import FAR, SHIFT_M, SIZE, desk_depth, desk_jpeg, write_desk
@@ -198,3 +200,55 @@ def test_a_recording_without_calibration_gives_no_camera(tmp_path: Path, capsys:
     (tmp_path / "camera.json").write_text("[]")
     assert main(["recording", str(path), "--camera", str(tmp_path / "camera.json")]) == 2
     assert 'camera.json: got a camera without "colour"' in capsys.readouterr().err
+
+
+def redwood(folder: Path) -> Path:
+    """Write `rgb/` and `depth/` whose names hold numbers and stamps of their own, as Redwood has them."""
+    for index in range(3):
+        for name, stamp in (("rgb", 33_000 * index), ("depth", 33_000 * index + 7_000)):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            pixels = np.full((12, 16, 3), 90, np.uint8) if name == "rgb" else np.full((12, 16), 900, np.uint16)
+            Image.fromarray(pixels).save(folder / name / f"{index + 1:06d}-{stamp:012d}.png")
+    return folder
+
+
+def test_a_folder_whose_names_make_no_pairs_is_read_as_what_it_is(tmp_path: Path) -> None:
+    """`rgb/` and `depth/` of equal names are images; those of Redwood pair by their stamps."""
+    assert is_recorded(redwood(tmp_path / "redwood"))
+    assert [pair.recorded.index for pair in all_pairs(tmp_path / "redwood")] == [0, 1, 2]
+    for name in ("rgb", "depth"):
+        (tmp_path / "plain" / name).mkdir(parents=True)
+        (tmp_path / "plain" / name / f"1.{name}.png").touch()
+    assert not is_recorded(tmp_path / "plain")
+
+
+def test_layouts_that_are_mixed_are_refused_and_none_is_left_out(tmp_path: Path) -> None:
+    redwood(tmp_path / "a")
+    tum = tmp_path / "tum"
+    for name in ("rgb", "depth"):
+        (tum / name).mkdir(parents=True)
+        Image.fromarray(np.full((12, 16), 900, np.uint16)).save(tum / name / "1.png")
+        (tum / f"{name}.txt").write_text(f"1.0 {name}/1.png\n")
+    with pytest.raises(InputError, match=r"TUM's layout \(tum\) and another one \(a\)"):
+        find_source(tmp_path, PAIR, Pairing(), RecordedOptions(), compress=False)
+
+
+def test_options_that_were_given_twice_count_and_a_path_is_a_camera_too(tmp_path: Path) -> None:
+    own = RecordedOptions(units_per_metre=500.0, longest_gap_s=0.1)
+    assert own.given(None, LONGEST_GAP_S) == own
+    assert own.given(2000.0, 0.05) == RecordedOptions(units_per_metre=2000.0, longest_gap_s=0.05)
+    lens = Lens(16, 12, 20.0, 20.0, 8.0, 6.0)
+    (tmp_path / "camera.json").write_text(RgbdCamera(lens, lens).to_json())
+    named: Any = tmp_path / "camera.json"
+    assert RecordedOptions(camera=named).camera == RgbdCamera(lens, lens)
+
+
+def test_the_colour_lens_says_nothing_of_depth_that_was_left_where_it_is(desk: Path) -> None:
+    with RecordedPairs(desk, RecordedOptions()) as moved, RecordedPairs(desk, RecordedOptions(register=False)) as left:
+        assert moved.lens is not None and left.lens is None
+
+
+def test_a_camera_is_not_written_over_the_recording(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = desk.read_bytes()
+    assert main(["recording", str(desk), "--camera-out", str(desk)]) == 2
+    assert "is what is read" in capsys.readouterr().err and desk.read_bytes() == before

@@ -55,3 +55,9 @@ def test_a_camera_that_makes_no_sense_is_refused(change: dict[str, Any], message
         RgbdCamera.from_json(json.dumps(plain))
     with pytest.raises(CameraError, match="no JSON"):
         RgbdCamera.from_json("fx=504")
+
+
+def test_numbers_are_floating_point_however_they_were_written() -> None:
+    plain = json.loads(CAMERA.to_json())
+    plain["depth"]["fx"] = 10**30
+    assert isinstance(RgbdCamera.from_json(json.dumps(plain)).depth.fx, float)

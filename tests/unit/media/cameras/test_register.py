@@ -16,6 +16,7 @@ from crosswire.media.cameras.register import (
     register_depth,
     registration_of,
 )
+from crosswire.media.cameras.splat import Patches, ZBuffer
 from tests.support.recordings.brute_registration import agreement, brute_registration
 
 SMALL = Lens(64, 48, 60.0, 60.0, 31.5, 23.5)
@@ -225,3 +226,16 @@ def test_coverage_is_the_share_of_readings_that_the_colour_camera_has_in_view() 
 def test_a_registration_is_made_once_per_camera() -> None:
     camera = RgbdCamera(SMALL, SMALL, translation=ASIDE)
     assert registration_of(camera) is registration_of(replace(camera))
+
+
+def test_large_images_have_every_patch_in_its_place() -> None:
+    """Places beyond 2^24 do not fit float32; numpy 1 keeps float32 where an array meets a number of float64."""
+    buffer = ZBuffer(4096, 3072, 32.0)
+    rows, columns = np.arange(1000, 3000, 7), np.arange(500, 4000, 12)[:286]
+    rows = rows[: len(columns)]
+    ones = np.ones(len(rows), np.float32)
+    patches = Patches(2 * ones, ones > 0, columns.astype(np.float32), rows.astype(np.float32), 0.5 * ones, ones)
+    buffer.enter(patches)
+    seen = np.argwhere(buffer.image() > 0)
+    expected = {(row + down, column) for row, column in zip(rows, columns, strict=True) for down in (-1, 0, 1)}
+    assert {(int(row), int(column)) for row, column in seen} == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from itertools import permutations
 
 import pytest
@@ -72,3 +73,32 @@ def test_a_sensor_that_stops_does_not_fill_the_memory() -> None:
     for _ in pairing.pairs(images()):
         most = max(most, len(pairing._colours))
     assert pairing.unmatched == 999 and most <= 12
+
+
+def test_a_clock_that_is_set_back_is_a_new_beginning() -> None:
+    pairing: Pairing[int] = Pairing(GAP)
+    late, early = 1000 * PATIENCE_NS, 0
+    waiting = []
+
+    def images() -> Iterator[Stamped[int]]:
+        for start in (late, early):
+            for number in range(200):
+                stamp = start + number * PATIENCE_NS // 10
+                yield Stamped("colour", stamp, 0)
+                yield Stamped("depth", stamp + 5, 0)
+                waiting.append(len(pairing._colours) + len(pairing._depths))
+
+    assert len(list(pairing.pairs(images()))) == 400 and pairing.unmatched == 0
+    assert max(waiting) < 50
+
+
+def test_one_stamp_far_ahead_costs_one_image() -> None:
+    pairing: Pairing[int] = Pairing(GAP)
+    stamps = [(n * PATIENCE_NS // 10, "colour") for n in range(100)]
+    stamps.insert(50, (10**18, "colour"))
+    images: list[Stamped[int]] = []
+    for stamp, _ in stamps:
+        images.append(Stamped("colour", stamp, 0))
+        if stamp < 10**18:
+            images.append(Stamped("depth", stamp + 5, 0))
+    assert len(list(pairing.pairs(images))) == 100 and pairing.unmatched == 1

@@ -79,7 +79,7 @@ def test_images_too_far_apart_say_what_would_pair_them(tmp_path: Path) -> None:
     ros.image("/rgb/image", START, RGB, "rgb8")
     ros.image("/depth/image", START + 100_000_000, np.full((3, 4), 700, np.uint16), "16UC1")
     path = ros.write(tmp_path / "a.bag")
-    with open_recording(path) as recording, pytest.raises(RecordingError, match=r"1 colour and 1 depth.*gap 0\.101"):
+    with open_recording(path) as recording, pytest.raises(RecordingError, match=r"1 colour and 1 depth.*gap 101"):
         list(recording)
     with open_recording(path, ReadOptions(longest_gap_s=0.101)) as recording:
         assert len(list(recording)) == 1

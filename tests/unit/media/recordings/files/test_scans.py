@@ -134,7 +134,9 @@ def test_damage_in_one_frame_comes_after_those_before(tmp_path: Path) -> None:
 
 
 def test_packed_depth_that_is_damaged_is_one_line(tmp_path: Path) -> None:
-    path = write_r3d(tmp_path / "a.r3d", sizes=TINY, pack=lambda data: b"bvx2" + data[:100])
+    path = write_r3d(
+        tmp_path / "a.r3d", sizes=TINY, pack=lambda data: b"bvx2" + (100).to_bytes(4, "little") + data[:100]
+    )
     with pytest.raises(RecordingError, match=r"rgbd/0\.depth cannot be read \(LZFSE is damaged\)"):
         list(open_recording(path))
 
