@@ -25,6 +25,7 @@ from crosswire.contract import PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import CAMERA as CAMERA_INPUT
 from crosswire.contract.wire_names import DEPTH, DEPTH_IMAGE, IMAGE_SUFFIX, RGB, RGB_IMAGE
 from crosswire.media.cameras.camera import Lens, RgbdCamera
+from crosswire.media.recordings.folders.numbered import STAMPED
 from crosswire.media.recordings.open import CAMERA, FORMATS, format_of, open_recording
 from crosswire.media.recordings.recording import ReadOptions, RecordedFrame, Recording
 
@@ -131,11 +132,11 @@ def is_recorded(source: Path) -> bool:
 
 
 def _pairs_by_name(folder: Path) -> bool:
-    """Say whether a folder has `rgb/` and `depth/`, whose images are pairs where their names are equal."""
+    """Say whether a folder has `rgb/` and `depth/`, whose images pair by their names and not by stamps in them."""
     if not all((folder / name).is_dir() for name in (RGB, DEPTH)):
         return False
-    stems = [{path.name.partition(".")[0] for path in walk_files(folder / name)} for name in (RGB, DEPTH)]
-    return not all(stems) or bool(set.intersection(*stems))
+    stems = [path.stem for name in (RGB, DEPTH) for path in walk_files(folder / name)]
+    return not stems or not all(STAMPED.fullmatch(stem) for stem in stems)
 
 
 def _endings() -> set[str]:

@@ -33,7 +33,7 @@ from crosswire.media.recordings.recording import Fact, ReadOptions, Recording, R
 UNITS_PER_METRE = 1000.0
 _COLOUR_FOLDERS = ("rgb", "color", "colour", "image", "images")
 _DEPTH_FOLDERS = ("depth", "depths")
-_STAMPED = re.compile(r"\d+-(\d+)")  # number and microseconds
+STAMPED = re.compile(r"\d+-(\d+)")  # number and microseconds
 _NUMBERED = re.compile(r"\D*\d+\D*")
 
 
@@ -107,7 +107,7 @@ def _found(folder: Path) -> _Found:
         colours = _files(folder, (".png", ".jpg", ".jpeg", ".ppm"))
         return _Found("pairs of PGM and PNG", {name: colours[name] for name in colours if name in depths}, depths)
     colours, depths = _files(places[0], COLOUR_ENDINGS), _files(places[1], DEPTH_ENDINGS)
-    stamped = colours and all(_STAMPED.fullmatch(name) for name in colours)
+    stamped = colours and all(STAMPED.fullmatch(name) for name in colours)
     return _Found("Redwood" if stamped else "folders of colour and depth", colours, depths)
 
 
@@ -122,7 +122,7 @@ def _files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
 
 def _all_stamped(found: _Found) -> bool:
     names = [*found.colours, *found.depths]
-    return bool(names) and all(_STAMPED.fullmatch(name) for name in names)
+    return bool(names) and all(STAMPED.fullmatch(name) for name in names)
 
 
 def _by_name(found: _Found) -> list[FilePair]:
@@ -143,7 +143,7 @@ def _by_time(found: _Found, options: ReadOptions) -> list[FilePair]:
 
 
 def _microseconds(name: str) -> int:
-    match = _STAMPED.fullmatch(name)
+    match = STAMPED.fullmatch(name)
     return int(match[1]) if match else 0
 
 
