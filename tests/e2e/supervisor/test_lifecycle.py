@@ -99,7 +99,7 @@ def test_the_command_that_up_proposes_gives_the_pipeline_the_files_it_takes(
     proposed = as_prose(run, assembled, 1.0, "Triton", Settings()).rpartition("next: crosswire predict ")[2]
     words = proposed.split()
     pipeline = next(one for one in assembled.pipelines if one.name == words[words.index("--pipeline") + 1])
-    assert {spec.name for spec in pipeline.inputs} - {"depth_units_per_metre"} == inputs
+    assert {spec.name for spec in pipeline.inputs} - {"depth_units_per_metre", "camera"} == inputs
     files = [word.rpartition("=")[2] for word in words[: words.index("--pipeline")] if "demo/" in word]
     assert len(files) == len(inputs) and all(Path(file).is_file() for file in files)
 

