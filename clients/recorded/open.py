@@ -7,12 +7,12 @@ other folder or file that `crosswire.media.recordings` knows is a recording.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from crosswire.clients.address import Address
 from crosswire.clients.errors import InputError
@@ -27,8 +27,9 @@ from crosswire.contract.wire_names import DEPTH, DEPTH_IMAGE, IMAGE_SUFFIX, RGB,
 from crosswire.media.cameras.camera import Lens, RgbdCamera
 from crosswire.media.recordings.folders.numbered import STAMPED
 from crosswire.media.recordings.open import CAMERA, FORMATS, format_of, open_recording
-from crosswire.media.recordings.recording import ReadOptions, RecordedFrame, Recording
+from crosswire.media.recordings.recording import FrameError, ReadOptions, RecordedFrame, Recording
 
+T = TypeVar("T")
 RATE = 30.0
 _PAIR = {RGB_IMAGE, DEPTH_IMAGE}
 
@@ -267,9 +268,12 @@ class RecordedPairs:
             InputError: depth cannot lie on colour.
         """
         checked = False
-        with closing(self.frames(start)) as frames:
-            for frame in frames:
-                pair = RecordedPair(frame, self.registration, self._units, self._compress)
+        with closing(self._in_thread(lambda: self.recording.frames_or_errors(start))) as frames:
+            for one in frames:
+                if isinstance(one, FrameError):
+                    yield RecordedPair(one.frame, self.registration, problem=str(one))
+                    continue
+                pair = RecordedPair(one, self.registration, self._units, self._compress)
                 checked = checked or pair.check()
                 yield pair
 
@@ -277,12 +281,17 @@ class RecordedPairs:
         """Yield the frames from one on, as they were recorded.
 
         Raises:
+            FrameError: the images of one are damaged.
             RecordingError: the recording is damaged here.
         """
-        frames = self._thread.submit(lambda: iter(self.recording.frames(start))).result()
+        return self._in_thread(lambda: self.recording.frames(start))
+
+    def _in_thread(self, iterable: Callable[[], Iterable[T]]) -> Generator[T, None, None]:
+        """Iterate in the recording's own thread."""
+        items = self._thread.submit(lambda: iter(iterable())).result()
         try:
-            while (frame := self._thread.submit(next, frames, None).result()) is not None:
-                yield frame
+            while (item := self._thread.submit(next, items, None).result()) is not None:
+                yield item
         finally:
-            if isinstance(frames, Generator):
-                self._thread.submit(frames.close).result()
+            if isinstance(items, Generator):
+                self._thread.submit(items.close).result()

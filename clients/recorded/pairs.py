@@ -85,12 +85,14 @@ class RecordedPair:
         registration: how its depth comes into the colour camera.
         units: the unit that depth was stored in, where somebody says it.
         compress: whether pixels are made smaller on their way.
+        problem: why its images cannot be read, or an empty text.
     """
 
     recorded: RecordedFrame
     registration: Registration
     units: float | None = None
     compress: bool = False
+    problem: str = ""
 
     @property
     def name(self) -> str:
@@ -137,8 +139,10 @@ class RecordedPair:
         """Return the files that are sent.
 
         Raises:
-            InputError: the camera is not that of the recording.
+            InputError: the images cannot be read, or the camera is not that of the recording.
         """
+        if self.problem:
+            raise InputError(self.problem)
         colour = self.recorded.colour
         rgb = colour if isinstance(colour, bytes) else plain_png(colour, compress=self.compress)
         numbers, units = whole_depth(self.depth, self.units)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,10 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from crosswire.media.cameras.camera import Lens, RgbdCamera
-from crosswire.media.recordings.recording import Fact, RecordedFrame, Recording, RecordingError
+from crosswire.media.recordings.recording import Fact, Images, RecordedFrame, Recording, RecordingError, read_frame
 
-#: Colour as a frame has it, and depth in metres.
-Images = tuple[npt.NDArray[np.uint8] | bytes, npt.NDArray[np.float32]]
 #: What is taken for the time between two frames where no stamps are, nanoseconds.
 THIRTY_A_SECOND_NS = 1e9 / 30
 
@@ -79,9 +78,8 @@ class IndexedRecording(Recording):
     def frames(self, start: int = 0) -> Iterator[RecordedFrame]:
         """Yield the pairs from one on, in the order of time."""
         for index in range(start, len(self._stamps)):
-            colour, depth = self._load(index)
-            stamp, depth_stamp = self._stamps[index]
-            yield RecordedFrame(index, 1e-9 * (stamp - self._stamps[0][0]), stamp, depth_stamp, colour, depth)
+            stamps = self._stamps[index]
+            yield read_frame(index, 1e-9 * (stamps[0] - self._stamps[0][0]), stamps, partial(self._load, index))
         if self._damage:
             raise RecordingError(self._damage)
 

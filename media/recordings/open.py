@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crosswire.media.recordings import recognise
 from crosswire.media.recordings.recording import ReadOptions, Recording, RecordingError
-from crosswire.media.recordings.ros.recognise import is_bag, is_database, is_folder, is_mcap
 
 _HEAD = 64
 #: What the address of a camera on the cable begins with: "realsense:", or "realsense:SERIAL".
@@ -25,32 +22,33 @@ class Format:
     Attributes:
         name: as people call it.
         endings: of its files, for messages alone; a folder has none.
-        recognise: says whether a path is one, given its first bytes (empty for a folder).
-        reader: `module:function` below `crosswire.media.recordings`, from path and options to a `Recording`.
+        recognise: `module:function` below `crosswire.media.recordings`, which says whether a path is one, given its
+            first bytes (empty for a folder).
+        reader: likewise, from path and options to a `Recording`.
         tracks: whether it may hold several of colour or depth, so that one can be named.
     """
 
     name: str
     endings: tuple[str, ...]
-    recognise: Callable[[Path, bytes], bool]
+    recognise: str
     reader: str
     tracks: bool = True
 
 
 FORMATS: tuple[Format, ...] = (
-    Format("ROS 1 bag", (".bag",), is_bag, "ros.open:read_bag"),
-    Format("MCAP", (".mcap",), is_mcap, "ros.open:read_mcap"),
-    Format("ROS 2 bag (.db3)", (".db3",), is_database, "ros.open:read_database"),
-    Format("ROS 2 bag (folder)", (), is_folder, "ros.open:read_folder"),
-    Format("Azure Kinect MKV", (".mkv",), recognise.is_matroska, "kinect.mkv:open_mkv"),
-    Format("Record3D .r3d", (".r3d",), recognise.is_record3d, "scans.record3d:open_record3d", tracks=False),
-    Format("ScanNet .sens", (".sens",), recognise.is_sens, "scans.sens:open_sens", tracks=False),
-    Format("TUM RGB-D", (), recognise.is_tum, "folders.tum:open_tum", tracks=False),
-    Format("7-Scenes", (), recognise.is_seven_scenes, "folders.seven_scenes:open_seven_scenes", tracks=False),
-    Format("ICL-NUIM", (), recognise.is_iclnuim, "folders.iclnuim:open_iclnuim", tracks=False),
-    Format("folders of colour and depth", (), recognise.is_pairs, "folders.numbered:open_numbered", tracks=False),
-    Format("organised point cloud", (".pcd", ".ply"), recognise.is_cloud, "clouds.open:open_clouds", tracks=False),
-    Format("folder of organised point clouds", (), recognise.is_clouds, "clouds.open:open_clouds", tracks=False),
+    Format("ROS 1 bag", (".bag",), "ros.recognise:is_bag", "ros.open:read_bag"),
+    Format("MCAP", (".mcap",), "ros.recognise:is_mcap", "ros.open:read_mcap"),
+    Format("ROS 2 bag (.db3)", (".db3",), "ros.recognise:is_database", "ros.open:read_database"),
+    Format("ROS 2 bag (folder)", (), "ros.recognise:is_folder", "ros.open:read_folder"),
+    Format("Azure Kinect MKV", (".mkv",), "recognise:is_matroska", "kinect.mkv:open_mkv"),
+    Format("Record3D .r3d", (".r3d",), "recognise:is_record3d", "scans.record3d:open_record3d", tracks=False),
+    Format("ScanNet .sens", (".sens",), "recognise:is_sens", "scans.sens:open_sens", tracks=False),
+    Format("TUM RGB-D", (), "recognise:is_tum", "folders.tum:open_tum", tracks=False),
+    Format("7-Scenes", (), "recognise:is_seven_scenes", "folders.seven_scenes:open_seven_scenes", tracks=False),
+    Format("ICL-NUIM", (), "recognise:is_iclnuim", "folders.iclnuim:open_iclnuim", tracks=False),
+    Format("folders of colour and depth", (), "recognise:is_pairs", "folders.numbered:open_numbered", tracks=False),
+    Format("organised point cloud", (".pcd", ".ply"), "recognise:is_cloud", "clouds.open:open_clouds", tracks=False),
+    Format("folder of organised point clouds", (), "recognise:is_clouds", "clouds.open:open_clouds", tracks=False),
 )
 
 
@@ -62,7 +60,7 @@ def format_of(path: Path) -> Format | None:
     """
     try:
         head = b"" if path.is_dir() else _head(path)
-        return next((one for one in FORMATS if one.recognise(path, head)), None)
+        return next((one for one in FORMATS if _function(one.recognise)(path, head)), None)
     except OSError as error:
         raise RecordingError(f"{path} cannot be read ({error.strerror}); name a recording") from error
 
@@ -102,9 +100,9 @@ def open_recording(path: str | os.PathLike[str], options: ReadOptions | None = N
     return recording
 
 
-def _function(reader: str) -> Any:
-    """Return a reader by its name, and import it for that."""
-    module, _, name = reader.partition(":")
+def _function(place: str) -> Any:
+    """Return a function by its place, and import it for that: commands that read no recording are not kept waiting."""
+    module, _, name = place.partition(":")
     return getattr(importlib.import_module(f"crosswire.media.recordings.{module}"), name)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Literal, TypeVar
+
+from crosswire.media.recordings.recording import Images, RecordedFrame, RecordingError, read_frame
 
 T = TypeVar("T")
 Kind = Literal["colour", "depth"]
@@ -37,6 +40,7 @@ class Pairing(Generic[T]):
 
     Attributes:
         unmatched: images that have had no partner so far.
+        paired: pairs so far.
     """
 
     def __init__(self, longest_gap_ns: int) -> None:
@@ -49,19 +53,56 @@ class Pairing(Generic[T]):
         self._colours: deque[Stamped[T]] = deque()
         self._depths: deque[Stamped[T]] = deque()
         self.unmatched = 0
+        self.paired = 0
 
     def pairs(self, images: Iterable[Stamped[T]]) -> Iterator[tuple[Stamped[T], Stamped[T]]]:
-        """Yield colour and depth of each pair, in the order of time."""
-        for image in images:
-            waiting = self._colours if image.kind == "colour" else self._depths
-            if waiting and image.stamp_ns < waiting[-1].stamp_ns - PATIENCE_NS:
-                yield from self._rest()  # the clock was set back
-            waiting.append(image)
-            newest = max(waiting[-1].stamp_ns for waiting in (self._colours, self._depths) if waiting)
-            while self._colours and self._depths and self._decidable(newest):
-                yield from self._first()
-            self._forget(newest - PATIENCE_NS - self._gap)
+        """Yield colour and depth of each pair, in the order of time.
+
+        Raises:
+            RecordingError: raised by the images; the pairs of those before it come first.
+        """
+        damage: RecordingError | None = None
+        try:
+            for image in images:
+                yield from self._pairs_with(image)
+        except RecordingError as error:
+            damage = error
         yield from self._rest()
+        if damage is not None:
+            raise damage
+
+    def frames(
+        self, images: Iterable[Stamped[T]], start: int, read: Callable[[int, T, T], Images]
+    ) -> Iterator[RecordedFrame]:
+        """Yield the pairs from one on as frames.
+
+        Args:
+            images: of both sensors.
+            start: place of the first frame; the images of those before are not read.
+            read: decodes colour and depth of the frame at a place.
+
+        Raises:
+            FrameError: the images of a pair are damaged.
+            RecordingError: raised by the images.
+        """
+        first = 0
+        for index, (colour, depth) in enumerate(self.pairs(images)):
+            first = first if index else colour.stamp_ns
+            if index >= start:
+                stamps = colour.stamp_ns, depth.stamp_ns
+                decoded = partial(read, index, colour.payload, depth.payload)
+                yield read_frame(index, (colour.stamp_ns - first) / 1e9, stamps, decoded)
+
+    def _pairs_with(self, image: Stamped[T]) -> Iterator[tuple[Stamped[T], Stamped[T]]]:
+        """Yield the pairs that are decided by one more image."""
+        waiting = self._colours if image.kind == "colour" else self._depths
+        if waiting and image.stamp_ns < waiting[-1].stamp_ns - PATIENCE_NS:
+            yield from self._rest()  # the clock was set back
+        waiting.append(image)
+        newest = max(waiting[-1].stamp_ns for waiting in (self._colours, self._depths) if waiting)
+        while self._colours and self._depths and self._decidable(newest):
+            yield from self._first()
+        self._forget(newest - PATIENCE_NS - self._gap)
 
     def _rest(self) -> Iterator[tuple[Stamped[T], Stamped[T]]]:
         """Decide about all that waits: nothing more comes that belongs to it."""
@@ -95,6 +136,7 @@ class Pairing(Generic[T]):
         closer_depth = len(self._depths) > 1 and abs(self._depths[1].stamp_ns - colour.stamp_ns) < gap
         closer_colour = len(self._colours) > 1 and abs(self._colours[1].stamp_ns - depth.stamp_ns) < gap
         if gap <= self._gap and not closer_depth and not closer_colour:
+            self.paired += 1
             yield self._colours.popleft(), self._depths.popleft()
             return
         self.unmatched += 1

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import abc
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -103,6 +104,42 @@ class RecordedFrame:
             raise RecordingError(f"the colour image of frame {self.index} cannot be read ({error})") from error
 
 
+#: Colour as a frame has it, and depth in metres.
+Images: TypeAlias = tuple[npt.NDArray[np.uint8] | bytes, npt.NDArray[np.float32]]
+
+
+class FrameError(RecordingError):
+    """The images of one frame cannot be read; those after it may be: `frames(error.frame.index + 1)`.
+
+    Args:
+        message: what is wrong with it.
+        frame: its place and time stamps; its images are empty.
+    """
+
+    def __init__(self, message: str, frame: RecordedFrame) -> None:
+        super().__init__(message)
+        self.frame = frame
+
+
+def read_frame(index: int, time_s: float, stamps_ns: tuple[int, int], read: Callable[[], Images]) -> RecordedFrame:
+    """Return a frame.
+
+    Args:
+        index: its place.
+        time_s: when its colour was taken, seconds after the first pair.
+        stamps_ns: of colour and depth, nanoseconds.
+        read: reads and decodes its images.
+
+    Raises:
+        FrameError: they are damaged.
+    """
+    try:
+        return RecordedFrame(index, time_s, *stamps_ns, *read())
+    except RecordingError as error:
+        nothing = RecordedFrame(index, time_s, *stamps_ns, b"", np.zeros((0, 0), np.float32))
+        raise FrameError(str(error), nothing) from error
+
+
 class Recording(abc.ABC):
     """An open recording; a context manager, and iterable as often as wanted.
 
@@ -129,8 +166,24 @@ class Recording(abc.ABC):
         """Yield the pairs from one on, in the order of time; those before are not decoded.
 
         Raises:
+            FrameError: the images of a pair are damaged; those behind it may be good.
             RecordingError: the file is damaged here; what came before stays good.
         """
+
+    def frames_or_errors(self, start: int = 0) -> Iterator[RecordedFrame | FrameError]:
+        """Yield the pairs from one on, and in the place of one whose images are damaged why that is so.
+
+        Raises:
+            RecordingError: the file is damaged here; what came before stays good.
+        """
+        left: int | None = start
+        while left is not None:
+            try:
+                yield from self.frames(left)
+                left = None
+            except FrameError as error:
+                yield error
+                left = error.frame.index + 1
 
     @property
     @abc.abstractmethod

@@ -76,6 +76,8 @@ def extract_frames(options: argparse.Namespace) -> None:
             print("registration: none, a guess: nobody says how the cameras stand; --camera FILE does")
     left = f", {done.alike} left out that look like the one before" if done.alike else ""
     print(f"{len(done.stems)} frames{left}; depth in {done.units_per_metre:.10g} units per metre, in the colour camera")
+    if done.damaged:
+        print(f"{len(done.damaged)} frames were left out, whose images cannot be read: {done.damaged[0]}")
     if done.too_far:
         print(
             f"{done.too_far} readings were too far for 16 bits and are none now; --depth-units-per-metre says another"

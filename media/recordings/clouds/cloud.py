@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from crosswire.media.recordings.recording import MOST_PIXELS
 #: Names of colour's channels, one triple after another.
 _CHANNELS = (("red", "green", "blue"), ("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue"))
 #: What a damaged file makes of reading it.
-DAMAGE = (ValueError, LookupError, ArithmeticError, struct.error, MemoryError)
+_DAMAGE = (ValueError, LookupError, ArithmeticError, struct.error, MemoryError)
 
 
 class CloudError(CrosswireError, ValueError):
@@ -38,6 +39,21 @@ class Cloud:
     colours: npt.NDArray[np.uint8]
     position: tuple[float, ...] = (0.0, 0.0, 0.0)
     turn: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)
+
+
+def damage_told(read: Callable[[bytes], Cloud]) -> Callable[[bytes], Cloud]:
+    """Have a reader raise `CloudError` for whatever a damaged file makes of it."""
+
+    @wraps(read)
+    def reading(data: bytes) -> Cloud:
+        try:
+            return read(data)
+        except CloudError:
+            raise
+        except _DAMAGE as error:
+            raise CloudError(f"cannot be read ({error}); copy it again") from error
+
+    return reading
 
 
 def check_size(width: int, height: int, points: int) -> None:

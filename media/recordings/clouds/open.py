@@ -20,8 +20,8 @@ from crosswire.media.recordings.clouds.cloud import Cloud, CloudError
 from crosswire.media.recordings.clouds.sight import Sight, sight_of
 from crosswire.media.recordings.folders.files import in_order, unit_fact
 from crosswire.media.recordings.folders.stamps import SECONDS_PER, stamp_unit
-from crosswire.media.recordings.indexed import About, Images, IndexedRecording, even_stamps, no_stamps
-from crosswire.media.recordings.recording import Fact, ReadOptions, Recording, RecordingError
+from crosswire.media.recordings.indexed import About, IndexedRecording, even_stamps, no_stamps
+from crosswire.media.recordings.recording import Fact, Images, ReadOptions, Recording, RecordingError
 
 ENDINGS = (".pcd", ".ply")
 _SECONDS = re.compile(r"\d+\.\d+")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crosswire.media.recordings.clouds.cloud import DAMAGE, Cloud, CloudError, channels_of, check_size
+from crosswire.media.recordings.clouds.cloud import Cloud, CloudError, channels_of, check_size, damage_told
 from crosswire.media.recordings.clouds.lzf import decompress
 
 MAGICS = (b"# .PCD", b"VERSION")
@@ -46,22 +46,13 @@ class _Header:
     end: int
 
 
+@damage_told
 def read_pcd(data: bytes) -> Cloud:
     """Read a cloud.
 
     Raises:
         CloudError: it is damaged, not organised, or has no colour.
     """
-    try:
-        return _cloud(data)
-    except CloudError:
-        raise
-    except DAMAGE as error:
-        raise CloudError(f"cannot be read ({error}); copy it again") from error
-
-
-def _cloud(data: bytes) -> Cloud:
-    """Return the points of a file; damage raises what it meets."""
     header = _header(data)
     check_size(header.width, header.height, header.width * header.height)
     fields = _fields(header, data[header.end :])

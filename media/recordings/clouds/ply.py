@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crosswire.media.recordings.clouds.cloud import DAMAGE, Cloud, CloudError, channels_of, check_size
+from crosswire.media.recordings.clouds.cloud import Cloud, CloudError, channels_of, check_size, damage_told
 
 MAGICS = (b"ply\n", b"ply\r\n")
 _TYPES = {
@@ -60,22 +60,13 @@ class _Header:
     end: int
 
 
+@damage_told
 def read_ply(data: bytes) -> Cloud:
     """Read a cloud.
 
     Raises:
         CloudError: it is damaged, not organised, or has no colour.
     """
-    try:
-        return _cloud(data)
-    except CloudError:
-        raise
-    except DAMAGE as error:
-        raise CloudError(f"cannot be read ({error}); copy it again") from error
-
-
-def _cloud(data: bytes) -> Cloud:
-    """Return the points of a file; damage raises what it meets."""
     header = _header(data)
     points = next((one for one in header.elements if one.name == "vertex"), None)
     if points is None or not {"x", "y", "z"} <= {one[-1] for one in points.properties}:

@@ -15,8 +15,8 @@ from crosswire.contract.errors import CrosswireError
 from crosswire.media.depth import to_metres
 from crosswire.media.depth_files import read_depth_file
 from crosswire.media.orientation import orientation_of, upright
-from crosswire.media.recordings.indexed import About, Images, IndexedRecording, even_stamps, no_stamps, unit_words
-from crosswire.media.recordings.recording import IMAGE_ERRORS, Fact, ReadOptions, RecordingError
+from crosswire.media.recordings.indexed import About, IndexedRecording, even_stamps, no_stamps, unit_words
+from crosswire.media.recordings.recording import IMAGE_ERRORS, Fact, Images, ReadOptions, RecordingError
 
 COLOUR_ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp")
 _AS_STORED = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n")

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from crosswire.media.cameras.camera import Lens, RgbdCamera
 from crosswire.media.depth import to_metres
 from crosswire.media.recordings.folders.files import colour_of, in_order, unit_fact
-from crosswire.media.recordings.indexed import About, Images, IndexedRecording, even_stamps, no_stamps
-from crosswire.media.recordings.recording import Fact, ReadOptions, Recording, RecordingError
+from crosswire.media.recordings.indexed import About, IndexedRecording, even_stamps, no_stamps
+from crosswire.media.recordings.recording import Fact, Images, ReadOptions, Recording, RecordingError
 
 FORMAT = "ICL-NUIM"
 _NAME = re.compile(r"(scene_\d+_\d+)(\.depth|\.png|\.jpg)", re.IGNORECASE)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,15 @@ from crosswire.media.recordings.kinect.calibration import DEPTH_SIZES, read_cali
 from crosswire.media.recordings.kinect.matroska import Outline, outline
 from crosswire.media.recordings.kinect.tracks import Track, colour_and_depth, tracks_of
 from crosswire.media.recordings.pairing import Pairing, Stamped
-from crosswire.media.recordings.recording import Fact, ReadOptions, RecordedFrame, Recording, RecordingError
+from crosswire.media.recordings.recording import (
+    Fact,
+    Images,
+    ReadOptions,
+    RecordedFrame,
+    Recording,
+    RecordingError,
+    read_frame,
+)
 
 FORMAT = "Azure Kinect MKV"
 UNITS_PER_METRE = 1000.0
@@ -102,24 +111,26 @@ class MatroskaRecording(Recording):
         for index, (colour, depth) in enumerate(self._pairing.pairs(self._images())):
             first = colour.payload.stamp_ns if index == 0 else first
             if index >= start:
-                yield self._frame(index, first, colour.payload, depth.payload)
+                stamps = colour.payload.stamp_ns, depth.payload.stamp_ns
+                images = partial(self._read, colour.payload, depth.payload)
+                yield read_frame(index, 1e-9 * (stamps[0] - first), stamps, images)
         if self._missing:
             where = f"after {index + 1} pairs"
             raise RecordingError(f"{self.path} ends {where}, {self._missing} bytes are missing; copy it again")
 
-    def _frame(self, index: int, first_ns: int, colour: _Image, depth: _Image) -> RecordedFrame:
-        """Return one pair."""
+    def _read(self, colour: _Image, depth: _Image) -> Images:
+        """Return the images of a pair.
+
+        Raises:
+            RecordingError: one of them is damaged.
+        """
         pixels = colour.data if isinstance(colour.data, bytes) else colour.data.to_ndarray(format="rgb24")
-        metres = to_metres(self._stored(depth.data), self._units)
-        time_s = 1e-9 * (colour.stamp_ns - first_ns)
-        return RecordedFrame(index, time_s, colour.stamp_ns, depth.stamp_ns, pixels, metres)
+        return pixels, to_metres(self._stored(depth.data), self._units)
 
     def _stored(self, data: Any) -> npt.NDArray[np.uint16]:
         """Return depth in its unit, [H, W]."""
         track = self._depth
         if not isinstance(data, bytes):
-            if not data.format.name.startswith("gray"):
-                raise RecordingError(f"{self.path}: track {track} holds no depth; name another with --depth-topic")
             return np.asarray(data.to_ndarray(), np.uint16)
         if len(data) != 2 * track.width * track.height:
             raise RecordingError(f"{self.path}: an image of track {track} has {len(data)} bytes; copy it again")
@@ -144,7 +155,10 @@ class MatroskaRecording(Recording):
         if track.code == "mjpeg" or (depth and track.depth_order):
             images = [(packet.pts, bytes(packet))] if packet.pts is not None and packet.size else []
         else:
-            images = [(frame.pts, frame) for frame in packet.decode()]
+            decoded = packet.decode()
+            images = [(frame.pts, frame) for frame in decoded]
+            if depth and not all(frame.format.name.startswith("gray") for frame in decoded):
+                raise RecordingError(f"{self.path}: track {track} holds no depth; name another with --depth-topic")
         for pts, data in images:
             stamp = int(pts * packet.stream.time_base * _NS)
             image = _Image(stamp + self._offset, data)

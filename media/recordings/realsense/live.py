@@ -94,7 +94,7 @@ class RealSenseCamera(Recording):
         self._library = library
         self._wait_ms = round(1000 * wait_s)
         self._gap_ns = round(options.longest_gap_s * 1e9)
-        self._unmatched = 0
+        self._pairing: Pairing[Pixels] = Pairing(self._gap_ns)
         name, serial = (_info(library, device, one) for one in ("name", "serial_number"))
         self.path = Path(f"{SCHEME}{serial}")
         self.format = "RealSense camera"
@@ -127,7 +127,7 @@ class RealSenseCamera(Recording):
     @property
     def unmatched(self) -> int:
         """How many images have had no partner so far."""
-        return self._unmatched
+        return self._pairing.unmatched
 
     def frames(self, start: int = 0) -> Iterator[RecordedFrame]:
         """Yield pairs as they come, from now on, until the iterator is closed.
@@ -135,31 +135,10 @@ class RealSenseCamera(Recording):
         Raises:
             RecordingError: the camera sends nothing any more.
         """
-        pairing: Pairing[Pixels] = Pairing(self._gap_ns)
-        ended: list[RecordingError] = []
-        first = None
-        for index, (colour, depth) in enumerate(pairing.pairs(self._until_error(ended))):
-            self._unmatched = pairing.unmatched
-            first = colour.stamp_ns if first is None else first
-            if index < start:
-                continue
-            yield RecordedFrame(
-                index=index,
-                time_s=(colour.stamp_ns - first) / 1e9,
-                stamp_ns=colour.stamp_ns,
-                depth_stamp_ns=depth.stamp_ns,
-                colour=colour.payload,
-                depth=to_metres(depth.payload, self._units_per_metre),
-            )
-        self._unmatched = pairing.unmatched
-        raise ended[0]
-
-    def _until_error(self, ended: list[RecordingError]) -> Iterator[Stamped[Pixels]]:
-        """Yield the images until there are no more; why goes into the list, so that what has come is paired first."""
-        try:
-            yield from self._images()
-        except RecordingError as error:
-            ended.append(error)
+        self._pairing = Pairing(self._gap_ns)
+        yield from self._pairing.frames(
+            self._images(), start, lambda _, colour, depth: (colour, to_metres(depth, self._units_per_metre))
+        )
 
     def _images(self) -> Iterator[Stamped[Pixels]]:
         """Yield the images of both sensors as they come."""

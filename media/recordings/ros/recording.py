@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from crosswire.media.depth import to_metres
 from crosswire.media.recordings.pairing import Pairing, Stamped
-from crosswire.media.recordings.recording import Fact, ReadOptions, RecordedFrame, Recording, RecordingError
+from crosswire.media.recordings.recording import Fact, Images, ReadOptions, RecordedFrame, Recording, RecordingError
 from crosswire.media.recordings.ros.camera import calibration_of
 from crosswire.media.recordings.ros.files.messages import COMPRESSED, IMAGE, Message, MessageFile, damaged
 from crosswire.media.recordings.ros.images import (
@@ -48,12 +48,12 @@ class MessageRecording(Recording):
         self._file = file
         self._topics = (colour, depth)
         self._gap_s = longest_gap_s
-        self._unmatched = 0
+        self._pairing: Pairing[Message] = Pairing(0)
 
     @property
     def unmatched(self) -> int:
         """How many images have had no partner so far."""
-        return self._unmatched
+        return self._pairing.unmatched
 
     def close(self) -> None:
         """Close the file."""
@@ -65,27 +65,19 @@ class MessageRecording(Recording):
         Raises:
             RecordingError: the file is damaged here, or there is no pair at all.
         """
-        pairing: Pairing[Message] = Pairing(round(self._gap_s * 1e9))
+        self._pairing = Pairing(round(self._gap_s * 1e9))
         stamps = Stamps()
-        first, index = None, -1
-        for index, (colour, depth) in enumerate(pairing.pairs(self._images(stamps))):
-            self._unmatched = pairing.unmatched
-            first = colour.stamp_ns if first is None else first
-            if index < start:
-                continue
-            yield RecordedFrame(
-                index=index,
-                time_s=(colour.stamp_ns - first) / 1e9,
-                stamp_ns=colour.stamp_ns,
-                depth_stamp_ns=depth.stamp_ns,
-                colour=self._colour(index, colour.payload),
-                depth=self._depth(index, depth.payload),
-            )
-        self._unmatched = pairing.unmatched
-        if stamps.damage is not None:
-            raise stamps.damage
-        if index < 0:
+        yield from self._pairing.frames(self._images(stamps), start, self._read)
+        if not self._pairing.paired:
             raise RecordingError(f"{self.path}: {stamps.no_pair(self._gap_s)}")
+
+    def _read(self, index: int, colour: Message, depth: Message) -> Images:
+        """Return the images of a pair.
+
+        Raises:
+            RecordingError: one of them is damaged.
+        """
+        return self._colour(index, colour), self._depth(index, depth)
 
     def rate_of(self) -> float | None:
         """Return the frames per second of colour, from its first images, or None where there are too few."""
@@ -104,15 +96,12 @@ class MessageRecording(Recording):
         return message.log_ns if self.by_log_time else message.stamp_ns
 
     def _images(self, stamps: Stamps) -> Iterator[Stamped[Message]]:
-        """Yield the images of both topics; where the file is damaged they end, and it is noted."""
+        """Yield the images of both topics."""
         colour, _ = self._topics
-        try:
-            for message in self._file.read(set(self._topics)):
-                stamp = self._stamp(message)
-                stamps.add(message.topic == colour, stamp)
-                yield Stamped("colour" if message.topic == colour else "depth", stamp, message)
-        except RecordingError as error:
-            stamps.damage = error
+        for message in self._file.read(set(self._topics)):
+            stamp = self._stamp(message)
+            stamps.add(message.topic == colour, stamp)
+            yield Stamped("colour" if message.topic == colour else "depth", stamp, message)
 
     def _colour(self, index: int, message: Message) -> npt.NDArray[np.uint8] | bytes:
         try:
@@ -128,15 +117,10 @@ class MessageRecording(Recording):
 
 
 class Stamps:
-    """What is kept of the stamps while they are read, for messages.
-
-    Attributes:
-        damage: why reading ended, or None.
-    """
+    """What is kept of the stamps while they are read, for messages."""
 
     def __init__(self) -> None:
         """Begin."""
-        self.damage: RecordingError | None = None
         self._seen: dict[bool, int] = {}
         self._counts = {True: 0, False: 0}
         self._closest: int | None = None

@@ -29,14 +29,21 @@ from crosswire.media.cameras.camera import RgbdCamera
 from crosswire.media.depth import to_metres
 from crosswire.media.recordings.indexed import (
     About,
-    Images,
     IndexedRecording,
     even_stamps,
     lens_of,
     no_stamps,
     unit_words,
 )
-from crosswire.media.recordings.recording import IMAGE_ERRORS, MOST_PIXELS, Fact, ReadOptions, Recording, RecordingError
+from crosswire.media.recordings.recording import (
+    IMAGE_ERRORS,
+    MOST_PIXELS,
+    Fact,
+    Images,
+    ReadOptions,
+    Recording,
+    RecordingError,
+)
 
 FORMAT = "Record3D .r3d"
 _FRAME = re.compile(r"(?:.*/)?rgbd/(\d+)\.(jpg|jpeg|png|depth)", re.IGNORECASE)

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from crosswire.media.cameras.camera import CameraError, RgbdCamera
 from crosswire.media.depth import to_metres
-from crosswire.media.recordings.indexed import About, Images, IndexedRecording, even_stamps, lens_of, no_stamps
-from crosswire.media.recordings.recording import Fact, ReadOptions, Recording, RecordingError
+from crosswire.media.recordings.indexed import About, IndexedRecording, even_stamps, lens_of, no_stamps
+from crosswire.media.recordings.recording import Fact, Images, ReadOptions, Recording, RecordingError
 
 FORMAT = "ScanNet .sens"
 VERSION = 4

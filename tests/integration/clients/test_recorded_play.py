@@ -116,6 +116,28 @@ def test_a_recording_that_breaks_off_is_told_after_all_that_came_before(
     assert failure["stem"] == "cut.mcap" and "is damaged or cut" in failure["reason"]
 
 
+def test_depth_that_cannot_be_decoded_is_one_failure_and_what_is_behind_it_is_answered(
+    server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in range(5):
+        for name, pixels in (("rgb", np.full((48, 64, 3), 90, np.uint8)), ("depth", np.full((48, 64), 900, np.uint16))):
+            (tmp_path / "scan" / name).mkdir(parents=True, exist_ok=True)
+            path = (
+                tmp_path / "scan" / name / f"{index:06d}-{33_000 * index + (7_000 if name == 'depth' else 0):012d}.png"
+            )
+            Image.fromarray(pixels).save(path)
+            if (name, index) == ("depth", 2):
+                path.write_bytes(path.read_bytes()[:60])
+    assert main(["stream", str(tmp_path / "scan"), "--url", server.grpc_url, "--speed", "0"]) == 1
+    assert "5 frames: 4 answered, 0 dropped, 1 failed" in capsys.readouterr().out
+    for _ in range(2):
+        assert main(["batch", str(tmp_path / "scan"), str(tmp_path / "out"), "--url", server.grpc_url]) == 1
+        assert "4 answered" in (told := capsys.readouterr().out) and "1 failed" in told
+        (failure,) = lines(tmp_path / "out" / "failures.jsonl")
+        assert failure["stem"] == "000002_66000000" and "cannot be read" in failure["reason"]
+    assert [one["index"] for one in lines(tmp_path / "out" / "results.jsonl")] == [0, 1, 3, 4]
+
+
 def test_damage_is_told_by_every_run_of_a_batch(
     server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

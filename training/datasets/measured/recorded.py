@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from crosswire.media.cameras.register import register_depth
 from crosswire.media.depth_numbers import STORED, whole_depth
 from crosswire.media.orientation import UPRIGHT, orientation_of
 from crosswire.media.plain_png import plain_png
-from crosswire.media.recordings.recording import RecordedFrame, Recording
+from crosswire.media.recordings.recording import FrameError, RecordedFrame, Recording, RecordingError
 from crosswire.training.datasets.folder import MANIFEST, Manifest
 
 CAMERA, HINT = "camera.json", "LABELLING.txt"
@@ -68,6 +68,7 @@ class Extracted:
         size: width and height, of the last frame.
         alike: frames that were left out because they looked like the one before.
         too_far: readings beyond what 16 bits hold in this unit; they became no reading.
+        damaged: why frames were left out whose images cannot be read.
     """
 
     stems: tuple[str, ...]
@@ -75,6 +76,7 @@ class Extracted:
     size: tuple[int, int]
     alike: int
     too_far: int
+    damaged: tuple[str, ...] = ()
 
 
 def chosen(frames: Iterable[RecordedFrame], every_s: float, *, sharpest: bool = False) -> Iterator[RecordedFrame]:
@@ -94,7 +96,7 @@ def chosen(frames: Iterable[RecordedFrame], every_s: float, *, sharpest: bool = 
         stretch = int(frame.time_s / every_s + 1e-6)
         if stretch == place and not sharpest:
             continue
-        found = sharpness(frame.rgb) if sharpest else 0.0
+        found = _sharpness_of(frame) if sharpest else 0.0
         if stretch == place:
             best, sharp = (frame, found) if found > sharp else (best, sharp)
             continue
@@ -143,14 +145,18 @@ def extract(
     given = camera or recording.camera
     moving = given if given is not None and not given.registered and (camera or not recording.registered) else None
     writer = _Writer(to, moving, units_per_metre, choice)
+    damaged: list[str] = []
     try:
-        for frame in chosen(recording.frames(), choice.every_s, sharpest=choice.sharpest):
-            writer.take(frame)
+        for frame in chosen(_readable(recording, damaged), choice.every_s, sharpest=choice.sharpest):
+            try:
+                writer.take(frame)
+            except RecordingError as error:
+                damaged.append(str(error))
             if choice.limit is not None and len(writer.stems) >= choice.limit:
                 break
     finally:
         if writer.stems:
-            done = writer.extracted()
+            done = replace(writer.extracted(), damaged=tuple(damaged))
             manifest = Manifest(classes=tuple(classes), depth_units_per_metre=done.units_per_metre)
             said = {"classes": list(manifest.classes), "depth_units_per_metre": done.units_per_metre}
             write_json(to / MANIFEST, said)
@@ -162,6 +168,23 @@ def extract(
     if not writer.stems:
         raise UsageError(f"{recording.path} has no pair of colour and depth; see: crosswire recording {recording.path}")
     return done
+
+
+def _readable(recording: Recording, damaged: list[str]) -> Iterator[RecordedFrame]:
+    """Yield the frames whose images can be read; why others cannot goes into a list."""
+    for one in recording.frames_or_errors():
+        if isinstance(one, FrameError):
+            damaged.append(str(one))
+        else:
+            yield one
+
+
+def _sharpness_of(frame: RecordedFrame) -> float:
+    """Return how sharp a frame is; one whose colour is damaged is the last to be taken."""
+    try:
+        return sharpness(frame.rgb)
+    except RecordingError:
+        return -1.0
 
 
 def labelling_hint(to: Path, manifest: Manifest, done: Extracted) -> str:

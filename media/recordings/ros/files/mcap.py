@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.media.recordings.recording import RecordingError
-from crosswire.media.recordings.ros.files.library import library, one_line
 from crosswire.media.recordings.ros.files.messages import Message, MessageFile, Topic, checked, damaged, ros2_name
+from crosswire.media.recordings.ros.files.packages import library, one_line
 
 NAME = "MCAP"
 _ROS = {"cdr": 2, "ros1": 1}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crosswire.media.recordings.recording import RecordingError
-from crosswire.media.recordings.ros.files.library import decoded, header_stamp, one_line
+from crosswire.media.recordings.ros.files.packages import decoded, header_stamp, one_line
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"

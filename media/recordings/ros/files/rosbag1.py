@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from crosswire.media.recordings.recording import RecordingError
-from crosswire.media.recordings.ros.files.library import library, one_line
 from crosswire.media.recordings.ros.files.messages import Message, MessageFile, Topic, checked, damaged, ros2_name
+from crosswire.media.recordings.ros.files.packages import library, one_line
 
 NAME = "ROS 1 bag"
 MAGIC = b"#ROSBAG V2.0\n"

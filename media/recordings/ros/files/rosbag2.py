@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.media.recordings.recording import RecordingError
-from crosswire.media.recordings.ros.files.library import library, one_line
 from crosswire.media.recordings.ros.files.mcap import open_mcap
 from crosswire.media.recordings.ros.files.messages import Message, MessageFile, Topic, damaged
+from crosswire.media.recordings.ros.files.packages import library, one_line
 
 NAME = "ROS 2 bag"
 

@@ -23,6 +23,7 @@ from crosswire.clients.recorded.open import RecordedOptions, RecordedPairs, is_r
 from crosswire.clients.recorded.pairs import RecordedPair
 from crosswire.media.cameras.camera import Lens, RgbdCamera
 from crosswire.media.recordings.recording import RecordingError
+from crosswire.media.recordings.ros.recording import MessageRecording
 from tests.support.recordings.desk import FAR, SHIFT_M, SIZE, desk_depth, desk_jpeg, write_desk
 from tests.support.recordings.ros import START, STEP
 from tests.support.servers.pipelines import described
@@ -130,13 +131,13 @@ def test_a_folder_of_recordings_has_one_name_for_each_and_a_broken_one_does_not_
 
 def test_frames_before_the_first_that_is_left_are_not_made(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    frames = RecordedPairs.frames
+    frames = MessageRecording.frames
 
-    def noted(self: RecordedPairs, start: int = 0) -> Iterator[object]:
+    def noted(self: MessageRecording, start: int = 0) -> Iterator[object]:
         asked.append(start)
         return frames(self, start)
 
-    monkeypatch.setattr(RecordedPairs, "frames", noted)
+    monkeypatch.setattr(MessageRecording, "frames", noted)
     stems = [item.stem for item in items_of(desk).left(())]
     assert [item.stem for item in items_of(desk).left([*stems[:3], stems[4]])] == [stems[3], stems[5]]
     assert asked == [0, 3]

@@ -6,10 +6,12 @@ import random
 from collections.abc import Iterator
 from itertools import permutations
 
+import numpy as np
 import pytest
 
 from crosswire.media.recordings.folders.stamps import associate
 from crosswire.media.recordings.pairing import PATIENCE_NS, Kind, Pairing, Stamped
+from crosswire.media.recordings.recording import FrameError, RecordedFrame, Recording, RecordingError
 
 GAP = 20
 
@@ -102,3 +104,42 @@ def test_one_stamp_far_ahead_costs_one_image() -> None:
         if stamp < 10**18:
             images.append(Stamped("depth", stamp + 5, 0))
     assert len(list(pairing.pairs(images))) == 100 and pairing.unmatched == 1
+
+
+def test_damage_is_told_after_the_pairs_of_what_came_before() -> None:
+    def images() -> Iterator[Stamped[int]]:
+        for stamp in (0, 33):
+            yield Stamped("colour", stamp, stamp)
+            yield Stamped("depth", stamp + 1, stamp)
+        raise RecordingError("the rest is missing")
+
+    pairing: Pairing[int] = Pairing(GAP)
+    found = []
+    with pytest.raises(RecordingError, match="the rest is missing"):
+        for colour, _ in pairing.pairs(images()):
+            found.append(colour.stamp_ns)
+    assert found == [0, 33] and pairing.paired == 2
+
+
+def test_a_frame_whose_images_are_damaged_is_told_and_those_behind_it_are_read() -> None:
+    class Ticks(Recording):
+        @property
+        def unmatched(self) -> int:
+            return 0
+
+        def frames(self, start: int = 0) -> Iterator[RecordedFrame]:
+            images = [Stamped(kind, 33 * n, n) for n in range(4) for kind in ("colour", "depth")]
+            return Pairing[int](GAP).frames(images, start, self._read)
+
+        def _read(self, index: int, colour: int, depth: int) -> tuple[bytes, np.ndarray]:
+            if colour in (1, 3):
+                raise RecordingError(f"image {colour} is damaged")
+            return b"", np.full((1, 1), depth, np.float32)
+
+    with pytest.raises(FrameError, match="image 1 is damaged") as told:
+        list(Ticks().frames())
+    assert told.value.frame.index == 1 and told.value.frame.stamp_ns == 33
+    for start in range(4):
+        found = list(Ticks().frames_or_errors(start))
+        assert [isinstance(one, FrameError) for one in found] == [n in (1, 3) for n in range(start, 4)]
+        assert [one.frame.index if isinstance(one, FrameError) else one.index for one in found] == [*range(start, 4)]
