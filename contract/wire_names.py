@@ -17,6 +17,8 @@ RGB_IMAGE, DEPTH_IMAGE = f"{RGB}{IMAGE_SUFFIX}", f"{DEPTH}{IMAGE_SUFFIX}"
 #: Optional input: what one metre counts in a depth image, and the value where it is left out: millimetres.
 DEPTH_UNITS = "depth_units_per_metre"
 DEFAULT_UNITS_PER_METRE = 1000.0
+#: How far the aspect ratios of images of one view may differ, relative, where nobody says more.
+ASPECT_TOLERANCE = 0.01
 #: Optional input: the lenses of colour and depth, by which depth is registered to colour; JSON text.
 CAMERA = "camera"
 

@@ -11,8 +11,8 @@ from typing import TypeAlias
 from PIL import Image
 
 from crosswire.clients.errors import InputError
-from crosswire.clients.inputs.images import ASPECT_TOLERANCE, EncodedImage, Source
-from crosswire.contract.wire_names import DEPTH, RGB
+from crosswire.clients.inputs.images import EncodedImage, Source
+from crosswire.contract.wire_names import ASPECT_TOLERANCE, DEPTH, RGB
 from crosswire.media.cameras.camera import CameraError, RgbdCamera
 from crosswire.media.cameras.fit import fitted
 from crosswire.media.orientation import TAG, TAG_NAME, UPRIGHT

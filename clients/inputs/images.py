@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from crosswire.clients.errors import InputError
-from crosswire.contract.wire_names import DEPTH, RGB
+from crosswire.contract.wire_names import ASPECT_TOLERANCE, DEPTH, RGB
 from crosswire.media.describe import describe_image
 from crosswire.media.orientation import UPRIGHT, orientation_of, upright, upright_size
 from crosswire.media.registration import View, registration_problem
@@ -25,7 +25,6 @@ from crosswire.media.registration import View, registration_problem
 Source: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 """A path, the bytes of a file, a Pillow image or an array."""
 
-ASPECT_TOLERANCE = 0.01
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
 _FORMATS = ("JPEG", "PNG")
 _READ_FORMATS = (*_FORMATS, "TIFF", "WEBP")

@@ -7,17 +7,20 @@ the nearest is kept. What no patch covers has no reading: holes and shadows stay
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from crosswire.contract.wire_names import ASPECT_TOLERANCE
 from crosswire.media.cameras import lenses
 from crosswire.media.cameras.camera import CameraError, Lens, RgbdCamera
+from crosswire.media.cameras.fit import fitted
 from crosswire.media.cameras.splat import Patches, ZBuffer
 from crosswire.media.depth import SATURATED, is_reading, to_metres
+from crosswire.media.registration import View
 
 #: Colour pixels by which a patch is larger on every side: neighbours on a slanted surface still meet.
 MARGIN = 0.25
@@ -60,7 +63,8 @@ def register_depth(
         raise CameraError(
             f"got depth of {depth.dtype} {list(depth.shape)}, expected float32 metres or uint16 units, [H, W]"
         )
-    registration = registration_of(fitted(camera, (depth.shape[1], depth.shape[0]), size))
+    colour, own = View("colour", size or camera.colour.size), View("depth", (depth.shape[1], depth.shape[0]))
+    registration = registration_of(fitted(camera, colour, own, ASPECT_TOLERANCE))
     if depth.dtype == np.float32:
         return registration.apply(depth)
     if units_per_metre is None or not 0 < units_per_metre < np.inf:
@@ -80,16 +84,6 @@ def coverage_warning(share: float) -> str | None:
         f"only {share:.0%} of the depth readings fall into the colour image: are the calibration, its unit (metres) "
         "and its direction (from the depth to the colour camera) right?"
     )
-
-
-def fitted(camera: RgbdCamera, depth: tuple[int, int], colour: tuple[int, int] | None = None) -> RgbdCamera:
-    """Return the camera with lenses of the sizes that its images have, width and height.
-
-    Raises:
-        CameraError: an image has another aspect ratio than its lens, so that nobody knows what was cut off.
-    """
-    lens, other = _scaled(camera.depth, depth, "depth"), _scaled(camera.colour, colour, "colour")
-    return camera if (lens, other) == (camera.depth, camera.colour) else replace(camera, depth=lens, colour=other)
 
 
 @lru_cache(maxsize=8)
@@ -254,15 +248,3 @@ def _moved(depth: _Floats, tables: _Tables, part: slice, lens: Lens) -> Patches:
         scale, least, most = depth * near, np.full_like(z, 0.5), np.full_like(z, _WIDEST)
         wide, high = (np.fmin(np.fmax(half * scale + MARGIN, least), most) for half in (wide, high))
     return Patches(z, seen, x, y, wide, high)
-
-
-def _scaled(lens: Lens, size: tuple[int, int] | None, name: str) -> Lens:
-    """Return a lens at the size of its image."""
-    if size is None or size == lens.size:
-        return lens
-    if size[0] * lens.height != size[1] * lens.width:
-        raise CameraError(
-            f"got a {name} image of {size[0]} x {size[1]} and a {name} camera of {lens.width} x {lens.height}, "
-            "expected one aspect ratio; try the calibration of the mode that the image was taken in"
-        )
-    return lens.scaled(*size)

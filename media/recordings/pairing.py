@@ -32,7 +32,7 @@ class Stamped(Generic[T]):
 
 
 class Pairing(Generic[T]):
-    """Pairs of the images of two sensors; each image is in one pair at most.
+    """Pairs of the images of two sensors, each of which is the other's closest.
 
     Images of one sensor come in the order of time, those of the other may come earlier or later by as much as a file
     was written out of order. A colour image waits until no depth image can be closer, so that no more than what lies

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from crosswire.contract.fields import PositiveFloat, PositiveInt, Range
 from crosswire.contract.plain import from_plain, to_plain
+from crosswire.contract.wire_names import ASPECT_TOLERANCE
 
 MEDIA_VARIABLE = "CROSSWIRE_MEDIA_LIMITS"
 
@@ -33,7 +34,7 @@ class ImageLimits:
     encoded_bytes: PositiveInt = 64 << 20
     pixels: Annotated[int, Range(least=1, most=178_956_970)] = 32_000_000  # Pillow refuses more
     side: PositiveInt = 32_768
-    aspect_tolerance: PositiveFloat = 0.01
+    aspect_tolerance: PositiveFloat = ASPECT_TOLERANCE
     units_per_metre: tuple[PositiveFloat, PositiveFloat] = (1e-3, 1e6)
     camera_bytes: PositiveInt = 8 << 10
 

@@ -18,8 +18,8 @@ from PIL import Image
 
 from crosswire.clients.display.overlays import blend_labels
 from crosswire.clients.errors import InputError, OutputError
-from crosswire.clients.inputs.images import ASPECT_TOLERANCE
 from crosswire.clients.tasks.segmentation import OPACITY, Segmentation
+from crosswire.contract.wire_names import ASPECT_TOLERANCE
 from crosswire.media.cameras.camera import Lens
 from crosswire.media.orientation import UPRIGHT, orientation_of, upright
 from crosswire.media.registration import View, registration_problem

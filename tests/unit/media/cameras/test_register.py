@@ -8,15 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from crosswire.contract.wire_names import ASPECT_TOLERANCE
 from crosswire.media.cameras.camera import CameraError, Distortion, Lens, RgbdCamera
+from crosswire.media.cameras.fit import fitted
 from crosswire.media.cameras.register import (
     Registration,
     coverage_warning,
-    fitted,
     register_depth,
     registration_of,
 )
 from crosswire.media.cameras.splat import Patches, ZBuffer
+from crosswire.media.registration import View
 from tests.support.recordings.brute_registration import agreement, brute_registration
 
 SMALL = Lens(64, 48, 60.0, 60.0, 31.5, 23.5)
@@ -186,14 +188,22 @@ def test_a_lens_is_scaled_to_images_of_its_aspect_ratio() -> None:
     camera = RgbdCamera(SMALL.scaled(128, 96), SMALL.scaled(320, 240), translation=ASIDE)
     seen = register_depth(plane(SMALL, 1.0), camera, size=(64, 48))
     assert np.array_equal(seen, register_depth(plane(SMALL, 1.0), RgbdCamera(SMALL, SMALL, translation=ASIDE)))
-    assert fitted(camera, (320, 240)) is camera
+
+
+def test_an_image_that_a_server_takes_for_its_lens_is_taken_here_too() -> None:
+    """Rounding to whole pixels changes an aspect ratio a little: one rule says how much that may be."""
+    camera, size = RgbdCamera(SMALL, SMALL, translation=ASIDE), (200, 151)
+    sent = fitted(camera, View("colour", size), View("depth", SMALL.size), ASPECT_TOLERANCE)
+    assert np.array_equal(
+        register_depth(plane(SMALL, 1.0), camera, size=size), register_depth(plane(SMALL, 1.0), sent, size=size)
+    )
 
 
 def test_images_of_another_aspect_ratio_are_refused() -> None:
     camera = RgbdCamera(SMALL, SMALL)
-    with pytest.raises(CameraError, match="depth image of 64 x 40 and a depth camera of 64 x 48, expected one aspect"):
+    with pytest.raises(CameraError, match="depth is 64 x 40, but the depth lens is 64 x 48: another aspect ratio"):
         register_depth(np.zeros((40, 64), np.float32), camera)
-    with pytest.raises(CameraError, match="colour image of 10 x 10"):
+    with pytest.raises(CameraError, match="colour is 10 x 10"):
         register_depth(plane(SMALL, 1.0), camera, size=(10, 10))
     with pytest.raises(CameraError, match=r"expected float32 \[48, 64\] as the depth camera has"):
         Registration(camera).apply(np.zeros((24, 32), np.float32))
