@@ -100,7 +100,7 @@ def run(setting: Setting, files: Sequence[str]) -> tuple[str, bool]:
     processes = max(1, len(os.sched_getaffinity(0)) // int(setting.variables.get(THREADS, "1")))
     with TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        words = ["-m", "pytest", "-q", "-n", str(processes), "--dist", "loadfile", f"--junitxml={report}"]
+        words = ["-m", "pytest", "-q", "-m", "", "-n", str(processes), "--dist", "loadfile", f"--junitxml={report}"]
         began = time.monotonic()
         command, environment = [sys.executable, *words, *files], os.environ | setting.variables
         status = subprocess.run(command, cwd=ROOT, env=environment).returncode

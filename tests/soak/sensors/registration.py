@@ -21,5 +21,6 @@ TRIALS = "tests/support/recordings"
 def test_depth_and_lenses_are_where_three_libraries_have_them(tmp_path: Path) -> None:
     python = environment(tmp_path / "venv", f"{ROOT}[client,recordings,video]", *LIBRARIES, "pytest")
     trials = (f"{TRIALS}/registration_trial.py", f"{TRIALS}/real_registration_trial.py")
-    alone = ("--noconftest", "--disable-plugin-autoload", "-c", "/dev/null", f"--rootdir={ROOT}")  # Open3D brings Dash's
+    # Open3D brings a plugin of Dash's that pytest 9 warns of.
+    alone = ("--noconftest", "--disable-plugin-autoload", "-c", "/dev/null", f"--rootdir={ROOT}")
     print(run_module(python, "pytest", *alone, "-rs", "-s", *trials))

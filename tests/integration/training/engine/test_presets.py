@@ -21,6 +21,7 @@ from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import PROCEDURAL, eval_loader, frames
 from crosswire.training.tasks.segmentation.losses import task_loss
 from crosswire.training.tasks.segmentation.network import build_network
+from tests.support.training.kinds import standing_for_all
 
 FRAMES = 10
 PRESETS = {name: config for name, config in ALL.items() if isinstance(config, SegmentationConfig)}
@@ -33,6 +34,23 @@ PLACES = [
     for fusion in ("concat", "average", "align", "attention")
     for place in ("early-common", "middle", "middle-common", "late", "late-common", "all")
 ]
+
+#: One preset of every source of frames, family of networks, kind of sharing and kind of fusion.
+FEW = (
+    "rooms-quick",
+    "rooms-quick-rgb",
+    "tabletop-quick",
+    "sunrgbd-pspnet152",
+    "sunrgbd-refinenet101-official",
+    *(
+        f"nyuv2-refinenet101{ending}"
+        for ending in ("", "-su-half", "-discard", "-sum", "-gate", "-uu-cbn", "-concat-all-common", "-average-early")
+    ),
+    "nyuv2-refinenet101-align-early",
+    "nyuv2-refinenet101-attention-early",
+)
+#: Two places of every fusion.
+FEW_PLACES = [name for name in PLACES if name.endswith(("-middle", "-late-common"))]
 
 #: Presets whose rates are those of trained weights; see `test_transfer.py`.
 PRETRAINED = ("fine-tune", "fine-tune-rgb", "fine-tune-depth")
@@ -88,8 +106,7 @@ def loss(config: SegmentationConfig, network: SegmentationNetwork) -> float:
         return float(task_loss(network.train()(*batch.inputs), batch.labels))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in PRESETS if name not in (*PLACES, *PRETRAINED)])
+@pytest.mark.parametrize("name", standing_for_all((n for n in PRESETS if n not in (*PLACES, *PRETRAINED)), FEW))
 def test_the_loss_of_every_preset_falls_in_20_steps(name: str, layouts: dict[str, Path], tmp_path: Path) -> None:
     """To less than four fifths, most to less than two thirds: too far for rounding to decide."""
     config = shrunk(PRESETS[name], layouts.get(PRESETS[name].data.name))
@@ -99,7 +116,7 @@ def test_the_loss_of_every_preset_falls_in_20_steps(name: str, layouts: dict[str
     assert loss(config, read_run(tmp_path).network) < 0.9 * before
 
 
-@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("name", standing_for_all(PLACES, FEW_PLACES))
 def test_a_fusion_in_other_places_trains_in_every_kernel(name: str, layouts: dict[str, Path], tmp_path: Path) -> None:
     config = override(shrunk(PRESETS[name], layouts[PRESETS[name].data.name]), ["steps=2", "val_every=2"])
     torch.manual_seed(config.seed)

@@ -39,6 +39,7 @@ from crosswire.training.tasks.translation.module import TranslationTask
 from crosswire.training.tasks.translation.network import ImageMix, build_network
 from tests.integration.training.engine.test_resume import VAL_EVERY, die, finish, resume
 from tests.support.fork_server import ForkServer
+from tests.support.training.kinds import standing_for_all
 from tests.unit.training.models.test_networks import tiny_config
 
 TINY = (
@@ -57,12 +58,23 @@ TINY = (
 )
 TRANSLATIONS = {name: c for name, c in PRESETS.items() if isinstance(c, TranslationConfig)}
 
-
 #: Endings of presets that differ from another one only in where their fusion stands.
 PLACES = tuple(
     f"-{fusion}-{place}"
     for fusion in ("concat", "average", "align", "attention")
     for place in ("early", "middle", "late")
+)
+#: What the presets of one table of the paper begin with.
+PAPER = "taskonomy-shade-texture-rgb"
+#: One preset of every source of images, loss, kind of sharing, of fusion, and of tasks.
+FEW = (
+    *(f"rooms-{ending}" for ending in ("translate", "multitask", "multitask-labels")),
+    *(f"{PAPER}{ending}" for ending in ("", "-official", "-all-norms", "-concat-all", "-align-all", "-attention-all")),
+    "taskonomy-multitask-texture-hard",
+    "taskonomy-multitask-rgb-grouped",
+    "taskonomy-both-texture-shade",
+    "taskonomy-cycle-shade-texture",
+    "taskonomy-cycle-depth-normal-random",
 )
 
 
@@ -99,8 +111,7 @@ def test_presets_of_the_papers_have_their_loss_and_the_official_ones_that_of_the
         assert config.network.restrict == (not name.endswith("-official")), name
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in TRANSLATIONS if not name.endswith(PLACES)])
+@pytest.mark.parametrize("name", standing_for_all((n for n in TRANSLATIONS if not n.endswith(PLACES)), FEW))
 def test_the_error_of_every_preset_falls(name: str, taskonomy: Path, tmp_path: Path) -> None:
     """By a fifth for most; by 6 % where three tasks take turns, which get three times as many steps for it."""
     steps = 60 if name.endswith(("-random", "-compact")) else 20
@@ -112,7 +123,9 @@ def test_the_error_of_every_preset_falls(name: str, taskonomy: Path, tmp_path: P
     assert error(config, read_run(tmp_path).network) < 0.97 * before
 
 
-@pytest.mark.parametrize("name", [name for name in TRANSLATIONS if name.endswith(PLACES)])
+@pytest.mark.parametrize(
+    "name", standing_for_all((n for n in TRANSLATIONS if n.endswith(PLACES)), [f"{PAPER}{x}" for x in PLACES[1::3]])
+)
 def test_a_fusion_in_other_places_trains_in_every_kernel(name: str, taskonomy: Path, tmp_path: Path) -> None:
     config = shrunk(name, taskonomy, "network.dropout=0", "steps=2", "val_every=2")
     torch.manual_seed(config.seed)
