@@ -12,7 +12,7 @@ from typing import Any
 
 from crosswire.contract import Contract, ContractError
 from crosswire.contract.errors import CrosswireError
-from crosswire.export.onnx_graph import GRAPH
+from crosswire.export.graph_file import GRAPH
 from crosswire.export.quantization.precision import FP32, Precision
 from crosswire.export.tasks.exporter import (
     SIZE,

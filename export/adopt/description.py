@@ -210,14 +210,14 @@ def laid_over(upper: Description, lower: Description) -> Description:
 
 def _paired(upper: Sequence[T], lower: Sequence[T], keys: Sequence[str]) -> tuple[T, ...]:
     """Return every part of an upper description over its counterpart of a lower one, then what is left of that."""
-    left = list(lower)
+    left: list[T] = list(lower)
     found: list[T] = []
     for place, one in enumerate(upper):
         other = _counterpart(one, left, keys, lower[place] if place < len(lower) else None)
         if other is not None:
             left = [rest for rest in left if rest is not other]
         found.append(one if other is None else _over(one, other))
-    return (*found, *left)
+    return tuple(found + left)
 
 
 def _counterpart(one: T, left: Sequence[T], keys: Sequence[str], same_place: T | None) -> T | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 import torch
 
-from crosswire.export.onnx_graph import GraphError
+from crosswire.export.graph_file import GraphError
 from crosswire.export.parity import torch_runner
 from crosswire.export.quantization.precision import MAX_DROP
 from crosswire.export.quantization.quantiser import Quantiser, convolutions, layer_name

@@ -13,7 +13,7 @@ from crosswire.contract import Contract, EngineManifest
 from crosswire.export.__main__ import main
 from crosswire.export.build import build
 from crosswire.export.frames import of_source
-from crosswire.export.onnx_graph import LOGITS, save
+from crosswire.export.graph_file import LOGITS, save
 from crosswire.export.parity import onnx_runner, torch_runner
 from crosswire.export.quantization.precision import EXACT, TOLERANCES, Precision
 from crosswire.export.quantization.quantiser import Quantiser, outside
