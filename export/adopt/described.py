@@ -12,6 +12,7 @@ from typing import Any
 from crosswire.export.adopt.description import Description, description_of, laid_over, read_classes, read_description
 from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.graphs.source import Source
+from crosswire.export.adopt.metadata import metadata_of
 from crosswire.export.adopt.presets import preset
 
 if sys.version_info >= (3, 11):
@@ -23,7 +24,7 @@ OUTPUT = "output"
 
 
 def described_by(options: argparse.Namespace, source: Source, report: Callable[[str], None]) -> Description:
-    """Return what is said of a graph: flags over the user's file over a preset.
+    """Return what is said of a graph: flags over the user's file over a preset over metadata.
 
     Args:
         options: of the command.
@@ -38,6 +39,7 @@ def described_by(options: argparse.Namespace, source: Source, report: Callable[[
         layers.append(read_description(options.describe))
     if options.preset is not None:
         layers.append(preset(options.preset))
+    layers.append(metadata_of(source, report))
     found = Description()
     for layer in layers:
         found = laid_over(found, layer)
