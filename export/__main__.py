@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = OneLineParser(prog="crosswire", description="Freeze trained networks into static graphs.")
+    parser: argparse.ArgumentParser = OneLineParser(
+        prog="crosswire", description="Freeze trained networks into static graphs."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("export", aliases=["build"], help="freeze a run, export it and prove it")
     build.set_defaults(function=_build)

@@ -46,9 +46,7 @@ def reduced(
         AdoptError: there is nothing to calibrate with, or TensorRT would refuse the graph.
     """
     if not calibration:
-        raise AdoptError(
-            "got --precision int8 and nothing to measure ranges on; name real inputs with --samples FOLDER"
-        )
+        raise AdoptError("--precision int8 measures ranges on real inputs, and got none; name them with --samples")
     fold_norms(full)
     quantiser = Quantiser(full, target, [[sample.raw[spec.name] for spec in prepared.inputs] for sample in calibration])
     kept: tuple[str, ...] = ()
