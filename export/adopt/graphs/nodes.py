@@ -25,17 +25,17 @@ class Nodes:
         self.constants: list[onnx.TensorProto] = []
         self._part = f"{AROUND}{part}"
 
-    def add(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+    def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         """Write a node with one output; returns the output's name.
 
         Args:
-            kind: the operator.
+            operator: its name.
             *inputs: names of tensors.
             output: name of the output; one is made up if empty.
             **attributes: of the operator.
         """
-        name = f"{self._part}.{len(self.nodes)}.{kind}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [output or name], name=name, **attributes))
+        name = f"{self._part}.{len(self.nodes)}.{operator}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [output or name], name=name, **attributes))
         return output or name
 
     def constant(self, values: NDArray[Any]) -> str:

@@ -27,7 +27,7 @@ RELATIVE_UNIT = "relative depth"
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImageOutput:
     """One output of a graph.
 
     Attributes:
@@ -80,7 +80,7 @@ class TranslationAnswer:
         """Return the pictures as they have to be."""
         return {one.spec.name: self._reference(one, found[str(one.described.graph_output)]) for one in self.pictures}
 
-    def _nodes(self, one: Picture) -> Nodes:
+    def _nodes(self, one: ImageOutput) -> Nodes:
         """Return the nodes behind one output."""
         nodes, said = Nodes(one.spec.name), one.described
         tensor = nodes.cast(f"{INSIDE}{said.graph_output}", "FLOAT")
@@ -104,7 +104,7 @@ class TranslationAnswer:
         nodes.cast(nodes.add("Transpose", tensor, perm=[0, 2, 3, 1]), "UINT8", output=one.spec.name)
         return nodes
 
-    def _reference(self, one: Picture, given: Array) -> Array:
+    def _reference(self, one: ImageOutput, given: Array) -> Array:
         """Return one picture."""
         said, count = one.described, len(given)
         values = given.astype(np.float32)
@@ -124,7 +124,7 @@ class TranslationAnswer:
         return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
 
 
-def _picture(one: OutputDescription, given: Array, size: Size) -> Picture:
+def _picture(one: OutputDescription, given: Array, size: Size) -> ImageOutput:
     """Return an output with every field of its description that applies."""
     channels, own, last = _form(one, given, size)
     kind = one.kind or ("depth" if channels == 1 else "image")
@@ -145,7 +145,7 @@ def _picture(one: OutputDescription, given: Array, size: Size) -> Picture:
         unit = RELATIVE_UNIT if one.unit == "relative" else "metre"
         spec = TensorSpec(f"{PREDICTED}{domain}", "FP32", size, axes, unit)
         filled = dataclasses.replace(one, domain=domain, scale=one.scale or 1.0, **shared)
-        return Picture(filled, spec, channels, own, last)
+        return ImageOutput(filled, spec, channels, own, last)
     if one.scale is None and one.mean is None and one.std is None:
         raise AdoptError(
             f"nothing says how output {one.graph_output!r} holds colours; say --set output.scale=0.00392156862745098 "
@@ -158,7 +158,7 @@ def _picture(one: OutputDescription, given: Array, size: Size) -> Picture:
     spec = TensorSpec(
         f"{PREDICTED}{filled.domain}", "UINT8", shape, (*axes, "channel"), "intensity 0..255", None, (0.0, 255.0)
     )
-    return Picture(filled, spec, channels, own, last)
+    return ImageOutput(filled, spec, channels, own, last)
 
 
 def _form(one: OutputDescription, given: Array, size: Size) -> tuple[int, Size, bool]:

@@ -59,7 +59,6 @@ def network(
             shape, or `Fixed`, which fixes it for good.
         seed: of the weights.
     """
-    generator = np.random.default_rng(seed)
     names = ["image", "depth"][: len(channels)] if channels[0] == 3 else ["depth"]
     nodes = []
     planes = list(names)
@@ -75,38 +74,46 @@ def network(
         helper.make_node("Relu", ["seen"], ["felt"]),
         helper.make_node("Conv", ["felt", "second", "bias"], ["scores"], kernel_shape=[1, 1]),
     ]
-    weights = {
-        "first": generator.normal(size=(8, sum(channels), 3, 3)) * 0.4,
-        "second": generator.normal(size=(classes, 8, 1, 1)),
-        "bias": generator.normal(size=classes) * 0.2,
-    }
-    constants = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()]
-    last, kind = "scores", TensorProto.FLOAT
-    if end in ("Softmax", "ArgMax"):
-        keep = {"keepdims": 0} if end == "ArgMax" else {}
-        nodes.append(helper.make_node(end, ["scores"], ["ended"], axis=1, **keep))
-        last, kind = "ended", TensorProto.INT64 if end == "ArgMax" else kind
-    elif end == "Sigmoid":
-        nodes.append(helper.make_node("Sigmoid", ["scores"], ["ended"]))
-        last = "ended"
-    elif end in ("Reshape", "Fixed"):
-        shape = [1, classes, int(size[0]) // stride, int(size[1]) // stride]
-        constants.append(numpy_helper.from_array(np.asarray(shape), "shape"))
-        nodes.append(helper.make_node("Reshape", ["scores", "shape"], ["ended"]))
-        last = "ended"
-    if end == "Fixed":  # the sum over the batch: of one sample the sample itself
-        constants.append(numpy_helper.from_array(np.asarray([0]), "axis"))
-        nodes.append(helper.make_node("ReduceSum", ["scores", "axis"], ["fixed"], keepdims=1))
-        nodes[-2] = nodes[-1]
-        nodes.pop()
-        last = "fixed"
+    constants = _weights(seed, sum(channels), classes)
+    small = [int(side) // stride for side in size if isinstance(side, int)]
+    last, dtype = _ended(nodes, constants, end, [1, classes, *small])
     axes = {"NCHW": lambda c: [batch, c, *size], "NHWC": lambda c: [batch, *size, c]}[layout]
     inputs = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, axes(count))
         for name, count in zip(names, channels, strict=True)
     ]
-    graph = helper.make_graph(nodes, "foreign", inputs, [helper.make_tensor_value_info(last, kind, None)], constants)
+    graph = helper.make_graph(nodes, "foreign", inputs, [helper.make_tensor_value_info(last, dtype, None)], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], producer_name="somebody")
     model.ir_version = ir_version
     onnx.save(model, path)
     return path
+
+
+def _weights(seed: int, channels: int, classes: int) -> list[onnx.TensorProto]:
+    """Return the weights of the two convolutions."""
+    generator = np.random.default_rng(seed)
+    weights = {
+        "first": generator.normal(size=(8, channels, 3, 3)) * 0.4,
+        "second": generator.normal(size=(classes, 8, 1, 1)),
+        "bias": generator.normal(size=classes) * 0.2,
+    }
+    return [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()]
+
+
+def _ended(
+    nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto], end: str, shape: list[int]
+) -> tuple[str, int]:
+    """Write what stands behind the scores; returns name and element type of the output."""
+    if not end:
+        return "scores", TensorProto.FLOAT
+    reading, options = ["scores"], {}
+    if end in ("Softmax", "ArgMax"):
+        options = {"axis": 1, **({"keepdims": 0} if end == "ArgMax" else {})}
+    elif end == "Reshape":
+        constants.append(numpy_helper.from_array(np.asarray(shape), "shape"))
+        reading.append("shape")
+    elif end == "Fixed":  # the sum over the batch: of one sample the sample itself
+        constants.append(numpy_helper.from_array(np.asarray([0]), "axis"))
+        reading.append("axis")
+    nodes.append(helper.make_node("ReduceSum" if end == "Fixed" else end, reading, ["ended"], **options))
+    return "ended", TensorProto.INT64 if end == "ArgMax" else TensorProto.FLOAT
