@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from benchmarks._record import eight_bit_instructions, keep, processor
 from crosswire.export.baselines import interleaved
 from crosswire.export.frames import Frames, of_source
+from crosswire.export.graph_file import LOGITS, save
 from crosswire.export.network_facts import macs
-from crosswire.export.onnx_graph import LOGITS, exported, save
+from crosswire.export.onnx_graph import exported
 from crosswire.export.parity import granted_threads, measure, onnx_runner, torch_runner
 from crosswire.export.quantization.precision import Precision
 from crosswire.export.quantization.quantiser import Quantiser

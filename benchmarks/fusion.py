@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from benchmarks._record import keep, processor
 from crosswire.contract import TensorSpec
-from crosswire.export.onnx_graph import exported, save
+from crosswire.export.graph_file import save
+from crosswire.export.onnx_graph import exported
 from crosswire.export.parity import Runner, onnx_runner
 from crosswire.training.models.vector_fusion import Fusion, FusionConfig, build_fusion, count_fusion
 

@@ -22,7 +22,8 @@ import torch
 
 from benchmarks._record import keep, processor
 from crosswire.export.build import build
-from crosswire.export.onnx_graph import GRAPH, example
+from crosswire.export.graph_file import GRAPH
+from crosswire.export.onnx_graph import example
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run
 from crosswire.training.modalities import modalities

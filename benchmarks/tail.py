@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from benchmarks._record import keep
 from crosswire.contract import TensorSpec
-from crosswire.export.onnx_graph import exported, save
+from crosswire.export.graph_file import save
+from crosswire.export.onnx_graph import exported
 from crosswire.export.parity import onnx_runner
 from crosswire.export.tasks.segmentation.argmax_head import Answers, by_residues, whole
 from crosswire.training.tasks.segmentation.losses import upsample

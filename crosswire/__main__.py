@@ -20,6 +20,7 @@ COMMANDS = {
     "make-data": ("training", "write procedural frames or clips in the layout of a real data set"),
     "check-data": ("training", "name every file of a data set that cannot be used, with the cure"),
     "export": ("export", "freeze a run, export it and prove it"),
+    "adopt": ("export", "serve a graph that somebody else made: ONNX in, a network of ours out"),
     "inspect": ("export", "print and draw what a contract promises and proves, and time it"),
     "plan-script": ("export", "write the script that builds a TensorRT plan in the container"),
     "serve": ("serving", "start the server and keep it answering until Ctrl-C or SIGTERM"),
@@ -46,8 +47,8 @@ RENAMED = {
     "table": "python -m research table (from a checkout)",
     "group": "python -m research group (from a checkout)",
 }
-#: What a room needs beyond the client's packages, as pip names it.
-EXTRAS = {"training": "train", "export": "export", "serving": "serve", "clients": "client"}
+#: What a command or else its room needs beyond the client's packages, as pip names it.
+EXTRAS = {"adopt": "adopt", "training": "train", "export": "export", "serving": "serve", "clients": "client"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "crosswire":
             raise
-        wanted = f"pip install 'crosswire[{EXTRAS[room]}]'"
+        wanted = f"pip install 'crosswire[{EXTRAS.get(words[0]) or EXTRAS[room]}]'"
         print(f"error: `crosswire {words[0]}` needs {error.name}; install it with: {wanted}", file=sys.stderr)
         return 2
 

@@ -1,4 +1,4 @@
-"""Command line: `crosswire export RUN --name NAME --size HxW --to DIR`, `inspect` and `plan-script`."""
+"""Command line: `crosswire export RUN --name NAME --size HxW --to DIR`, `adopt`, `inspect` and `plan-script`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from crosswire.contract import PRECISIONS, TARGETS, Contract, EngineManifest, engines_beside
+from crosswire.contract import ADOPTED, PRECISIONS, TARGETS, Contract, EngineManifest, engines_beside
 from crosswire.contract.atomic_write import write_text
 from crosswire.contract.command_line import OneLineParser, add_renamed, run_command
 from crosswire.contract.errors import CrosswireError, UsageError
 from crosswire.contract.plain import to_plain
+from crosswire.export.adopt.command import add_adopt
 from crosswire.export.report.page import page
 from crosswire.export.report.text import describe
 from crosswire.export.tensorrt import builder
@@ -30,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = OneLineParser(prog="crosswire", description="Freeze trained networks into static graphs.")
+    parser: argparse.ArgumentParser = OneLineParser(
+        prog="crosswire", description="Freeze trained networks into static graphs."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("export", aliases=["build"], help="freeze a run, export it and prove it")
     build.set_defaults(function=_build)
@@ -68,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         "--class-indices", action="store_true", help="label images hold 0, 1, ... and not the data's numbers"
     )
     build.add_argument("--frames", type=int, help="labelled frames to score on (default 32)")
+    add_adopt(commands)
     inspect = commands.add_parser("inspect", help="print and draw what a contract promises and proves, and time it")
     inspect.set_defaults(function=_inspect)
     inspect.add_argument("folder", type=Path, help="network's folder, for example model_repository/rooms_cen")
@@ -138,7 +142,7 @@ def _inspect(options: argparse.Namespace) -> int:
     contract = Contract.load(options.folder)
     graph = contract.verify(options.folder)
     latencies = {}
-    if options.repeats > 0:
+    if options.repeats > 0 and contract.run.preset != ADOPTED:  # of those there is no live network to compare with
         from crosswire.export.baselines import compare_latency  # torch is needed only here
 
         latencies = compare_latency(contract, graph, options.repeats)

@@ -16,7 +16,8 @@ from typing import Any
 from torch import nn
 
 from crosswire.contract import Contract
-from crosswire.export.onnx_graph import example, exported, save
+from crosswire.export.graph_file import save
+from crosswire.export.onnx_graph import example, exported
 from crosswire.export.parity import onnx_runner, torch_runner
 from crosswire.export.tasks.audio_video.servable import ClipServable
 from crosswire.export.tasks.segmentation.servable import SegmentationServable

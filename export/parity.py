@@ -6,24 +6,28 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 import onnxruntime
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from crosswire.contract import Parity, Tolerance
 
+if TYPE_CHECKING:
+    from torch import nn
+
 Arrays = list[NDArray[np.generic]]
-Runner = Callable[[Sequence[Tensor]], Arrays]
+#: Takes one tensor or array per input.
+Runner = Callable[[Sequence[Any]], Arrays]
 
 
 def torch_runner(module: nn.Module) -> Runner:
     """Return a function that runs a servable in PyTorch."""
+    import torch  # all that is proven here without it is served without it, too
 
-    def run(inputs: Sequence[Tensor]) -> Arrays:
+    def run(inputs: Sequence[Any]) -> Arrays:
         with torch.inference_mode():
             return [output.numpy() for output in module(*inputs)]
 
@@ -41,8 +45,8 @@ def onnx_runner(path: Path, taps: Sequence[str] = (), threads: int = 0) -> Runne
     session = open_session(path, taps, threads)
     names = [value.name for value in session.get_inputs()]
 
-    def run(inputs: Sequence[Tensor]) -> Arrays:
-        outputs: Arrays = session.run(None, dict(zip(names, (x.numpy() for x in inputs), strict=True)))
+    def run(inputs: Sequence[Any]) -> Arrays:
+        outputs: Arrays = session.run(None, dict(zip(names, (np.asarray(x) for x in inputs), strict=True)))
         return outputs
 
     return run
@@ -94,7 +98,7 @@ def measure(name: str, reference: NDArray[np.generic], value: NDArray[np.generic
 def prove(
     live: Runner,
     stages: Mapping[str, Runner],
-    samples: Mapping[str, Sequence[Sequence[Tensor]]],
+    samples: Mapping[str, Sequence[Sequence[Any]]],
     outputs: Sequence[str],
     tolerances: Sequence[Tolerance],
 ) -> tuple[Parity, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from crosswire.contract import PRECISIONS, TARGETS, Tolerance
 from crosswire.contract.errors import UsageError
 from crosswire.contract.wire_names import CONFIDENCE, LABELS
-from crosswire.export.onnx_graph import LOGITS
+from crosswire.export.graph_file import LOGITS
 
 #: Frozen PyTorch and the fp32 graph do the live network's arithmetic in another order: rounding errors alone.
 EXACT = (

@@ -7,14 +7,15 @@ import logging
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantType
 from onnxruntime.quantization.calibrate import TensorsData, create_calibrator
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
-from torch import Tensor
 
-from crosswire.export.onnx_graph import LOGITS, save
+from crosswire.export.graph_file import LOGITS, save
 
 #: What computes or moves activations between two convolutions; nothing else is quantised.
 QUANTISED_OPERATORS = (
@@ -68,7 +69,7 @@ class Quantiser:
         samples: inputs of one sample each to measure the ranges on, in the order of the graph's inputs.
     """
 
-    def __init__(self, path: Path, target: str, samples: Sequence[Sequence[Tensor]]) -> None:
+    def __init__(self, path: Path, target: str, samples: Sequence[Sequence[Any]]) -> None:
         self.path = path
         self.target = target
         graph = onnx.load(path, load_external_data=False).graph
@@ -147,7 +148,7 @@ def outside(graph: onnx.GraphProto) -> list[str]:
     return names
 
 
-def _ranges(path: Path, samples: Sequence[Sequence[Tensor]]) -> TensorsData:
+def _ranges(path: Path, samples: Sequence[Sequence[Any]]) -> TensorsData:
     """Measure smallest and largest value of every activation."""
     with tempfile.TemporaryDirectory(prefix="calibration-") as folder:
         calibrator = create_calibrator(
@@ -161,8 +162,8 @@ def _ranges(path: Path, samples: Sequence[Sequence[Tensor]]) -> TensorsData:
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
     """Hands samples to the calibrator, one at a time."""
 
-    def __init__(self, names: Sequence[str], samples: Sequence[Sequence[Tensor]]) -> None:
-        self.feeds = iter([dict(zip(names, (x.numpy() for x in sample), strict=False)) for sample in samples])
+    def __init__(self, names: Sequence[str], samples: Sequence[Sequence[Any]]) -> None:
+        self.feeds = iter([dict(zip(names, (np.asarray(x) for x in sample), strict=False)) for sample in samples])
 
     def get_next(self) -> Mapping[str, object] | None:
         """Return the next sample by input name, or None after the last."""

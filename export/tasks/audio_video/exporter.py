@@ -13,8 +13,9 @@ from torch import Tensor
 
 from crosswire.contract import Contract, Evaluation, Graph, Parity, TensorSpec, Tolerance, Variant
 from crosswire.contract.wire_names import PROBABILITIES
+from crosswire.export.graph_file import GRAPH, described, save, variant_graph
 from crosswire.export.network_facts import network_facts
-from crosswire.export.onnx_graph import GRAPH, check, described, example, exported, save, variant_graph
+from crosswire.export.onnx_graph import check, example, exported
 from crosswire.export.parity import Runner, onnx_runner, prove, torch_runner
 from crosswire.export.samples import SIZES, in_batches, noise
 from crosswire.export.tasks.audio_video.servable import (
@@ -25,7 +26,7 @@ from crosswire.export.tasks.audio_video.servable import (
     output_specs,
 )
 from crosswire.export.tasks.exporter import MISSING_MODALITY, SIZE, ExportRequest
-from crosswire.training.datasets.classes import spread_palette
+from crosswire.media.palettes import spread_palette
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import read_metrics
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from crosswire.contract import PRECISIONS, TARGETS, Contract, Evaluation, Parity, Variant, used_spec
 from crosswire.contract.errors import UsageError
 from crosswire.export.frames import Frames
+from crosswire.export.graph_file import GRAPH, LOGITS, described, variant_graph
 from crosswire.export.network_facts import network_facts
-from crosswire.export.onnx_graph import GRAPH, LOGITS, described, variant_graph
 from crosswire.export.parity import onnx_runner, prove, torch_runner
 from crosswire.export.quantization.reduce import Reduced, reduce
 from crosswire.export.samples import Batches, in_batches, noise

@@ -16,8 +16,9 @@ from torch import Tensor
 from crosswire.contract import TARGETS, Contract, Evaluation, TensorSpec, Tolerance
 from crosswire.contract.wire_names import PREDICTED
 from crosswire.export.freeze import freeze
+from crosswire.export.graph_file import GRAPH, described
 from crosswire.export.network_facts import network_facts
-from crosswire.export.onnx_graph import GRAPH, described, write_onnx
+from crosswire.export.onnx_graph import write_onnx
 from crosswire.export.parity import Runner, onnx_runner, prove, torch_runner
 from crosswire.export.quantization.precision import FULL_STAGES, Precision
 from crosswire.export.quantization.quantiser import convolutions, layer_name

@@ -15,7 +15,7 @@ import onnx
 import pytest
 
 from crosswire.contract import Contract, sha256_of
-from crosswire.export.onnx_graph import described, save
+from crosswire.export.graph_file import described, save
 from crosswire.serving.__main__ import main
 from crosswire.serving.errors import ServingError
 from crosswire.serving.processes.embedded import EmbeddedServer

@@ -17,7 +17,8 @@ from crosswire.contract import Contract, EngineManifest, TensorSpec
 from crosswire.export.__main__ import main
 from crosswire.export.frames import of_source
 from crosswire.export.freeze import freeze
-from crosswire.export.onnx_graph import GraphError, check, example, write_onnx
+from crosswire.export.graph_file import GraphError
+from crosswire.export.onnx_graph import check, example, write_onnx
 from crosswire.export.parity import onnx_runner
 from crosswire.export.quantization.quantiser import Quantiser
 from crosswire.export.tasks.segmentation.score import score

@@ -15,9 +15,10 @@ import crosswire.export.tasks.segmentation.single_export as job_module
 from crosswire.contract import Contract, ContractError
 from crosswire.export.__main__ import main
 from crosswire.export.build import build
-from crosswire.export.onnx_graph import FORBIDDEN_OPERATORS, IR_VERSION, OPSET, GraphError, check, example
+from crosswire.export.graph_file import IR_VERSION, OPSET, GraphError
+from crosswire.export.onnx_graph import FORBIDDEN_OPERATORS, check, example
 from crosswire.export.parity import measure
-from crosswire.export.tasks.exporter import BuildError
+from crosswire.export.place import BuildError
 from crosswire.export.tasks.segmentation.servable import SegmentationServable
 from crosswire.training.engine.run_folder import Run, read_run, write_config, write_weights
 from crosswire.training.modalities import MODALITIES

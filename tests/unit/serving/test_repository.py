@@ -186,7 +186,15 @@ def test_two_models_of_one_name_are_refused(source: Path, tmp_path: Path) -> Non
 def test_tensors_that_fit_no_pipeline_are_refused() -> None:
     meant = contract()
     with pytest.raises(ServingError, match="a segmentation pipeline needs exactly rgb, depth, labels, confidence"):
-        pipeline_of(replace(meant, inputs=meant.inputs[:1]))
+        pipeline_of(replace(meant, inputs=(replace(meant.inputs[0], name="infrared"),)))
+
+
+@pytest.mark.parametrize(("place", "image"), [(0, "rgb_image"), (1, "depth_image")])
+def test_a_segmentation_of_one_stream_takes_that_alone(place: int, image: str) -> None:
+    meant = contract()
+    pipeline = pipeline_of(replace(meant, inputs=meant.inputs[place : place + 1]))
+    assert [spec.name for spec in pipeline.inputs if spec.dtype == "BYTES"] == [image]
+    assert image in {spec.name for spec in pipeline.after[0].inputs}
 
 
 def test_a_batch_size_that_would_vanish_from_the_text_is_refused() -> None:

@@ -255,7 +255,8 @@ class _Positional(torch.nn.Module):
 @pytest.mark.parametrize("name", ["gmf", "g-mbt", "g-perceiver"])
 def test_a_fusion_answers_in_onnx_runtime_as_in_pytorch_at_any_batch(name: str, tmp_path: Path) -> None:
     from crosswire.contract import TensorSpec
-    from crosswire.export.onnx_graph import check, exported, save
+    from crosswire.export.graph_file import save
+    from crosswire.export.onnx_graph import check, exported
 
     fusion = _Positional(tiny(name)).eval()
     specs = [TensorSpec(f"f{index}", "FP32", (size,), ("feature",), "feature") for index, size in enumerate((8, 24))]

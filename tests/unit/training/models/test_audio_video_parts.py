@@ -74,7 +74,8 @@ def test_a_spectrogram_saves_nothing_and_learns_nothing() -> None:
 
 def test_a_spectrogram_in_a_graph_agrees_with_librosa_too(tmp_path: Path) -> None:
     from crosswire.contract import TensorSpec
-    from crosswire.export.onnx_graph import check, exported, save
+    from crosswire.export.graph_file import save
+    from crosswire.export.onnx_graph import check, exported
 
     class Served(torch.nn.Module):
         def __init__(self) -> None:
