@@ -88,7 +88,9 @@ def built(checkout: Path) -> tuple[nn.Module, Callable[[dict[str, Any]], dict[st
     return network.cpu().eval(), preprocessor
 
 
-def read(frames: Path, preprocessor: Callable[[dict[str, Any]], dict[str, Tensor]]) -> Iterator[tuple[str, Tensor, Tensor]]:
+def read(
+    frames: Path, preprocessor: Callable[[dict[str, Any]], dict[str, Tensor]]
+) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Yield every pair's name and the network's inputs, read and preprocessed as the checkout's inference does it."""
     cv2 = importlib.import_module("cv2")
     for path in sorted(frames.glob("*.rgb.png")):
