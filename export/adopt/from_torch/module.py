@@ -85,9 +85,7 @@ def _made(spec: str) -> nn.Module:
     """Import a function or a class, call it, and return the module."""
     place, _, name = spec.partition(":")
     if not place or not name:
-        raise AdoptError(
-            f"--module {spec!r} names no function; write package.module:function, such as nets.esanet:build"
-        )
+        raise AdoptError(f"--module {spec!r} names no function; write package.module:function, as in nets.own:build")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

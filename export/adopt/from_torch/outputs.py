@@ -52,9 +52,7 @@ def named(result: Any, name: str = "output") -> list[tuple[str, Tensor]]:
     """
     found = list(_tensors(result, ""))
     if not found:
-        raise AdoptError(
-            f"the module returns a {type(result).__name__} without a tensor; return logits, depth or an image"
-        )
+        raise AdoptError(f"the module returns a {type(result).__name__} without a tensor; return logits or an image")
     names: list[str] = []
     for place, (key, _) in enumerate(found):
         free = key or (name if place == 0 else f"{name}_{place}")
@@ -105,7 +103,11 @@ def first_line(error: BaseException) -> str:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep to itself what PyTorch logs, prints and warns of while it translates; errors still raise."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
         warnings.simplefilter("ignore")
         before = logging.root.manager.disable
         logging.disable(logging.CRITICAL)

@@ -36,11 +36,11 @@ def _read(file: Path) -> Any:
     if not file.is_file():
         raise AdoptError(f"--torchscript {file}: there is no such file")
     try:
-        return torch.jit.load(str(file), map_location="cpu").eval()
+        return torch.jit.load(str(file), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except RuntimeError as error:
         raise AdoptError(
-            f"{file} is no TorchScript file ({first_line(error)}); write one with torch.jit.save, or name the code and its "
-            "weights: --module package:function --weights FILE"
+            f"{file} is no TorchScript file ({first_line(error)}); write one with torch.jit.save, or name the code and "
+            "its weights: --module package:function --weights FILE"
         ) from error
 
 
@@ -72,6 +72,6 @@ def _translated(
         except Exception as error:  # of the exporter or the runtime, whose errors have no common root
             reasons.append(first_line(error))
     raise AdoptError(
-        f"{file} cannot be translated to ONNX: {reasons[-1]}; the older exporter takes no dict as an output and no operator "
-        "that it does not know: name the code and its weights with --module and --weights"
+        f"{file} cannot be translated to ONNX: {reasons[-1]}; the older exporter takes no dict as an output and no "
+        "operator that it does not know: name the code and its weights with --module and --weights"
     )

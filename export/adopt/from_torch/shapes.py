@@ -36,9 +36,7 @@ def _spec(one: InputDescription, place: int) -> TensorSpec:
         sizes["H"], sizes["W"] = one.size
     if "T" in layout:
         if one.length is None:
-            raise AdoptError(
-                f"input {one.role} has no length; give its {_counted(one)} in the description: length = 16"
-            )
+            raise AdoptError(f"input {one.role} has no length; give its {_counted(one)} in a description: length = 16")
         sizes["T"] = one.length
     axes = layout[1:]
     names = tuple(_AXES[axis] for axis in axes)

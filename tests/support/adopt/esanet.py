@@ -2,15 +2,15 @@
 
     python -m tests.support.adopt.esanet CHECKOUT FRAMES OUT
 
-FRAMES holds pairs `NAME.rgb.png` and `NAME.depth.png` (16 bits, millimetres) of 480x640. OUT gets `esanet.onnx` and, per
-pair, `NAME.npz` with the labels and the logits of the original pipeline. The network is ESANet-R34-NBt1D for the 40
+FRAMES holds pairs `NAME.rgb.png` and `NAME.depth.png` (16 bits, millimetres) of 480x640. OUT gets `esanet.onnx` and,
+per pair, `NAME.npz` with the labels and the logits of the original pipeline. The network is ESANet-R34-NBt1D for the 40
 classes of NYUv2, the defaults of the project's parser. Its weights are random (its own He initialisation, seeded); the
 statistics of its norms are those of the frames, and the classes are balanced on them, so that the answer is no single
 class: weights as they are after no training, values as they are after some.
 
 What that code imports beside PyTorch, and where `tests.soak.adopt.esanet` gets it: opencv-python-headless, pandas,
-cityscapesScripts. torchvision is used for `Compose` and `Normalize` alone, and its wheel does not load beside a PyTorch for
-the CPU: both are written here, after its documentation, where it is missing.
+cityscapesScripts. torchvision is used for `Compose` and `Normalize` alone, and its wheel does not load beside a PyTorch
+for the CPU: both are written here, after its documentation, where it is missing.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import torch
 from torch import Tensor, nn
 
 CLASSES, SIZE = 40, (480, 640)
+Preprocessor = Callable[[dict[str, Any]], dict[str, Tensor]]
 
 
 class _Compose:
@@ -72,7 +73,7 @@ def stand_in_for_torchvision() -> None:
     print("torchvision is not there: Compose and Normalize are those of this file")
 
 
-def built(checkout: Path) -> tuple[nn.Module, Callable[[dict[str, Any]], dict[str, Tensor]]]:
+def built(checkout: Path) -> tuple[nn.Module, Preprocessor]:
     """Return the network and the preprocessor of its inference, both made by the checkout's code."""
     sys.path.insert(0, str(checkout))
     stand_in_for_torchvision()
