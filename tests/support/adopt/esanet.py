@@ -89,9 +89,7 @@ def built(checkout: Path) -> tuple[nn.Module, Preprocessor]:
     return network.cpu().eval(), preprocessor
 
 
-def read(
-    frames: Path, preprocessor: Callable[[dict[str, Any]], dict[str, Tensor]]
-) -> Iterator[tuple[str, Tensor, Tensor]]:
+def read(frames: Path, preprocessor: Preprocessor) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Yield every pair's name and the network's inputs, read and preprocessed as the checkout's inference does it."""
     cv2 = importlib.import_module("cv2")
     for path in sorted(frames.glob("*.rgb.png")):
