@@ -20,6 +20,7 @@ COMMANDS = {
     "make-data": ("training", "write procedural frames or clips in the layout of a real data set"),
     "check-data": ("training", "name every file of a data set that cannot be used, with the cure"),
     "export": ("export", "freeze a run, export it and prove it"),
+    "adopt": ("export", "serve a graph that somebody else made: ONNX in, a network of ours out"),
     "inspect": ("export", "print and draw what a contract promises and proves, and time it"),
     "plan-script": ("export", "write the script that builds a TensorRT plan in the container"),
     "serve": ("serving", "start the server and keep it answering until Ctrl-C or SIGTERM"),

@@ -1,4 +1,4 @@
-"""Command line: `crosswire export RUN --name NAME --size HxW --to DIR`, `inspect` and `plan-script`."""
+"""Command line: `crosswire export RUN --name NAME --size HxW --to DIR`, `adopt`, `inspect` and `plan-script`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from crosswire.contract.atomic_write import write_text
 from crosswire.contract.command_line import OneLineParser, add_renamed, run_command
 from crosswire.contract.errors import CrosswireError, UsageError
 from crosswire.contract.plain import to_plain
+from crosswire.export.adopt.command import add_adopt
 from crosswire.export.report.page import page
 from crosswire.export.report.text import describe
 from crosswire.export.tensorrt import builder
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         "--class-indices", action="store_true", help="label images hold 0, 1, ... and not the data's numbers"
     )
     build.add_argument("--frames", type=int, help="labelled frames to score on (default 32)")
+    add_adopt(commands)
     inspect = commands.add_parser("inspect", help="print and draw what a contract promises and proves, and time it")
     inspect.set_defaults(function=_inspect)
     inspect.add_argument("folder", type=Path, help="network's folder, for example model_repository/rooms_cen")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +10,10 @@ from typing import Any
 from crosswire.contract import Contract, ContractError
 from crosswire.contract.errors import CrosswireError
 from crosswire.export.graph_file import GRAPH
+from crosswire.export.place import BuildError, check_target, placed
 from crosswire.export.quantization.precision import FP32, Precision
 from crosswire.export.tasks.exporter import (
     SIZE,
-    BuildError,
     Exporter,
     ExportRequest,
     Report,
@@ -67,19 +64,11 @@ def build(
 def export_run(run: RunOf[Any, Any], request: ExportRequest, to: Path) -> Contract:
     """Export a run into the folder of a request's name in `to`, all of it or nothing; see `build`."""
     exporter = check_request(run.config, run.folder, request, to)
-    partial = to / f".{request.name}.{os.getpid()}.partial"
-    try:
-        (partial / GRAPH).parent.mkdir(parents=True)
-    except OSError as error:
-        raise BuildError(f"{to} cannot be written: {error}; choose another folder with --to") from error
-    try:
+    with placed(to, request.name, GRAPH) as folder:
         with _named(run.folder):
-            contract = exporter.write(run, request, partial)
-        contract.save(partial)
-        contract.verify(partial)
-        _replace(partial, to / request.name)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            contract = exporter.write(run, request, folder)
+        contract.save(folder)
+        contract.verify(folder)
     return contract
 
 
@@ -97,12 +86,7 @@ def check_request(config: RunConfig, folder: Path, request: ExportRequest, to: P
     """
     exporter = exporter_of(config, folder)
     check_options(exporter, request)
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", request.name):
-        raise BuildError(f"name {request.name!r} is not allowed; use small letters, digits and underscores: rooms_cen")
-    if not 1 <= request.max_batch <= 256:
-        raise BuildError(f"max batch {request.max_batch} is not allowed; it is 1 to 256")
-    if to.exists() and not to.is_dir():
-        raise BuildError(f"{to} is not a folder; choose another one with --to")
+    check_target(request.name, request.max_batch, to)
     if SIZE in exporter.options:
         request.image_size()
     with _named(folder):
@@ -147,13 +131,3 @@ def _named(folder: Path) -> Iterator[None]:
         raise
     except CrosswireError as error:
         raise BuildError(f"{folder}: {error}") from error
-
-
-def _replace(new: Path, target: Path) -> None:
-    """Put a finished folder in the place of an older one."""
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    new.rename(target)
-    shutil.rmtree(old, ignore_errors=True)

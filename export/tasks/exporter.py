@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from crosswire.contract import Contract
-from crosswire.contract.errors import CrosswireError
+from crosswire.export.place import BuildError
 from crosswire.export.quantization.precision import FP32, Precision
 from crosswire.training.config import RunConfig
 from crosswire.training.engine.run_folder import RunOf
@@ -32,10 +32,6 @@ Report = Callable[[str], None]
 
 def silent(line: str) -> None:
     """Tell nobody."""
-
-
-class BuildError(CrosswireError, ValueError):
-    """An export that cannot be made; the message says what was given and what is allowed."""
 
 
 @dataclass(frozen=True)

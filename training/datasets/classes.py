@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from crosswire.media.palettes import spread_palette
+
 SUNRGBD_CLASSES: tuple[str, ...] = (
     *("wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf"),
     *("picture", "counter", "blinds", "desk", "shelves", "curtain", "dresser", "pillow", "mirror", "floor mat"),
@@ -17,18 +19,6 @@ NYUV2_CLASSES: tuple[str, ...] = (
     *("other structure", "other furniture", "other prop"),
 )
 """The 40 classes of NYUv2, in the order of its `classMapping40.mat`."""
-
-
-def spread_palette(classes: int) -> tuple[tuple[int, int, int], ...]:
-    """Return distinct colours, as PASCAL VOC numbers them.
-
-    The bits of a class's number are dealt to red, green and blue in turn, highest first. Number 0, black, is left for
-    "unlabelled", so class k has the colour of number k + 1.
-    """
-    return tuple(
-        tuple(sum((number >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(8)) for channel in range(3))  # type: ignore[misc]
-        for number in range(1, classes + 1)
-    )
 
 
 NYUV2_PALETTE = spread_palette(len(NYUV2_CLASSES))

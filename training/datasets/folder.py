@@ -25,7 +25,7 @@ from crosswire.contract.errors import ContractError, UsageError
 from crosswire.contract.plain import from_plain
 from crosswire.contract.wire_names import DEPTH
 from crosswire.media.depth_files import DEPTH_ENDINGS
-from crosswire.training.datasets.classes import spread_palette
+from crosswire.media.palettes import spread_palette
 from crosswire.training.datasets.files.frames import FileFrames, Format, FrameEntry, open_files, single_class
 from crosswire.training.datasets.files.images import LabelCode, OtherGeometry, PlainDepth
 from crosswire.training.datasets.files.label_colours import RGB, ColourCode

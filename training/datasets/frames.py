@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from crosswire.training.datasets.classes import spread_palette
+from crosswire.media.palettes import spread_palette
 
 IGNORE = 255
 

@@ -9,7 +9,7 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from crosswire.training.datasets.classes import spread_palette
+from crosswire.media.palettes import spread_palette
 from crosswire.training.engine.run_folder import read_metrics
 from crosswire.training.models import exchanged_share, exchanging_norms
 from crosswire.training.models.count import parameters

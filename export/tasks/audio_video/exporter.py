@@ -26,7 +26,7 @@ from crosswire.export.tasks.audio_video.servable import (
     output_specs,
 )
 from crosswire.export.tasks.exporter import MISSING_MODALITY, SIZE, ExportRequest
-from crosswire.training.datasets.classes import spread_palette
+from crosswire.media.palettes import spread_palette
 from crosswire.training.engine.classes import check_classes
 from crosswire.training.engine.run_folder import read_metrics
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig

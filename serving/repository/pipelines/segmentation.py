@@ -2,13 +2,13 @@
 
     <name>_decode (python) -> <name> (the network) -> <name>_render (python)
 
-Where the network has variants, one of the two images may be absent. The overlay is drawn only where somebody asked
-for it.
+Where the network has variants, one of the two images may be absent; a network of one stream takes that alone. The
+overlay is drawn only where somebody asked for it.
 """
 
 from __future__ import annotations
 
-from crosswire.contract import MODALITIES, Contract
+from crosswire.contract import MODALITIES, Contract, TensorSpec
 from crosswire.contract.wire_names import (
     CONFIDENCE,
     CONFIDENCE_PNG,
@@ -36,21 +36,24 @@ from crosswire.serving.repository.pipelines.parts import (
 )
 
 _RENDER = "render.render_labels:RenderLabels"
-_WANTED = (RGB, DEPTH, LABELS, CONFIDENCE)
+_STREAMS = (RGB, DEPTH)
+_ANSWERS = (LABELS, CONFIDENCE)
 
 
 def segmentation(contract: Contract) -> PipelineSpec:
-    """Colour and depth images in; a label image, an overlay and a summary out."""
+    """Colour and depth images in, or one of them; a label image, an overlay and a summary out."""
     found = {spec.name: spec for spec in (*contract.inputs, *contract.outputs)}
-    wanted = (*_WANTED, MODALITIES) if contract.variants else _WANTED
-    if sorted(found) != sorted(wanted):
+    answers = (*_ANSWERS, MODALITIES) if contract.variants else _ANSWERS
+    streams = [spec for spec in contract.inputs if spec.name in _STREAMS]
+    if not streams or sorted(found) != sorted((*(spec.name for spec in streams), *answers)):
         raise ServingError(
-            f"network {contract.name!r} has the tensors {', '.join(found)}; "
-            f"a segmentation pipeline needs exactly {', '.join(wanted)}"
+            f"network {contract.name!r} has the tensors {', '.join(found)}; a segmentation pipeline needs exactly "
+            f"{', '.join((*_STREAMS, *answers))}, or one of the first two alone"
         )
-    rgb, depth, labels, confidence, *used = (found[name] for name in wanted)
-    rgb_image = item(RGB_IMAGE, "BYTES", "JPEG or PNG file", optional=rgb.optional)
-    depth_image = encoded_depth(depth)
+    labels, confidence, *used = (found[name] for name in answers)
+    streams.sort(key=lambda spec: _STREAMS.index(spec.name))
+    images = tuple(map(_image, streams))
+    scale = tuple(depth_units(spec.geometry) for spec in streams if spec.name == DEPTH)
     outputs = (
         label_image(LABELS_PNG, contract),
         item(OVERLAY_PNG, "BYTES", "RGB PNG file"),
@@ -61,9 +64,18 @@ def segmentation(contract: Contract) -> PipelineSpec:
     decode = StepSpec(
         f"{name}_decode",
         DECODE_DOMAINS,
-        (rgb_image, depth_image, depth_units(depth.geometry), *cameras((rgb, depth))),
+        (*images, *scale, *cameras(streams)),
         (*network_inputs(contract), image_facts()),
     )
-    sent = (rgb_image, depth_image) if used else (rgb_image,)
+    sent = images if used else images[:1]
     render = StepSpec(f"{name}_render", _RENDER, (labels, confidence, *sent, image_facts(), *used), outputs)
     return PipelineSpec(f"{name}{IMAGE_SUFFIX}", contract, decode.inputs, outputs, decode, (render,))
+
+
+def _image(spec: TensorSpec) -> TensorSpec:
+    """Describe the encoded image that becomes a stream."""
+    return (
+        encoded_depth(spec)
+        if spec.name == DEPTH
+        else item(RGB_IMAGE, "BYTES", "JPEG or PNG file", optional=spec.optional)
+    )

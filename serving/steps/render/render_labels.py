@@ -145,7 +145,10 @@ class RenderLabels(Step):
         confidence, texts, used = map(request.array, (CONFIDENCE, IMAGE_FACTS, MODALITIES))
         facts = read_facts(texts)
         sizes = [one[name.removesuffix(IMAGE_SUFFIX)].size for one in facts]
-        streams = [[RGB, DEPTH]] * len(labels) if used is None else [one.decode().split("+") for one in used[:, 0]]
+        if used is None:
+            streams = [[stream for stream in (RGB, DEPTH) if stream in one] for one in facts]
+        else:
+            streams = [one.decode().split("+") for one in used[:, 0]]
         rendered = [
             render(*sample, self._label_spec) for sample in zip(labels, confidence, sizes, facts, streams, strict=True)
         ]

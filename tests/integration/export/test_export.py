@@ -18,7 +18,7 @@ from crosswire.export.build import build
 from crosswire.export.graph_file import IR_VERSION, OPSET, GraphError
 from crosswire.export.onnx_graph import FORBIDDEN_OPERATORS, check, example
 from crosswire.export.parity import measure
-from crosswire.export.tasks.exporter import BuildError
+from crosswire.export.place import BuildError
 from crosswire.export.tasks.segmentation.servable import SegmentationServable
 from crosswire.training.engine.run_folder import Run, read_run, write_config, write_weights
 from crosswire.training.modalities import MODALITIES

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from crosswire.export.build import build
-from crosswire.export.tasks.exporter import BuildError
+from crosswire.export.place import BuildError
 from crosswire.training.__main__ import main
 from crosswire.training.config import ConfigError, RunConfig
 from crosswire.training.engine.arrays import TensorError

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from crosswire.media.palettes import spread_palette
 from crosswire.training.config import ConfigError
-from crosswire.training.datasets.classes import spread_palette
 from crosswire.training.datasets.rooms import CLASSES, PALETTE, render
 from crosswire.training.datasets.rooms import DOMAINS as ROOM_DOMAINS
 from crosswire.training.tasks.segmentation.data import SPLITS

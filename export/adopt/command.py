@@ -1,0 +1,73 @@
+"""Command line: `crosswire adopt MODEL.onnx --task TASK --name NAME --to DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from crosswire.contract import TARGETS, TASKS
+from crosswire.contract.atomic_write import write_text
+from crosswire.contract.command_line import Commands
+from crosswire.contract.errors import UsageError
+from crosswire.training.commands.arguments import size
+
+
+def add_adopt(commands: Commands) -> None:
+    """Add the command."""
+    adopt = commands.add_parser("adopt", help="serve a graph that somebody else made: ONNX in, a network of ours out")
+    adopt.set_defaults(function=run)
+    adopt.add_argument("model", type=Path, metavar="MODEL.onnx", help="the graph, its external data beside it")
+    adopt.add_argument("--task", choices=TASKS, help="what it does (default: what the description says)")
+    adopt.add_argument("--name", help="name of the network on the server")
+    adopt.add_argument("--to", type=Path, help="model repository to write into")
+    adopt.add_argument("--describe", type=Path, metavar="FILE.toml", help="what the graph wants and gives")
+    adopt.add_argument("--preset", metavar="WORD", help="description of a well-known export")
+    adopt.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="assignments",
+        help="one field of the description: rgb.scale=0.0039, depth.unit=mm, output.kind=logits",
+    )
+    adopt.add_argument("--output", metavar="NAME", help="output of the graph that counts, where it has several")
+    adopt.add_argument("--classes", type=Path, metavar="FILE", help="class names, one per line")
+    adopt.add_argument("--size", type=size, metavar="HxW", help="of the pictures, where the graph takes several")
+    adopt.add_argument("--max-batch", type=int, default=8, help="largest batch a server may form (default 8)")
+    adopt.add_argument("--target", choices=TARGETS, default="cpu", help="what the graph is laid out for (default cpu)")
+    adopt.add_argument("--write-description", type=Path, metavar="FILE.toml", help="write the description filled in")
+    adopt.add_argument("--dry-run", action="store_true", help="print the description filled in, and stop")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Adopt a graph."""
+    if not options.dry_run and (lacking := [f"--{key}" for key in ("name", "to") if getattr(options, key) is None]):
+        raise UsageError(f"got no {' and no '.join(lacking)}; add them, or look first with --dry-run")
+    from crosswire.export.adopt.adopt import AdoptRequest, adopt  # onnx only here
+    from crosswire.export.adopt.described import described_by
+    from crosswire.export.adopt.graphs.source import read_graph
+    from crosswire.export.adopt.prepare import prepare
+    from crosswire.export.adopt.toml_text import to_toml
+    from crosswire.export.report.text import describe
+
+    source = read_graph(options.model)
+    prepared = prepare(source, described_by(options, source, report), options.size)
+    text = to_toml(prepared.description)
+    print(text)
+    for remark in prepared.answer.remarks:
+        report(f"note: {remark}")
+    if options.write_description is not None:
+        write_text(options.write_description, text)
+        report(f"written: {options.write_description}")
+    if options.dry_run:
+        return 0
+    request = AdoptRequest(options.name, options.max_batch, options.target, report=report)
+    print(describe(adopt(prepared, request, options.to)))
+    print(f"\nwritten: {options.to / options.name}\nnext: crosswire serve --repository {options.to}")
+    return 0
+
+
+def report(line: str) -> None:
+    """Say on stderr what is being done."""
+    print(line, file=sys.stderr, flush=True)

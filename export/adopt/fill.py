@@ -1,0 +1,257 @@
+"""What a description leaves out, asked of the graph: roles, layouts, sizes; what nobody can know is refused by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from crosswire.contract.wire_names import DEPTH, RGB
+from crosswire.export.adopt.description import IMAGE_LAYOUTS, Description, InputDescription
+from crosswire.export.adopt.errors import AdoptError
+from crosswire.export.adopt.graphs.source import FLOATS, WHOLE_NUMBERS, Source, Wire
+
+Size = tuple[int, int]
+#: Why a role is none: what is sent, and cannot become that.
+REFUSED_ROLES = {
+    "hha": "HHA needs the camera's lens and the direction of gravity, which no request carries; use a network that "
+    "takes depth, with tile = 3 where it has three channels",
+}
+#: Parts of names that tell depth, and those that tell colour.
+_DEPTH_WORDS, _COLOUR_WORDS = ("depth", "disp"), ("rgb", "color", "colour", "image", "img", "pixel")
+
+
+def fill_images(description: Description, source: Source, size: Size | None) -> Description:
+    """Return the description of images with every field of its inputs that applies.
+
+    Args:
+        description: as far as it was said.
+        source: the graph.
+        size: height and width that were asked for; None leaves them to description and graph.
+
+    Raises:
+        AdoptError: an input is not described, described twice, or something of it cannot be known.
+    """
+    by_name = {wire.name: wire for wire in source.inputs}
+    filled = []
+    for one in _assigned(description.inputs, source):
+        assert one.graph_input is not None
+        filled.append(_fill_image(one, by_name[one.graph_input], size))
+    sizes = {one.size for one in filled}
+    if len(sizes) > 1:
+        said = ", ".join(f"{one.role} {_text(one.size)}" for one in filled)
+        raise AdoptError(f"inputs of one network have different sizes: {said}; say one size for all")
+    return dataclasses.replace(description, inputs=tuple(filled))
+
+
+def channels_of(one: InputDescription, wire: Wire, parts: int) -> int:
+    """Return how many channels of an input a description makes.
+
+    Args:
+        one: the description, with its layout.
+        wire: the graph's input.
+        parts: how many descriptions make it.
+    """
+    if parts > 1:
+        return (one.tile or 1) if one.role == DEPTH else 3
+    if one.layout == "NHW" or one.layout is None or wire.shape is None:
+        return 1
+    found = wire.shape[one.layout.index("C")]
+    return found if found is not None else ((one.tile or 1) if one.role == DEPTH else 3)
+
+
+def _assigned(described: Sequence[InputDescription], source: Source) -> list[InputDescription]:
+    """Return descriptions that each name an input of the graph and a role; every input has one."""
+    names = [wire.name for wire in source.inputs]
+    for one in described:
+        if (one.role or "").lower() in REFUSED_ROLES:
+            raise AdoptError(f"role {one.role!r} cannot be served: {REFUSED_ROLES[(one.role or '').lower()]}")
+        if one.graph_input is not None and one.graph_input not in names:
+            raise AdoptError(f"the graph has no input {one.graph_input!r}; it has {', '.join(map(str, source.inputs))}")
+    found = []
+    named = {one.graph_input for one in described}
+    free = [wire for wire in source.inputs if wire.name not in named]
+    for one in described:
+        if one.graph_input is None:
+            wire = _fitting(one, free)
+            free = [other for other in free if other is not wire]
+            one = dataclasses.replace(one, graph_input=wire.name)
+        found.append(one)
+    found += [InputDescription(graph_input=wire.name) for wire in free]
+    found = [one if one.role else dataclasses.replace(one, role=_role(one, source, len(found))) for one in found]
+    roles = [one.role for one in found]
+    if twice := sorted({str(role) for role in roles if roles.count(role) > 1}):
+        raise AdoptError(f"two inputs have the role {twice[0]!r}; say role for each of {', '.join(names)}")
+    for one in found:
+        if one.role is not None and one.role.lower() in REFUSED_ROLES:
+            raise AdoptError(f"input {one.graph_input!r}: {REFUSED_ROLES[one.role.lower()]}")
+    return found
+
+
+def _fitting(one: InputDescription, free: Sequence[Wire]) -> Wire:
+    """Return the input of the graph that a description without its name means."""
+    if len(free) == 1:
+        return free[0]
+    guessed = [wire for wire in free if _guess(wire) == one.role]
+    if len(guessed) != 1:
+        raise AdoptError(
+            f"the description of {one.role!r} says no graph_input; name one of {', '.join(map(str, free)) or 'none'}"
+        )
+    return guessed[0]
+
+
+def _role(one: InputDescription, source: Source, count: int) -> str:
+    """Return what is sent for an input by its name and channels."""
+    wire = next(wire for wire in source.inputs if wire.name == one.graph_input)
+    guess = _guess(wire)
+    if guess is None and count == 1:
+        return RGB
+    if guess is None:
+        raise AdoptError(f'nothing says what input {wire} is; add role = "rgb" or "depth" to its description')
+    return guess
+
+
+def _guess(wire: Wire) -> str | None:
+    """Return the role that a graph's input seems to have."""
+    low = wire.name.lower()
+    if "hha" in low:
+        return "hha"
+    if any(word in low for word in _DEPTH_WORDS) or (wire.shape is not None and len(wire.shape) == 3):
+        return DEPTH
+    if any(word in low for word in _COLOUR_WORDS):
+        return RGB
+    if wire.shape is not None and len(wire.shape) == 4:
+        if 3 in (wire.shape[1], wire.shape[3]):
+            return RGB
+        if 1 in (wire.shape[1], wire.shape[3]):
+            return DEPTH
+    return None
+
+
+def _fill_image(one: InputDescription, wire: Wire, size: Size | None) -> InputDescription:
+    """Return the description of one image with every field that applies."""
+    if wire.dtype not in (*FLOATS, *WHOLE_NUMBERS):
+        raise AdoptError(f"input {wire} takes {wire.dtype}; images are floats or bytes: export the network with those")
+    one = dataclasses.replace(one, layout=_layout(one, wire))
+    one = dataclasses.replace(one, size=_size(one, wire, size))
+    return _fill_depth(one, wire) if one.role == DEPTH else _fill_pixels(one, wire)
+
+
+def _layout(one: InputDescription, wire: Wire) -> str:
+    """Return the order of an image's axes."""
+    rank = None if wire.shape is None else len(wire.shape)
+    if one.layout is not None:
+        if one.layout not in IMAGE_LAYOUTS or rank not in (None, len(one.layout)):
+            raise AdoptError(f"input {wire} cannot have layout {one.layout}; images have {', '.join(IMAGE_LAYOUTS)}")
+        return one.layout
+    if rank == 3:
+        return "NHW"
+    if wire.shape is not None and rank == 4:
+        first, last = wire.shape[1], wire.shape[3]
+        if first in (1, 3, 4, 6) and last not in (1, 3, 4, 6):
+            return "NCHW"
+        if last in (1, 3, 4, 6) and first not in (1, 3, 4, 6):
+            return "NHWC"
+    if rank not in (None, 4):
+        raise AdoptError(f"input {wire} has {rank} axes; an image has 4, or 3 without channels")
+    raise AdoptError(f'nothing says how input {wire} is laid out; add layout = "NCHW" or "NHWC" to its description')
+
+
+def _size(one: InputDescription, wire: Wire, asked: Size | None) -> Size:
+    """Return height and width of an image: the graph's own, else those that were asked for or described."""
+    assert one.layout is not None
+    place = one.layout.index("H")
+    own = (None, None) if wire.shape is None else (wire.shape[place], wire.shape[place + 1])
+    wanted = asked or one.size
+    if wanted is None:
+        if own[0] is None or own[1] is None:
+            hint = f", multiples of {one.multiple}" if one.multiple else ""
+            raise AdoptError(f"input {wire} takes several sizes; choose one with --size HxW{hint}: --size 480x640")
+        wanted = (own[0], own[1])
+    for found, want in zip(own, wanted, strict=True):
+        if found is not None and found != want:
+            raise AdoptError(f"input {wire} is fixed, and --size {_text(wanted)} was asked for; leave it out")
+    if one.multiple and (wanted[0] % one.multiple or wanted[1] % one.multiple):
+        near = tuple(max(round(side / one.multiple), 1) * one.multiple for side in wanted)
+        raise AdoptError(
+            f"size {_text(wanted)} is no multiple of {one.multiple}, which the network needs; try --size "
+            f"{near[0]}x{near[1]}"
+        )
+    if min(wanted) < 8 or max(wanted) > 4096:
+        raise AdoptError(f"size {_text(wanted)} is not allowed; height and width are 8 to 4096")
+    return wanted
+
+
+def _fill_pixels(one: InputDescription, wire: Wire) -> InputDescription:
+    """Return the description of an image of bytes with every field that applies."""
+    for key in ("unit", "clip", "invalid", "invalid_at", "tile"):
+        if getattr(one, key) is not None:
+            raise AdoptError(
+                f"input {wire.name!r} of role {one.role!r} has {key}, which depth alone takes; leave it out"
+            )
+    said = (one.scale, one.mean, one.std)
+    if wire.dtype in WHOLE_NUMBERS:
+        if any(value is not None for value in said):
+            raise AdoptError(
+                f"input {wire} takes whole numbers, so it normalises them itself; leave out scale, mean and std"
+            )
+        return dataclasses.replace(one, channel_order=one.channel_order or RGB.upper())
+    if all(value is None for value in said):
+        raise AdoptError(
+            f"nothing says how the colours of input {wire.name!r} are normalised, and the graph cannot tell; say "
+            f"scale, mean and std, for example --set {one.role}.scale=0.00392156862745098 where it takes 0 to 1"
+        )
+    _check_channels(one, wire, 3)
+    return dataclasses.replace(
+        one,
+        channel_order=one.channel_order or RGB.upper(),
+        scale=1.0 if one.scale is None else one.scale,
+        mean=one.mean or (0.0,),
+        std=one.std or (1.0,),
+    )
+
+
+def _fill_depth(one: InputDescription, wire: Wire) -> InputDescription:
+    """Return the description of depth with every field that applies."""
+    if one.channel_order is not None:
+        raise AdoptError(
+            f"input {wire.name!r} of role 'depth' has channel_order, which colours alone take; leave it out"
+        )
+    if wire.dtype not in FLOATS:
+        raise AdoptError(f"input {wire} takes depth as {wire.dtype}; export the network with floats")
+    if one.unit is None:
+        raise AdoptError(
+            f"nothing says in which unit input {wire.name!r} takes depth, and the graph cannot tell; say "
+            f"--set {one.role}.unit=m, mm or relative"
+        )
+    if one.unit == "relative" and one.clip is None:
+        raise AdoptError(f"input {wire.name!r} has unit relative; say clip, the metres that are 0 and 1: [0.5, 10.0]")
+    if one.tile is None and channels_of(one, wire, 1) == 3:
+        raise AdoptError(
+            f"input {wire} takes depth in three channels: say tile = 3 where they are alike; where they are HHA, "
+            + REFUSED_ROLES["hha"]
+        )
+    tile = one.tile or 1
+    _check_channels(one, wire, tile)
+    return dataclasses.replace(
+        one,
+        scale=1.0 if one.scale is None else one.scale,
+        mean=one.mean or (0.0,),
+        std=one.std or (1.0,),
+        invalid=one.invalid or 0.0,
+        invalid_at=one.invalid_at or "raw",
+        tile=tile,
+    )
+
+
+def _check_channels(one: InputDescription, wire: Wire, wanted: int) -> None:
+    """Refuse means and deviations of another number of channels."""
+    for key in ("mean", "std"):
+        if (given := getattr(one, key)) is not None and len(given) not in (1, wanted):
+            raise AdoptError(
+                f"input {wire.name!r} has {len(given)} values of {key}; give one, or one for each of {wanted}"
+            )
+
+
+def _text(size: Size | None) -> str:
+    """Return a size as options have it."""
+    return "none" if size is None else f"{size[0]}x{size[1]}"

@@ -1,0 +1,115 @@
+"""Mean IoU of an adopted segmentation on labelled data, and of other readings of its description that are better."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crosswire.contract import Evaluation
+from crosswire.contract.wire_names import DEPTH, LABELS
+from crosswire.export.adopt.description import InputDescription
+from crosswire.export.adopt.prepare import Prepared
+from crosswire.export.adopt.proof.prove import reference_of
+from crosswire.export.adopt.proof.samples import Sample
+from crosswire.export.adopt.proof.sessions import Run
+from crosswire.media.confusion import confusion_matrix
+
+Array = NDArray[Any]
+#: Points of mean IoU by which another reading has to be better before it is told.
+MUCH_BETTER = 0.05
+METRICS = ("mean_iou", "mean_accuracy", "pixel_accuracy")
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def scored(label: Callable[[Sample], Array], samples: Sequence[Sample], classes: int) -> dict[str, float]:
+    """Return mean IoU, mean accuracy and pixel accuracy of labels, each 0..1.
+
+    Args:
+        label: returns labels, uint8 [H, W], of a view.
+        samples: with labels.
+        classes: K; true labels from K on count for nothing.
+    """
+    counts = np.zeros((classes, classes), np.int64)
+    for sample in samples:
+        assert sample.labels is not None
+        truth = np.where(sample.labels < classes, sample.labels, 255)
+        counts += confusion_matrix(truth, label(sample), classes)
+    hits, truth, found = np.diag(counts).astype(float), counts.sum(1).astype(float), counts.sum(0).astype(float)
+    there, seen = truth > 0, truth + found > 0
+    if not there.any():
+        return dict.fromkeys(METRICS, 0.0)
+    return {
+        "mean_iou": float((hits[seen] / (truth + found - hits)[seen]).mean()),
+        "mean_accuracy": float((hits[there] / truth[there]).mean()),
+        "pixel_accuracy": float(hits.sum() / counts.sum()),
+    }
+
+
+def evaluate(
+    prepared: Prepared, samples: Sequence[Sample], run: Run, served: Run, description: str
+) -> tuple[Evaluation, ...]:
+    """Return the task metrics of the original and the adopted graph side by side.
+
+    Args:
+        prepared: the graph and its description.
+        samples: with labels.
+        run: the original graph.
+        served: the adopted one.
+        description: what the samples are.
+    """
+    classes = len(prepared.answer.classes)
+    one = scored(lambda sample: reference_of(prepared, run, sample.raw)[LABELS][0], samples, classes)
+    other = scored(lambda sample: served(sample.raw)[LABELS][0], samples, classes)
+    return tuple(Evaluation(description, name, one[name], other[name]) for name in METRICS)
+
+
+def better_readings(prepared: Prepared, samples: Sequence[Sample], run: Run) -> list[str]:
+    """Return in words how else a description could be read where labels say that this is much better.
+
+    Tried are the other order of channels, colours of 0..1, of 0..255 and as ImageNet has them, and the other units of
+    depth, one at a time.
+    """
+    classes = len(prepared.answer.classes)
+
+    def iou(one: Prepared) -> float:
+        return scored(lambda sample: reference_of(one, run, sample.raw)[LABELS][0], samples, classes)["mean_iou"]
+
+    here = iou(prepared)
+    found = []
+    for words, other in _others(prepared):
+        if (there := iou(other)) > here + MUCH_BETTER:
+            found.append((there, f"with {words} the mean IoU is {there:.3f} rather than {here:.3f}: check it"))
+    return [words for _, words in sorted(found, reverse=True)]
+
+
+def _others(prepared: Prepared) -> Iterator[tuple[str, Prepared]]:
+    """Yield other readings of a description with their words."""
+    for place, one in enumerate(prepared.description.inputs):
+        for words, other in _readings(one, whole_numbers=prepared.dtypes[str(one.graph_input)] == "UINT8"):
+            if other == one:
+                continue
+            inputs = list(prepared.description.inputs)
+            inputs[place] = other
+            description = dataclasses.replace(prepared.description, inputs=tuple(inputs))
+            yield f"{one.role}.{words}", dataclasses.replace(prepared, description=description)
+
+
+def _readings(one: InputDescription, *, whole_numbers: bool) -> Iterator[tuple[str, InputDescription]]:
+    """Yield other readings of one input."""
+    if one.role == DEPTH:
+        for unit in ("m", "mm"):
+            yield f"unit {unit}", dataclasses.replace(one, unit=unit)
+        return
+    turned = dataclasses.replace(one, channel_order="RGB" if one.channel_order == "BGR" else "BGR")
+    yield f"channel_order {turned.channel_order}", turned
+    if whole_numbers:
+        return
+    mean, std = _IMAGENET
+    yield "scale 1/255 and no mean", dataclasses.replace(one, scale=1 / 255, mean=(0.0,), std=(1.0,))
+    yield "scale 1 and no mean", dataclasses.replace(one, scale=1.0, mean=(0.0,), std=(1.0,))
+    yield "scale 1/255, mean and std of ImageNet", dataclasses.replace(one, scale=1 / 255, mean=mean, std=std)
+    yield "scale 1/255, mean and std of 0.5", dataclasses.replace(one, scale=1 / 255, mean=(0.5,), std=(0.5,))
