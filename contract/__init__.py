@@ -11,6 +11,7 @@ Example:
 from crosswire.contract.contract import FILE_NAME, PRECISIONS, TARGETS, TASKS, Contract
 from crosswire.contract.errors import ContractError, CrosswireError, UsageError
 from crosswire.contract.graph import (
+    ADOPTED,
     ENGINE_SUFFIXES,
     EngineManifest,
     ExchangedLayer,
@@ -27,6 +28,7 @@ from crosswire.contract.tensors import DTYPES, QUANTITIES, Geometry, TensorSpec,
 from crosswire.contract.wire_names import MODALITIES
 
 __all__ = [
+    "ADOPTED",
     "DTYPES",
     "ENGINE_SUFFIXES",
     "FILE_NAME",

@@ -13,6 +13,8 @@ from crosswire.contract.plain import from_plain
 
 #: What the files of engines end in, by the library that builds and runs them; they lie beside their graphs.
 ENGINE_SUFFIXES = {"tensorrt": ".plan", "tensorrt_rtx": ".engine"}
+#: Preset of a `TrainingRun` whose network was not trained here: a graph that came as it is.
+ADOPTED = "adopted"
 
 
 @dataclass(frozen=True)
@@ -143,9 +145,9 @@ class TrainingRun:
     """Where the weights come from.
 
     Attributes:
-        preset: name of the training preset.
-        config: the whole training configuration.
-        weights_sha256: hash of the weights file, hexadecimal.
+        preset: name of the training preset, or `ADOPTED`.
+        config: the whole training configuration; of an adopted graph its file, and how it was described.
+        weights_sha256: hash of the weights file, or of the graph that was adopted, hexadecimal.
         steps: optimiser steps that were taken.
         data: name of the data set, so that clients can say what is outside the training domain.
         versions: versions of the libraries that trained and exported.

@@ -11,7 +11,7 @@ MEASURES = ("agreement", "max_abs", "mean_abs", "relative")
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far an output may lie from live PyTorch.
+    """How far an output may lie from live PyTorch, or from the graph as it came where one was adopted.
 
     Attributes:
         output: name of the output.
@@ -39,7 +39,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Parity:
-    """One measured comparison against live PyTorch.
+    """One measured comparison against live PyTorch, or against the graph as it came where one was adopted.
 
     Attributes:
         stage: what was compared: `"frozen"` (PyTorch without masks), `"onnx-fp32"` (the graph before its precision was

@@ -47,8 +47,8 @@ RENAMED = {
     "table": "python -m research table (from a checkout)",
     "group": "python -m research group (from a checkout)",
 }
-#: What a room needs beyond the client's packages, as pip names it.
-EXTRAS = {"training": "train", "export": "export", "serving": "serve", "clients": "client"}
+#: What a command or else its room needs beyond the client's packages, as pip names it.
+EXTRAS = {"adopt": "adopt", "training": "train", "export": "export", "serving": "serve", "clients": "client"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "crosswire":
             raise
-        wanted = f"pip install 'crosswire[{EXTRAS[room]}]'"
+        wanted = f"pip install 'crosswire[{EXTRAS.get(words[0]) or EXTRAS[room]}]'"
         print(f"error: `crosswire {words[0]}` needs {error.name}; install it with: {wanted}", file=sys.stderr)
         return 2
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from crosswire.contract import PRECISIONS, TARGETS, Contract, EngineManifest, engines_beside
+from crosswire.contract import ADOPTED, PRECISIONS, TARGETS, Contract, EngineManifest, engines_beside
 from crosswire.contract.atomic_write import write_text
 from crosswire.contract.command_line import OneLineParser, add_renamed, run_command
 from crosswire.contract.errors import CrosswireError, UsageError
@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = OneLineParser(prog="crosswire", description="Freeze trained networks into static graphs.")
+    parser: argparse.ArgumentParser = OneLineParser(
+        prog="crosswire", description="Freeze trained networks into static graphs."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("export", aliases=["build"], help="freeze a run, export it and prove it")
     build.set_defaults(function=_build)
@@ -140,7 +142,7 @@ def _inspect(options: argparse.Namespace) -> int:
     contract = Contract.load(options.folder)
     graph = contract.verify(options.folder)
     latencies = {}
-    if options.repeats > 0:
+    if options.repeats > 0 and contract.run.preset != ADOPTED:  # of those there is no live network to compare with
         from crosswire.export.baselines import compare_latency  # torch is needed only here
 
         latencies = compare_latency(contract, graph, options.repeats)

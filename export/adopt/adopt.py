@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import dataclasses
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 import onnxruntime
 
-from crosswire.contract import Contract, TrainingRun, sha256_of
+from crosswire.contract import ADOPTED, Contract, Evaluation, Parity, Tolerance, TrainingRun, sha256_of
 from crosswire.contract.plain import to_plain
+from crosswire.export.adopt.eight_bits import reduced
 from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.graphs.batch import sized
 from crosswire.export.adopt.graphs.convert import opset_of
 from crosswire.export.adopt.graphs.count import macs, parameters
 from crosswire.export.adopt.prepare import Prepared
-from crosswire.export.adopt.proof.prove import adopted, noise_batches, original, prove, reference_of, tolerances_of
-from crosswire.export.adopt.proof.sessions import Array
+from crosswire.export.adopt.proof.evaluate import better_readings, evaluate
+from crosswire.export.adopt.proof.prove import Raw, adopted, noise_batches, original, prove, reference_of, tolerances_of
+from crosswire.export.adopt.proof.samples import Sample, in_batches
+from crosswire.export.adopt.proof.sessions import Array, Run
+from crosswire.export.adopt.proof.suspicion import CANNOT_KNOW, suspicions
 from crosswire.export.graph_file import GRAPH, described, save
 from crosswire.export.place import check_target, placed
+from crosswire.export.quantization.precision import EIGHT_BIT
 from crosswire.export.tensorrt.lint import lint
 
-#: Preset of a contract whose network was not trained here.
-ADOPTED = "adopted"
-Samples = Mapping[str, Sequence[Mapping[str, Array]]]
+#: Where the graph lies before its precision is reduced, while it is made.
+FULL_GRAPH = "fp32/model.onnx"
 
 
 def silent(line: str) -> None:
@@ -38,15 +44,19 @@ class AdoptRequest:
     Attributes:
         name: of the network's folder and of its Triton model.
         max_batch: largest batch that a server may form.
+        precision: `fp32` or `int8`.
         target: what the graph is laid out for, one of `crosswire.contract.TARGETS`.
-        samples: real inputs for the proof, in batches, by their description.
+        samples: real inputs for the proof, and to measure the ranges of 8 bits on.
+        labelled: real inputs with labels, for the mean IoU of a segmentation.
         report: is told what is done, and what a person should know.
     """
 
     name: str
     max_batch: int = 8
+    precision: str = "fp32"
     target: str = "cpu"
-    samples: Samples = field(default_factory=dict)
+    samples: Sequence[Sample] = ()
+    labelled: Sequence[Sample] = ()
     report: Callable[[str], None] = silent
 
 
@@ -59,10 +69,13 @@ def adopt(prepared: Prepared, request: AdoptRequest, to: Path) -> Contract:
         to: the model repository.
 
     Raises:
-        AdoptError: the proof fails, or TensorRT would refuse the graph.
-        UsageError: name, batch or folder are not allowed.
+        AdoptError: the proof fails, TensorRT would refuse the graph, or the task does not take an option.
+        BuildError: name, batch or folder are not allowed.
     """
     check_target(request.name, request.max_batch, to)
+    if prepared.description.task != "segmentation" and (request.labelled or request.precision != "fp32"):
+        option = "--evaluate" if request.labelled else f"--precision {request.precision}"
+        raise AdoptError(f"got {option}, which segmentations alone take; leave it out")
     with placed(to, request.name, GRAPH) as folder:
         contract = _write(prepared, request, folder)
         contract.save(folder)
@@ -72,29 +85,31 @@ def adopt(prepared: Prepared, request: AdoptRequest, to: Path) -> Contract:
 
 def _write(prepared: Prepared, request: AdoptRequest, folder: Path) -> Contract:
     """Write and prove the graph, and make its contract."""
-    source, answer, path = prepared.source, prepared.answer, folder / GRAPH
     max_batch = request.max_batch if prepared.open_batch else 1
     if not prepared.open_batch and request.max_batch > 1:
-        request.report("the graph has a batch of 1 in its nodes: batches are not formed (max_batch 1)")
+        request.report("note: the graph has a batch of 1 in its nodes: batches are not formed (max_batch 1)")
+    path = folder / GRAPH
+    full = path if request.precision == "fp32" else folder / FULL_GRAPH
+    full.parent.mkdir(exist_ok=True)
     model = prepared.graph(request.name, cpu=request.target == "cpu")
     if request.target == "tensorrt" and (faults := lint(model)):
         raise AdoptError(f"TensorRT would refuse the graph: {'; '.join(faults[:5])}; leave out --target tensorrt")
-    save(model, path)
-    run = original(source, prepared, request.report)
-    tolerances = tolerances_of(prepared)
-    samples = {**noise_batches(prepared, max_batch), **request.samples}
-    proofs = prove(lambda raw: reference_of(prepared, run, raw), adopted(path, prepared), samples, tolerances)
+    save(model, full)
+    run = original(prepared.source, prepared, request.report)
+    proofs, tolerances, precisions = _proven(prepared, request, full, path, run, max_batch)
+    if request.samples:
+        _doubt(prepared, request, run)
     cost = macs(sized(prepared.core, prepared.shapes, 1))
     return Contract(
         name=request.name,
         task=str(prepared.description.task),
         inputs=prepared.inputs,
-        outputs=answer.outputs,
-        classes=answer.classes,
-        palette=answer.palette,
+        outputs=prepared.answer.outputs,
+        classes=prepared.answer.classes,
+        palette=prepared.answer.palette,
         max_batch_size=max_batch,
-        precision="fp32",
-        graph=described(path, folder, opset=opset_of(model)),
+        precision=request.precision,
+        graph=described(path, folder, opset=opset_of(onnx.load(path, load_external_data=False))),
         tolerances=tolerances,
         parity=proofs,
         exchange=(),
@@ -104,7 +119,58 @@ def _write(prepared: Prepared, request: AdoptRequest, folder: Path) -> Contract:
         metrics={},
         run=_origin(prepared),
         target=request.target,
+        precisions=precisions,
+        evaluation=_evaluation(prepared, request, run, path),
+        calibration=f"{len(request.samples)} samples" if precisions else "",
     )
+
+
+def _proven(
+    prepared: Prepared, request: AdoptRequest, full: Path, path: Path, run: Run, max_batch: int
+) -> tuple[tuple[Parity, ...], tuple[Tolerance, ...], dict[str, str]]:
+    """Prove the graph, in floats and as it is served; returns proofs, bounds, and the arithmetic of convolutions."""
+    exact = tolerances_of(prepared)
+    real = {f"{len(request.samples)} samples": in_batches(request.samples, max_batch)} if request.samples else {}
+    samples = {**noise_batches(prepared, max_batch), **real}
+
+    def reference(raw: Raw) -> dict[str, Array]:
+        return reference_of(prepared, run, raw)
+
+    stage = "onnx" if full == path else "onnx-fp32"
+    proofs = prove(reference, adopted(full, prepared), samples, exact, stage)
+    if full == path:
+        return proofs, exact, {}
+    precisions = reduced(
+        prepared,
+        full,
+        path,
+        target=request.target,
+        calibration=request.samples,
+        labelled=request.labelled,
+        report=request.report,
+    )
+    shutil.rmtree(full.parent)
+    served = adopted(path, prepared, outputs_alone=True)
+    proofs += prove(reference, served, real, EIGHT_BIT)
+    return proofs, (*EIGHT_BIT, *(dataclasses.replace(one, stage="onnx-fp32") for one in exact)), precisions
+
+
+def _doubt(prepared: Prepared, request: AdoptRequest, run: Run) -> None:
+    """Say what is odd about real samples, and what they cannot tell."""
+    for doubt in suspicions(prepared, request.samples, run):
+        request.report(f"suspicion: {doubt}")
+    for line in CANNOT_KNOW:
+        request.report(f"not known: {line}")
+
+
+def _evaluation(prepared: Prepared, request: AdoptRequest, run: Run, path: Path) -> tuple[Evaluation, ...]:
+    """Return the task metrics on labelled data, and say which other readings of the description are much better."""
+    if not request.labelled:
+        return ()
+    for line in better_readings(prepared, request.labelled, run):
+        request.report(f"suspicion: {line}")
+    words = f"{len(request.labelled)} labelled frames"
+    return evaluate(prepared, request.labelled, run, adopted(path, prepared, outputs_alone=True), words)
 
 
 def _origin(prepared: Prepared) -> TrainingRun:

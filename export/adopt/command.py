@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from crosswire.contract import TARGETS, TASKS
+from crosswire.contract import TARGETS, TASKS, TensorSpec
 from crosswire.contract.atomic_write import write_text
 from crosswire.contract.command_line import Commands
 from crosswire.contract.errors import UsageError
 from crosswire.training.commands.arguments import size
+
+if TYPE_CHECKING:
+    from crosswire.export.adopt.proof.samples import Sample
 
 
 def add_adopt(commands: Commands) -> None:
@@ -35,6 +40,13 @@ def add_adopt(commands: Commands) -> None:
     adopt.add_argument("--classes", type=Path, metavar="FILE", help="class names, one per line")
     adopt.add_argument("--size", type=size, metavar="HxW", help="of the pictures, where the graph takes several")
     adopt.add_argument("--max-batch", type=int, default=8, help="largest batch a server may form (default 8)")
+    adopt.add_argument("--samples", type=Path, metavar="DIR", help="real inputs to prove it on: rgb/ and depth/ in it")
+    adopt.add_argument("--evaluate", type=Path, metavar="DIR", help="labelled data: rgb/, depth/ and labels/ in it")
+    adopt.add_argument("--frames", type=int, default=16, help="most files of each that are read (default 16)")
+    adopt.add_argument(
+        "--depth-units", type=float, default=1000.0, metavar="N", help="one metre in them (default 1000)"
+    )
+    adopt.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="arithmetic (default fp32)")
     adopt.add_argument("--target", choices=TARGETS, default="cpu", help="what the graph is laid out for (default cpu)")
     adopt.add_argument("--write-description", type=Path, metavar="FILE.toml", help="write the description filled in")
     adopt.add_argument("--dry-run", action="store_true", help="print the description filled in, and stop")
@@ -62,10 +74,29 @@ def run(options: argparse.Namespace) -> int:
         report(f"written: {options.write_description}")
     if options.dry_run:
         return 0
-    request = AdoptRequest(options.name, options.max_batch, options.target, report=report)
+    request = AdoptRequest(
+        options.name,
+        options.max_batch,
+        options.precision,
+        options.target,
+        _samples(options, options.samples, prepared.inputs),
+        _samples(options, options.evaluate, prepared.inputs, labelled=True),
+        report,
+    )
     print(describe(adopt(prepared, request, options.to)))
     print(f"\nwritten: {options.to / options.name}\nnext: crosswire serve --repository {options.to}")
     return 0
+
+
+def _samples(
+    options: argparse.Namespace, folder: Path | None, inputs: Sequence[TensorSpec], *, labelled: bool = False
+) -> Sequence[Sample]:
+    """Return the user's files of a folder; none where no folder was named."""
+    from crosswire.export.adopt.proof.samples import read_samples
+
+    if folder is None:
+        return ()
+    return read_samples(folder, inputs, options.frames, units=options.depth_units, labelled=labelled)
 
 
 def report(line: str) -> None:

@@ -33,9 +33,11 @@ def fill_images(description: Description, source: Source, size: Size | None) -> 
     """
     by_name = {wire.name: wire for wire in source.inputs}
     filled = []
-    for one in _assigned(description.inputs, source):
-        assert one.graph_input is not None
-        filled.append(_fill_image(one, by_name[one.graph_input], size))
+    assigned = _assigned(description.inputs, source)
+    names = [one.graph_input for one in assigned]
+    for one in assigned:
+        shared = names.count(one.graph_input) > 1
+        filled.append(_fill_image(one, by_name[str(one.graph_input)], size, shared=shared))
     sizes = {one.size for one in filled}
     if len(sizes) > 1:
         said = ", ".join(f"{one.role} {_text(one.size)}" for one in filled)
@@ -127,13 +129,13 @@ def _guess(wire: Wire) -> str | None:
     return None
 
 
-def _fill_image(one: InputDescription, wire: Wire, size: Size | None) -> InputDescription:
+def _fill_image(one: InputDescription, wire: Wire, size: Size | None, *, shared: bool) -> InputDescription:
     """Return the description of one image with every field that applies."""
     if wire.dtype not in (*FLOATS, *WHOLE_NUMBERS):
         raise AdoptError(f"input {wire} takes {wire.dtype}; images are floats or bytes: export the network with those")
     one = dataclasses.replace(one, layout=_layout(one, wire))
     one = dataclasses.replace(one, size=_size(one, wire, size))
-    return _fill_depth(one, wire) if one.role == DEPTH else _fill_pixels(one, wire)
+    return _fill_depth(one, wire, shared=shared) if one.role == DEPTH else _fill_pixels(one, wire, shared=shared)
 
 
 def _layout(one: InputDescription, wire: Wire) -> str:
@@ -181,13 +183,19 @@ def _size(one: InputDescription, wire: Wire, asked: Size | None) -> Size:
     return wanted
 
 
-def _fill_pixels(one: InputDescription, wire: Wire) -> InputDescription:
+def _fill_pixels(one: InputDescription, wire: Wire, *, shared: bool) -> InputDescription:
     """Return the description of an image of bytes with every field that applies."""
     for key in ("unit", "clip", "invalid", "invalid_at", "tile"):
         if getattr(one, key) is not None:
             raise AdoptError(
                 f"input {wire.name!r} of role {one.role!r} has {key}, which depth alone takes; leave it out"
             )
+    channels = 0 if one.layout == "NHW" or wire.shape is None else wire.shape[str(one.layout).index("C")]
+    if one.layout == "NHW" or (channels and channels not in ((3,) if one.role == RGB else (1, 3)) and not shared):
+        raise AdoptError(
+            f"input {wire} has {channels or 'no'} channels, and {one.role} has {'3' if one.role == RGB else '1 or 3'}; "
+            f"describe what the others are, with graph_input = {wire.name!r} for each"
+        )
     said = (one.scale, one.mean, one.std)
     if wire.dtype in WHOLE_NUMBERS:
         if any(value is not None for value in said):
@@ -200,7 +208,7 @@ def _fill_pixels(one: InputDescription, wire: Wire) -> InputDescription:
             f"nothing says how the colours of input {wire.name!r} are normalised, and the graph cannot tell; say "
             f"scale, mean and std, for example --set {one.role}.scale=0.00392156862745098 where it takes 0 to 1"
         )
-    _check_channels(one, wire, 3)
+    _check_channels(one, wire, channels_of(one, wire, 2 if shared else 1))
     return dataclasses.replace(
         one,
         channel_order=one.channel_order or RGB.upper(),
@@ -210,7 +218,7 @@ def _fill_pixels(one: InputDescription, wire: Wire) -> InputDescription:
     )
 
 
-def _fill_depth(one: InputDescription, wire: Wire) -> InputDescription:
+def _fill_depth(one: InputDescription, wire: Wire, *, shared: bool) -> InputDescription:
     """Return the description of depth with every field that applies."""
     if one.channel_order is not None:
         raise AdoptError(
@@ -225,7 +233,7 @@ def _fill_depth(one: InputDescription, wire: Wire) -> InputDescription:
         )
     if one.unit == "relative" and one.clip is None:
         raise AdoptError(f"input {wire.name!r} has unit relative; say clip, the metres that are 0 and 1: [0.5, 10.0]")
-    if one.tile is None and channels_of(one, wire, 1) == 3:
+    if one.tile is None and not shared and channels_of(one, wire, 1) == 3:
         raise AdoptError(
             f"input {wire} takes depth in three channels: say tile = 3 where they are alike; where they are HHA, "
             + REFUSED_ROLES["hha"]

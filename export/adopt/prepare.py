@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 
 from crosswire.contract import TensorSpec
-from crosswire.contract.wire_names import DEPTH
+from crosswire.contract.wire_names import DEPTH, RGB
 from crosswire.export.adopt.description import Description, InputDescription, OutputDescription
 from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.fill import channels_of, fill_images
@@ -25,6 +25,7 @@ from crosswire.export.adopt.graphs.source import Source, nodes_of
 from crosswire.export.adopt.proof.sessions import runner_of
 from crosswire.export.adopt.tasks.answer import Answer
 from crosswire.export.adopt.tasks.segmentation import SegmentationAnswer
+from crosswire.export.adopt.tasks.translation import TranslationAnswer
 
 Array = NDArray[Any]
 #: Names by which exporters call the output that counts, the likeliest first.
@@ -97,7 +98,9 @@ def prepare(source: Source, description: Description, size: tuple[int, int] | No
     Raises:
         AdoptError: something cannot be known, or cannot be served.
     """
+    check_task(description)
     filled = fill_images(description, source, size)
+    _check_roles(filled)
     shapes = {wire.name: _shape(filled, source, wire.name) for wire in source.inputs}
     model = converted(source)
     wanted = _wanted(filled.outputs, source)
@@ -107,18 +110,49 @@ def prepare(source: Source, description: Description, size: tuple[int, int] | No
     given = runner_of(fixed)(noise(fixed, shapes, 1))
     answer = _answer(filled, wanted, given)
     filled = dataclasses.replace(filled, outputs=answer.described)
-    inputs = tuple(input_spec(one) for one in filled.inputs)
+    wires = {wire.name: wire for wire in source.inputs}
+    counts = [sum(other.graph_input == one.graph_input for other in filled.inputs) for one in filled.inputs]
+    inputs = tuple(
+        input_spec(one, channels_of(one, wires[str(one.graph_input)], count))
+        for one, count in zip(filled.inputs, counts, strict=True)
+    )
     return Prepared(source, filled, fixed if core is None else core, core is not None, shapes, inputs, answer)
 
 
-def input_spec(one: InputDescription) -> TensorSpec:
+def input_spec(one: InputDescription, channels: int) -> TensorSpec:
     """Describe what is sent for an image; a graph that clips does so itself, so no distance is refused before it."""
     assert one.role is not None and one.size is not None
     axes = ("height", "width")
     if one.role == DEPTH:
         return TensorSpec(one.role, "FP32", one.size, axes, "metre", missing=0.0)
-    shape = (*one.size, 3)
+    shape = (*one.size, channels)
     return TensorSpec(one.role, "UINT8", shape, (*axes, "channel"), "intensity 0..255", valid_range=(0.0, 255.0))
+
+
+def check_task(description: Description) -> None:
+    """Refuse what no pipeline of the server carries, with the reason.
+
+    Raises:
+        AdoptError: see there.
+    """
+    if description.task == "classification":
+        raise AdoptError(
+            "classification cannot be adopted yet: our pipeline of clips takes frames and waveform together, with "
+            "graphs for each alone, and a graph of one of them alone cannot answer for both; adopt segmentations and "
+            "translations"
+        )
+    for one in description.outputs:
+        if one.kind == "embeddings":
+            raise AdoptError("output of kind embeddings cannot be served: no pipeline answers with vectors")
+
+
+def _check_roles(description: Description) -> None:
+    """Refuse inputs that no segmentation pipeline takes."""
+    wrong = [one for one in description.inputs if one.role not in (RGB, DEPTH)]
+    if description.task == "segmentation" and wrong:
+        raise AdoptError(
+            f"input {wrong[0].graph_input!r} has the role {wrong[0].role!r}; segmentations take rgb and depth alone"
+        )
 
 
 def _shape(description: Description, source: Source, name: str) -> tuple[int, ...]:
@@ -198,6 +232,8 @@ def _answer(description: Description, wanted: Sequence[OutputDescription], given
     """Return what becomes of a graph's outputs."""
     size = description.inputs[0].size
     assert size is not None
+    if description.task == "translation":
+        return TranslationAnswer(wanted, given, size)
     if len(wanted) != 1:
         raise AdoptError(f"a segmentation has one output; {len(wanted)} are described: leave one")
     return SegmentationAnswer(wanted[0], given[str(wanted[0].graph_output)], size)

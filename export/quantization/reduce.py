@@ -9,7 +9,7 @@ import onnx
 import torch
 
 from crosswire.export.graph_file import GraphError
-from crosswire.export.parity import torch_runner
+from crosswire.export.parity import onnx_runner, torch_runner
 from crosswire.export.quantization.precision import MAX_DROP
 from crosswire.export.quantization.quantiser import Quantiser, convolutions, layer_name
 from crosswire.export.quantization.sensitivity import search
@@ -66,5 +66,9 @@ def _int8(export: SegmentationExport, full: Path, path: Path) -> Reduced:
     classes = export.run.config.network.classes
     reference = score(torch_runner(export.live()), watched, classes).mean_iou
     drop = export.precision.max_drop or MAX_DROP
-    kept = search(quantiser, reference, watched, classes, drop, path, export.report)
+
+    def mean_iou(graph: Path) -> float:
+        return score(onnx_runner(graph), watched, classes).mean_iou
+
+    kept = search(quantiser, reference, mean_iou, watched.description, drop, path, export.report)
     return Reduced(quantiser.precisions(kept), calibration.description)

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from crosswire.export.frames import Frames
-from crosswire.export.parity import onnx_runner
 from crosswire.export.quantization.quantiser import Quantiser
-from crosswire.export.tasks.segmentation.score import score
 
 #: The layers are tried in this many runs of consecutive ones.
 GROUPS = 8
@@ -17,7 +14,13 @@ Report = Callable[[str], None]
 
 
 def search(
-    quantiser: Quantiser, reference: float, frames: Frames, classes: int, max_drop: float, path: Path, report: Report
+    quantiser: Quantiser,
+    reference: float,
+    mean_iou: Callable[[Path], float],
+    frames: str,
+    max_drop: float,
+    path: Path,
+    report: Report,
 ) -> tuple[str, ...]:
     """Return the layers that stay in float so that the mean IoU drops by at most `max_drop` points.
 
@@ -26,9 +29,9 @@ def search(
 
     Args:
         quantiser: of the graph.
-        reference: mean IoU of the live network on the same frames, 0..1.
-        frames: with labels.
-        classes: K.
+        reference: mean IoU of what the graph was made of, on the same frames, 0..1.
+        mean_iou: returns that of a graph's file, 0..1.
+        frames: what it is measured on, in words.
         max_drop: points, hundredths of the mean IoU.
         path: a file that may be written; it holds the chosen graph in the end.
         report: is told what was measured.
@@ -40,10 +43,10 @@ def search(
 
     def drop(kept: Collection[str]) -> float:
         quantiser.write(kept, path)
-        return 100 * (reference - score(onnx_runner(path), frames, classes).mean_iou)
+        return 100 * (reference - mean_iou(path))
 
     lost = drop(())
-    report(f"int8 loses {lost:.2f} points of mean IoU on {frames.description} (allowed {max_drop:g})")
+    report(f"int8 loses {lost:.2f} points of mean IoU on {frames} (allowed {max_drop:g})")
     if lost <= max_drop:
         return ()
     layers = list(quantiser.layers)

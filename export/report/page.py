@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from crosswire.contract import Contract
+from crosswire.export.report.text import reference_of
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b2733 }
@@ -55,7 +56,7 @@ def page(contract: Contract, latencies: Mapping[str, float]) -> str:
         for p in contract.parity
     ]
     heads = ("stage", "present", "inputs", "output", "measure", "value", "bound")
-    parts.append("<h2>Parity with live PyTorch</h2>" + _table(heads, proofs))
+    parts.append(f"<h2>Parity with {reference_of(contract)}</h2>" + _table(heads, proofs))
     head = f"<meta charset='utf-8'><title>{escape(title)}</title><style>{STYLE}</style>"
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>\n"
 

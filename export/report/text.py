@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from crosswire.contract import Contract, TensorSpec
+from crosswire.contract import ADOPTED, Contract, TensorSpec
 
 
 def describe(contract: Contract, latencies: Mapping[str, float] | None = None) -> str:
@@ -23,10 +23,11 @@ def describe(contract: Contract, latencies: Mapping[str, float] | None = None) -
         f"{contract.macs_frozen:,} frozen"
     )
     lines += _exchange(contract) + _precision(contract)
-    lines.append("scores: " + ", ".join(f"{key} {value:.4g}" for key, value in contract.metrics.items()))
+    if contract.metrics:
+        lines.append("scores: " + ", ".join(f"{key} {value:.4g}" for key, value in contract.metrics.items()))
     for one in contract.evaluation:
         lines.append(f"  {one.metric:14} {one.live:.4f} live, {one.served:.4f} served   on {one.inputs}")
-    lines.append("parity with live PyTorch:")
+    lines.append(f"parity with {reference_of(contract)}:")
     lines += [
         f"  {p.stage:9} {p.inputs:30} {p.output:11} {p.measure:10} {p.value:.6f} "
         f"(bound {contract.tolerance(p).bound:g})" + (f" with {p.variant} alone" if p.variant else "")
@@ -36,6 +37,11 @@ def describe(contract: Contract, latencies: Mapping[str, float] | None = None) -
         lines.append("latency here, one sample:")
         lines += [f"  {name:24} {time:9.1f} ms" for name, time in latencies.items()]
     return "\n".join(lines)
+
+
+def reference_of(contract: Contract) -> str:
+    """Return what the proofs of a contract compare its graph with."""
+    return "the graph as it came" if contract.run.preset == ADOPTED else "live PyTorch"
 
 
 def _stored(spec: TensorSpec) -> str:

@@ -86,7 +86,7 @@ def _label_map(nodes: Nodes, scores: Scores, size: tuple[int, int]) -> None:
     shape = (0, 1, *scores.size)
     labels = nodes.reshape(nodes.cast(scores.tensor, "FLOAT"), *shape, output=LOGITS)
     if scores.size != size:
-        labels = nodes.resize(labels, scores.size, size, **_NEAREST)
+        labels = nodes.resize(labels, scores.size, size, **NEAREST)
     flat = nodes.reshape(labels, 0, *size)
     nodes.cast(flat, "UINT8", output=LABELS)
     full = nodes.add("Add", nodes.add("Mul", flat, nodes.number(0.0)), nodes.number(255.0))
@@ -113,8 +113,8 @@ def _classes(nodes: Nodes, scores: Scores) -> str:
 def _whole(nodes: Nodes, logits: str, scores: Scores, size: tuple[int, int]) -> tuple[str, str]:
     """Write up-sampling and decision on all scores at once; see `argmax_head.whole`."""
     if scores.size != size:
-        mode = {**_LINEAR, "coordinate_transformation_mode": "align_corners"} if scores.align_corners else _LINEAR
-        logits = nodes.resize(logits, scores.size, size, **(mode if scores.linear else _NEAREST))
+        mode = {**LINEAR, "coordinate_transformation_mode": "align_corners"} if scores.align_corners else LINEAR
+        logits = nodes.resize(logits, scores.size, size, **(mode if scores.linear else NEAREST))
     labels = _decided(nodes, logits, scores, axis=1)
     best = nodes.add("ReduceMax", logits, nodes.whole(1), keepdims=1)
     return labels, _certainty(nodes, logits, best, scores, size)
@@ -189,5 +189,5 @@ def _woven(nodes: Nodes, parts: list[str], small: tuple[int, int], factor: int, 
     return nodes.reshape(nodes.add("Transpose", blocks, perm=[0, 1, 3, 2, 4]), 0, *size)
 
 
-_LINEAR = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
-_NEAREST = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+LINEAR = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+NEAREST = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}

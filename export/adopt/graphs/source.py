@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
 from crosswire.export.adopt.errors import AdoptError
@@ -83,10 +82,10 @@ def read_graph(path: Path) -> Source:
         raise AdoptError(f"{path} is no file; name an ONNX graph: model.onnx")
     try:
         model = onnx.load(path)
-    except DecodeError as error:
-        raise AdoptError(f"{path} is no ONNX file ({error}); export the network to ONNX first") from error
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
         raise AdoptError(f"{path}: its weights cannot be read ({error}); put its external data beside it") from error
+    except Exception as error:  # protobuf's own, by whatever name the installed release has it
+        raise AdoptError(f"{path} is no ONNX file ({error}); export the network to ONNX first") from error
     if not model.graph.node or not model.graph.output:
         raise AdoptError(f"{path} holds no graph: {len(model.graph.node)} nodes, {len(model.graph.output)} outputs")
     weights = {tensor.name for tensor in model.graph.initializer}

@@ -51,7 +51,7 @@ def metres(raw: Array, one: InputDescription, channels: int) -> Array:
     missing = raw <= 0
     values = raw.astype(np.float32)
     if one.clip is not None:
-        values = values.clip(*map(np.float32, one.clip))
+        values = values.clip(one.clip[0], one.clip[1])
     if one.unit == "relative":
         assert one.clip is not None
         near, far = map(np.float32, one.clip)

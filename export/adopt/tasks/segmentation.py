@@ -42,17 +42,17 @@ class SegmentationAnswer:
     def __init__(self, described: OutputDescription, given: Array, size: Size) -> None:
         self.size = size
         filled, self.scores = _filled(described, given, size)
-        self.described = (filled,)
+        self.described: tuple[OutputDescription, ...] = (filled,)
         self.classes = filled.classes or ()
         self.palette = filled.palette or ()
         axes = ("height", "width")
         reach = (0.0, len(self.classes) - 1.0)
         sure = "probability * 255" if filled.kind != "labels" else "255 everywhere: the graph gives labels alone"
-        self.outputs = (
+        self.outputs: tuple[TensorSpec, ...] = (
             TensorSpec(LABELS, "UINT8", size, axes, "class index", valid_range=reach),
             TensorSpec(CONFIDENCE, "UINT8", size, axes, sure, valid_range=(0.0, 255.0)),
         )
-        self.taps = (LOGITS,)
+        self.taps: tuple[str, ...] = (LOGITS,)
         self.tolerances = tuple(sorted(EXACT, key=lambda one: (LOGITS, LABELS, CONFIDENCE).index(one.output)))
         self.remarks = tuple(_remarks(described, filled, self.scores))
 

@@ -80,7 +80,7 @@ def _is_depth(spec: TensorSpec) -> bool:
 def _drawn(spec: TensorSpec) -> str:
     """Say what a client gets for an output."""
     if _is_depth(spec):
-        return DEPTH_IMAGE_UNIT
+        return DEPTH_IMAGE_UNIT if spec.unit == "metre" else f"16-bit greyscale PNG file of thousandths of {spec.unit}"
     if domain_of(spec.name) == LABELS:
         return "8-bit palette PNG file; a pixel is a class index"
     return "RGB PNG file" if spec.shape[2:] == (3,) else "8-bit greyscale PNG file"

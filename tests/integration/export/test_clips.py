@@ -14,10 +14,10 @@ from crosswire.export.__main__ import main
 from crosswire.export.build import build
 from crosswire.export.network_facts import macs
 from crosswire.export.parity import onnx_runner, torch_runner
+from crosswire.export.place import BuildError
 from crosswire.export.quantization.precision import Precision
 from crosswire.export.report.text import describe
 from crosswire.export.tasks.audio_video.servable import ClipServable, FrozenClipServable, fold_norms, is_linear
-from crosswire.export.place import BuildError
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run

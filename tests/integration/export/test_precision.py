@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from crosswire.contract import Contract, EngineManifest
 from crosswire.export.__main__ import main
 from crosswire.export.build import build
-from crosswire.export.frames import of_source
+from crosswire.export.frames import Frames, of_source
 from crosswire.export.graph_file import LOGITS, save
 from crosswire.export.parity import onnx_runner, torch_runner
 from crosswire.export.quantization.precision import EXACT, TOLERANCES, Precision
@@ -171,10 +172,15 @@ def test_an_fp16_export_stays_close(tiny_run: Run, tmp_path: Path) -> None:
     assert EngineManifest.load(engine).precision == "fp16"
 
 
+def iou_on(watched: Frames) -> Callable[[Path], float]:
+    """Return what scores a graph's file on frames."""
+    return lambda path: score(onnx_runner(path), watched, 12).mean_iou
+
+
 def test_a_small_enough_drop_keeps_every_layer_in_8_bits(
     quantiser: Quantiser, work: SegmentationExport, tmp_path: Path
 ) -> None:
-    kept = search(quantiser, 0.0, work.labelled("val"), 12, 0.5, tmp_path / "model.onnx", silent)
+    kept = search(quantiser, 0.0, iou_on(work.labelled("val")), "frames", 0.5, tmp_path / "model.onnx", silent)
     assert kept == ()
     assert set(quantiser.precisions(kept).values()) == {"int8", "fp32"}
 
@@ -186,7 +192,7 @@ def test_layers_go_back_to_float_until_the_drop_is_small_enough(
     said: list[str] = []
     watched = work.labelled("val")
     path = tmp_path / "model.onnx"
-    kept = search(quantiser, 1.1, watched, 12, 0.5, path, said.append)
+    kept = search(quantiser, 1.1, iou_on(watched), "frames", 0.5, path, said.append)
     assert sorted(kept) == sorted(quantiser.layers)
     assert set(quantiser.precisions(kept).values()) == {"fp32"}
     assert len(said) == 9 and "points" in said[-1]

@@ -15,8 +15,8 @@ from crosswire.export.__main__ import main
 from crosswire.export.build import build
 from crosswire.export.onnx_graph import example
 from crosswire.export.parity import torch_runner
-from crosswire.export.quantization.precision import Precision
 from crosswire.export.place import BuildError
+from crosswire.export.quantization.precision import Precision
 from crosswire.export.tasks.translation.servable import TranslationServable
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run, write_config, write_weights

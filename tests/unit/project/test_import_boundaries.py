@@ -138,9 +138,24 @@ for package in {packages!r}:
             ),
             ("torch", "PIL", "scipy", "export", "serving", "clients"),
         ),
+        (
+            ("crosswire.export.adopt",),
+            (
+                "torch",
+                "lightning",
+                "onnxscript",
+                "torchmetrics",
+                "scipy",
+                "av",
+                "serving",
+                "clients",
+                *SHOWROOMS,
+                "tests",
+            ),
+        ),
         (("demo.__main__",), ("torch", "lightning", "onnx", "onnxscript")),
     ],
-    ids=["serving", "clients", "contract", "media", "procedural", "demo"],
+    ids=["serving", "clients", "contract", "media", "procedural", "adopt", "demo"],
 )
 def test_a_room_imports_where_the_rest_is_blocked(packages: tuple[str, ...], blocked: tuple[str, ...]) -> None:
     code = BLOCK.format(blocked=set(blocked), packages=packages)
