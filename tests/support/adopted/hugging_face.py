@@ -3,9 +3,9 @@
     python -m tests.support.adopt.hugging_face OUT
 
 Run in a process of its own: the import takes seconds, and the older exporter, whose names and open sizes most graphs on
-the Hub have, warns. OUT gets a folder per network as the Hub has them, `model.onnx` beside `config.json` and, for images,
-`preprocessor_config.json`, and `answers.npz`: samples as files hold them, and the answers of the package's own pre- and
-post-processing to them, by PyTorch.
+the Hub have, warns. OUT gets a folder per network as the Hub has them, `model.onnx` beside `config.json` and, for
+images, `preprocessor_config.json`; and `answers.npz`: samples as files hold them, and the answers of the package's own
+pre- and post-processing to them, by PyTorch.
 """
 
 from __future__ import annotations
