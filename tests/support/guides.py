@@ -76,8 +76,8 @@ def lay_out(folder: Path) -> None:
     (folder / ".venv").symlink_to(sys.prefix)
 
 
-def execute(guide: Path, folder: Path) -> None:
-    """Execute a guide from its first command to its last, in a folder like a fresh clone.
+def execute(guide: Path, folder: Path, python: str | Path = sys.executable) -> None:
+    """Execute a guide from its first command to its last, in a folder like a fresh clone; its scripts by a Python.
 
     Raises:
         AssertionError: a command ended with an error; its output is shown.
@@ -93,7 +93,7 @@ def execute(guide: Path, folder: Path) -> None:
             elif block.kind == "console":
                 _run(["bash", "-euo", "pipefail", "-c", text], folder, text)
             elif block.kind == "python":
-                _run([sys.executable, "-c", text], folder, text)
+                _run([str(python), "-c", text], folder, text)
 
 
 def _run(command: list[str], folder: Path, text: str) -> None:
