@@ -1,8 +1,8 @@
 """ESANet, exported by its own code, adopted with one command and served: `make soak` with CROSSWIRE_ESANET.
 
-`CROSSWIRE_ESANET` names a checkout of TUI-NICR/ESANet, of which nothing is kept. Its pipeline runs in a process of its own
-(`tests/support/adopted/esanet.py`) beside this environment's PyTorch; what else that code imports is installed into a
-temporary folder. The frames are those of a Kinect below `CROSSWIRE_REAL`, where they are, and procedural rooms.
+`CROSSWIRE_ESANET` names a checkout of TUI-NICR/ESANet, of which nothing is kept. Its pipeline runs in a process of its
+own (`tests/support/adopted/esanet.py`) beside this environment's PyTorch; what else that code imports is installed into
+a temporary folder. The frames are those of a Kinect below `CROSSWIRE_REAL`, where they are, and procedural rooms.
 """
 
 from __future__ import annotations
