@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     if options.model is not None:
         return _run(options)
     from crosswire.export.adopt.described import said_by
-    from crosswire.export.adopt.from_torch import graph_of_module, graph_of_torchscript
+    from crosswire.export.from_torch import graph_of_module, graph_of_torchscript
 
     with tempfile.TemporaryDirectory(prefix="adopt-") as folder:
         options.model = Path(folder) / "model.onnx"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from crosswire.__main__ import main
-from crosswire.export.adopt.from_torch.outputs import named
+from crosswire.export.from_torch.outputs import named
 
 SIZE, CLASSES = (32, 48), 5
 CODE = """

@@ -25,7 +25,7 @@ def graph_of_module(spec: str, weights: Path | None, description: Description, p
         AdoptError: PyTorch is missing, the function or the weights do not fit, or the exporter cannot translate it.
     """
     _check_torch("--module")
-    from crosswire.export.adopt.from_torch.module import loaded, written
+    from crosswire.export.from_torch.module import loaded, written
 
     written(loaded(spec, weights), description, path, spec)
 
@@ -44,7 +44,7 @@ def graph_of_torchscript(file: Path, description: Description, path: Path) -> No
         AdoptError: PyTorch is missing, the file is no script, or the exporter cannot translate it.
     """
     _check_torch("--torchscript")
-    from crosswire.export.adopt.from_torch.script import written
+    from crosswire.export.from_torch.script import written
 
     written(file, description, path)
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from crosswire.contract import TensorSpec
 from crosswire.export.adopt.description import Description
 from crosswire.export.adopt.errors import AdoptError
-from crosswire.export.adopt.from_torch.outputs import Flat, first_line, quiet, tried
-from crosswire.export.adopt.from_torch.shapes import specs
+from crosswire.export.from_torch.outputs import Flat, first_line, quiet, tried
+from crosswire.export.from_torch.shapes import specs
 from crosswire.export.graph_file import save
 from crosswire.export.onnx_graph import example, exported
 

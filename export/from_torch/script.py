@@ -13,14 +13,14 @@ from onnxruntime import InferenceSession
 from crosswire.contract import TensorSpec
 from crosswire.export.adopt.description import Description
 from crosswire.export.adopt.errors import AdoptError
-from crosswire.export.adopt.from_torch.outputs import Flat, first_line, quiet, tried
-from crosswire.export.adopt.from_torch.shapes import specs
+from crosswire.export.from_torch.outputs import Flat, first_line, quiet, tried
+from crosswire.export.from_torch.shapes import specs
 from crosswire.export.graph_file import IR_VERSION, OPSET, save
 from crosswire.export.onnx_graph import example
 
 
 def written(file: Path, description: Description, path: Path) -> None:
-    """Translate a TorchScript file to ONNX and write the graph; see `crosswire.export.adopt.from_torch`."""
+    """Translate a TorchScript file to ONNX and write the graph; see `crosswire.export.from_torch`."""
     inputs = specs(description)
     with quiet():
         script = _read(file)
