@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,12 @@ def add_adopt(commands: Commands) -> None:
     """Add the command."""
     adopt = commands.add_parser("adopt", help="serve a graph that somebody else made: ONNX in, a network of ours out")
     adopt.set_defaults(function=run)
-    adopt.add_argument("model", type=Path, metavar="MODEL.onnx", help="the graph, its external data beside it")
+    adopt.add_argument(
+        "model", type=Path, nargs="?", metavar="MODEL.onnx", help="the graph, its external data beside it"
+    )
+    adopt.add_argument("--module", metavar="PACKAGE:FUNCTION", help="instead: what returns a PyTorch module")
+    adopt.add_argument("--weights", type=Path, metavar="FILE", help="of the module (default: what the function loads)")
+    adopt.add_argument("--torchscript", type=Path, metavar="FILE", help="instead: a script of torch.jit.save")
     adopt.add_argument("--task", choices=TASKS, help="what it does (default: what the description says)")
     adopt.add_argument("--name", help="name of the network on the server")
     adopt.add_argument("--to", type=Path, help="model repository to write into")
@@ -53,6 +59,27 @@ def add_adopt(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Adopt a graph, or a module or a script whose graph is written first."""
+    given = [one for one in (options.model, options.module, options.torchscript) if one is not None]
+    if len(given) != 1:
+        raise UsageError(f"got {len(given)} networks; name one: MODEL.onnx, or --module, or --torchscript")
+    if options.weights is not None and options.module is None:
+        raise UsageError("got --weights without --module; an ONNX graph and a script hold their own")
+    if options.model is not None:
+        return _run(options)
+    from crosswire.export.adopt.described import said_by
+    from crosswire.export.from_torch import graph_of_module, graph_of_torchscript
+
+    with tempfile.TemporaryDirectory(prefix="adopt-") as folder:
+        options.model = Path(folder) / "model.onnx"
+        if options.module is not None:
+            graph_of_module(options.module, options.weights, said_by(options), options.model)
+        else:
+            graph_of_torchscript(options.torchscript, said_by(options), options.model)
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     """Adopt a graph."""
     if not options.dry_run and (lacking := [f"--{key}" for key in ("name", "to") if getattr(options, key) is None]):
         raise UsageError(f"got no {' and no '.join(lacking)}; add them, or look first with --dry-run")

@@ -34,17 +34,28 @@ def described_by(options: argparse.Namespace, source: Source, report: Callable[[
     Raises:
         AdoptError: something is said wrongly, or nothing says the task.
     """
-    layers = [_flags(options)]
-    if options.describe is not None:
-        layers.append(read_description(options.describe))
-    if options.preset is not None:
-        layers.append(preset(options.preset))
-    layers.append(metadata_of(source, report))
-    found = Description()
-    for layer in layers:
-        found = laid_over(found, layer)
+    found = laid_over(_layers(options), metadata_of(source, report))
     if found.task is None:
         raise AdoptError("nothing says what the network does; add --task segmentation, translation or classification")
+    return found
+
+
+def said_by(options: argparse.Namespace) -> Description:
+    """Return what is said of a network whose graph is not written yet, with the size of the flags in its images."""
+    found = _layers(options)
+    if options.size is None:
+        return found
+    inputs = [one if one.role == "waveform" else dataclasses.replace(one, size=options.size) for one in found.inputs]
+    return dataclasses.replace(found, inputs=tuple(inputs))
+
+
+def _layers(options: argparse.Namespace) -> Description:
+    """Return what flags, the user's file and a preset say."""
+    found = _flags(options)
+    if options.describe is not None:
+        found = laid_over(found, read_description(options.describe))
+    if options.preset is not None:
+        found = laid_over(found, preset(options.preset))
     return found
 
 

@@ -61,7 +61,7 @@ def metadata_of(source: Source, report: Report) -> Description:
 
 def _takes_colour(wire: Wire) -> bool:
     """Say whether an input of a graph can be one of colours."""
-    return wire.shape is None or (len(wire.shape) == 4 and 3 in (wire.shape[1], wire.shape[3]))
+    return wire.shape is None or (len(wire.shape) == 4 and bool({3, None} & {wire.shape[1], wire.shape[3]}))
 
 
 def _tables(source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -27,3 +27,11 @@ def run_module(python: Path, module: str, *words: object) -> str:
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def beside(folder: Path, *packages: str) -> Path:
+    """Return a folder with packages, without what they need, for PYTHONPATH beside those of this environment."""
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([*install, "--no-deps", "--target", str(folder), *packages], env=alone, check=True)
+    return folder

@@ -1,0 +1,216 @@
+"""Graphs of networks that transformers builds, small and with random weights, and what its own pipelines answer.
+
+    python -m tests.support.adopt.hugging_face OUT
+
+Run in a process of its own: the import takes seconds, and the older exporter, whose names and open sizes most graphs on
+the Hub have, warns. OUT gets a folder per network as the Hub has them, `model.onnx` beside `config.json` and, for
+images, `preprocessor_config.json`; and `answers.npz`: samples as files hold them, and the answers of the package's own
+pre- and post-processing to them, by PyTorch.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers.models.depth_anything import DepthAnythingConfig, DepthAnythingForDepthEstimation
+from transformers.models.dinov2 import Dinov2Config
+from transformers.models.dpt import DPTImageProcessorPil
+from transformers.models.segformer import (
+    SegformerConfig,
+    SegformerForSemanticSegmentation,
+    SegformerImageProcessorPil,
+)
+from transformers.models.wav2vec2 import (
+    Wav2Vec2Config,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForSequenceClassification,
+)
+
+SIZE, DEPTH_SIZE, SAMPLES, RATE = (64, 96), (70, 98), 4000, 16000
+CLASSES = ("road", "kerb", "grass", "wall", "sky", "pole", "sign")
+SOUNDS = ("yes", "no", "up", "down")
+FRAMES = 3
+
+
+class One(nn.Module):
+    """A network of which one output is exported, as the exporters of the Hub do it."""
+
+    def __init__(self, network: nn.Module, output: str) -> None:
+        super().__init__()
+        self.network, self.output = network, output
+
+    def forward(self, value: Tensor) -> Tensor:
+        """Return the output of that name."""
+        answer = getattr(self.network(value), self.output)
+        assert isinstance(answer, Tensor)
+        return answer
+
+
+def frames(size: tuple[int, int]) -> list[np.ndarray[Any, Any]]:
+    """Return images with smooth colours and edges, uint8 [H, W, 3]."""
+    generator = np.random.default_rng(3)
+    down, across = np.mgrid[0 : size[0], 0 : size[1]]
+    images = []
+    for _ in range(FRAMES):
+        waves = [np.sin(across / generator.uniform(3, 20) + down / generator.uniform(3, 20)) for _ in range(3)]
+        image = 127 + 90 * np.stack(waves, axis=-1) + generator.normal(0, 8, (*size, 3))
+        image[size[0] // 3 : size[0] // 2, size[1] // 4 : size[1] // 2] = generator.integers(0, 256, 3)
+        images.append(np.clip(image, 0, 255).astype(np.uint8))
+    return images
+
+
+def write(folder: Path, network: Any, names: tuple[str, str], value: Tensor, axes: Mapping[int, str]) -> None:
+    """Write the graph of one output of a network, with open axes, beside its configuration."""
+    folder.mkdir(parents=True)
+    network.config.save_pretrained(folder)
+    opened = {names[0]: dict(axes), names[1]: {0: axes[0]}}
+    path = str(folder / "model.onnx")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            One(network, names[1]).eval(),
+            (value,),
+            path,
+            input_names=[names[0]],
+            output_names=[names[1]],
+            dynamic_axes=opened,
+            opset_version=17,
+            dynamo=False,
+        )
+
+
+def segformer(folder: Path) -> None:
+    """SegFormer: logits at a quarter of the size."""
+    names = dict(enumerate(CLASSES))
+    config = SegformerConfig(
+        hidden_sizes=[16, 24, 32, 48],
+        depths=[1, 1, 1, 1],
+        num_attention_heads=[1, 2, 2, 4],
+        decoder_hidden_size=32,
+        id2label=names,
+        label2id={name: index for index, name in names.items()},
+    )
+    network = SegformerForSemanticSegmentation(config).eval()
+    processor = SegformerImageProcessorPil(size={"height": SIZE[0], "width": SIZE[1]})
+    images = frames(SIZE)
+    values = processor(images, return_tensors="pt")["pixel_values"]
+    with torch.no_grad():
+        raw = network(values).logits
+        last = network.decode_head.classifier  # every class gets the same share of the logits
+        mean, deviation = raw.mean((0, 2, 3)), raw.std((0, 2, 3))
+        last.weight /= deviation[:, None, None, None]
+        last.bias.copy_((last.bias - mean) / deviation)
+        answer = network(values)
+    found = processor.post_process_semantic_segmentation(answer, target_sizes=[SIZE] * FRAMES)
+    labels = np.stack([np.asarray(getattr(one, "segmentation", one)) for one in found]).astype(np.uint8)
+    axes = {0: "batch_size", 1: "num_channels", 2: "height", 3: "width"}
+    write(folder, network, ("pixel_values", "logits"), values, axes)
+    processor.save_pretrained(folder)
+    np.savez(folder / "answers.npz", rgb=np.stack(images), labels=labels, logits=answer.logits.numpy())
+
+
+def depth(folder: Path, kind: str) -> None:
+    """Depth Anything: relative, or in metres up to 20."""
+    backbone = Dinov2Config(
+        hidden_size=24,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        mlp_ratio=2,
+        image_size=DEPTH_SIZE[0],
+        patch_size=14,
+        out_indices=[1, 2, 3, 4],
+        apply_layernorm=True,
+        reshape_hidden_states=False,
+    )
+    config = DepthAnythingConfig(
+        backbone_config=backbone,
+        reassemble_hidden_size=24,
+        neck_hidden_sizes=[8, 12, 16, 16],
+        fusion_hidden_size=16,
+        head_hidden_size=8,
+        depth_estimation_type=kind,
+        max_depth=20 if kind == "metric" else 1,
+    )
+    network = DepthAnythingForDepthEstimation(config).eval()
+    processor = DPTImageProcessorPil(
+        size={"height": DEPTH_SIZE[0], "width": DEPTH_SIZE[1]},
+        ensure_multiple_of=14,
+        image_mean=[0.485, 0.456, 0.406],
+        image_std=[0.229, 0.224, 0.225],
+    )
+    images = frames(DEPTH_SIZE)
+    values = processor(images, return_tensors="pt")["pixel_values"]
+    with torch.no_grad():
+        last, seen = network.head.conv3, []
+        watched = last.register_forward_hook(lambda layer, given, found: seen.append(found))
+        network(values)
+        watched.remove()
+        last.weight *= 0.5 / seen[0].std()  # random weights answer nearly the same everywhere
+        last.bias.copy_((last.bias - seen[0].mean()) * 0.5 / seen[0].std() + 1)
+        answer = network(values).predicted_depth
+    axes = {0: "batch_size", 2: "height", 3: "width"}
+    write(folder, network, ("pixel_values", "predicted_depth"), values, axes)
+    processor.save_pretrained(folder)
+    np.savez(folder / "answers.npz", rgb=np.stack(images), depth=answer.numpy())
+
+
+def wav2vec2(folder: Path) -> None:
+    """Wav2Vec2 as a classifier of sounds: one of four, from the waveform."""
+    names = dict(enumerate(SOUNDS))
+    config = Wav2Vec2Config(
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        conv_dim=(16, 16, 16),
+        conv_stride=(5, 4, 4),
+        conv_kernel=(10, 8, 8),
+        num_conv_pos_embeddings=8,
+        num_conv_pos_embedding_groups=2,
+        classifier_proj_size=16,
+        id2label=names,
+        label2id={name: index for index, name in names.items()},
+    )
+    network = Wav2Vec2ForSequenceClassification(config).eval()
+    extractor = Wav2Vec2FeatureExtractor(sampling_rate=RATE, do_normalize=False)
+    seconds = np.arange(SAMPLES) / RATE
+    sounds = [0.5 * np.sin(2 * np.pi * pitch * seconds) * np.exp(-3 * seconds) for pitch in (220, 880, 3000)]
+    heard = [np.round(32767 * sound).astype(np.int16) for sound in sounds]
+    clips = [one.astype(np.float32) / 32768 for one in heard]
+    values = extractor(clips, sampling_rate=RATE, return_tensors="pt")["input_values"]
+    with torch.no_grad():
+        network.classifier.weight *= 100
+        logits = network(values).logits
+    write(folder, network, ("input_values", "logits"), values, {0: "batch_size", 1: "sequence_length"})
+    np.savez(
+        folder / "answers.npz", samples=np.stack(heard), logits=logits.numpy(), probabilities=logits.softmax(-1).numpy()
+    )
+
+
+def main() -> None:
+    """Write every network."""
+    torch.set_num_threads(1)
+    out = Path(sys.argv[1])
+    makers = {
+        "segformer": segformer,
+        "relative": lambda folder: depth(folder, "relative"),
+        "metric": lambda folder: depth(folder, "metric"),
+        "wav2vec2": wav2vec2,
+    }
+    for name, make in makers.items():
+        torch.manual_seed(1)
+        make(out / name)
+    print(json.dumps({"transformers": transformers.__version__, "torch": torch.__version__}))
+
+
+if __name__ == "__main__":
+    main()
