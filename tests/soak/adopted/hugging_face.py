@@ -21,7 +21,7 @@ CLASSES = ("road", "kerb", "grass", "wall", "sky", "pole", "sign")
 Array = np.ndarray[Any, Any]
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("transformers") is None, reason="not run: transformers is of the extra `dev`"
+    importlib.util.find_spec("transformers") is None, reason="not run: transformers is of the extra `soak`"
 )
 
 
