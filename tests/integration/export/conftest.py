@@ -13,7 +13,7 @@ from crosswire.training.tasks.segmentation.config import SegmentationConfig
 
 @pytest.fixture(scope="session")
 def tiny_run(tiny: SegmentationConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Return a trained tiny run, with a third of its penalised channels exchanged."""
+    """Return a trained tiny run."""
     folder = tmp_path_factory.mktemp("runs") / "tiny_pspnet"
     network = dataclasses.replace(tiny.network, name="pspnet14")
     fit(dataclasses.replace(tiny, network=network), folder, progress=False)
