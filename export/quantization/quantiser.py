@@ -15,7 +15,9 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType
 from onnxruntime.quantization.calibrate import TensorsData, create_calibrator
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
-from crosswire.export.graph_file import LOGITS, save
+from crosswire.export.graph_file import save
+from crosswire.export.quantization.layers import convolutions, layer_name, outside
+from crosswire.export.quantization.shared_weights import with_own_weights
 
 #: What computes or moves activations between two convolutions; nothing else is quantised.
 QUANTISED_OPERATORS = (
@@ -85,7 +87,7 @@ class Quantiser:
             kept: node names of the layers, of `layers`, that stay in float.
             path: the file to write.
         """
-        model = onnx.shape_inference.infer_shapes(onnx.load(self.path))
+        model = onnx.shape_inference.infer_shapes(with_own_weights(onnx.load(self.path)))
         with _quiet():
             quantiser = _QUANTISERS[self.target](
                 model,
@@ -111,41 +113,6 @@ class Quantiser:
             layer_name(node): "int8" if node.name in self.layers and node.name not in kept else "fp32"
             for node in convolutions(graph)
         }
-
-
-def convolutions(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """Return the convolutions of a graph in the order in which they run."""
-    return [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")]
-
-
-def layer_name(node: onnx.NodeProto) -> str:
-    """Return the name of a convolution in the frozen network, which its weights carry."""
-    return str(node.input[1]).removeprefix("network.").removesuffix(".weight")
-
-
-def outside(graph: onnx.GraphProto) -> list[str]:
-    """Return the nodes that stay in float by rule: the normalisation, the last convolution and the tail behind it."""
-    producer = {name: node for node in graph.node for name in node.output}
-    reached: set[str] = set()  # tensors with a convolution before them
-    behind = {LOGITS}
-    names = []
-    for node in graph.node:  # in topological order
-        if node.op_type == "Conv" or any(name in reached for name in node.input):
-            reached.update(node.output)
-        if any(name in behind for name in node.input):
-            behind.update(node.output)
-            names.append(node.name)
-        elif not any(name in reached for name in node.output):
-            names.append(node.name)
-    waiting = [LOGITS]
-    while waiting:
-        node = producer.get(waiting.pop())
-        if node is None:
-            continue
-        names.append(node.name)
-        if node.op_type != "Conv":
-            waiting += node.input
-    return names
 
 
 def _ranges(path: Path, samples: Sequence[Sequence[Any]]) -> TensorsData:

@@ -10,8 +10,9 @@ import torch
 
 from crosswire.export.graph_file import GraphError
 from crosswire.export.parity import onnx_runner, torch_runner
+from crosswire.export.quantization.layers import convolutions, layer_name
 from crosswire.export.quantization.precision import MAX_DROP
-from crosswire.export.quantization.quantiser import Quantiser, convolutions, layer_name
+from crosswire.export.quantization.quantiser import Quantiser
 from crosswire.export.quantization.sensitivity import search
 from crosswire.export.tasks.segmentation.score import score
 from crosswire.export.tasks.segmentation.single_export import SegmentationExport

@@ -10,6 +10,7 @@ from onnx import inliner, version_converter
 from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.graphs.source import Source, node_name, nodes_of
 from crosswire.export.graph_file import IR_VERSION, OPSET
+from crosswire.export.quantization.shared_weights import with_own_integers
 
 #: Newest operator set that ONNX Runtime 1.19 has; the nodes around the network mean the same from `OPSET` up to here.
 NEWEST_OPSET = 21
@@ -17,6 +18,8 @@ NEWEST_OPSET = 21
 
 def converted(source: Source) -> onnx.ModelProto:
     """Return a copy of a graph in a file format and an operator set that servers read.
+
+    Weights that are integers already are told apart, as exact 8-bit sums need them.
 
     Where no operator that the graph has changed its meaning between the two sets, the number alone is changed; else
     the converter of `onnx` is asked, whose work the proof then covers.
@@ -27,6 +30,11 @@ def converted(source: Source) -> onnx.ModelProto:
     Raises:
         AdoptError: an operator has no counterpart in the other set.
     """
+    return with_own_integers(_in_versions(source))
+
+
+def _in_versions(source: Source) -> onnx.ModelProto:
+    """Return a copy of a graph in versions that servers read."""
     model = onnx.ModelProto()
     model.CopyFrom(source.model)
     if model.functions:

@@ -69,9 +69,6 @@ def _opened(source: str | bytes) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has no common class of its errors
-        if "AddInitializedOrtValue" in str(error):  # 1.32 fails at that option itself on some graphs of 8 bits
-            options.add_session_config_entry("session.x64quantprecision", "0")
-            return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         raise AdoptError(
             f"ONNX Runtime {onnxruntime.__version__} does not take the graph: {first_line(error)}"
         ) from error

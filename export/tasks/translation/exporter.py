@@ -20,8 +20,8 @@ from crosswire.export.graph_file import GRAPH, described
 from crosswire.export.network_facts import network_facts
 from crosswire.export.onnx_graph import write_onnx
 from crosswire.export.parity import Runner, onnx_runner, prove, torch_runner
+from crosswire.export.quantization.layers import convolutions, layer_name
 from crosswire.export.quantization.precision import FULL_STAGES, Precision
-from crosswire.export.quantization.quantiser import convolutions, layer_name
 from crosswire.export.samples import in_batches, noise
 from crosswire.export.tasks.exporter import MISSING_MODALITY, SIZE, ExportRequest
 from crosswire.export.tasks.translation.servable import TranslationServable, input_specs, output_specs

@@ -54,14 +54,7 @@ def open_session(graph: Path, sha256: str, threads: int = 0, *, weights: bool = 
         onnxruntime.preload_dlls()  # CUDA and cuDNN that pip installed lie where the linker does not look
     # Weights beside a graph are looked for beside the file itself, which this one may only be a link to.
     source = str(graph.resolve()) if weights else content
-    providers = [name for name in wanted if name in available]
-    try:
-        return onnxruntime.InferenceSession(source, options, providers=providers)
-    except Exception as error:  # ONNX Runtime 1.32 fails at that option itself on some graphs of 8 bits
-        if "AddInitializedOrtValue" not in str(error):
-            raise
-        options.add_session_config_entry("session.x64quantprecision", "0")
-        return onnxruntime.InferenceSession(source, options, providers=providers)
+    return onnxruntime.InferenceSession(source, options, providers=[name for name in wanted if name in available])
 
 
 def threads_of(config: dict[str, Any]) -> int:

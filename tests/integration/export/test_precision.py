@@ -16,8 +16,9 @@ from crosswire.export.build import build
 from crosswire.export.frames import Frames, of_source
 from crosswire.export.graph_file import LOGITS, save
 from crosswire.export.parity import onnx_runner, torch_runner
+from crosswire.export.quantization.layers import outside
 from crosswire.export.quantization.precision import EXACT, TOLERANCES, Precision
-from crosswire.export.quantization.quantiser import Quantiser, outside
+from crosswire.export.quantization.quantiser import Quantiser
 from crosswire.export.quantization.sensitivity import search
 from crosswire.export.tasks.exporter import silent
 from crosswire.export.tasks.segmentation.score import score
