@@ -71,5 +71,6 @@ def _int8(export: SegmentationExport, full: Path, path: Path) -> Reduced:
     def mean_iou(graph: Path) -> float:
         return score(onnx_runner(graph), watched, classes).mean_iou
 
-    kept = search(quantiser, reference, mean_iou, watched.description, drop, path, export.report)
+    measure = f"mean IoU on {watched.description}"
+    kept = search(quantiser, reference, mean_iou, measure, drop, path, export.report)
     return Reduced(quantiser.precisions(kept), calibration.description)

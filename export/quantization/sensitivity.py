@@ -16,23 +16,23 @@ Report = Callable[[str], None]
 def search(
     quantiser: Quantiser,
     reference: float,
-    mean_iou: Callable[[Path], float],
-    frames: str,
+    score: Callable[[Path], float],
+    measure: str,
     max_drop: float,
     path: Path,
     report: Report,
 ) -> tuple[str, ...]:
-    """Return the layers that stay in float so that the mean IoU drops by at most `max_drop` points.
+    """Return the layers that stay in float so that a score drops by at most `max_drop` points.
 
     All layers in 8 bits come first. Where that costs too much, each group of consecutive layers is put back alone and
     measured, and groups are put back together in the order of what that gained, until the drop is small enough.
 
     Args:
         quantiser: of the graph.
-        reference: mean IoU of what the graph was made of, on the same frames, 0..1.
-        mean_iou: returns that of a graph's file, 0..1.
-        frames: what it is measured on, in words.
-        max_drop: points, hundredths of the mean IoU.
+        reference: score of what the graph was made of, 0..1.
+        score: returns that of a graph's file, 0..1, such as the mean IoU.
+        measure: what the score is, and on what, in words.
+        max_drop: points, hundredths of the score.
         path: a file that may be written; it holds the chosen graph in the end.
         report: is told what was measured.
 
@@ -43,10 +43,10 @@ def search(
 
     def drop(kept: Collection[str]) -> float:
         quantiser.write(kept, path)
-        return 100 * (reference - mean_iou(path))
+        return 100 * (reference - score(path))
 
     lost = drop(())
-    report(f"int8 loses {lost:.2f} points of mean IoU on {frames} (allowed {max_drop:g})")
+    report(f"int8 loses {lost:.2f} points of {measure} (allowed {max_drop:g})")
     if lost <= max_drop:
         return ()
     layers = list(quantiser.layers)

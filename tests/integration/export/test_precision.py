@@ -181,7 +181,9 @@ def iou_on(watched: Frames) -> Callable[[Path], float]:
 def test_a_small_enough_drop_keeps_every_layer_in_8_bits(
     quantiser: Quantiser, work: SegmentationExport, tmp_path: Path
 ) -> None:
-    kept = search(quantiser, 0.0, iou_on(work.labelled("val")), "frames", 0.5, tmp_path / "model.onnx", silent)
+    kept = search(
+        quantiser, 0.0, iou_on(work.labelled("val")), "mean IoU on frames", 0.5, tmp_path / "model.onnx", silent
+    )
     assert kept == ()
     assert set(quantiser.precisions(kept).values()) == {"int8", "fp32"}
 

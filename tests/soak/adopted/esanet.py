@@ -8,6 +8,7 @@ a temporary folder. The frames are those of a Kinect below `CROSSWIRE_REAL`, whe
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -28,7 +29,9 @@ from rosbags.typesys import Stores, get_typestore
 
 from crosswire.__main__ import main
 from crosswire.clients import Predictor, predict_folder
-from crosswire.contract.wire_names import CONFIDENCE, LABELS
+from crosswire.contract.wire_names import CONFIDENCE, DEPTH, LABELS, RGB
+from crosswire.export.adopt.eight_bits import fold_norms
+from crosswire.export.quantization.quantiser import Quantiser
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.training.datasets.rooms import render
 from tests.support.environments import beside
@@ -211,7 +214,7 @@ class _Frames(CalibrationDataReader):  # type: ignore[misc]
 def recipe(graph: Path, feeds: list[dict[str, Array]], folder: Path) -> Path:
     """Quantise a graph as ONNX Runtime's guide says: preprocessed, static, QDQ, per channel, unsigned activations."""
     folder.mkdir()
-    quant_pre_process(str(graph), str(folder / "ready.onnx"))
+    quant_pre_process(str(graph), str(folder / "ready.onnx"), skip_symbolic_shape=True)  # it fails on a Mul here
     quantize_static(
         str(folder / "ready.onnx"),
         str(folder / "int8.onnx"),
@@ -251,16 +254,18 @@ def timed(contenders: dict[str, tuple[Path, list[dict[str, Array]], list[str]]])
 
 
 def test_eight_bits_are_as_fast_as_by_the_recipe_of_the_runtime(
-    original: Path, repository: Path, samples: Path, frames: Path, tmp_path: Path
+    original: Path, repository: Path, frames: Path, tmp_path: Path
 ) -> None:
     graph = str(original / "esanet.onnx")
-    said = ["--preset", "esanet", "--to", str(tmp_path), "--name", "small", "--precision", "int8"]
-    assert main(["adopt", graph, *said, "--samples", str(samples)]) == 0
     feeds = [raw(frames, name) for name in names(frames)]
+    ours, folded = tmp_path / "ours.onnx", tmp_path / "folded.onnx"
+    shutil.copy(repository / "esanet/1/model.onnx", folded)
+    fold_norms(folded)  # all layers in 8 bits: of random weights labels do not agree, so the command leaves some out
+    Quantiser(folded, "cpu", [[feed[RGB], feed[DEPTH]] for feed in feeds]).write((), ours)
     ready = [preprocessed(feed) for feed in feeds]
     newer = tmp_path / "newer.onnx"  # the recipe writes what does not load of a graph of operator set 11, as it is
     onnx.save(onnx.version_converter.convert_version(onnx.load(graph), 17), newer)
-    ours, both = tmp_path / "small/1/model.onnx", [LABELS, CONFIDENCE]
+    both = [LABELS, CONFIDENCE]
     contenders = {
         "ours": (ours, feeds, both),
         "recipe": (recipe(repository / "esanet/1/model.onnx", feeds, tmp_path / "whole"), feeds, both),

@@ -116,6 +116,37 @@ def test_eight_bits_come_by_our_own_quantiser(tmp_path: Path, frames: Path) -> N
         adopt(ready, AdoptRequest("b", precision="int8"), tmp_path / "to")
 
 
+def test_layers_stay_in_float_until_labels_agree_with_those_of_the_graph_in_floats(
+    tmp_path: Path, frames: Path
+) -> None:
+    model = onnx.load(network(tmp_path / "a.onnx"))
+    for tensor in model.graph.initializer:  # one channel is so large that 8 bits leave nothing of the others
+        if tensor.name in ("first", "second"):
+            weights = onnx.numpy_helper.to_array(tensor).copy()
+            if tensor.name == "first":
+                weights[0] *= 4096
+            else:
+                weights[:, 0] /= 4096
+            tensor.CopyFrom(onnx.numpy_helper.from_array(weights, tensor.name))
+    onnx.save(model, tmp_path / "wide.onnx")
+    ready = prepared(tmp_path / "wide.onnx", RGB, DEPTH)
+    lines: list[str] = []
+    samples = read_samples(frames, ready.inputs, 6)
+    contract = adopt(ready, AdoptRequest("a", precision="int8", samples=samples, report=lines.append), tmp_path / "to")
+    assert set(contract.precisions.values()) == {"fp32"}
+    assert any("of agreement with the labels in fp32 on the worst of 6 samples (allowed 10)" in line for line in lines)
+    (agreed,) = (one.value for one in contract.parity if one.stage == "onnx" and one.output == "labels")
+    assert agreed >= 0.99
+
+
+def test_eight_bits_of_what_has_no_labels_are_refused(tmp_path: Path, frames: Path) -> None:
+    path = network(tmp_path / "a.onnx", channels=(3,), classes=1)
+    ready = prepare(read_graph(path), said(RGB, task="translation", output={"unit": "m"}), None)
+    samples = read_samples(frames, ready.inputs, 2)
+    with pytest.raises(AdoptError, match="got --precision int8, which segmentations alone take; leave it out"):
+        adopt(ready, AdoptRequest("far", precision="int8", samples=samples), tmp_path / "to")
+
+
 @pytest.mark.parametrize(("unit", "factor"), [("m", 1.0), ("mm", 0.001), ("relative", 1.0)])
 def test_depth_of_a_picture_is_a_translation(tmp_path: Path, unit: str, factor: float) -> None:
     path = network(tmp_path / "a.onnx", channels=(3,), classes=1)
