@@ -121,9 +121,9 @@ def test_an_unknown_layer_is_refused_by_name() -> None:
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        ("pspnet14", "exchange"),
-        ("cen-lite-s", "exchange"),
-        ("cen-mobile", "exchange"),
+        pytest.param("pspnet14", "exchange", marks=pytest.mark.thorough),  # these two are engines in `make test`,
+        pytest.param("cen-lite-s", "exchange", marks=pytest.mark.thorough),
+        pytest.param("cen-mobile", "exchange", marks=pytest.mark.thorough),  # and this one is in 8 bits
         ("refinenet14", "attention-all-common"),
     ],
 )

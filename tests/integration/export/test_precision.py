@@ -153,6 +153,8 @@ def test_between_two_8_bit_convolutions_nothing_is_clipped_in_float(tiny: Segmen
     untrained = prepare_export(Run(tmp_path, config, build_network(network).eval()), SIZE, 4, Precision(), silent)
     untrained.write(tmp_path / "model.onnx")
     full, reduced = tmp_path / "model.onnx", tmp_path / "int8.onnx"
+    inputs = untrained.labelled("train").samples[0]
+    assert (torch_runner(untrained.live())(inputs)[0] == onnx_runner(full)(inputs)[0]).mean() >= 0.999
     Quantiser(full, "cpu", untrained.labelled("train").samples[:2]).write((), reduced)
     clips = [[node.op_type for node in onnx.load(path).graph.node].count("Clip") for path in (full, reduced)]
     assert clips == [2 * (1 + 15 + 16), 0]  # per stream the stem's, and those of the wide and the depth-wise layers

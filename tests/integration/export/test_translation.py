@@ -128,6 +128,7 @@ def test_a_translation_that_cannot_be_exported_is_refused_and_leaves_nothing(
     assert "eager PyTorch fp32" in capsys.readouterr().out
 
 
+@pytest.mark.thorough  # `test_precision.py` has a segmentation's
 def test_a_translation_is_exported_in_half_precision_within_its_own_tolerances(tmp_path: Path) -> None:
     run = exchanging(tmp_path / "run", "rooms-multitask-labels")
     build(run, "tiny", SIZE, tmp_path, max_batch=4, precision=Precision("fp16"))

@@ -55,6 +55,7 @@ def test_every_network_of_the_papers_takes_steps_in_every_arithmetic(tmp_path: P
         assert figures["gmacs_per_sample"] > 0
 
 
+@pytest.mark.thorough
 def test_frozen_graphs_answer_as_the_live_network_does_in_every_runtime(tmp_path: Path) -> None:
     record = tried("frozen", tmp_path)
     for network in record["networks"].values():

@@ -35,17 +35,13 @@ PLACES = [
     for place in ("early-common", "middle", "middle-common", "late", "late-common", "all")
 ]
 
-#: One preset of every source of frames, family of networks, kind of sharing and kind of fusion.
+#: One preset of every source of frames, family of networks and kind of sharing, and two fusions with weights.
 FEW = (
     "rooms-quick",
-    "rooms-quick-rgb",
     "tabletop-quick",
     "sunrgbd-pspnet152",
     "sunrgbd-refinenet101-official",
-    *(
-        f"nyuv2-refinenet101{ending}"
-        for ending in ("", "-su-half", "-discard", "-sum", "-gate", "-uu-cbn", "-concat-all-common", "-average-early")
-    ),
+    *(f"nyuv2-refinenet101{ending}" for ending in ("", "-su-half", "-discard", "-uu-cbn")),
     "nyuv2-refinenet101-align-early",
     "nyuv2-refinenet101-attention-early",
 )

@@ -14,6 +14,7 @@ from crosswire.training.__main__ import main
 from crosswire.training.config import ConfigError
 from crosswire.training.models.vector_fusion import FUSIONS, GMF, Fusion, FusionConfig, build_fusion, count_fusion
 from crosswire.training.tasks.audio_video.config import DETACH, FUSION_NAMES
+from tests.support.training.kinds import standing_for_all
 
 #: Sizes that the contract is run over: equal ones, unequal ones, three modalities.
 DIMS = ((16, 16), (8, 24), (12, 8, 16))
@@ -252,7 +253,7 @@ class _Positional(torch.nn.Module):
         return joint
 
 
-@pytest.mark.parametrize("name", ["gmf", "g-mbt", "g-perceiver"])
+@pytest.mark.parametrize("name", standing_for_all(("gmf", "g-mbt", "g-perceiver"), ("gmf", "g-perceiver")))
 def test_a_fusion_answers_in_onnx_runtime_as_in_pytorch_at_any_batch(name: str, tmp_path: Path) -> None:
     from crosswire.contract import TensorSpec
     from crosswire.export.graph_file import save
