@@ -132,7 +132,7 @@ def _filled(one: OutputDescription, given: Array, size: Size) -> tuple[OutputDes
 
 def _layout(name: str, given: Array, size: Size) -> str:
     """Return the order of an output's axes: height and width have the proportions of the images."""
-    if given.ndim == 3:
+    if given.ndim == 3 and _proportional(given.shape[1:], size):
         return "NHW"
     if given.ndim != 4:
         raise AdoptError(
@@ -140,9 +140,15 @@ def _layout(name: str, given: Array, size: Size) -> str:
             "or one per class, for every pixel: name another with graph_output"
         )
     for layout, (height, width) in (("NCHW", given.shape[2:]), ("NHWC", given.shape[1:3])):
-        if abs(height * size[1] - width * size[0]) <= max(size) and height > 1 and width > 1:
+        if _proportional((height, width), size):
             return layout
     raise AdoptError(f"output {name!r} {list(given.shape)} has not the proportions of {size[0]}x{size[1]} images")
+
+
+def _proportional(own: Sequence[int], size: Size) -> bool:
+    """Say whether a height and a width are those of images of a size, or of a stride of it."""
+    height, width = own
+    return abs(height * size[1] - width * size[0]) <= max(size) and height > 1 and width > 1
 
 
 def _kind(given: Array, layout: str) -> str:
