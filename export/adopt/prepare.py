@@ -21,8 +21,8 @@ from crosswire.export.adopt.graphs.batch import batched, noise, sized
 from crosswire.export.adopt.graphs.convert import converted
 from crosswire.export.adopt.graphs.inputs import image_nodes
 from crosswire.export.adopt.graphs.nodes import Nodes
-from crosswire.export.adopt.graphs.refused import check_inputs, check_outputs
 from crosswire.export.adopt.graphs.source import Source, nodes_of
+from crosswire.export.adopt.graphs.unsupported import check_inputs, check_outputs
 from crosswire.export.adopt.proof.sessions import runner_of
 from crosswire.export.adopt.tasks.answer import Answer
 from crosswire.export.adopt.tasks.segmentation import SegmentationAnswer
@@ -108,7 +108,7 @@ def prepare(source: Source, description: Description, size: tuple[int, int] | No
     wanted = _wanted(filled.outputs, source)
     model = _only(model, [str(one.graph_output) for one in wanted])
     check_outputs(source, model, [str(one.graph_output) for one in wanted])
-    core = batched(model, shapes)
+    core = batched(model, shapes, half=source.half)
     fixed = sized(model, shapes, 1)
     given = runner_of(fixed)(noise(fixed, shapes, 1))
     answer = _answer(filled, wanted, given)

@@ -91,6 +91,8 @@ def _filled(one: OutputDescription, given: Array, size: Size) -> tuple[OutputDes
             f"output {one.graph_output!r} has {count} classes, and {len(classes)} names were given; name each, or say "
             "with drop which of the graph's are none"
         )
+    if kind == "labels":
+        _check_labels(one, given, len(classes))
     if len(classes) > MOST_CLASSES:
         raise AdoptError(
             f"output {one.graph_output!r} has {len(classes)} classes; labels are bytes, at most 255 classes"
@@ -128,6 +130,18 @@ def _filled(one: OutputDescription, given: Array, size: Size) -> tuple[OutputDes
         linear=filled.upsampling == "bilinear",
     )
     return filled, scores
+
+
+def _check_labels(one: OutputDescription, given: Array, count: int) -> None:
+    """Refuse labels that are no whole numbers, or have no name."""
+    values = given.astype(np.float64)
+    if not np.array_equal(values, np.rint(values)):
+        raise AdoptError(f"output {one.graph_output!r} gives fractions, so it is no labels; say kind = logits")
+    if values.size and not 0 <= values.min() <= values.max() < count:
+        raise AdoptError(
+            f"output {one.graph_output!r} gives labels {values.min():g} to {values.max():g} for noise, and {count} "
+            "classes were named; name all that the graph has"
+        )
 
 
 def _layout(name: str, given: Array, size: Size) -> str:

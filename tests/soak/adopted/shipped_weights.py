@@ -26,7 +26,21 @@ from tests.support.environments import beside
 PACKAGES = ("rapidocr_onnxruntime==1.4.4", "silero_vad==6.2.3")
 MODELS = "rapidocr_onnxruntime/models"
 SIZE, PAGES = (480, 640), 3
-WORDS = "the quick brown fox jumps over a lazy dog while seven wizards brew potent cider at noon".split()
+WORDS = (
+    "quick",
+    "brown",
+    "fox",
+    "jumps",
+    "over",
+    "lazy",
+    "dog",
+    "while",
+    "seven",
+    "wizards",
+    "brew",
+    "cider",
+    "at noon",
+)
 Array = np.ndarray[Any, Any]
 
 pytestmark = pytest.mark.timeout(900)

@@ -82,7 +82,8 @@ def test_what_no_proof_can_know_is_said_by_name_when_nothing_but_the_graph_is_gi
         f"not known: scale 1, mean [2841] and std [1417] of 'depth' (depth){end}",
         f"not known: the value of missing readings (0, raw) of 'depth' (depth){end}",
         f"not known: the order of the names of 5 classes{end}",
-        "hint: --samples DIR would show values far from 0 and 1; --evaluate DIR would try other readings on labelled data",
+        "hint: --samples DIR would show values far from 0 and 1; "
+        "--evaluate DIR would try other readings on labelled data",
     ]
 
 
