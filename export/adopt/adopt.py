@@ -19,7 +19,7 @@ from crosswire.export.adopt.graphs.batch import sized
 from crosswire.export.adopt.graphs.convert import opset_of
 from crosswire.export.adopt.graphs.count import macs, parameters
 from crosswire.export.adopt.prepare import Prepared
-from crosswire.export.adopt.proof.evaluate import evaluate, readings
+from crosswire.export.adopt.proof.evaluate import check_labels, evaluate, readings
 from crosswire.export.adopt.proof.prove import Raw, adopted, noise_batches, original, prove, reference_of, tolerances_of
 from crosswire.export.adopt.proof.samples import Sample, in_batches
 from crosswire.export.adopt.proof.sessions import Array, Run
@@ -76,6 +76,8 @@ def adopt(prepared: Prepared, request: AdoptRequest, to: Path) -> Contract:
     if prepared.description.task != "segmentation" and (request.labelled or request.precision != "fp32"):
         option = "--evaluate" if request.labelled else f"--precision {request.precision}"
         raise AdoptError(f"got {option}, which segmentations alone take; leave it out")
+    if request.labelled and (words := check_labels(request.labelled, len(prepared.answer.classes))):
+        request.report(f"note: {words}")
     with placed(to, request.name, GRAPH) as folder:
         contract = _write(prepared, request, folder)
         contract.save(folder)

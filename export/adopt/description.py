@@ -197,9 +197,7 @@ def _check_numbers(part: InputDescription | OutputDescription, where: str) -> No
         if not all(0 <= channel <= 255 for channel in colour):
             raise AdoptError(f"{where}.palette has the colour {list(colour)}; red, green and blue are 0 to 255 each")
     if part.classes is not None and not all(name.strip() for name in part.classes):
-        raise AdoptError(
-            f"{where}.classes has an empty name; name every class, and leave out those that are none: drop"
-        )
+        raise AdoptError(f"{where}.classes has an empty name; name every class, and drop those that are none")
 
 
 def read_classes(path: Path) -> list[str]:

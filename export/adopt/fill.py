@@ -95,10 +95,12 @@ def _fitting(one: InputDescription, free: Sequence[Wire]) -> Wire:
     """Return the input of the graph that a description without its name means."""
     if len(free) == 1:
         return free[0]
+    if not free:
+        raise AdoptError(f"no input of the graph is left for role {one.role!r}; leave it out, or say graph_input")
     guessed = [wire for wire in free if _guess(wire) == one.role]
     if len(guessed) != 1:
         raise AdoptError(
-            f"the description of {one.role!r} says no graph_input; name one of {', '.join(map(str, free)) or 'none'}"
+            f"the description of {one.role!r} says no graph_input; name one of {', '.join(map(str, free))}"
         )
     return guessed[0]
 

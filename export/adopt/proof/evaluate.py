@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from crosswire.contract import Evaluation
 from crosswire.contract.wire_names import DEPTH, LABELS
 from crosswire.export.adopt.description import InputDescription
+from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.graphs.inputs import affine
 from crosswire.export.adopt.graphs.source import WHOLE_NUMBERS
 from crosswire.export.adopt.prepare import Prepared
@@ -49,6 +50,31 @@ def scored(label: Callable[[Sample], Array], samples: Sequence[Sample], classes:
         "mean_accuracy": float((hits[there] / truth[there]).mean()),
         "pixel_accuracy": float(hits.sum() / counts.sum()),
     }
+
+
+def check_labels(samples: Sequence[Sample], classes: int) -> str:
+    """Return in words how much of the labels counts for nothing, empty where all counts.
+
+    Args:
+        samples: with labels.
+        classes: K.
+
+    Raises:
+        AdoptError: no pixel of the samples has a label of a class.
+    """
+    labels = np.concatenate([one.labels.ravel() for one in samples if one.labels is not None])
+    beyond = (labels >= classes) & (labels != 255)
+    if not (labels < classes).any():
+        raise AdoptError(
+            f"no pixel of {len(samples)} labelled frames has a label of 0 to {classes - 1} (they have {labels.min()} "
+            f"to {labels.max()}); write labels as the network numbers them, 255 where there is none"
+        )
+    if not beyond.any():
+        return ""
+    return (
+        f"{beyond.mean():.1%} of the labels are {classes} or more (up to {labels[beyond].max()}), which are no class "
+        "of the network and count for nothing"
+    )
 
 
 def evaluate(
