@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from crosswire.contract.contract import FILE_NAME
 from crosswire.contract.errors import CrosswireError
 
 
@@ -28,6 +29,11 @@ def check_target(name: str, max_batch: int, to: Path) -> None:
         raise BuildError(f"max batch {max_batch} is not allowed; it is 1 to 256")
     if to.exists() and not to.is_dir():
         raise BuildError(f"{to} is not a folder; choose another one with --to")
+    target = to / name
+    if target.exists() and not (target / FILE_NAME).is_file() and not (target.is_dir() and not any(target.iterdir())):
+        raise BuildError(
+            f"{target} is there and is no network, so that it is not replaced; choose another --name or --to"
+        )
 
 
 @contextmanager
@@ -42,6 +48,7 @@ def placed(to: Path, name: str, graph: str) -> Iterator[Path]:
     Raises:
         BuildError: it cannot be written.
     """
+    _swept(to, name)
     partial = to / f".{name}.{os.getpid()}.partial"
     try:
         (partial / graph).parent.mkdir(parents=True)
@@ -52,6 +59,25 @@ def placed(to: Path, name: str, graph: str) -> Iterator[Path]:
         _replace(partial, to / name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _swept(to: Path, name: str) -> None:
+    """Remove what exports of a name left that were killed."""
+    for path in to.glob(f".{name}.*.partial"):
+        number = path.name.removeprefix(f".{name}.").removesuffix(".partial")
+        if number.isdecimal() and not _runs(int(number)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    """Say whether a process of a number is there."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _replace(new: Path, target: Path) -> None:

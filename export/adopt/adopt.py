@@ -19,11 +19,11 @@ from crosswire.export.adopt.graphs.batch import sized
 from crosswire.export.adopt.graphs.convert import opset_of
 from crosswire.export.adopt.graphs.count import macs, parameters
 from crosswire.export.adopt.prepare import Prepared
-from crosswire.export.adopt.proof.evaluate import better_readings, evaluate
+from crosswire.export.adopt.proof.evaluate import check_labels, evaluate, readings
 from crosswire.export.adopt.proof.prove import Raw, adopted, noise_batches, original, prove, reference_of, tolerances_of
 from crosswire.export.adopt.proof.samples import Sample, in_batches
 from crosswire.export.adopt.proof.sessions import Array, Run
-from crosswire.export.adopt.proof.suspicion import CANNOT_KNOW, suspicions
+from crosswire.export.adopt.proof.suspicion import suspicions, unknowns
 from crosswire.export.graph_file import GRAPH, described, save
 from crosswire.export.place import check_target, placed
 from crosswire.export.quantization.precision import EIGHT_BIT
@@ -76,6 +76,8 @@ def adopt(prepared: Prepared, request: AdoptRequest, to: Path) -> Contract:
     if prepared.description.task != "segmentation" and (request.labelled or request.precision != "fp32"):
         option = "--evaluate" if request.labelled else f"--precision {request.precision}"
         raise AdoptError(f"got {option}, which segmentations alone take; leave it out")
+    if request.labelled and (words := check_labels(request.labelled, len(prepared.answer.classes))):
+        request.report(f"note: {words}")
     with placed(to, request.name, GRAPH) as folder:
         contract = _write(prepared, request, folder)
         contract.save(folder)
@@ -97,8 +99,7 @@ def _write(prepared: Prepared, request: AdoptRequest, folder: Path) -> Contract:
     save(model, full)
     run = original(prepared.source, prepared, request.report)
     proofs, tolerances, precisions = _proven(prepared, request, full, path, run, max_batch)
-    if request.samples:
-        _doubt(prepared, request, run)
+    _doubt(prepared, request, run)
     cost = macs(sized(prepared.core, prepared.shapes, 1))
     return Contract(
         name=request.name,
@@ -156,19 +157,19 @@ def _proven(
 
 
 def _doubt(prepared: Prepared, request: AdoptRequest, run: Run) -> None:
-    """Say what is odd about real samples, and what they cannot tell."""
-    for doubt in suspicions(prepared, request.samples, run):
+    """Say what is odd about real samples, and by name what neither a proof nor they can tell."""
+    for doubt in suspicions(prepared, request.samples, run) if request.samples else ():
         request.report(f"suspicion: {doubt}")
-    for line in CANNOT_KNOW:
-        request.report(f"not known: {line}")
+    for line in unknowns(prepared, samples=bool(request.samples), labelled=bool(request.labelled)):
+        request.report(line)
 
 
 def _evaluation(prepared: Prepared, request: AdoptRequest, run: Run, path: Path) -> tuple[Evaluation, ...]:
-    """Return the task metrics on labelled data, and say which other readings of the description are much better."""
+    """Return the task metrics on labelled data, and say what they tell of other readings."""
     if not request.labelled:
         return ()
-    for line in better_readings(prepared, request.labelled, run):
-        request.report(f"suspicion: {line}")
+    for line in readings(prepared, request.labelled, run):
+        request.report(line)
     words = f"{len(request.labelled)} labelled frames"
     return evaluate(prepared, request.labelled, run, adopted(path, prepared, outputs_alone=True), words)
 

@@ -31,6 +31,9 @@ LAYOUTS = (*IMAGE_LAYOUTS, *FRAMES_LAYOUTS, *WAVEFORM_LAYOUTS)
 KINDS = ("logits", "probabilities", "labels", "depth", "image", "embeddings")
 DEPTH_UNITS = ("m", "mm", "relative")
 
+#: Bounds of what a 32-bit float holds exactly enough.
+_SMALLEST, _LARGEST = 1e-30, 1e30
+
 T = TypeVar("T", "InputDescription", "OutputDescription")
 
 
@@ -170,10 +173,31 @@ def description_of(table: Mapping[str, Any], folder: Path) -> Description:
     if isinstance(outputs, list):
         outputs = [_with_classes(one, folder) for one in outputs]
     found = from_plain(Description, {**table, "outputs": outputs}, error=AdoptError)
+    for heading, parts in (("inputs", found.inputs), ("outputs", found.outputs)):
+        for place, part in enumerate(parts):
+            _check_numbers(part, f"{heading}[{place}]")
     for place, one in enumerate(found.inputs):
         if one.clip is not None and not 0 <= one.clip[0] < one.clip[1]:
             raise AdoptError(f"inputs[{place}].clip is {list(one.clip)}; give nearest and farthest metres: [0.0, 10.0]")
     return found
+
+
+def _check_numbers(part: InputDescription | OutputDescription, where: str) -> None:
+    """Refuse numbers that no graph of 32-bit floats can hold, and colours and names that are none."""
+    for one in dataclasses.fields(part):
+        value = getattr(part, one.name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, float) and not (number == 0 or _SMALLEST <= abs(number) <= _LARGEST):
+                raise AdoptError(f"{where}.{one.name} is {number}; allowed are finite numbers of 32 bits, such as 0.5")
+    if isinstance(part, InputDescription):
+        return
+    if part.threshold in (0, 1):
+        raise AdoptError(f"{where}.threshold is {part.threshold:g}; give one between 0 and 1, such as 0.5")
+    for colour in part.palette or ():
+        if not all(0 <= channel <= 255 for channel in colour):
+            raise AdoptError(f"{where}.palette has the colour {list(colour)}; red, green and blue are 0 to 255 each")
+    if part.classes is not None and not all(name.strip() for name in part.classes):
+        raise AdoptError(f"{where}.classes has an empty name; name every class, and drop those that are none")
 
 
 def read_classes(path: Path) -> list[str]:

@@ -69,6 +69,8 @@ def _assigned(described: Sequence[InputDescription], source: Source) -> list[Inp
             raise AdoptError(f"role {one.role!r} cannot be served: {REFUSED_ROLES[(one.role or '').lower()]}")
         if one.graph_input is not None and one.graph_input not in names:
             raise AdoptError(f"the graph has no input {one.graph_input!r}; it has {', '.join(map(str, source.inputs))}")
+    if len(names) == 1:
+        described = [dataclasses.replace(one, graph_input=names[0]) for one in described]
     found = []
     named = {one.graph_input for one in described}
     free = [wire for wire in source.inputs if wire.name not in named]
@@ -93,10 +95,12 @@ def _fitting(one: InputDescription, free: Sequence[Wire]) -> Wire:
     """Return the input of the graph that a description without its name means."""
     if len(free) == 1:
         return free[0]
+    if not free:
+        raise AdoptError(f"no input of the graph is left for role {one.role!r}; leave it out, or say graph_input")
     guessed = [wire for wire in free if _guess(wire) == one.role]
     if len(guessed) != 1:
         raise AdoptError(
-            f"the description of {one.role!r} says no graph_input; name one of {', '.join(map(str, free)) or 'none'}"
+            f"the description of {one.role!r} says no graph_input; name one of {', '.join(map(str, free))}"
         )
     return guessed[0]
 
@@ -133,6 +137,8 @@ def _fill_image(one: InputDescription, wire: Wire, size: Size | None, *, shared:
     """Return the description of one image with every field that applies."""
     if wire.dtype not in (*FLOATS, *WHOLE_NUMBERS):
         raise AdoptError(f"input {wire} takes {wire.dtype}; images are floats or bytes: export the network with those")
+    if wire.dtype == "INT8":
+        raise AdoptError(f"input {wire} holds -128 to 127, and images are 0 to 255; export the network with UINT8")
     one = dataclasses.replace(one, layout=_layout(one, wire))
     one = dataclasses.replace(one, size=_size(one, wire, size))
     return _fill_depth(one, wire, shared=shared) if one.role == DEPTH else _fill_pixels(one, wire, shared=shared)
@@ -239,6 +245,8 @@ def _fill_depth(one: InputDescription, wire: Wire, *, shared: bool) -> InputDesc
             + REFUSED_ROLES["hha"]
         )
     tile = one.tile or 1
+    if not shared and (there := channels_of(one, wire, 1)) != tile:
+        raise AdoptError(f"input {wire} has {there} channels, and tile is {tile}; say tile = {there}")
     _check_channels(one, wire, tile)
     return dataclasses.replace(
         one,

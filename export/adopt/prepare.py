@@ -22,6 +22,7 @@ from crosswire.export.adopt.graphs.convert import converted
 from crosswire.export.adopt.graphs.inputs import image_nodes
 from crosswire.export.adopt.graphs.nodes import Nodes
 from crosswire.export.adopt.graphs.source import Source, nodes_of
+from crosswire.export.adopt.graphs.unsupported import check_inputs, check_outputs
 from crosswire.export.adopt.proof.sessions import runner_of
 from crosswire.export.adopt.tasks.answer import Answer
 from crosswire.export.adopt.tasks.segmentation import SegmentationAnswer
@@ -99,13 +100,15 @@ def prepare(source: Source, description: Description, size: tuple[int, int] | No
         AdoptError: something cannot be known, or cannot be served.
     """
     check_task(description)
+    check_inputs(source, [one.graph_input for one in description.inputs if one.role])
     filled = fill_images(description, source, size)
     _check_roles(filled)
     shapes = {wire.name: _shape(filled, source, wire.name) for wire in source.inputs}
     model = converted(source)
     wanted = _wanted(filled.outputs, source)
     model = _only(model, [str(one.graph_output) for one in wanted])
-    core = batched(model, shapes)
+    check_outputs(source, model, [str(one.graph_output) for one in wanted])
+    core = batched(model, shapes, half=source.half)
     fixed = sized(model, shapes, 1)
     given = runner_of(fixed)(noise(fixed, shapes, 1))
     answer = _answer(filled, wanted, given)
@@ -181,6 +184,8 @@ def _wanted(described: Sequence[OutputDescription], source: Source) -> tuple[Out
         if one.graph_output is None:
             usual = next((name for name in USUAL_OUTPUTS if name in names), names[0] if len(names) == 1 else None)
             if usual is None or len(described) > 1:
+                if not any(wire.shape is None or len(wire.shape) == 4 for wire in source.outputs):
+                    check_outputs(source, source.model, names)
                 listed = ", ".join(map(str, source.outputs))
                 raise AdoptError(f"the graph has several outputs; say with --output which counts: {listed}")
             one = dataclasses.replace(one, graph_output=usual)

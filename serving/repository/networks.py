@@ -72,7 +72,7 @@ def find_networks(repository: Path, only: Sequence[str] = ()) -> tuple[ServedNet
     """
     if not repository.is_dir():
         raise ServingError(f"--repository {repository} is not a folder; export a run first: crosswire export")
-    names = sorted(path.parent.name for path in repository.glob(f"*/{FILE_NAME}"))
+    names = sorted(path.parent.name for path in repository.glob(f"[!.]*/{FILE_NAME}"))
     if unknown := sorted(set(only) - set(names)):
         raise ServingError(
             f"{repository} holds no network {', '.join(unknown)}; it holds {', '.join(names) or 'none at all'}"

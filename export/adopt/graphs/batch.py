@@ -14,8 +14,8 @@ from crosswire.export.adopt.proof.sessions import Arrays, runner_of
 from crosswire.export.tensorrt.operators import LARGEST_FILE
 
 BATCH = "batch"
-#: How far the answers to samples in a batch may lie from those to each alone, relative to the largest.
-_APART = 1e-3
+#: How far the answers to samples in a batch may lie from those to each alone, relative to the largest; of 16 bits.
+_APART = {False: 1e-3, True: 1e-2}
 _BATCH = 3
 
 _NUMPY = {"FLOAT": np.float32, "FLOAT16": np.float16, "DOUBLE": np.float64, "BOOL": np.bool_}
@@ -49,7 +49,9 @@ def inferred(model: onnx.ModelProto) -> onnx.ModelProto:
     return onnx.shape_inference.infer_shapes(model, data_prop=True)
 
 
-def batched(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> onnx.ModelProto | None:
+def batched(
+    model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]], *, half: bool = False
+) -> onnx.ModelProto | None:
     """Return a graph that answers batches as it answers each sample alone.
 
     A batch of 1 that the exporter wrote into the shapes of `Reshape` nodes is taken out where that is enough.
@@ -57,6 +59,7 @@ def batched(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> onnx
     Args:
         model: the graph.
         shapes: sizes of every input, without its batch axis.
+        half: whether it has numbers of 16 bits.
 
     Returns:
         the graph with an open batch axis; None where its batch is fixed by more than that.
@@ -72,7 +75,7 @@ def batched(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> onnx
             found = runner_of(candidate)(feed)
         except AdoptError:
             continue
-        if all(_agree(name, array, expected) for name, array in found.items()):
+        if all(_agree(name, array, expected, _APART[half]) for name, array in found.items()):
             return candidate
     return None
 
@@ -92,7 +95,7 @@ def noise(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]], batch: in
     return feed
 
 
-def _agree(name: str, found: np.ndarray, expected: Sequence[Arrays]) -> bool:  # type: ignore[type-arg]
+def _agree(name: str, found: np.ndarray, expected: Sequence[Arrays], apart: float) -> bool:  # type: ignore[type-arg]
     """Say whether a batch's answers are those to its samples; whole numbers may differ where two classes tie."""
     if found.ndim == 0 or found.shape[0] != len(expected):
         return False
@@ -100,9 +103,9 @@ def _agree(name: str, found: np.ndarray, expected: Sequence[Arrays]) -> bool:  #
     if whole.shape != found.shape:
         return False
     if found.dtype.kind in "iub":
-        return bool((whole == found).mean() > 1 - _APART)
+        return bool((whole == found).mean() > 1 - apart)
     largest = max(float(np.abs(whole).max(initial=0)), 1e-12)
-    return bool(np.abs(whole.astype(np.float64) - found).max(initial=0) <= _APART * largest)
+    return bool(np.abs(whole.astype(np.float64) - found).max(initial=0) <= apart * largest)
 
 
 def _reshaped(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -64,6 +64,13 @@ class Source:
         return {entry.key: entry.value for entry in self.model.metadata_props}
 
     @property
+    def half(self) -> bool:
+        """Whether any of its weights, inputs or outputs is of 16 bits, so that answers are exact to those alone."""
+        values = (*self.model.graph.input, *self.model.graph.output)
+        types = {tensor.data_type for tensor in self.model.graph.initializer}
+        return TensorProto.FLOAT16 in types | {value.type.tensor_type.elem_type for value in values}
+
+    @property
     def producer(self) -> str:
         """What wrote it."""
         return f"{self.model.producer_name} {self.model.producer_version}".strip()

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from crosswire.contract import Evaluation
 from crosswire.contract.wire_names import DEPTH, LABELS
 from crosswire.export.adopt.description import InputDescription
+from crosswire.export.adopt.errors import AdoptError
+from crosswire.export.adopt.graphs.inputs import affine
+from crosswire.export.adopt.graphs.source import WHOLE_NUMBERS
 from crosswire.export.adopt.prepare import Prepared
 from crosswire.export.adopt.proof.prove import reference_of
 from crosswire.export.adopt.proof.samples import Sample
@@ -49,6 +52,31 @@ def scored(label: Callable[[Sample], Array], samples: Sequence[Sample], classes:
     }
 
 
+def check_labels(samples: Sequence[Sample], classes: int) -> str:
+    """Return in words how much of the labels counts for nothing, empty where all counts.
+
+    Args:
+        samples: with labels.
+        classes: K.
+
+    Raises:
+        AdoptError: no pixel of the samples has a label of a class.
+    """
+    labels = np.concatenate([one.labels.ravel() for one in samples if one.labels is not None])
+    beyond = (labels >= classes) & (labels != 255)
+    if not (labels < classes).any():
+        raise AdoptError(
+            f"no pixel of {len(samples)} labelled frames has a label of 0 to {classes - 1} (they have {labels.min()} "
+            f"to {labels.max()}); write labels as the network numbers them, 255 where there is none"
+        )
+    if not beyond.any():
+        return ""
+    return (
+        f"{beyond.mean():.1%} of the labels are {classes} or more (up to {labels[beyond].max()}), which are no class "
+        "of the network and count for nothing"
+    )
+
+
 def evaluate(
     prepared: Prepared, samples: Sequence[Sample], run: Run, served: Run, description: str
 ) -> tuple[Evaluation, ...]:
@@ -67,11 +95,11 @@ def evaluate(
     return tuple(Evaluation(description, name, one[name], other[name]) for name in METRICS)
 
 
-def better_readings(prepared: Prepared, samples: Sequence[Sample], run: Run) -> list[str]:
-    """Return in words how else a description could be read where labels say that this is much better.
+def readings(prepared: Prepared, samples: Sequence[Sample], run: Run) -> list[str]:
+    """Return in words what labels say of other readings of a description: better, worse, or nothing.
 
-    Tried are the other order of channels, colours of 0..1, of 0..255 and as ImageNet has them, and the other units of
-    depth, one at a time.
+    Tried are the other order of channels, colours of 0..1, of 0..255, as ImageNet has them and about 0.5, and the other
+    units of depth, one at a time.
     """
     classes = len(prepared.answer.classes)
 
@@ -79,18 +107,25 @@ def better_readings(prepared: Prepared, samples: Sequence[Sample], run: Run) -> 
         return scored(lambda sample: reference_of(one, run, sample.raw)[LABELS][0], samples, classes)["mean_iou"]
 
     here = iou(prepared)
+    tried = sorted(((iou(other), words) for words, other in _others(prepared)), reverse=True)
     found = []
-    for words, other in _others(prepared):
-        if (there := iou(other)) > here + MUCH_BETTER:
-            found.append((there, f"with {words} the mean IoU is {there:.3f} rather than {here:.3f}: check it"))
-    return [words for _, words in sorted(found, reverse=True)]
+    for there, words in tried:
+        if there > here + MUCH_BETTER:
+            found.append(f"suspicion: with {words} the mean IoU is {there:.3f} rather than {here:.3f}: check it")
+        elif there < here - MUCH_BETTER:
+            found.append(f"labels speak against {words}: the mean IoU is {there:.3f}, as described {here:.3f}")
+        else:
+            found.append(
+                f"not known: labels do not tell {words} (mean IoU {there:.3f}) from the description ({here:.3f})"
+            )
+    return found
 
 
 def _others(prepared: Prepared) -> Iterator[tuple[str, Prepared]]:
     """Yield other readings of a description with their words."""
     for place, one in enumerate(prepared.description.inputs):
-        for words, other in _readings(one, whole_numbers=prepared.dtypes[str(one.graph_input)] == "UINT8"):
-            if other == one:
+        for words, other in _readings(one, whole_numbers=prepared.dtypes[str(one.graph_input)] in WHOLE_NUMBERS):
+            if _alike(one, other):
                 continue
             inputs = list(prepared.description.inputs)
             inputs[place] = other
@@ -98,10 +133,18 @@ def _others(prepared: Prepared) -> Iterator[tuple[str, Prepared]]:
             yield f"{one.role}.{words}", dataclasses.replace(prepared, description=description)
 
 
+def _alike(one: InputDescription, other: InputDescription) -> bool:
+    """Say whether two descriptions of an input do the same to it."""
+    if (one.channel_order, one.unit) != (other.channel_order, other.unit):
+        return False
+    channels = max(len(values) for part in (one, other) for values in (part.mean or (0.0,), part.std or (1.0,)))
+    return np.allclose(affine(one, channels), affine(other, channels), rtol=1e-6, atol=0)
+
+
 def _readings(one: InputDescription, *, whole_numbers: bool) -> Iterator[tuple[str, InputDescription]]:
     """Yield other readings of one input."""
     if one.role == DEPTH:
-        for unit in ("m", "mm"):
+        for unit in ("m", "mm", *(["relative"] if one.clip else [])):
             yield f"unit {unit}", dataclasses.replace(one, unit=unit)
         return
     turned = dataclasses.replace(one, channel_order="RGB" if one.channel_order == "BGR" else "BGR")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ Report = Callable[[str], None]
 
 #: How far a network's input may lie from the one in numpy: rounding alone.
 NORMALISED = 1e-5
+#: Bounds of graphs with 16 bits, whose steps of 2^-11 add up otherwise where nodes are fused, by measure.
+HALF_BOUNDS = {"relative": 1e-2, "agreement": 0.99, "max_abs": 8.0}
 
 
 def normalised_name(graph_input: str) -> str:
@@ -38,8 +41,12 @@ def normalised_name(graph_input: str) -> str:
 
 def tolerances_of(prepared: Prepared) -> tuple[Tolerance, ...]:
     """Return the bounds of all steps in their order."""
-    front = (Tolerance(normalised_name(name), "relative", NORMALISED) for name in prepared.parts)
-    return (*front, *prepared.answer.tolerances)
+    if not prepared.source.half:
+        front = (Tolerance(normalised_name(name), "relative", NORMALISED) for name in prepared.parts)
+        return (*front, *prepared.answer.tolerances)
+    front = (Tolerance(normalised_name(name), "relative", HALF_BOUNDS["relative"]) for name in prepared.parts)
+    answers = (dataclasses.replace(one, bound=HALF_BOUNDS[one.measure]) for one in prepared.answer.tolerances)
+    return (*front, *answers)
 
 
 def original(source: Source, prepared: Prepared, report: Report) -> Run:

@@ -58,6 +58,12 @@ def read_samples(
     Raises:
         AdoptError: there is no view with every file, or a file cannot be used.
     """
+    if not folder.is_dir():
+        raise AdoptError(f"{folder} is no folder; name one with {', '.join(f'{spec.name}/' for spec in inputs)} in it")
+    if count < 1:
+        raise AdoptError(f"got --frames {count}; give 1 or more")
+    if not 0 < units < float("inf"):
+        raise AdoptError(f"got --depth-units {units:g}; give what one metre is in the files, such as 1000")
     wanted = [*(spec.name for spec in inputs), *([LABELS] if labelled else [])]
     files = {name: _files(folder / name) for name in wanted}
     stems = sorted(set.intersection(*(set(found) for found in files.values())))

@@ -91,6 +91,8 @@ def _filled(one: OutputDescription, given: Array, size: Size) -> tuple[OutputDes
             f"output {one.graph_output!r} has {count} classes, and {len(classes)} names were given; name each, or say "
             "with drop which of the graph's are none"
         )
+    if kind == "labels":
+        _check_labels(one, given, len(classes))
     if len(classes) > MOST_CLASSES:
         raise AdoptError(
             f"output {one.graph_output!r} has {len(classes)} classes; labels are bytes, at most 255 classes"
@@ -130,9 +132,21 @@ def _filled(one: OutputDescription, given: Array, size: Size) -> tuple[OutputDes
     return filled, scores
 
 
+def _check_labels(one: OutputDescription, given: Array, count: int) -> None:
+    """Refuse labels that are no whole numbers, or have no name."""
+    values = given.astype(np.float64)
+    if not np.array_equal(values, np.rint(values)):
+        raise AdoptError(f"output {one.graph_output!r} gives fractions, so it is no labels; say kind = logits")
+    if values.size and not 0 <= values.min() <= values.max() < count:
+        raise AdoptError(
+            f"output {one.graph_output!r} gives labels {values.min():g} to {values.max():g} for noise, and {count} "
+            "classes were named; name all that the graph has"
+        )
+
+
 def _layout(name: str, given: Array, size: Size) -> str:
     """Return the order of an output's axes: height and width have the proportions of the images."""
-    if given.ndim == 3:
+    if given.ndim == 3 and _proportional(given.shape[1:], size):
         return "NHW"
     if given.ndim != 4:
         raise AdoptError(
@@ -140,9 +154,15 @@ def _layout(name: str, given: Array, size: Size) -> str:
             "or one per class, for every pixel: name another with graph_output"
         )
     for layout, (height, width) in (("NCHW", given.shape[2:]), ("NHWC", given.shape[1:3])):
-        if abs(height * size[1] - width * size[0]) <= max(size) and height > 1 and width > 1:
+        if _proportional((height, width), size):
             return layout
     raise AdoptError(f"output {name!r} {list(given.shape)} has not the proportions of {size[0]}x{size[1]} images")
+
+
+def _proportional(own: Sequence[int], size: Size) -> bool:
+    """Say whether a height and a width are those of images of a size, or of a stride of it."""
+    height, width = own
+    return abs(height * size[1] - width * size[0]) <= max(size) and height > 1 and width > 1
 
 
 def _kind(given: Array, layout: str) -> str:

@@ -65,7 +65,51 @@ def told(tmp_path: Path, frames: Path, *inputs: dict[str, Any]) -> list[str]:
 def test_a_right_description_is_not_doubted_and_what_is_not_known_is_said(tmp_path: Path, frames: Path) -> None:
     lines = told(tmp_path, frames, RGB, DEPTH)
     assert not [line for line in lines if line.startswith("suspicion")]
-    assert any("order of channels" in line for line in lines if line.startswith("not known"))
+    assert any(line.startswith("labels speak against depth.unit m:") for line in lines)
+    assert any(line.startswith("labels speak against rgb.channel_order BGR:") for line in lines)
+    assert [line for line in lines if line.startswith("not known: the value of missing readings (0, raw) of 'depth'")]
+
+
+def test_what_no_proof_can_know_is_said_by_name_when_nothing_but_the_graph_is_given(tmp_path: Path) -> None:
+    lines: list[str] = []
+    ready = prepared(network(tmp_path / "a.onnx"), RGB, DEPTH, classes=list("abcde"))
+    adopt(ready, AdoptRequest("a", report=lines.append), tmp_path / "to")
+    end = ": no proof can tell, it is as described"
+    assert lines == [
+        f"not known: channel order RGB of 'image' (rgb){end}",
+        "not known: scale 0.00392157, mean [0.485, 0.456, 0.406] and std [0.229, 0.224, 0.225] of 'image' (rgb)" + end,
+        f"not known: unit mm of 'depth' (depth){end}",
+        f"not known: scale 1, mean [2841] and std [1417] of 'depth' (depth){end}",
+        f"not known: the value of missing readings (0, raw) of 'depth' (depth){end}",
+        f"not known: the order of the names of 5 classes{end}",
+        "hint: --samples DIR would show values far from 0 and 1; "
+        "--evaluate DIR would try other readings on labelled data",
+    ]
+
+
+def test_a_wrong_unit_of_depth_shows_on_samples_without_labels(tmp_path: Path, frames: Path) -> None:
+    lines: list[str] = []
+    ready = prepared(network(tmp_path / "a.onnx"), RGB, {**DEPTH, "unit": "m"})
+    adopt(ready, AdoptRequest("a", samples=read_samples(frames, ready.inputs, 6), report=lines.append), tmp_path / "to")
+    (doubt,) = [line for line in lines if line.startswith("suspicion")]
+    assert "'depth' (depth) has mean -2.00" in doubt and "check unit, scale, mean and std" in doubt
+
+
+def test_a_wrong_unit_of_an_answer_shows_on_samples_and_is_named_without(tmp_path: Path, frames: Path) -> None:
+    model = onnx.load(network(tmp_path / "a.onnx", channels=(3,), classes=1))
+    model.graph.initializer[-1].CopyFrom(onnx.numpy_helper.from_array(np.asarray([2500.0], np.float32), "bias"))
+    onnx.save(model, tmp_path / "b.onnx")
+    said_by_unit = {}
+    for unit in ("m", "mm"):
+        lines: list[str] = []
+        ready = prepare(read_graph(tmp_path / "b.onnx"), said(RGB, task="translation", output={"unit": unit}), None)
+        samples = read_samples(frames, ready.inputs, 6)
+        adopt(ready, AdoptRequest("a", samples=samples, report=lines.append), tmp_path / "to")
+        assert f"not known: unit {unit} of 'scores': no proof can tell, it is as described" in lines
+        said_by_unit[unit] = [line for line in lines if line.startswith("suspicion")]
+    assert not said_by_unit["mm"]
+    assert "has a median depth of 2498 metres on the samples" in said_by_unit["m"][0]
+    assert "check its unit (m) and scale" in said_by_unit["m"][0]
 
 
 @pytest.mark.parametrize(
