@@ -173,10 +173,10 @@ def description_of(table: Mapping[str, Any], folder: Path) -> Description:
     if isinstance(outputs, list):
         outputs = [_with_classes(one, folder) for one in outputs]
     found = from_plain(Description, {**table, "outputs": outputs}, error=AdoptError)
-    for heading, parts in (("inputs", found.inputs), ("outputs", found.outputs)):
-        for place, part in enumerate(parts):
-            _check_numbers(part, f"{heading}[{place}]")
+    for place, output in enumerate(found.outputs):
+        _check_numbers(output, f"outputs[{place}]")
     for place, one in enumerate(found.inputs):
+        _check_numbers(one, f"inputs[{place}]")
         if one.clip is not None and not 0 <= one.clip[0] < one.clip[1]:
             raise AdoptError(f"inputs[{place}].clip is {list(one.clip)}; give nearest and farthest metres: [0.0, 10.0]")
     return found
