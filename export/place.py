@@ -31,9 +31,7 @@ def check_target(name: str, max_batch: int, to: Path) -> None:
         raise BuildError(f"{to} is not a folder; choose another one with --to")
     target = to / name
     if target.exists() and not (target / FILE_NAME).is_file() and not (target.is_dir() and not any(target.iterdir())):
-        raise BuildError(
-            f"{target} is there and is no network, so that it is not replaced; choose another --name or --to"
-        )
+        raise BuildError(f"{target} is there and is no network, so it is not replaced; choose another --name or --to")
 
 
 @contextmanager
