@@ -87,7 +87,8 @@ class Prepared:
     def graph(self, name: str, *, cpu: bool) -> onnx.ModelProto:
         """Return the adopted graph, laid out for a CPU or for TensorRT."""
         before = [self._front(graph_input) for graph_input in self.parts]
-        return assembled(inside(self.core), before, self.answer.nodes(cpu=cpu), self.inputs, self.answer.outputs, name)
+        outputs = [spec for spec in self.answer.outputs if spec.computed]
+        return assembled(inside(self.core), before, self.answer.nodes(cpu=cpu), self.inputs, outputs, name)
 
     def _front(self, graph_input: str) -> Nodes:
         """Return the nodes before one input of the network."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crosswire.contract import Evaluation
-from crosswire.contract.wire_names import DEPTH, LABELS
-from crosswire.export.adopt.description import InputDescription
-from crosswire.export.adopt.prepare import Prepared
+from crosswire.contract.wire_names import DEPTH, LABELS, PROBABILITIES, WAVEFORM
+from crosswire.export.adopt.description import SPECTROGRAM, InputDescription
+from crosswire.export.adopt.prepare import CLASSIFICATION, Prepared
 from crosswire.export.adopt.proof.prove import reference_of
 from crosswire.export.adopt.proof.samples import Sample
 from crosswire.export.adopt.proof.sessions import Run
@@ -21,6 +21,7 @@ from crosswire.media.confusion import confusion_matrix
 Array = NDArray[Any]
 #: Points of mean IoU by which another reading has to be better before it is told.
 MUCH_BETTER = 0.05
+ACCURACY = "accuracy"
 METRICS = ("mean_iou", "mean_accuracy", "pixel_accuracy")
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -61,28 +62,47 @@ def evaluate(
         served: the adopted one.
         description: what the samples are.
     """
+    if prepared.description.task == CLASSIFICATION:
+        live = _accuracy(lambda sample: reference_of(prepared, run, sample.raw), samples)
+        return (Evaluation(description, ACCURACY, live, _accuracy(lambda sample: served(sample.raw), samples)),)
     classes = len(prepared.answer.classes)
     one = scored(lambda sample: reference_of(prepared, run, sample.raw)[LABELS][0], samples, classes)
     other = scored(lambda sample: served(sample.raw)[LABELS][0], samples, classes)
     return tuple(Evaluation(description, name, one[name], other[name]) for name in METRICS)
 
 
+def _accuracy(answer: Callable[[Sample], Mapping[str, Array]], samples: Sequence[Sample]) -> float:
+    """Return the share of clips whose likeliest class is theirs.
+
+    Args:
+        answer: returns `probabilities`, float32 [1, C], of a clip.
+        samples: with labels.
+    """
+    hits = [answer(sample)[PROBABILITIES][0].argmax() == sample.labels for sample in samples]
+    return float(np.mean(hits))
+
+
 def better_readings(prepared: Prepared, samples: Sequence[Sample], run: Run) -> list[str]:
     """Return in words how else a description could be read where labels say that this is much better.
 
-    Tried are the other order of channels, colours of 0..1, of 0..255 and as ImageNet has them, and the other units of
+    The figure is the mean IoU of a segmentation, the accuracy of a classification. Tried are the other order of channels, colours of 0..1, of 0..255 and as ImageNet has them, and the other units of
     depth, one at a time.
     """
     classes = len(prepared.answer.classes)
 
-    def iou(one: Prepared) -> float:
+    clips = prepared.description.task == CLASSIFICATION
+    metric = "accuracy" if clips else "mean IoU"
+
+    def figure(one: Prepared) -> float:
+        if clips:
+            return _accuracy(lambda sample: reference_of(one, run, sample.raw), samples)
         return scored(lambda sample: reference_of(one, run, sample.raw)[LABELS][0], samples, classes)["mean_iou"]
 
-    here = iou(prepared)
+    here = figure(prepared)
     found = []
     for words, other in _others(prepared):
-        if (there := iou(other)) > here + MUCH_BETTER:
-            found.append((there, f"with {words} the mean IoU is {there:.3f} rather than {here:.3f}: check it"))
+        if (there := figure(other)) > here + MUCH_BETTER:
+            found.append((there, f"with {words} the {metric} is {there:.3f} rather than {here:.3f}: check it"))
     return [words for _, words in sorted(found, reverse=True)]
 
 
@@ -100,6 +120,11 @@ def _others(prepared: Prepared) -> Iterator[tuple[str, Prepared]]:
 
 def _readings(one: InputDescription, *, whole_numbers: bool) -> Iterator[tuple[str, InputDescription]]:
     """Yield other readings of one input."""
+    if one.role in (WAVEFORM, SPECTROGRAM):
+        yield f"standardise {str(not one.standardise).lower()}", dataclasses.replace(one, standardise=not one.standardise)
+        for scale in (1.0, 32768.0):
+            yield f"scale {scale:g}", dataclasses.replace(one, scale=scale)
+        return
     if one.role == DEPTH:
         for unit in ("m", "mm"):
             yield f"unit {unit}", dataclasses.replace(one, unit=unit)

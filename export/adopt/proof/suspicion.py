@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from crosswire.contract.wire_names import DEPTH
+from crosswire.contract.wire_names import DEPTH, PROBABILITIES
 from crosswire.export.adopt.prepare import Prepared
 from crosswire.export.adopt.proof.prove import normalised_name, reference_of
 from crosswire.export.adopt.proof.samples import Sample
@@ -21,7 +21,8 @@ from crosswire.export.adopt.proof.sessions import Run
 FARTHEST_MEAN, SPREAD = 3.0, (0.05, 5.0)
 
 CANNOT_KNOW = (
-    "no sample can show whether the order of channels is that of the training; labelled data can: --evaluate FOLDER",
+    "no sample can show whether the order of channels, or a rate, is that of the training; labelled data can: "
+    "--evaluate FOLDER",
     "a graph proves nothing about its training: mean, std and units are as described, see the figures above",
 )
 
@@ -52,7 +53,11 @@ def suspicions(prepared: Prepared, samples: Sequence[Sample], run: Run) -> list[
 
 
 def _one_answer(steps: Sequence[dict[str, np.ndarray]]) -> list[str]:  # type: ignore[type-arg]
-    """Doubt a segmentation that sees one class everywhere."""
+    """Doubt a network that sees one class everywhere."""
+    if PROBABILITIES in steps[0]:
+        best = np.concatenate([step[PROBABILITIES].argmax(1) for step in steps])
+        if len(best) > 3 and len(np.unique(best)) == 1:
+            return [f"all {len(best)} samples are class {best[0]}: check the description"]
     if "labels" not in steps[0]:
         return []
     labels = np.concatenate([step["labels"].ravel() for step in steps])
