@@ -48,8 +48,15 @@ def add_adopt(commands: Commands) -> None:
     adopt.add_argument("--size", type=size, metavar="HxW", help="of the pictures, where the graph takes several")
     adopt.add_argument("--seconds", type=float, metavar="S", help="of a clip, where the graph takes any number")
     adopt.add_argument("--max-batch", type=int, default=8, help="largest batch a server may form (default 8)")
-    adopt.add_argument("--samples", type=Path, metavar="DIR", help="real inputs to prove it on: rgb/ and depth/ in it; or clips")
-    adopt.add_argument("--evaluate", type=Path, metavar="DIR", help="labelled data: rgb/, depth/ and labels/ in it; or a folder of clips per class")
+    adopt.add_argument(
+        "--samples", type=Path, metavar="DIR", help="real inputs to prove it on: rgb/ and depth/ in it; or clips"
+    )
+    adopt.add_argument(
+        "--evaluate",
+        type=Path,
+        metavar="DIR",
+        help="labelled data: rgb/, depth/ and labels/ in it; or a folder of clips per class",
+    )
     adopt.add_argument("--frames", type=int, default=16, help="most files of each that are read (default 16)")
     adopt.add_argument(
         "--depth-units", type=float, default=1000.0, metavar="N", help="one metre in them (default 1000)"

@@ -119,7 +119,11 @@ def _guess(wire: Wire) -> str | None:
     if "mask" in low:
         return "mask"
     if shape is None:
-        words = {FRAMES: ("frame", "video", "pixel"), WAVEFORM: ("wav", "audio", "sound"), SPECTROGRAM: ("mel", "fbank")}
+        words = {
+            FRAMES: ("frame", "video", "pixel"),
+            WAVEFORM: ("wav", "audio", "sound"),
+            SPECTROGRAM: ("mel", "fbank"),
+        }
         return next((role for role, parts in words.items() if any(part in low for part in parts)), None)
     if len(shape) == 5:
         return FRAMES

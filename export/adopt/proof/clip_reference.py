@@ -39,9 +39,7 @@ def _frames(raw: Array, one: InputDescription, dtype: str) -> Array:
     """Return frames in the graph's order of channels and axes, normalised where it takes floats."""
     ordered = raw[..., ::-1] if one.channel_order == "BGR" else raw
     if dtype not in WHOLE_NUMBERS:
-        mean, std = (
-            np.asarray(spread(values, 3), np.float32) for values in (one.mean or (0.0,), one.std or (1.0,))
-        )
+        mean, std = (np.asarray(spread(values, 3), np.float32) for values in (one.mean or (0.0,), one.std or (1.0,)))
         ordered = (ordered.astype(np.float32) * np.float32(one.scale or 1.0) - mean) / std
     return ordered.transpose(FRAMES_ORDER.get(str(one.layout), (0, 1, 2, 3, 4)))
 

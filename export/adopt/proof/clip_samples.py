@@ -42,9 +42,7 @@ def read_clips(folder: Path, inputs: Sequence[TensorSpec], count: int) -> list[S
     return [Sample(path.stem, _raw(path, inputs)) for path in found[:count]]
 
 
-def read_labelled_clips(
-    folder: Path, inputs: Sequence[TensorSpec], count: int, classes: Sequence[str]
-) -> list[Sample]:
+def read_labelled_clips(folder: Path, inputs: Sequence[TensorSpec], count: int, classes: Sequence[str]) -> list[Sample]:
     """Read up to `count` clips of every class.
 
     Args:

@@ -121,7 +121,10 @@ def _others(prepared: Prepared) -> Iterator[tuple[str, Prepared]]:
 def _readings(one: InputDescription, *, whole_numbers: bool) -> Iterator[tuple[str, InputDescription]]:
     """Yield other readings of one input."""
     if one.role in (WAVEFORM, SPECTROGRAM):
-        yield f"standardise {str(not one.standardise).lower()}", dataclasses.replace(one, standardise=not one.standardise)
+        yield (
+            f"standardise {str(not one.standardise).lower()}",
+            dataclasses.replace(one, standardise=not one.standardise),
+        )
         for scale in (1.0, 32768.0):
             yield f"scale {scale:g}", dataclasses.replace(one, scale=scale)
         return

@@ -53,7 +53,9 @@ def draw_clip(
     pen, font = ImageDraw.Draw(parts[0]), ImageFont.load_default(15)
     pen.text((_MARGIN, _MARGIN), _title(used, facts), _INK, font)
     if frames is not None:
-        parts.append(_seen(frames, facts, font) if FRAMES in used else _said("no pictures were used", 2 * _LINE + _GAP, font))
+        parts.append(
+            _seen(frames, facts, font) if FRAMES in used else _said("no pictures were used", 2 * _LINE + _GAP, font)
+        )
     if waveform is not None:
         parts.append(_heard(waveform) if WAVEFORM in used else _said("no sound was used", _LINE, font))
     parts.append(Image.new("RGB", (WIDTH, 3 * _GAP + _BAR * len(bars) + _MARGIN), _PAPER))

@@ -21,6 +21,9 @@ RGB: dict[str, Any] = {
     "std": [0.229, 0.224, 0.225],
 }
 DEPTH: dict[str, Any] = {"role": "depth", "unit": "mm", "mean": [2841.0], "std": [1417.0]}
+#: And of clips.
+FRAMES: dict[str, Any] = {**RGB, "role": "frames", "rate": 2.0}
+WAVEFORM: dict[str, Any] = {"role": "waveform", "rate": 16000.0}
 
 
 def said(*inputs: dict[str, Any], task: str = "segmentation", output: dict[str, Any] | None = None) -> Description:
