@@ -61,8 +61,8 @@ def assigned(described: Sequence[InputDescription], source: Source, roles: Roles
         found.append(one)
     found += [InputDescription(graph_input=wire.name) for wire in free]
     found = [one if one.role else dataclasses.replace(one, role=_role(one, source, len(found), roles)) for one in found]
-    roles = [one.role for one in found]
-    if twice := sorted({str(role) for role in roles if roles.count(role) > 1}):
+    said = [one.role for one in found]
+    if twice := sorted({str(role) for role in said if said.count(role) > 1}):
         raise AdoptError(f"two inputs have the role {twice[0]!r}; say role for each of {', '.join(names)}")
     for one in found:
         if one.role is not None and one.role.lower() in REFUSED_ROLES:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 from crosswire.contract.wire_names import DEPTH, RGB
 from crosswire.export.adopt.assign import REFUSED_ROLES, Roles, assigned

@@ -60,8 +60,8 @@ def fill_clips(description: Description, source: Source, size: Size | None, seco
             raise AdoptError(
                 f"input {one.graph_input!r} of role {one.role!r} has {wrong[0]}, which it does not take; leave it out"
             )
-    for names in ([one.graph_input for one in found], [wire_name(one) for one in found]):
-        if twice := sorted({str(name) for name in names if names.count(name) > 1}):
+    for names in ([str(one.graph_input) for one in found], [wire_name(one) for one in found]):
+        if twice := sorted({name for name in names if names.count(name) > 1}):
             raise AdoptError(f"two inputs are made of {twice[0]!r}; a clip has frames and sound, each for one input")
     filled = tuple(_filled(one, by_name[str(one.graph_input)], size, seconds) for one in found)
     return dataclasses.replace(description, inputs=filled)
@@ -164,7 +164,8 @@ def _fill_sound(one: InputDescription, wire: Wire) -> InputDescription:
         raise AdoptError(f"input {wire} takes sound as {wire.dtype}; export the network with floats")
     if one.rate != round(one.rate) or not RATES[0] <= one.rate <= RATES[1]:
         raise AdoptError(
-            f"input {wire.name!r} has {one.rate:g} samples a second; allowed are whole numbers, {RATES[0]} to {RATES[1]}"
+            f"input {wire.name!r} has {one.rate:g} samples a second; allowed are whole numbers, {RATES[0]} to "
+            f"{RATES[1]}"
         )
     for key in ("mean", "std"):
         if (given := getattr(one, key)) is not None and len(given) != 1:

@@ -59,7 +59,7 @@ class Banks:
 
     def hann(self) -> Array:
         """Return the weights of a window, float64."""
-        return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self.window) / (self.window - 1))
+        return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self.window) / (self.window - 1)))
 
     def triangles(self) -> Array:
         """Return what every frequency of a Fourier transform adds to every band, float64 [mels, padded / 2 + 1]."""
@@ -67,7 +67,7 @@ class Banks:
         corners = low + (high - low) / (self.mels + 1) * np.arange(self.mels + 2)
         mel = _mel(np.arange(self.padded // 2 + 1) * self.rate / self.padded)[None]
         left, middle, right = (corners[place : place + self.mels, None] for place in range(3))
-        weights = np.minimum((mel - left) / (middle - left), (right - mel) / (right - middle)).clip(0)
+        weights: Array = np.minimum((mel - left) / (middle - left), (right - mel) / (right - middle)).clip(0)
         weights[:, -1] = 0.0  # half the rate itself belongs to no band
         return weights
 

@@ -108,9 +108,10 @@ def _read(path: Path, inputs: Sequence[TensorSpec]) -> dict[str, Array]:
         raise AdoptError(f"{path} cannot be read without PyAV; install it: pip install av") from error
     specs = {spec.name: spec for spec in inputs}
     frames, sound = specs.get(FRAMES), specs.get(WAVEFORM)
-    size = frames.shape[:3] if frames else (0, 1, 1)
+    count, height, width = frames.shape[:3] if frames else (0, 1, 1)
     rate = round(sound.rate or 1) if sound else 1
-    shape = ClipShape(*size, frames.rate if frames else None, sound.shape[0] if sound else 0, rate)
+    samples = sound.shape[0] if sound else 0
+    shape = ClipShape(count, height, width, frames.rate if frames else None, samples, rate)
     found: dict[str, Array] = {}
     start = None
     try:

@@ -1,4 +1,4 @@
-"""Mean IoU of an adopted segmentation on labelled data, and of other readings of its description that are better."""
+"""Task metrics of an adopted network on labelled data, and other readings of its description that are better."""
 
 from __future__ import annotations
 
@@ -85,8 +85,9 @@ def _accuracy(answer: Callable[[Sample], Mapping[str, Array]], samples: Sequence
 def better_readings(prepared: Prepared, samples: Sequence[Sample], run: Run) -> list[str]:
     """Return in words how else a description could be read where labels say that this is much better.
 
-    The figure is the mean IoU of a segmentation, the accuracy of a classification. Tried are the other order of channels, colours of 0..1, of 0..255 and as ImageNet has them, and the other units of
-    depth, one at a time.
+    The figure is the mean IoU of a segmentation, the accuracy of a classification. Tried are the other order of
+    channels, colours of 0..1, of 0..255 and as ImageNet has them, the other units of depth, and sound that is
+    standardised, or whole numbers of 16 bits, one at a time.
     """
     classes = len(prepared.answer.classes)
 

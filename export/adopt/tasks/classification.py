@@ -76,8 +76,7 @@ class ClassificationAnswer:
         tensor = nodes.add("Identity", tensor, output=LOGITS)
         single = len(self.kept) == 1
         if self.kind == "logits":
-            operator, options = ("Sigmoid", {}) if self.sigmoid else ("Softmax", {"axis": 1})
-            tensor = nodes.add(operator, tensor, **options)
+            tensor = nodes.add("Sigmoid", tensor) if self.sigmoid else nodes.add("Softmax", tensor, axis=1)
         if single:
             tensor = nodes.add("Concat", nodes.add("Sub", nodes.number(1.0), tensor), tensor, axis=1)
         nodes.add("Clip", tensor, nodes.number(0.0), nodes.number(1.0), output=PROBABILITIES)
