@@ -32,8 +32,8 @@ class Sample:
     Attributes:
         stem: name of its files.
         raw: by role as it is sent, with a batch axis of 1, at the network's size.
-        labels: its truth: of a clip the number of its class, else uint8 [H, W] at the network's size, 255 where there is
-            none; None without a file of labels.
+        labels: its truth: of a clip the number of its class, else uint8 [H, W] at the network's size, 255 where there
+            is none; None without one.
     """
 
     stem: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.graphs.mel import Banks, mel_nodes, mel_reference
 from crosswire.export.adopt.graphs.nodes import Nodes
 from crosswire.export.adopt.graphs.source import read_graph
+from crosswire.export.adopt.metadata import metadata_of
 from crosswire.export.adopt.prepare import Prepared, prepare
 from crosswire.export.adopt.presets import preset
 from crosswire.export.adopt.proof.clip_samples import read_clips, read_labelled_clips
@@ -200,3 +202,34 @@ def test_the_sound_of_a_clip_is_that_which_was_written(tmp_path: Path) -> None:
         out.mux(stream.encode(None))
     (sample,) = read_clips(tmp_path, ready.inputs, 9)
     np.testing.assert_allclose(sample.raw["waveform"][0], written / 32768, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("told", "said_of_it"),
+    [
+        ({"feature_extractor_type": "Wav2Vec2FeatureExtractor", "sampling_rate": 8000}, {"standardise": True}),
+        ({"feature_extractor_type": "Wav2Vec2FeatureExtractor", "sampling_rate": 8000, "do_normalize": False}, {}),
+    ],
+)
+def test_what_extractors_of_sound_say_is_read(tmp_path: Path, told: dict[str, Any], said_of_it: dict[str, Any]) -> None:
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(told))
+    lines: list[str] = []
+    (found,) = metadata_of(read_graph(clip_network(tmp_path / "a.onnx", **HEARD)), lines.append).inputs
+    assert (found.role, found.rate) == ("waveform", 8000.0)
+    assert found.standardise is said_of_it.get("standardise", False)
+    assert lines == ["read from preprocessor_config.json: rate, standardise"]
+
+
+def test_what_an_extractor_of_spectrograms_says_is_read(tmp_path: Path) -> None:
+    told = {"feature_extractor_type": "ASTFeatureExtractor", "sampling_rate": 16000, "mean": -4.0, "std": 4.5}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(told))
+    (found,) = metadata_of(read_graph(spectrogram_network(tmp_path / "a.onnx")), lambda line: None).inputs
+    assert (found.role, found.rate, found.mean, found.std) == ("spectrogram", 16000.0, (-4.0,), (9.0,))
+
+
+def test_a_mask_of_padding_is_refused_with_the_reason(tmp_path: Path) -> None:
+    model = onnx.load(clip_network(tmp_path / "a.onnx", **HEARD))
+    model.graph.input.append(helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["n", 8000]))
+    onnx.save(model, tmp_path / "b.onnx")
+    with pytest.raises(AdoptError, match="'attention_mask': a mask says which samples are padding"):
+        prepared(tmp_path / "b.onnx", WAVEFORM)
