@@ -18,7 +18,7 @@ from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.graphs.batch import sized
 from crosswire.export.adopt.graphs.convert import opset_of
 from crosswire.export.adopt.graphs.count import macs, parameters
-from crosswire.export.adopt.prepare import Prepared
+from crosswire.export.adopt.prepare import CLASSIFICATION, Prepared
 from crosswire.export.adopt.proof.evaluate import check_labels, evaluate, readings
 from crosswire.export.adopt.proof.prove import Raw, adopted, noise_batches, original, prove, reference_of, tolerances_of
 from crosswire.export.adopt.proof.samples import Sample, in_batches
@@ -47,7 +47,7 @@ class AdoptRequest:
         precision: `fp32` or `int8`.
         target: what the graph is laid out for, one of `crosswire.contract.TARGETS`.
         samples: real inputs for the proof, and to measure the ranges of 8 bits on.
-        labelled: real inputs with labels, for the mean IoU of a segmentation.
+        labelled: real inputs with labels, for the mean IoU of a segmentation or the accuracy of a classification.
         report: is told what is done, and what a person should know.
     """
 
@@ -73,10 +73,13 @@ def adopt(prepared: Prepared, request: AdoptRequest, to: Path) -> Contract:
         BuildError: name, batch or folder are not allowed.
     """
     check_target(request.name, request.max_batch, to)
-    if prepared.description.task != "segmentation" and (request.labelled or request.precision != "fp32"):
-        option = "--evaluate" if request.labelled else f"--precision {request.precision}"
-        raise AdoptError(f"got {option}, which segmentations alone take; leave it out")
-    if request.labelled and (words := check_labels(request.labelled, len(prepared.answer.classes))):
+    task = prepared.description.task
+    if task != "segmentation" and request.precision != "fp32":
+        raise AdoptError(f"got --precision {request.precision}, which segmentations alone take; leave it out")
+    if task == "translation" and request.labelled:
+        raise AdoptError("got --evaluate, which translations do not take; leave it out")
+    labelled = request.labelled if task == "segmentation" else ()
+    if labelled and (words := check_labels(labelled, len(prepared.answer.classes))):
         request.report(f"note: {words}")
     with placed(to, request.name, GRAPH) as folder:
         contract = _write(prepared, request, folder)
@@ -170,7 +173,8 @@ def _evaluation(prepared: Prepared, request: AdoptRequest, run: Run, path: Path)
         return ()
     for line in readings(prepared, request.labelled, run):
         request.report(line)
-    words = f"{len(request.labelled)} labelled frames"
+    what = "clips" if prepared.description.task == CLASSIFICATION else "frames"
+    words = f"{len(request.labelled)} labelled {what}"
     return evaluate(prepared, request.labelled, run, adopted(path, prepared, outputs_alone=True), words)
 
 

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crosswire.contract import TARGETS, TASKS, TensorSpec
+from crosswire.contract import TARGETS, TASKS
 from crosswire.contract.atomic_write import write_text
 from crosswire.contract.command_line import Commands
 from crosswire.contract.errors import UsageError
 from crosswire.training.commands.arguments import size
 
 if TYPE_CHECKING:
+    from crosswire.export.adopt.prepare import Prepared
     from crosswire.export.adopt.proof.samples import Sample
 
 
@@ -45,9 +46,17 @@ def add_adopt(commands: Commands) -> None:
     adopt.add_argument("--output", metavar="NAME", help="output of the graph that counts, where it has several")
     adopt.add_argument("--classes", type=Path, metavar="FILE", help="class names, one per line")
     adopt.add_argument("--size", type=size, metavar="HxW", help="of the pictures, where the graph takes several")
+    adopt.add_argument("--seconds", type=float, metavar="S", help="of a clip, where the graph takes any number")
     adopt.add_argument("--max-batch", type=int, default=8, help="largest batch a server may form (default 8)")
-    adopt.add_argument("--samples", type=Path, metavar="DIR", help="real inputs to prove it on: rgb/ and depth/ in it")
-    adopt.add_argument("--evaluate", type=Path, metavar="DIR", help="labelled data: rgb/, depth/ and labels/ in it")
+    adopt.add_argument(
+        "--samples", type=Path, metavar="DIR", help="real inputs to prove it on: rgb/ and depth/ in it; or clips"
+    )
+    adopt.add_argument(
+        "--evaluate",
+        type=Path,
+        metavar="DIR",
+        help="labelled data: rgb/, depth/ and labels/ in it; or a folder of clips per class",
+    )
     adopt.add_argument("--frames", type=int, default=16, help="most files of each that are read (default 16)")
     adopt.add_argument(
         "--depth-units", type=float, default=1000.0, metavar="N", help="one metre in them (default 1000)"
@@ -91,7 +100,7 @@ def _run(options: argparse.Namespace) -> int:
     from crosswire.export.report.text import describe
 
     source = read_graph(options.model)
-    prepared = prepare(source, described_by(options, source, report), options.size)
+    prepared = prepare(source, described_by(options, source, report), options.size, options.seconds)
     text = to_toml(prepared.description)
     print(text)
     for remark in prepared.answer.remarks:
@@ -106,8 +115,8 @@ def _run(options: argparse.Namespace) -> int:
         options.max_batch,
         options.precision,
         options.target,
-        _samples(options, options.samples, prepared.inputs),
-        _samples(options, options.evaluate, prepared.inputs, labelled=True),
+        _samples(options, options.samples, prepared),
+        _samples(options, options.evaluate, prepared, labelled=True),
         report,
     )
     print(describe(adopt(prepared, request, options.to)))
@@ -116,14 +125,20 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _samples(
-    options: argparse.Namespace, folder: Path | None, inputs: Sequence[TensorSpec], *, labelled: bool = False
+    options: argparse.Namespace, folder: Path | None, prepared: Prepared, *, labelled: bool = False
 ) -> Sequence[Sample]:
     """Return the user's files of a folder; none where no folder was named."""
+    from crosswire.export.adopt.prepare import CLASSIFICATION
+    from crosswire.export.adopt.proof.clip_samples import read_clips, read_labelled_clips
     from crosswire.export.adopt.proof.samples import read_samples
 
     if folder is None:
         return ()
-    return read_samples(folder, inputs, options.frames, units=options.depth_units, labelled=labelled)
+    if prepared.description.task == CLASSIFICATION:
+        if labelled:
+            return read_labelled_clips(folder, prepared.inputs, options.frames, prepared.answer.classes)
+        return read_clips(folder, prepared.inputs, options.frames)
+    return read_samples(folder, prepared.inputs, options.frames, units=options.depth_units, labelled=labelled)
 
 
 def report(line: str) -> None:

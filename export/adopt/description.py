@@ -23,11 +23,15 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-#: Axes of an input in the graph's order: batch, channel, height, width, time (frames, or samples of sound).
+#: Axes of an input in the graph's order: batch, channel, height, width, time (frames, samples of sound, or windows of a
+#: spectrogram), frequency.
 IMAGE_LAYOUTS = ("NCHW", "NHWC", "NHW")
 FRAMES_LAYOUTS = ("NTCHW", "NCTHW", "NTHWC")
 WAVEFORM_LAYOUTS = ("NT", "N1T")
-LAYOUTS = (*IMAGE_LAYOUTS, *FRAMES_LAYOUTS, *WAVEFORM_LAYOUTS)
+SPECTROGRAM_LAYOUTS = ("NTF", "N1TF", "NFT", "N1FT")
+LAYOUTS = (*IMAGE_LAYOUTS, *FRAMES_LAYOUTS, *WAVEFORM_LAYOUTS, *SPECTROGRAM_LAYOUTS)
+#: What of a spectrogram is sent as sound, and computed in the graph.
+SPECTROGRAM = "spectrogram"
 KINDS = ("logits", "probabilities", "labels", "depth", "image", "embeddings")
 DEPTH_UNITS = ("m", "mm", "relative")
 
@@ -46,7 +50,8 @@ class InputDescription:
     Attributes:
         graph_input: the graph's own name of the input. Several descriptions may name one: their channels are put
             behind each other.
-        role: what is sent: `rgb`, `depth`, another domain of a translation, `frames`, `waveform`.
+        role: what is sent: `rgb`, `depth`, another domain of a translation, `frames`, `waveform`; or `spectrogram`,
+            which is made of sound that is sent: Kaldi's logarithmic mel filter banks.
         layout: order of the axes, one of `LAYOUTS`.
         size: height and width, where the graph takes several.
         multiple: what height and width have to be multiples of.
@@ -60,8 +65,9 @@ class InputDescription:
         invalid_at: whether `invalid` stands for a `raw` value, which is then normalised like all others, or for a
             `normalised` one.
         tile: over how many equal channels depth is repeated.
-        rate: frames or samples a second, of `frames` and `waveform`.
-        length: frames or samples, where the graph takes any number of them.
+        rate: frames or samples a second, of `frames` and of sound.
+        length: frames or samples of a clip, where the graph takes any number of them.
+        standardise: whether the sound of each clip is brought to mean 0 and deviation 1, before everything else.
     """
 
     graph_input: str | None = None
@@ -80,6 +86,7 @@ class InputDescription:
     tile: PositiveInt | None = None
     rate: PositiveFloat | None = None
     length: PositiveInt | None = None
+    standardise: bool | None = None
 
 
 @dataclass(frozen=True)

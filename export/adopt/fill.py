@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 from crosswire.contract.wire_names import DEPTH, RGB
+from crosswire.export.adopt.assign import REFUSED_ROLES, Roles, assigned
 from crosswire.export.adopt.description import IMAGE_LAYOUTS, Description, InputDescription
 from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.graphs.source import FLOATS, WHOLE_NUMBERS, Source, Wire
 
 Size = tuple[int, int]
-#: Why a role is none: what is sent, and cannot become that.
-REFUSED_ROLES = {
-    "hha": "HHA needs the camera's lens and the direction of gravity, which no request carries; use a network that "
-    "takes depth, with tile = 3 where it has three channels",
-}
 #: Parts of names that tell depth, and those that tell colour.
 _DEPTH_WORDS, _COLOUR_WORDS = ("depth", "disp"), ("rgb", "color", "colour", "image", "img", "pixel")
 
@@ -33,9 +28,9 @@ def fill_images(description: Description, source: Source, size: Size | None) -> 
     """
     by_name = {wire.name: wire for wire in source.inputs}
     filled = []
-    assigned = _assigned(description.inputs, source)
-    names = [one.graph_input for one in assigned]
-    for one in assigned:
+    found = assigned(description.inputs, source, _ROLES)
+    names = [one.graph_input for one in found]
+    for one in found:
         shared = names.count(one.graph_input) > 1
         filled.append(_fill_image(one, by_name[str(one.graph_input)], size, shared=shared))
     sizes = {one.size for one in filled}
@@ -61,61 +56,6 @@ def channels_of(one: InputDescription, wire: Wire, parts: int) -> int:
     return found if found is not None else ((one.tile or 1) if one.role == DEPTH else 3)
 
 
-def _assigned(described: Sequence[InputDescription], source: Source) -> list[InputDescription]:
-    """Return descriptions that each name an input of the graph and a role; every input has one."""
-    names = [wire.name for wire in source.inputs]
-    for one in described:
-        if (one.role or "").lower() in REFUSED_ROLES:
-            raise AdoptError(f"role {one.role!r} cannot be served: {REFUSED_ROLES[(one.role or '').lower()]}")
-        if one.graph_input is not None and one.graph_input not in names:
-            raise AdoptError(f"the graph has no input {one.graph_input!r}; it has {', '.join(map(str, source.inputs))}")
-    if len(names) == 1:
-        described = [dataclasses.replace(one, graph_input=names[0]) for one in described]
-    found = []
-    named = {one.graph_input for one in described}
-    free = [wire for wire in source.inputs if wire.name not in named]
-    for one in described:
-        if one.graph_input is None:
-            wire = _fitting(one, free)
-            free = [other for other in free if other is not wire]
-            one = dataclasses.replace(one, graph_input=wire.name)
-        found.append(one)
-    found += [InputDescription(graph_input=wire.name) for wire in free]
-    found = [one if one.role else dataclasses.replace(one, role=_role(one, source, len(found))) for one in found]
-    roles = [one.role for one in found]
-    if twice := sorted({str(role) for role in roles if roles.count(role) > 1}):
-        raise AdoptError(f"two inputs have the role {twice[0]!r}; say role for each of {', '.join(names)}")
-    for one in found:
-        if one.role is not None and one.role.lower() in REFUSED_ROLES:
-            raise AdoptError(f"input {one.graph_input!r}: {REFUSED_ROLES[one.role.lower()]}")
-    return found
-
-
-def _fitting(one: InputDescription, free: Sequence[Wire]) -> Wire:
-    """Return the input of the graph that a description without its name means."""
-    if len(free) == 1:
-        return free[0]
-    if not free:
-        raise AdoptError(f"no input of the graph is left for role {one.role!r}; leave it out, or say graph_input")
-    guessed = [wire for wire in free if _guess(wire) == one.role]
-    if len(guessed) != 1:
-        raise AdoptError(
-            f"the description of {one.role!r} says no graph_input; name one of {', '.join(map(str, free))}"
-        )
-    return guessed[0]
-
-
-def _role(one: InputDescription, source: Source, count: int) -> str:
-    """Return what is sent for an input by its name and channels."""
-    wire = next(wire for wire in source.inputs if wire.name == one.graph_input)
-    guess = _guess(wire)
-    if guess is None and count == 1:
-        return RGB
-    if guess is None:
-        raise AdoptError(f'nothing says what input {wire} is; add role = "rgb" or "depth" to its description')
-    return guess
-
-
 def _guess(wire: Wire) -> str | None:
     """Return the role that a graph's input seems to have."""
     low = wire.name.lower()
@@ -133,6 +73,9 @@ def _guess(wire: Wire) -> str | None:
     return None
 
 
+_ROLES = Roles(_guess, '"rgb" or "depth"', RGB)
+
+
 def _fill_image(one: InputDescription, wire: Wire, size: Size | None, *, shared: bool) -> InputDescription:
     """Return the description of one image with every field that applies."""
     if wire.dtype not in (*FLOATS, *WHOLE_NUMBERS):
@@ -140,7 +83,7 @@ def _fill_image(one: InputDescription, wire: Wire, size: Size | None, *, shared:
     if wire.dtype == "INT8":
         raise AdoptError(f"input {wire} holds -128 to 127, and images are 0 to 255; export the network with UINT8")
     one = dataclasses.replace(one, layout=_layout(one, wire))
-    one = dataclasses.replace(one, size=_size(one, wire, size))
+    one = dataclasses.replace(one, size=image_size(one, wire, size))
     return _fill_depth(one, wire, shared=shared) if one.role == DEPTH else _fill_pixels(one, wire, shared=shared)
 
 
@@ -164,8 +107,8 @@ def _layout(one: InputDescription, wire: Wire) -> str:
     raise AdoptError(f'nothing says how input {wire} is laid out; add layout = "NCHW" or "NHWC" to its description')
 
 
-def _size(one: InputDescription, wire: Wire, asked: Size | None) -> Size:
-    """Return height and width of an image: the graph's own, else those that were asked for or described."""
+def image_size(one: InputDescription, wire: Wire, asked: Size | None) -> Size:
+    """Return height and width of images: the graph's own, else those that were asked for or described."""
     assert one.layout is not None
     place = one.layout.index("H")
     own = (None, None) if wire.shape is None else (wire.shape[place], wire.shape[place + 1])
@@ -202,6 +145,20 @@ def _fill_pixels(one: InputDescription, wire: Wire, *, shared: bool) -> InputDes
             f"input {wire} has {channels or 'no'} channels, and {one.role} has {'3' if one.role == RGB else '1 or 3'}; "
             f"describe what the others are, with graph_input = {wire.name!r} for each"
         )
+    return fill_colours(one, wire, channels_of(one, wire, 2 if shared else 1))
+
+
+def fill_colours(one: InputDescription, wire: Wire, channels: int) -> InputDescription:
+    """Return the description of colours with their normalisation.
+
+    Args:
+        one: as far as it was said.
+        wire: the graph's input.
+        channels: how many it has.
+
+    Raises:
+        AdoptError: it was not said, or said where the graph normalises itself, or has another number of channels.
+    """
     said = (one.scale, one.mean, one.std)
     if wire.dtype in WHOLE_NUMBERS:
         if any(value is not None for value in said):
@@ -214,7 +171,7 @@ def _fill_pixels(one: InputDescription, wire: Wire, *, shared: bool) -> InputDes
             f"nothing says how the colours of input {wire.name!r} are normalised, and the graph cannot tell; say "
             f"scale, mean and std, for example --set {one.role}.scale=0.00392156862745098 where it takes 0 to 1"
         )
-    _check_channels(one, wire, channels_of(one, wire, 2 if shared else 1))
+    check_channels(one, wire, channels)
     return dataclasses.replace(
         one,
         channel_order=one.channel_order or RGB.upper(),
@@ -247,7 +204,7 @@ def _fill_depth(one: InputDescription, wire: Wire, *, shared: bool) -> InputDesc
     tile = one.tile or 1
     if not shared and (there := channels_of(one, wire, 1)) != tile:
         raise AdoptError(f"input {wire} has {there} channels, and tile is {tile}; say tile = {there}")
-    _check_channels(one, wire, tile)
+    check_channels(one, wire, tile)
     return dataclasses.replace(
         one,
         scale=1.0 if one.scale is None else one.scale,
@@ -259,7 +216,7 @@ def _fill_depth(one: InputDescription, wire: Wire, *, shared: bool) -> InputDesc
     )
 
 
-def _check_channels(one: InputDescription, wire: Wire, wanted: int) -> None:
+def check_channels(one: InputDescription, wire: Wire, wanted: int) -> None:
     """Refuse means and deviations of another number of channels."""
     for key in ("mean", "std"):
         if (given := getattr(one, key)) is not None and len(given) not in (1, wanted):

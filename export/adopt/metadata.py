@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from crosswire.contract.wire_names import RGB
-from crosswire.export.adopt.description import Description, description_of
+from crosswire.contract.wire_names import FRAMES, RGB, WAVEFORM
+from crosswire.export.adopt.description import SPECTROGRAM, Description, description_of
 from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.graphs.source import Source, Wire
 
@@ -36,11 +36,16 @@ def metadata_of(source: Source, report: Report) -> Description:
         AdoptError: a configuration beside the graph is no JSON.
     """
     colour = next((wire for wire in source.inputs if _takes_colour(wire)), None)
+    role = FRAMES if colour is not None and colour.shape is not None and len(colour.shape) == 5 else RGB
     inputs: dict[str, Any] = {}
     outputs: dict[str, Any] = {}
     found: dict[str, Any] = {}
     for where, table in _tables(source):
         said: list[str] = []
+        sound = _sound_fields(table)
+        if sound and "sound" not in found:
+            found["sound"] = sound
+            said += [key for key in sound if key != "role"]
         for part, fields in (("input", _input_fields(table, colour)), ("output", _output_fields(table))):
             into = inputs if part == "input" else outputs
             for key, value in fields.items():
@@ -53,7 +58,9 @@ def metadata_of(source: Source, report: Report) -> Description:
         if said:
             report(f"read from {where}: {', '.join(said)}")
     if inputs and colour is not None:
-        found["inputs"] = [{"graph_input": colour.name, "role": RGB, **inputs}]
+        found["inputs"] = [{"graph_input": colour.name, "role": role, **inputs}]
+    if sound := found.pop("sound", {}):
+        found["inputs"] = [*found.get("inputs", ()), sound]
     if outputs:
         found["outputs"] = [outputs]
     return description_of(found, Path())
@@ -61,7 +68,7 @@ def metadata_of(source: Source, report: Report) -> Description:
 
 def _takes_colour(wire: Wire) -> bool:
     """Say whether an input of a graph can be one of colours."""
-    return wire.shape is None or (len(wire.shape) == 4 and bool({3, None} & {wire.shape[1], wire.shape[3]}))
+    return wire.shape is None or (len(wire.shape) in (4, 5) and bool({3, None} & {*wire.shape[1:3], wire.shape[-1]}))
 
 
 def _tables(source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -106,6 +113,22 @@ def _input_fields(table: Mapping[str, Any], wire: Wire | None) -> dict[str, Any]
     if size and wire is not None and (wire.shape is None or None in wire.shape[1:]):
         found["size"] = size
     return {key: value for key, value in found.items() if value not in (None, [])}
+
+
+def _sound_fields(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a table of Hugging Face says of an input of sound."""
+    kind, rate = table.get("feature_extractor_type"), table.get("sampling_rate")
+    if type(rate) is not int:
+        return {}
+    if kind == "Wav2Vec2FeatureExtractor":
+        return {"role": WAVEFORM, "rate": float(rate), "standardise": table.get("do_normalize", True) is True}
+    if kind == "ASTFeatureExtractor":
+        found: dict[str, Any] = {"role": SPECTROGRAM, "rate": float(rate)}
+        mean, deviation = _numbers(table.get("mean")), _numbers(table.get("std"))
+        if table.get("do_normalize", True) is True and mean and deviation:
+            found |= {"mean": mean, "std": [2 * deviation[0]]}
+        return found
+    return {}
 
 
 def _output_fields(table: Mapping[str, Any]) -> dict[str, Any]:

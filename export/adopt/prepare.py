@@ -13,22 +13,27 @@ from numpy.typing import NDArray
 
 from crosswire.contract import TensorSpec
 from crosswire.contract.wire_names import DEPTH, RGB
-from crosswire.export.adopt.description import Description, InputDescription, OutputDescription
+from crosswire.export.adopt.description import SPECTROGRAM, Description, InputDescription, OutputDescription
 from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.fill import channels_of, fill_images
+from crosswire.export.adopt.fill_clips import banks_of, clip_shape, clip_spec, fill_clips
 from crosswire.export.adopt.graphs.assemble import assembled, inside
 from crosswire.export.adopt.graphs.batch import batched, noise, sized
+from crosswire.export.adopt.graphs.clips import clip_nodes
 from crosswire.export.adopt.graphs.convert import converted
 from crosswire.export.adopt.graphs.inputs import image_nodes
+from crosswire.export.adopt.graphs.mel import Banks
 from crosswire.export.adopt.graphs.nodes import Nodes
 from crosswire.export.adopt.graphs.source import Source, nodes_of
 from crosswire.export.adopt.graphs.unsupported import check_inputs, check_outputs
 from crosswire.export.adopt.proof.sessions import runner_of
 from crosswire.export.adopt.tasks.answer import Answer
+from crosswire.export.adopt.tasks.classification import ClassificationAnswer
 from crosswire.export.adopt.tasks.segmentation import SegmentationAnswer
 from crosswire.export.adopt.tasks.translation import TranslationAnswer
 
 Array = NDArray[Any]
+CLASSIFICATION = "classification"
 #: Names by which exporters call the output that counts, the likeliest first.
 USUAL_OUTPUTS = ("logits", "out", "output", "predicted_depth", "probabilities", "clipwise_output")
 
@@ -74,35 +79,54 @@ class Prepared:
         layout, shape = self.parts[graph_input][0].layout or "", self.shapes[graph_input]
         return shape[layout.index("C") - 1] if "C" in layout else 1
 
+    def banks(self, graph_input: str) -> Banks | None:
+        """Return the filter banks that an input of the original graph is made of; None where it is no spectrogram."""
+        one = self.parts[graph_input][0]
+        wire = next(wire for wire in self.source.inputs if wire.name == graph_input)
+        return banks_of(one, wire) if one.role == SPECTROGRAM else None
+
     def graph(self, name: str, *, cpu: bool) -> onnx.ModelProto:
         """Return the adopted graph, laid out for a CPU or for TensorRT."""
         before = [self._front(graph_input) for graph_input in self.parts]
-        return assembled(inside(self.core), before, self.answer.nodes(cpu=cpu), self.inputs, self.answer.outputs, name)
+        outputs = [spec for spec in self.answer.outputs if spec.computed]
+        return assembled(inside(self.core), before, self.answer.nodes(cpu=cpu), self.inputs, outputs, name)
 
     def _front(self, graph_input: str) -> Nodes:
         """Return the nodes before one input of the network."""
         parts = self.parts[graph_input]
         wire = next(wire for wire in self.source.inputs if wire.name == graph_input)
-        counts = [channels_of(one, wire, len(parts)) for one in parts]
         shape = (-1 if self.open_batch else 1, *self.shapes[graph_input])
+        if self.description.task == CLASSIFICATION:
+            return clip_nodes(parts[0], graph_input, shape, wire.dtype, self.banks(graph_input))
+        counts = [channels_of(one, wire, len(parts)) for one in parts]
         return image_nodes(parts, graph_input, shape, wire.dtype, counts)
 
 
-def prepare(source: Source, description: Description, size: tuple[int, int] | None) -> Prepared:
+def prepare(
+    source: Source, description: Description, size: tuple[int, int] | None, seconds: float | None = None
+) -> Prepared:
     """Fill in a description, bring its graph to sizes and versions that are served, and look at what it gives.
 
     Args:
         source: the graph.
         description: as far as it was said, its task included.
         size: height and width that were asked for, or None.
+        seconds: how much of a clip was asked for, or None.
 
     Raises:
         AdoptError: something cannot be known, or cannot be served.
     """
-    check_task(description)
-    check_inputs(source, [one.graph_input for one in description.inputs if one.role])
-    filled = fill_images(description, source, size)
-    _check_roles(filled)
+    _check_kinds(description)
+    known = [one.graph_input for one in description.inputs if one.role]
+    if description.task == CLASSIFICATION:
+        check_inputs(source, [*known, *(wire.name for wire in source.inputs if "mask" in wire.name.lower())])
+        filled = fill_clips(description, source, size, seconds)  # which has a reason of its own to refuse a mask
+    elif seconds is None:
+        check_inputs(source, known)
+        filled = fill_images(description, source, size)
+        _check_roles(filled)
+    else:
+        raise AdoptError(f"got --seconds {seconds:g}, which classifications alone take; leave it out")
     shapes = {wire.name: _shape(filled, source, wire.name) for wire in source.inputs}
     model = converted(source)
     wanted = _wanted(filled.outputs, source)
@@ -113,13 +137,20 @@ def prepare(source: Source, description: Description, size: tuple[int, int] | No
     given = runner_of(fixed)(noise(fixed, shapes, 1))
     answer = _answer(filled, wanted, given)
     filled = dataclasses.replace(filled, outputs=answer.described)
-    wires = {wire.name: wire for wire in source.inputs}
-    counts = [sum(other.graph_input == one.graph_input for other in filled.inputs) for one in filled.inputs]
-    inputs = tuple(
-        input_spec(one, channels_of(one, wires[str(one.graph_input)], count))
-        for one, count in zip(filled.inputs, counts, strict=True)
-    )
+    inputs = _specs(filled, source)
     return Prepared(source, filled, fixed if core is None else core, core is not None, shapes, inputs, answer)
+
+
+def _specs(description: Description, source: Source) -> tuple[TensorSpec, ...]:
+    """Describe what is sent."""
+    if description.task == CLASSIFICATION:
+        return tuple(clip_spec(one) for one in description.inputs)
+    wires = {wire.name: wire for wire in source.inputs}
+    counts = [sum(other.graph_input == one.graph_input for other in description.inputs) for one in description.inputs]
+    return tuple(
+        input_spec(one, channels_of(one, wires[str(one.graph_input)], count))
+        for one, count in zip(description.inputs, counts, strict=True)
+    )
 
 
 def input_spec(one: InputDescription, channels: int) -> TensorSpec:
@@ -132,18 +163,12 @@ def input_spec(one: InputDescription, channels: int) -> TensorSpec:
     return TensorSpec(one.role, "UINT8", shape, (*axes, "channel"), "intensity 0..255", valid_range=(0.0, 255.0))
 
 
-def check_task(description: Description) -> None:
+def _check_kinds(description: Description) -> None:
     """Refuse what no pipeline of the server carries, with the reason.
 
     Raises:
         AdoptError: see there.
     """
-    if description.task == "classification":
-        raise AdoptError(
-            "classification cannot be adopted yet: our pipeline of clips takes frames and waveform together, with "
-            "graphs for each alone, and a graph of one of them alone cannot answer for both; adopt segmentations and "
-            "translations"
-        )
     for one in description.outputs:
         if one.kind == "embeddings":
             raise AdoptError("output of kind embeddings cannot be served: no pipeline answers with vectors")
@@ -163,6 +188,8 @@ def _shape(description: Description, source: Source, name: str) -> tuple[int, ..
     wire = next(wire for wire in source.inputs if wire.name == name)
     parts = [one for one in description.inputs if one.graph_input == name]
     first = parts[0]
+    if description.task == CLASSIFICATION:
+        return clip_shape(first, wire)
     assert first.layout is not None and first.size is not None
     count = sum(channels_of(one, wire, len(parts)) for one in parts)
     sizes = {"C": count, "H": first.size[0], "W": first.size[1]}
@@ -235,6 +262,10 @@ def nodes_of_branches(node: onnx.NodeProto) -> list[onnx.NodeProto]:
 
 def _answer(description: Description, wanted: Sequence[OutputDescription], given: Mapping[str, Array]) -> Answer:
     """Return what becomes of a graph's outputs."""
+    if description.task == CLASSIFICATION:
+        if len(wanted) != 1:
+            raise AdoptError(f"a classification has one output; {len(wanted)} are described: leave one")
+        return ClassificationAnswer(wanted[0], given[str(wanted[0].graph_output)])
     size = description.inputs[0].size
     assert size is not None
     if description.task == "translation":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crosswire.contract import TensorSpec
-from crosswire.export.adopt.description import Description, InputDescription
+from crosswire.export.adopt.description import SPECTROGRAM, Description, InputDescription
 from crosswire.export.adopt.errors import AdoptError
 
 _COLOURS = ("rgb", "frames")
@@ -28,6 +28,11 @@ def _spec(one: InputDescription, place: int) -> TensorSpec:
     """Return one input of a module."""
     if one.role is None:
         raise AdoptError(f"inputs[{place}] has no role; give rgb, depth, frames, waveform or another domain")
+    if one.role == SPECTROGRAM:
+        raise AdoptError(
+            "a module that takes a spectrogram is not exported; wrap it with its own filter banks and give the role "
+            "waveform, or export it to ONNX and adopt that"
+        )
     layout = one.layout or {"frames": "NTCHW", "waveform": "NT"}.get(one.role, "NCHW")
     sizes: dict[str, int] = {"C": _channels(one), "1": 1}
     if "H" in layout:

@@ -70,7 +70,7 @@ def _pixels(nodes: Nodes, one: InputDescription, dtype: str, channels: int) -> s
         # Interleaved channels as one long row of pixels: see `crosswire.export.tasks.segmentation.servable`.
         order = -1 if one.channel_order == "BGR" else 1
         pixels = nodes.reshape(nodes.cast(pixels, "FLOAT"), 0, height, width * channels)
-        pixels = _scaled(nodes, pixels, np.tile(factor[::order], width), np.tile(summand[::order], width))
+        pixels = scaled(nodes, pixels, np.tile(factor[::order], width), np.tile(summand[::order], width))
         pixels = nodes.reshape(pixels, 0, height, width, channels)
     if one.channel_order == "BGR":
         pixels = nodes.add("Gather", pixels, nodes.whole(2, 1, 0), axis=3)
@@ -86,14 +86,14 @@ def _depth(nodes: Nodes, one: InputDescription, dtype: str, channels: int) -> st
         metres = nodes.add("Clip", metres, nodes.number(one.clip[0]), nodes.number(one.clip[1]))
     gain, offset = unit_of(one)
     if masked_raw(one):
-        values = _masked(nodes, one, _scaled(nodes, metres, np.asarray([gain]), np.asarray([offset])))
+        values = _masked(nodes, one, scaled(nodes, metres, np.asarray([gain]), np.asarray([offset])))
         gain, offset = 1.0, 0.0
     else:
         values = metres
     factor, summand = affine(one, channels)
     pairs = {pair: "" for pair in zip(factor, summand, strict=True)}
     for a, b in pairs:
-        plane = _scaled(nodes, values, np.asarray([gain * a]), np.asarray([offset * a + b]))
+        plane = scaled(nodes, values, np.asarray([gain * a]), np.asarray([offset * a + b]))
         pairs[a, b] = _masked(nodes, one, plane) if one.invalid_at == "normalised" else plane
     planes = [pairs[pair] for pair in zip(factor, summand, strict=True)]
     if one.layout == "NHW":
@@ -130,8 +130,8 @@ def _masked(nodes: Nodes, one: InputDescription, values: str) -> str:
     return nodes.add("Add", kept, nodes.add("Mul", holes, nodes.number(one.invalid)))
 
 
-def _scaled(nodes: Nodes, tensor: str, factor: np.ndarray, summand: np.ndarray) -> str:  # type: ignore[type-arg]
-    """Write a product and a sum, of those that change anything."""
+def scaled(nodes: Nodes, tensor: str, factor: np.ndarray, summand: np.ndarray) -> str:  # type: ignore[type-arg]
+    """Write a product and a sum, of those that change anything; returns the tensor's name."""
     if np.any(factor != 1):
         tensor = nodes.add("Mul", tensor, nodes.constant(_slim(factor)))
     if np.any(summand != 0):

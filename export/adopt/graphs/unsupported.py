@@ -38,7 +38,9 @@ def check_inputs(source: Source, described: Iterable[str | None]) -> None:
                 f"input {wire} is a state from one call to the next, which requests that know nothing of each other do "
                 "not carry; export the network so that it starts anew with every call"
             )
-        if wire.dtype in WHOLE_NUMBERS and (_TEXTS.fullmatch(wire.name) or _rank(wire) == 2):
+        if wire.dtype in WHOLE_NUMBERS and (
+            _TEXTS.fullmatch(wire.name) or (_rank(wire) == 2 and wire.dtype in ("INT32", "INT64"))
+        ):
             raise AdoptError(
                 f"input {wire} takes the numbers of words; text is sent by no request: export the part of the network "
                 "that takes images, or with its text as a constant"

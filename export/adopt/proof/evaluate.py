@@ -1,21 +1,21 @@
-"""Mean IoU of an adopted segmentation on labelled data, and of other readings of its description that are better."""
+"""Task metrics of an adopted network on labelled data, and other readings of its description that are better."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crosswire.contract import Evaluation
-from crosswire.contract.wire_names import DEPTH, LABELS
-from crosswire.export.adopt.description import InputDescription
+from crosswire.contract.wire_names import DEPTH, LABELS, PROBABILITIES, WAVEFORM
+from crosswire.export.adopt.description import SPECTROGRAM, InputDescription
 from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.graphs.inputs import affine
 from crosswire.export.adopt.graphs.source import WHOLE_NUMBERS
-from crosswire.export.adopt.prepare import Prepared
+from crosswire.export.adopt.prepare import CLASSIFICATION, Prepared
 from crosswire.export.adopt.proof.prove import reference_of
 from crosswire.export.adopt.proof.samples import Sample
 from crosswire.export.adopt.proof.sessions import Run
@@ -24,6 +24,7 @@ from crosswire.media.confusion import confusion_matrix
 Array = NDArray[Any]
 #: Points of mean IoU by which another reading has to be better before it is told.
 MUCH_BETTER = 0.05
+ACCURACY = "accuracy"
 METRICS = ("mean_iou", "mean_accuracy", "pixel_accuracy")
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -89,34 +90,54 @@ def evaluate(
         served: the adopted one.
         description: what the samples are.
     """
+    if prepared.description.task == CLASSIFICATION:
+        live = _accuracy(lambda sample: reference_of(prepared, run, sample.raw), samples)
+        return (Evaluation(description, ACCURACY, live, _accuracy(lambda sample: served(sample.raw), samples)),)
     classes = len(prepared.answer.classes)
     one = scored(lambda sample: reference_of(prepared, run, sample.raw)[LABELS][0], samples, classes)
     other = scored(lambda sample: served(sample.raw)[LABELS][0], samples, classes)
     return tuple(Evaluation(description, name, one[name], other[name]) for name in METRICS)
 
 
+def _accuracy(answer: Callable[[Sample], Mapping[str, Array]], samples: Sequence[Sample]) -> float:
+    """Return the share of clips whose likeliest class is theirs.
+
+    Args:
+        answer: returns `probabilities`, float32 [1, C], of a clip.
+        samples: with labels.
+    """
+    hits = [answer(sample)[PROBABILITIES][0].argmax() == sample.labels for sample in samples]
+    return float(np.mean(hits))
+
+
 def readings(prepared: Prepared, samples: Sequence[Sample], run: Run) -> list[str]:
     """Return in words what labels say of other readings of a description: better, worse, or nothing.
 
-    Tried are the other order of channels, colours of 0..1, of 0..255, as ImageNet has them and about 0.5, and the other
-    units of depth, one at a time.
+    The figure is the mean IoU of a segmentation, the accuracy of a classification. Tried are the other order of
+    channels, colours of 0..1, of 0..255, as ImageNet has them and about 0.5, the other units of depth, and sound that
+    is standardised, or whole numbers of 16 bits, one at a time.
     """
     classes = len(prepared.answer.classes)
 
-    def iou(one: Prepared) -> float:
+    clips = prepared.description.task == CLASSIFICATION
+    metric = "accuracy" if clips else "mean IoU"
+
+    def figure(one: Prepared) -> float:
+        if clips:
+            return _accuracy(lambda sample: reference_of(one, run, sample.raw), samples)
         return scored(lambda sample: reference_of(one, run, sample.raw)[LABELS][0], samples, classes)["mean_iou"]
 
-    here = iou(prepared)
-    tried = sorted(((iou(other), words) for words, other in _others(prepared)), reverse=True)
+    here = figure(prepared)
+    tried = sorted(((figure(other), words) for words, other in _others(prepared)), reverse=True)
     found = []
     for there, words in tried:
         if there > here + MUCH_BETTER:
-            found.append(f"suspicion: with {words} the mean IoU is {there:.3f} rather than {here:.3f}: check it")
+            found.append(f"suspicion: with {words} the {metric} is {there:.3f} rather than {here:.3f}: check it")
         elif there < here - MUCH_BETTER:
-            found.append(f"labels speak against {words}: the mean IoU is {there:.3f}, as described {here:.3f}")
+            found.append(f"labels speak against {words}: the {metric} is {there:.3f}, as described {here:.3f}")
         else:
             found.append(
-                f"not known: labels do not tell {words} (mean IoU {there:.3f}) from the description ({here:.3f})"
+                f"not known: labels do not tell {words} ({metric} {there:.3f}) from the description ({here:.3f})"
             )
     return found
 
@@ -143,6 +164,14 @@ def _alike(one: InputDescription, other: InputDescription) -> bool:
 
 def _readings(one: InputDescription, *, whole_numbers: bool) -> Iterator[tuple[str, InputDescription]]:
     """Yield other readings of one input."""
+    if one.role in (WAVEFORM, SPECTROGRAM):
+        yield (
+            f"standardise {str(not one.standardise).lower()}",
+            dataclasses.replace(one, standardise=not one.standardise),
+        )
+        for scale in (1.0, 32768.0):
+            yield f"scale {scale:g}", dataclasses.replace(one, scale=scale)
+        return
     if one.role == DEPTH:
         for unit in ("m", "mm", *(["relative"] if one.clip else [])):
             yield f"unit {unit}", dataclasses.replace(one, unit=unit)

@@ -12,13 +12,15 @@ import onnx
 from numpy.typing import NDArray
 
 from crosswire.contract import Parity, Tolerance
-from crosswire.contract.wire_names import DEPTH
+from crosswire.contract.wire_names import DEPTH, PROBABILITIES, WAVEFORM
+from crosswire.export.adopt.description import SPECTROGRAM
 from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.graphs.batch import sized
 from crosswire.export.adopt.graphs.convert import converted
 from crosswire.export.adopt.graphs.nodes import INSIDE
 from crosswire.export.adopt.graphs.source import Source
-from crosswire.export.adopt.prepare import Prepared
+from crosswire.export.adopt.prepare import CLASSIFICATION, Prepared
+from crosswire.export.adopt.proof.clip_reference import normalised_clips
 from crosswire.export.adopt.proof.reference import normalised
 from crosswire.export.adopt.proof.sessions import Run, file_runner, runner_of
 from crosswire.export.parity import measure, worst
@@ -30,8 +32,11 @@ Report = Callable[[str], None]
 
 #: How far a network's input may lie from the one in numpy: rounding alone.
 NORMALISED = 1e-5
+#: And of a spectrogram in its logarithm, on average.
+SPECTRA = 1e-3
 #: Bounds of graphs with 16 bits, whose steps of 2^-11 add up otherwise where nodes are fused, by measure.
-HALF_BOUNDS = {"relative": 1e-2, "agreement": 0.99, "max_abs": 8.0}
+HALF_BOUNDS = {"relative": 1e-2, "mean_abs": 1e-2, "agreement": 0.99, "max_abs": 8.0}
+HALF_PROBABILITY = 0.02
 
 
 def normalised_name(graph_input: str) -> str:
@@ -41,12 +46,20 @@ def normalised_name(graph_input: str) -> str:
 
 def tolerances_of(prepared: Prepared) -> tuple[Tolerance, ...]:
     """Return the bounds of all steps in their order."""
+    found = (*(_bound(name, prepared) for name in prepared.parts), *prepared.answer.tolerances)
     if not prepared.source.half:
-        front = (Tolerance(normalised_name(name), "relative", NORMALISED) for name in prepared.parts)
-        return (*front, *prepared.answer.tolerances)
-    front = (Tolerance(normalised_name(name), "relative", HALF_BOUNDS["relative"]) for name in prepared.parts)
-    answers = (dataclasses.replace(one, bound=HALF_BOUNDS[one.measure]) for one in prepared.answer.tolerances)
-    return (*front, *answers)
+        return found
+    return tuple(
+        dataclasses.replace(one, bound=HALF_PROBABILITY if one.output == PROBABILITIES else HALF_BOUNDS[one.measure])
+        for one in found
+    )
+
+
+def _bound(graph_input: str, prepared: Prepared) -> Tolerance:
+    """Return how far an input may lie from the one in numpy; the logarithm of next to nothing is all rounding."""
+    if prepared.parts[graph_input][0].role == SPECTROGRAM:
+        return Tolerance(normalised_name(graph_input), "mean_abs", SPECTRA)
+    return Tolerance(normalised_name(graph_input), "relative", NORMALISED)
 
 
 def original(source: Source, prepared: Prepared, report: Report) -> Run:
@@ -81,10 +94,13 @@ def reference_of(prepared: Prepared, run: Run, raw: Raw) -> dict[str, Array]:
         run: the original one.
         raw: by role.
     """
-    feed = {
-        name: normalised(raw, parts, prepared.dtypes[name], prepared.channels(name))
-        for name, parts in prepared.parts.items()
-    }
+    feed = {}
+    for name, parts in prepared.parts.items():
+        if prepared.description.task == CLASSIFICATION:
+            shape, banks = prepared.shapes[name], prepared.banks(name)
+            feed[name] = normalised_clips(raw, parts[0], prepared.dtypes[name], shape, banks)
+        else:
+            feed[name] = normalised(raw, parts, prepared.dtypes[name], prepared.channels(name))
     answers = prepared.answer.reference(run(feed))
     return {**{normalised_name(name): array for name, array in feed.items()}, **answers}
 
@@ -95,7 +111,7 @@ def adopted(graph: onnx.ModelProto | Path, prepared: Prepared, *, outputs_alone:
     if outputs_alone:
         return runner_of(model)
     inner = {normalised_name(name): f"{INSIDE}{name}" for name in prepared.parts}
-    outer = [*prepared.answer.taps, *(spec.name for spec in prepared.answer.outputs)]
+    outer = [*prepared.answer.taps, *(spec.name for spec in prepared.answer.outputs if spec.computed)]
     run = runner_of(model, [*inner.values(), *outer])
 
     def named(raw: Raw) -> dict[str, Array]:
@@ -142,7 +158,7 @@ def prove(
 
 
 def noise_batches(prepared: Prepared, max_batch: int) -> dict[str, list[dict[str, Array]]]:
-    """Return seeded noise in batches of 1, 2 and 3, by its description: bytes, and metres with holes."""
+    """Return seeded noise in batches of 1, 2 and 3, by its description: bytes, metres with holes, sound."""
     sizes = [count for count in (1, 2, 3) if count <= max_batch]
     batches = []
     for count in sizes:
@@ -154,6 +170,8 @@ def noise_batches(prepared: Prepared, max_batch: int) -> dict[str, list[dict[str
                 near, far = one.clip or (0.3, 10.0)
                 metres = generator.uniform(0.5 * near, 1.2 * far, shape).astype(np.float32)
                 raw[spec.name] = np.where(generator.random(shape) < 0.1, np.float32(0), metres)
+            elif spec.name == WAVEFORM:
+                raw[spec.name] = (generator.uniform(-1, 1, shape) * generator.random()).astype(np.float32)
             else:
                 raw[spec.name] = generator.integers(0, 256, shape, np.uint8)
         batches.append(raw)

@@ -32,7 +32,8 @@ class Sample:
     Attributes:
         stem: name of its files.
         raw: by role as it is sent, with a batch axis of 1, at the network's size.
-        labels: its truth, uint8 [H, W] at the network's size, 255 where there is none; None without a file of labels.
+        labels: its truth: of a clip the number of its class, else uint8 [H, W] at the network's size, 255 where there
+            is none; None without one.
     """
 
     stem: str
@@ -100,7 +101,7 @@ def _files(folder: Path) -> dict[str, Path]:
 def _read(path: Path, spec: TensorSpec, units: float) -> Array:
     """Read the file of one input, at the network's size."""
     height, width = spec.shape[:2]
-    image = _opened(path)
+    image = opened(path)
     if spec.name == DEPTH:
         stored = np.asarray(image)
         if stored.ndim != 2 or stored.dtype.kind not in "iu" or image.mode in ("L", "P", "1"):
@@ -114,13 +115,13 @@ def _read(path: Path, spec: TensorSpec, units: float) -> Array:
 
 def _labels(path: Path, size: tuple[int, ...]) -> Array:
     """Read labels, uint8 [H, W]."""
-    image = _opened(path)
+    image = opened(path)
     if image.mode not in ("L", "P"):
         raise AdoptError(f"{path} is an image of mode {image.mode}; labels are an 8-bit grey or palette PNG")
     return nearest(np.asarray(image), size[0], size[1])
 
 
-def _opened(path: Path) -> Image.Image:
+def opened(path: Path) -> Image.Image:
     """Open and decode an image, turned as it says."""
     try:
         image = Image.open(path)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from crosswire.contract.wire_names import DEPTH
+from crosswire.contract.wire_names import DEPTH, PROBABILITIES
 from crosswire.export.adopt.description import InputDescription, OutputDescription
 from crosswire.export.adopt.graphs.source import WHOLE_NUMBERS
 from crosswire.export.adopt.prepare import Prepared
@@ -44,7 +44,7 @@ def unknowns(prepared: Prepared, *, samples: bool, labelled: bool) -> list[str]:
     if not lines:
         return []
     hints = [] if samples else ["--samples DIR would show values far from 0 and 1"]
-    if prepared.description.task == "segmentation" and not labelled:
+    if prepared.description.task != "translation" and not labelled:
         hints.append("--evaluate DIR would try other readings on labelled data")
     told = [f"not known: {line}: no proof can tell, it is as described" for line in lines]
     return [*told, *([f"hint: {'; '.join(hints)}"] if hints else [])]
@@ -56,6 +56,7 @@ def _of_input(one: InputDescription, *, labelled: bool, whole_numbers: bool) -> 
     if not labelled:
         found += [f"unit {one.unit}"] if one.unit else []
         found += [f"channel order {one.channel_order}"] if one.channel_order else []
+        found += [f"rate {one.rate:g}"] if one.rate else []
         if one.scale is not None and not whole_numbers:
             found.append(f"scale {one.scale:.6g}, mean {_numbers(one.mean)} and std {_numbers(one.std)}")
     if one.invalid is not None:
@@ -116,7 +117,11 @@ def _depths(prepared: Prepared, steps: Sequence[dict[str, np.ndarray]]) -> list[
 
 
 def _one_answer(steps: Sequence[dict[str, np.ndarray]]) -> list[str]:  # type: ignore[type-arg]
-    """Doubt a segmentation that sees one class everywhere."""
+    """Doubt a network that sees one class everywhere."""
+    if PROBABILITIES in steps[0]:
+        best = np.concatenate([step[PROBABILITIES].argmax(1) for step in steps])
+        if len(best) > 3 and len(np.unique(best)) == 1:
+            return [f"all {len(best)} samples are class {best[0]}: check the description"]
     if "labels" not in steps[0]:
         return []
     labels = np.concatenate([step["labels"].ravel() for step in steps])

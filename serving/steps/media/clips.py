@@ -29,7 +29,7 @@ SILENCE = 2.0**-15
 
 
 class Clip(NamedTuple):
-    """What was read; an absent modality is None.
+    """What was read; an absent modality, and one that the network does not take, is None.
 
     Attributes:
         frames: uint8 [T, H, W, 3]; the last frame stands where the clip is shorter.
@@ -43,7 +43,7 @@ class Clip(NamedTuple):
 
 
 def read_clip(data: bytes, shape: ClipShape, limits: ClipLimits) -> Clip:
-    """Read a clip.
+    """Read a clip; what the network does not take is not decoded.
 
     Raises:
         ImageError: it is empty, too large, of another kind, damaged, or holds neither pictures nor sound.
@@ -58,16 +58,16 @@ def read_clip(data: bytes, shape: ClipShape, limits: ClipLimits) -> Clip:
         if facts.seconds is None:
             with _opened(data, kind, limits) as whole:
                 _read(lambda: check_packets(whole, facts, limits), "packets")
-        if facts.pictures is not None:
+        if facts.pictures is not None and shape.frames:
             seen = _read(lambda: _frames(container, lambda: _opened(data, kind, limits), shape, limits), "pictures")
     if seen is not None:
         note_frames(facts, seen, shape)
-    if facts.sound is not None:
+    if facts.sound is not None and shape.samples:
         with _opened(data, kind, limits) as container:
             heard = _read(lambda: _sound(container, shape, seen.start if seen else None, limits), "sound")
     if heard is not None:
         note_sound(facts, heard, shape, seen)
-    if seen is None and heard is None:
+    if seen is None and heard is None and shape.frames and shape.samples:
         raise ImageError(f"{CLIP} holds neither pictures nor sound that can be decoded; send another file")
     return Clip(seen.pixels if seen else None, heard.samples if heard else None, facts)
 

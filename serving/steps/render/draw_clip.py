@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ _PAPER, _INK, _FAINT, _TRACK, _FILL = "#ffffff", "#1b2733", "#6b7785", "#eef1f4"
 
 
 def draw_clip(
-    frames: npt.NDArray[np.uint8],
-    waveform: npt.NDArray[np.float32],
+    frames: npt.NDArray[np.uint8] | None,
+    waveform: npt.NDArray[np.float32] | None,
     probabilities: npt.NDArray[np.float32],
     used: Sequence[str],
     facts: Facts,
@@ -37,8 +38,8 @@ def draw_clip(
     """Draw a strip of the frames used, the spectrogram, and the likeliest classes.
 
     Args:
-        frames: uint8 [T, H, W, 3].
-        waveform: float32 [S].
+        frames: uint8 [T, H, W, 3], or None of a network that takes none.
+        waveform: float32 [S], or None likewise.
         probabilities: float32 [C].
         used: modalities that the network used; the others are named as absent.
         facts: what is known about the clip.
@@ -47,35 +48,54 @@ def draw_clip(
     Returns:
         an RGB image `WIDTH` wide.
     """
+    bars = ranked(probabilities, classes, _MOST_BARS)
+    parts = [Image.new("RGB", (WIDTH, _MARGIN + _LINE), _PAPER)]
+    pen, font = ImageDraw.Draw(parts[0]), ImageFont.load_default(15)
+    pen.text((_MARGIN, _MARGIN), _title(used, facts), _INK, font)
+    if frames is not None:
+        parts.append(
+            _seen(frames, facts, font) if FRAMES in used else _said("no pictures were used", 2 * _LINE + _GAP, font)
+        )
+    if waveform is not None:
+        parts.append(_heard(waveform) if WAVEFORM in used else _said("no sound was used", _LINE, font))
+    parts.append(Image.new("RGB", (WIDTH, 3 * _GAP + _BAR * len(bars) + _MARGIN), _PAPER))
+    _draw_bars(ImageDraw.Draw(parts[-1]), font, 3 * _GAP, bars)
+    image = Image.new("RGB", (WIDTH, sum(part.height for part in parts)), _PAPER)
+    top = 0
+    for part in parts:
+        image.paste(part, (0, top))
+        top += part.height
+    return image
+
+
+def _seen(frames: npt.NDArray[np.uint8], facts: Facts, font: Any) -> Image.Image:
+    """Draw frames side by side, with their seconds below."""
     inner = WIDTH - 2 * _MARGIN
     shown = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _MOST_FRAMES)).round().astype(int))
-    cell = (inner - _GAP * (len(shown) - 1)) // len(shown)
-    cell = min(cell, 220)
+    cell = min((inner - _GAP * (len(shown) - 1)) // len(shown), 220)
     tall = max(1, round(cell * frames.shape[1] / frames.shape[2]))
-    bars = ranked(probabilities, classes, _MOST_BARS)
-    heard = _SOUND if WAVEFORM in used else _LINE
-    seen = tall if FRAMES in used else _LINE
-    height = 2 * _MARGIN + 2 * _LINE + seen + _GAP * 4 + heard + _BAR * len(bars)
+    image = Image.new("RGB", (WIDTH, tall + _LINE + _GAP), _PAPER)
+    pen = ImageDraw.Draw(image)
+    at = (facts.pictures or {}).get("at", [])
+    for place, index in enumerate(shown):
+        left = _MARGIN + place * (cell + _GAP)
+        image.paste(Image.fromarray(frames[index]).resize((cell, tall), Image.Resampling.BICUBIC), (left, 0))
+        if index < len(at):
+            pen.text((left, tall), f"{at[index]:.2f} s", _FAINT, font)
+    return image
+
+
+def _heard(waveform: npt.NDArray[np.float32]) -> Image.Image:
+    """Draw a spectrogram."""
+    image = Image.new("RGB", (WIDTH, _SOUND), _PAPER)
+    image.paste(spectrogram(waveform, WIDTH - 2 * _MARGIN, _SOUND), (_MARGIN, 0))
+    return image
+
+
+def _said(words: str, height: int, font: Any) -> Image.Image:
+    """Write a line in the place of what is absent."""
     image = Image.new("RGB", (WIDTH, height), _PAPER)
-    pen, font = ImageDraw.Draw(image), ImageFont.load_default(15)
-    top = _MARGIN
-    pen.text((_MARGIN, top), _title(used, facts), _INK, font)
-    top += _LINE
-    if FRAMES in used:
-        at = (facts.pictures or {}).get("at", [])
-        for place, index in enumerate(shown):
-            left = _MARGIN + place * (cell + _GAP)
-            image.paste(Image.fromarray(frames[index]).resize((cell, tall), Image.Resampling.BICUBIC), (left, top))
-            if index < len(at):
-                pen.text((left, top + tall), f"{at[index]:.2f} s", _FAINT, font)
-    else:
-        pen.text((_MARGIN, top), "no pictures were used", _FAINT, font)
-    top += seen + _LINE + _GAP
-    if WAVEFORM in used:
-        image.paste(spectrogram(waveform, inner, _SOUND), (_MARGIN, top))
-    else:
-        pen.text((_MARGIN, top), "no sound was used", _FAINT, font)
-    _draw_bars(pen, font, top + heard + 3 * _GAP, bars)
+    ImageDraw.Draw(image).text((_MARGIN, 0), words, _FAINT, font)
     return image
 
 
@@ -100,15 +120,19 @@ class DrawClip(Step):
     """Draws a strip for every clip."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
-        """Read class names from the model's own parameters."""
-        self._classes = PipelineDescription.from_config(config).classes
+        """Read class names, and what the network takes, from the model's own parameters."""
+        description = PipelineDescription.from_config(config)
+        self._classes = description.classes
+        self._taken = {spec.name for spec in description.inputs}
 
     def run(self, request: StepRequest) -> Arrays:
         """Draw the samples of one request."""
-        names = (FRAMES, WAVEFORM, PROBABILITIES, USED, CLIP_FACTS)
-        samples = zip(*map(request.array, names), strict=True)
+        columns: list[Iterable[Any]] = [
+            request.array(name) if name in self._taken else itertools.repeat(None) for name in (FRAMES, WAVEFORM)
+        ]
+        columns += map(request.array, (PROBABILITIES, USED, CLIP_FACTS))
         drawn = [
             draw_clip(frames, waveform, shares, used[0].decode().split("+"), facts_of(facts[0]), self._classes)
-            for frames, waveform, shares, used, facts in samples
+            for frames, waveform, shares, used, facts in zip(*columns, strict=False)
         ]
         return {STRIP_PNG: column([png_bytes(image) for image in drawn])}

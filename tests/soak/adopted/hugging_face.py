@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -86,12 +85,23 @@ def test_monocular_depth_is_a_translation_in_metres_or_named_as_relative(
     assert unit in spec.unit
 
 
-def test_a_sound_classifier_is_refused_with_the_reason(
-    hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("name", "preset", "words"),
+    [
+        ("wav2vec2", "wav2vec2-classifier", ["--seconds", "0.25"]),
+        ("videomae", "videomae", []),
+        ("ast", "ast", ["--seconds", "0.605"]),
+    ],
+)
+def test_clips_are_classified_like_by_their_own_pipelines(
+    hub: Path, tmp_path: Path, name: str, preset: str, words: list[str]
 ) -> None:
-    graph = str(hub / "wav2vec2/model.onnx")
-    words = ["--preset", "wav2vec2-classifier", "--name", "sounds", "--to", str(tmp_path)]
-    assert main(["adopt", graph, *words]) == 2
-    assert "error: " in capsys.readouterr().err
-    assert json.loads((hub / "wav2vec2/config.json").read_text(encoding="utf-8"))["id2label"]["0"] == "yes"
-    assert not (tmp_path / "sounds").exists()
+    path = str(hub / name / "model.onnx")
+    assert main(["adopt", path, "--preset", preset, "--name", name, "--to", str(tmp_path), *words]) == 0
+    contract, answers = Contract.load(tmp_path / name), held(hub, name)
+    (spec,) = contract.inputs
+    session = onnxruntime.InferenceSession(tmp_path / name / "1/model.onnx")
+    (found,) = session.run(None, {spec.name: answers[spec.name]})
+    assert contract.classes == ("yes", "no", "up", "down")
+    assert np.ptp(answers["probabilities"], 0).max() > 0.01, "clips that differ"
+    assert np.abs(found - answers["probabilities"]).max() <= 2e-3

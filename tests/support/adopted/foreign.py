@@ -21,6 +21,9 @@ RGB: dict[str, Any] = {
     "std": [0.229, 0.224, 0.225],
 }
 DEPTH: dict[str, Any] = {"role": "depth", "unit": "mm", "mean": [2841.0], "std": [1417.0]}
+#: And of clips.
+FRAMES: dict[str, Any] = {**RGB, "role": "frames", "rate": 2.0}
+WAVEFORM: dict[str, Any] = {"role": "waveform", "rate": 16000.0}
 
 
 def said(*inputs: dict[str, Any], task: str = "segmentation", output: dict[str, Any] | None = None) -> Description:
@@ -117,3 +120,66 @@ def _ended(
         reading.append("axis")
     nodes.append(helper.make_node("ReduceSum" if end == "Fixed" else end, reading, ["ended"], **options))
     return "ended", TensorProto.INT64 if end == "ArgMax" else TensorProto.FLOAT
+
+
+def clip_network(
+    path: Path,
+    *,
+    frames: tuple[int | str, ...] | None = None,
+    samples: int | str | None = None,
+    end: str = "",
+    layout: str = "NTCHW",
+    seed: int = 0,
+) -> Path:
+    """Write a network that tells classes of clips: of frames, of sound, or of both.
+
+    Args:
+        path: of the file.
+        frames: count, height and width, numbers or names; None takes none.
+        samples: of sound, a number or a name; None takes none.
+        end: what stands behind the scores: `Softmax` or `Sigmoid`.
+        layout: of the frames, `NTCHW` or `NCTHW`.
+        seed: of the weights.
+    """
+    generator = np.random.default_rng(seed)
+    nodes, inputs, parts, constants = [], [], [], {}
+    if frames is not None:
+        count, height, width = frames
+        sizes: list[int | str] = ["n", count, 3, height, width] if layout == "NTCHW" else ["n", 3, count, height, width]
+        inputs.append(helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, sizes))
+        axes = [1, 3, 4] if layout == "NTCHW" else [2, 3, 4]
+        constants |= {"eyes": np.asarray(axes), "look": generator.normal(size=(3, CLASSES)) * 3}
+        nodes += [
+            helper.make_node("ReduceMean", ["pixel_values", "eyes"], ["colour"], keepdims=0),
+            helper.make_node("MatMul", ["colour", "look"], ["seen"]),
+        ]
+        parts.append("seen")
+    if samples is not None:
+        inputs.append(helper.make_tensor_value_info("input_values", TensorProto.FLOAT, ["n", samples]))
+        constants |= {
+            "one": np.asarray([1]),
+            "last": np.asarray([2]),
+            "bank": generator.normal(size=(8, 1, 64)) * 0.2,
+            "listen": generator.normal(size=(8, CLASSES)) * 3,
+        }
+        nodes += [
+            helper.make_node("Unsqueeze", ["input_values", "one"], ["channel"]),
+            helper.make_node("Conv", ["channel", "bank"], ["bands"], strides=[32], kernel_shape=[64]),
+            helper.make_node("Abs", ["bands"], ["loudness"]),
+            helper.make_node("ReduceMean", ["loudness", "last"], ["heard"], keepdims=0),
+            helper.make_node("MatMul", ["heard", "listen"], ["told"]),
+        ]
+        parts.append("told")
+    nodes.append(helper.make_node("Sum", parts, ["logits"]))
+    if end:
+        nodes.append(helper.make_node(end, ["logits"], ["ended"], **({"axis": 1} if end == "Softmax" else {})))
+    output = helper.make_tensor_value_info("ended" if end else "logits", TensorProto.FLOAT, ["n", CLASSES])
+    weights = [
+        numpy_helper.from_array(value if value.dtype.kind == "i" else value.astype(np.float32), name)
+        for name, value in constants.items()
+    ]
+    graph = helper.make_graph(nodes, "clips", inputs, [output], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], producer_name="somebody")
+    model.ir_version = 8
+    onnx.save(model, path)
+    return path

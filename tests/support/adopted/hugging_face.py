@@ -21,6 +21,11 @@ import numpy as np
 import torch
 import transformers
 from torch import Tensor, nn
+from transformers.models.audio_spectrogram_transformer import (
+    ASTConfig,
+    ASTFeatureExtractor,
+    ASTForAudioClassification,
+)
 from transformers.models.depth_anything import DepthAnythingConfig, DepthAnythingForDepthEstimation
 from transformers.models.dinov2 import Dinov2Config
 from transformers.models.dpt import DPTImageProcessorPil
@@ -29,6 +34,7 @@ from transformers.models.segformer import (
     SegformerForSemanticSegmentation,
     SegformerImageProcessorPil,
 )
+from transformers.models.videomae import VideoMAEConfig, VideoMAEForVideoClassification
 from transformers.models.wav2vec2 import (
     Wav2Vec2Config,
     Wav2Vec2FeatureExtractor,
@@ -39,6 +45,8 @@ SIZE, DEPTH_SIZE, SAMPLES, RATE = (64, 96), (70, 98), 4000, 16000
 CLASSES = ("road", "kerb", "grass", "wall", "sky", "pole", "sign")
 SOUNDS = ("yes", "no", "up", "down")
 FRAMES = 3
+#: Of which AST makes 59 windows, and pads them to 64.
+AST_SAMPLES = 9680
 
 
 class One(nn.Module):
@@ -163,6 +171,16 @@ def depth(folder: Path, kind: str) -> None:
     np.savez(folder / "answers.npz", rgb=np.stack(images), depth=answer.numpy())
 
 
+def sounds(count: int) -> list[np.ndarray[Any, Any]]:
+    """Return tones that fade, over a little noise, float32 [count]."""
+    seconds, generator = np.arange(count) / RATE, np.random.default_rng(5)
+    found = []
+    for pitch in (220, 880, 3000):
+        tone = 0.5 * np.sin(2 * np.pi * pitch * seconds) * np.exp(-3 * seconds) + generator.normal(0, 0.01, count)
+        found.append((np.round(32767 * tone) / 32768).astype(np.float32))
+    return found
+
+
 def wav2vec2(folder: Path) -> None:
     """Wav2Vec2 as a classifier of sounds: one of four, from the waveform."""
     names = dict(enumerate(SOUNDS))
@@ -181,18 +199,64 @@ def wav2vec2(folder: Path) -> None:
         label2id={name: index for index, name in names.items()},
     )
     network = Wav2Vec2ForSequenceClassification(config).eval()
-    extractor = Wav2Vec2FeatureExtractor(sampling_rate=RATE, do_normalize=False)
-    seconds = np.arange(SAMPLES) / RATE
-    sounds = [0.5 * np.sin(2 * np.pi * pitch * seconds) * np.exp(-3 * seconds) for pitch in (220, 880, 3000)]
-    heard = [np.round(32767 * sound).astype(np.int16) for sound in sounds]
-    clips = [one.astype(np.float32) / 32768 for one in heard]
+    extractor = Wav2Vec2FeatureExtractor(sampling_rate=RATE, do_normalize=True)
+    clips = sounds(SAMPLES)
     values = extractor(clips, sampling_rate=RATE, return_tensors="pt")["input_values"]
     with torch.no_grad():
         network.classifier.weight *= 100
         logits = network(values).logits
     write(folder, network, ("input_values", "logits"), values, {0: "batch_size", 1: "sequence_length"})
+    extractor.save_pretrained(folder)
+    np.savez(folder / "answers.npz", waveform=np.stack(clips), probabilities=logits.softmax(-1).numpy())
+
+
+def videomae(folder: Path) -> None:
+    """VideoMAE: one of four from frames, normalised as its processor does it."""
+    names = dict(enumerate(SOUNDS))
+    config = VideoMAEConfig(
+        image_size=32,
+        num_frames=4,
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        id2label=names,
+        label2id={name: index for index, name in names.items()},
+    )
+    network = VideoMAEForVideoClassification(config).eval()
+    clips = np.stack([np.stack([np.roll(one, 2 * place, 1) for place in range(4)]) for one in frames((32, 32))])
+    mean, deviation = np.asarray([0.485, 0.456, 0.406]), np.asarray([0.229, 0.224, 0.225])
+    values = torch.from_numpy(((clips / 255 - mean) / deviation).astype(np.float32).transpose(0, 1, 4, 2, 3).copy())
+    with torch.no_grad():
+        network.classifier.weight *= 50
+        logits = network(values).logits
+    write(folder, network, ("pixel_values", "logits"), values, {0: "batch_size"})
+    np.savez(folder / "answers.npz", frames=clips, probabilities=logits.softmax(-1).numpy())
+
+
+def ast(folder: Path) -> None:
+    """AST: four sounds, any number of them at once, from a spectrogram that its extractor makes."""
+    names = dict(enumerate(SOUNDS))
+    config = ASTConfig(
+        max_length=64,
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        id2label=names,
+        label2id={name: index for index, name in names.items()},
+    )
+    network = ASTForAudioClassification(config).eval()
+    extractor = ASTFeatureExtractor(max_length=64)
+    clips = sounds(AST_SAMPLES)
+    values = extractor(clips, sampling_rate=RATE, return_tensors="pt")["input_values"]
+    with torch.no_grad():
+        network.classifier.dense.weight *= 50
+        logits = network(values).logits
+    write(folder, network, ("input_values", "logits"), values, {0: "batch_size"})
+    extractor.save_pretrained(folder)
     np.savez(
-        folder / "answers.npz", samples=np.stack(heard), logits=logits.numpy(), probabilities=logits.softmax(-1).numpy()
+        folder / "answers.npz", waveform=np.stack(clips), values=values.numpy(), probabilities=logits.sigmoid().numpy()
     )
 
 
@@ -205,6 +269,8 @@ def main() -> None:
         "relative": lambda folder: depth(folder, "relative"),
         "metric": lambda folder: depth(folder, "metric"),
         "wav2vec2": wav2vec2,
+        "videomae": videomae,
+        "ast": ast,
     }
     for name, make in makers.items():
         torch.manual_seed(1)

@@ -220,7 +220,7 @@ def test_a_picture_of_a_picture_is_a_translation(tmp_path: Path) -> None:
 
 def test_what_no_pipeline_carries_is_refused_with_the_reason(tmp_path: Path) -> None:
     path = network(tmp_path / "a.onnx", channels=(3,))
-    with pytest.raises(AdoptError, match="frames and waveform together"):
+    with pytest.raises(AdoptError, match="a classification takes frames, waveform"):
         prepare(read_graph(path), said(RGB, task="classification"), None)
     with pytest.raises(AdoptError, match="no pipeline answers with vectors"):
         prepare(read_graph(path), said(RGB, output={"kind": "embeddings"}), None)
