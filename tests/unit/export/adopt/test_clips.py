@@ -181,7 +181,7 @@ def test_the_command_proves_on_clips_and_tells_the_accuracy(tmp_path: Path, caps
     (accuracy,) = contract.evaluation
     assert (accuracy.metric, accuracy.inputs) == ("accuracy", "2 labelled clips")
     assert accuracy.live == accuracy.served and 0 <= accuracy.served <= 1
-    assert {one.inputs for one in contract.parity} == {"noise, batches of 1, 2, 3", "1 samples"}
+    assert {one.inputs for one in contract.parity} == {"noise, batches of 1, 2, 3", "1 samples", "silence"}
     assert "soft-max" not in capsys.readouterr().err, "the preset says it"
 
 
