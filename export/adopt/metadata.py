@@ -46,7 +46,8 @@ def metadata_of(source: Source, report: Report) -> Description:
         if sound and "sound" not in found:
             found["sound"] = sound
             said += [key for key in sound if key != "role"]
-        for part, fields in (("input", _input_fields(table, colour)), ("output", _output_fields(table))):
+        seen = {} if sound else _input_fields(table, colour)
+        for part, fields in (("input", seen), ("output", _output_fields(table))):
             into = inputs if part == "input" else outputs
             for key, value in fields.items():
                 if key not in into:

@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 
 from crosswire.contract import Parity, Tolerance
-from crosswire.contract.wire_names import DEPTH, PROBABILITIES, WAVEFORM
+from crosswire.contract.wire_names import DEPTH, FRAMES, PROBABILITIES, WAVEFORM
 from crosswire.export.adopt.description import SPECTROGRAM
 from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.graphs.batch import sized
@@ -176,6 +176,15 @@ def noise_batches(prepared: Prepared, max_batch: int) -> dict[str, list[dict[str
                 raw[spec.name] = generator.integers(0, 256, shape, np.uint8)
         batches.append(raw)
     return {f"noise, batches of {', '.join(map(str, sizes))}": batches}
+
+
+def silence(prepared: Prepared) -> dict[str, list[dict[str, Array]]]:
+    """Return a clip of nothing, by its description; it is common, and the easiest to divide by. None of images."""
+    if prepared.description.task != CLASSIFICATION:
+        return {}
+    words = " and ".join({FRAMES: "darkness", WAVEFORM: "silence"}[spec.name] for spec in prepared.inputs)
+    dtypes = {"UINT8": np.uint8, "FP32": np.float32}
+    return {words: [{spec.name: np.zeros((1, *spec.shape), dtypes[spec.dtype]) for spec in prepared.inputs}]}
 
 
 def _measured(tolerance: Tolerance, expected: Mapping[str, Array], found: Mapping[str, Array]) -> float:

@@ -181,7 +181,7 @@ def test_the_command_proves_on_clips_and_tells_the_accuracy(tmp_path: Path, caps
     (accuracy,) = contract.evaluation
     assert (accuracy.metric, accuracy.inputs) == ("accuracy", "2 labelled clips")
     assert accuracy.live == accuracy.served and 0 <= accuracy.served <= 1
-    assert {one.inputs for one in contract.parity} == {"noise, batches of 1, 2, 3", "1 samples"}
+    assert {one.inputs for one in contract.parity} == {"noise, batches of 1, 2, 3", "1 samples", "silence"}
     assert "soft-max" not in capsys.readouterr().err, "the preset says it"
 
 
@@ -233,3 +233,42 @@ def test_a_mask_of_padding_is_refused_with_the_reason(tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "b.onnx")
     with pytest.raises(AdoptError, match="'attention_mask': a mask says which samples are padding"):
         prepared(tmp_path / "b.onnx", WAVEFORM)
+
+
+@pytest.mark.parametrize(
+    ("name", "graph", "samples"),
+    [
+        ("panns", {"samples": "s", "end": "Sigmoid"}, (320000,)),
+        ("wav2vec2-classifier", {"samples": 8000}, (8000,)),
+        ("videomae", {"frames": (4, 24, 32)}, (4, 24, 32, 3)),
+    ],
+)
+def test_a_preset_is_all_that_has_to_be_said(
+    tmp_path: Path, name: str, graph: dict[str, Any], samples: tuple[int, ...]
+) -> None:
+    path = clip_network(tmp_path / "a.onnx", **graph)
+    words = ["--preset", name, "--name", "preset", "--to", str(tmp_path / "repository"), "--max-batch", "2"]
+    assert main(["adopt", str(path), *words, "--target", "tensorrt"]) == 0
+    assert Contract.load(tmp_path / "repository/preset").inputs[0].shape == samples
+
+
+def test_the_preset_of_spectrograms_takes_ten_seconds_of_sound(tmp_path: Path) -> None:
+    path = spectrogram_network(tmp_path / "a.onnx", windows=1024)
+    words = ["--preset", "ast", "--name", "preset", "--to", str(tmp_path / "repository"), "--max-batch", "1"]
+    assert main(["adopt", str(path), *words, "--target", "tensorrt"]) == 0
+    contract = Contract.load(tmp_path / "repository/preset")
+    assert contract.inputs[0].shape == (160000,) and "by itself" in contract.outputs[0].unit
+    (bound,) = [one for one in contract.parity if one.output.startswith("normalised") and "silence" in one.inputs]
+    assert bound.value < 1e-5
+
+
+def test_a_network_that_has_no_answer_to_silence_is_named(tmp_path: Path) -> None:
+    model = onnx.load(clip_network(tmp_path / "a.onnx", **HEARD))
+    model.graph.node.append(helper.make_node("ReduceSum", ["heard", "one"], ["all"], keepdims=1))
+    model.graph.node.append(helper.make_node("Div", ["logits", "all"], ["shared"]))  # 0 / 0
+    model.graph.output[0].name = "shared"
+    onnx.save(model, tmp_path / "b.onnx")
+    told: list[str] = []
+    contract = adopt(prepared(tmp_path / "b.onnx", WAVEFORM), AdoptRequest("odd", report=told.append), tmp_path / "r")
+    assert any("answers silence with no numbers" in line for line in told)
+    assert {one.inputs for one in contract.parity} == {"noise, batches of 1, 2, 3"}
