@@ -90,6 +90,7 @@ class OutputDescription:
         graph_output: the graph's own name of the output, or of a tensor inside it.
         kind: one of `KINDS`.
         sigmoid: whether classes are independent of each other: a logit is that of a sigmoid, not of a soft-max.
+        layout: order of its axes, `NCHW` or `NHWC`, where its sizes do not tell.
         upsampling: how the output comes to the input's size: `bilinear`, or `nearest`.
         align_corners: whether the corners of both sizes lie on each other, rather than their edges.
         unit: of depth: `m`, `mm`, or `relative`.
@@ -108,6 +109,7 @@ class OutputDescription:
     graph_output: str | None = None
     kind: Annotated[str, Choice(KINDS)] | None = None
     sigmoid: bool | None = None
+    layout: Annotated[str, Choice(IMAGE_LAYOUTS[:2])] | None = None
     upsampling: Annotated[str, Choice(("bilinear", "nearest"))] | None = None
     align_corners: bool | None = None
     unit: Annotated[str, Choice(DEPTH_UNITS)] | None = None
@@ -173,9 +175,10 @@ def description_of(table: Mapping[str, Any], folder: Path) -> Description:
     if isinstance(outputs, list):
         outputs = [_with_classes(one, folder) for one in outputs]
     found = from_plain(Description, {**table, "outputs": outputs}, error=AdoptError)
-    for heading, parts in (("inputs", found.inputs), ("outputs", found.outputs)):
-        for place, part in enumerate(parts):
-            _check_numbers(part, f"{heading}[{place}]")
+    for place, given in enumerate(found.inputs):
+        _check_numbers(given, f"inputs[{place}]")
+    for place, output in enumerate(found.outputs):
+        _check_numbers(output, f"outputs[{place}]")
     for place, one in enumerate(found.inputs):
         if one.clip is not None and not 0 <= one.clip[0] < one.clip[1]:
             raise AdoptError(f"inputs[{place}].clip is {list(one.clip)}; give nearest and farthest metres: [0.0, 10.0]")

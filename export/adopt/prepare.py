@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import onnx
 from numpy.typing import NDArray
 
@@ -110,7 +111,7 @@ def prepare(source: Source, description: Description, size: tuple[int, int] | No
     check_outputs(source, model, [str(one.graph_output) for one in wanted])
     core = batched(model, shapes, half=source.half)
     fixed = sized(model, shapes, 1)
-    given = runner_of(fixed)(noise(fixed, shapes, 1))
+    given = _given(fixed, shapes)
     answer = _answer(filled, wanted, given)
     filled = dataclasses.replace(filled, outputs=answer.described)
     wires = {wire.name: wire for wire in source.inputs}
@@ -120,6 +121,18 @@ def prepare(source: Source, description: Description, size: tuple[int, int] | No
         for one, count in zip(filled.inputs, counts, strict=True)
     )
     return Prepared(source, filled, fixed if core is None else core, core is not None, shapes, inputs, answer)
+
+
+def _given(fixed: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    """Return what a graph gives for noise, refusing one that gives no numbers, or others the second time."""
+    run, feed = runner_of(fixed), noise(fixed, shapes, 1)
+    given, again = run(feed), run(feed)
+    for name, array in given.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise AdoptError(f"output {name!r} has NaN or infinite values for noise; look at the weights of the export")
+        if array.shape != again[name].shape or not np.allclose(array, again[name], rtol=1e-3, atol=1e-3):
+            raise AdoptError(f"output {name!r} differs from run to run for one input; export it in evaluation mode")
+    return given
 
 
 def input_spec(one: InputDescription, channels: int) -> TensorSpec:
