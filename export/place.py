@@ -23,8 +23,8 @@ def check_target(name: str, max_batch: int, to: Path) -> None:
     Raises:
         BuildError: with what is allowed.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise BuildError(f"name {name!r} is not allowed; use small letters, digits and underscores: rooms_cen")
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+        raise BuildError(f"name {name!r} is not allowed; use small letters, digits and _, 64 at most: rooms_cen")
     if not 1 <= max_batch <= 256:
         raise BuildError(f"max batch {max_batch} is not allowed; it is 1 to 256")
     if to.exists() and not to.is_dir():

@@ -97,6 +97,7 @@ class OutputDescription:
         graph_output: the graph's own name of the output, or of a tensor inside it.
         kind: one of `KINDS`.
         sigmoid: whether classes are independent of each other: a logit is that of a sigmoid, not of a soft-max.
+        layout: order of its axes, `NCHW` or `NHWC`, where its sizes do not tell.
         upsampling: how the output comes to the input's size: `bilinear`, or `nearest`.
         align_corners: whether the corners of both sizes lie on each other, rather than their edges.
         unit: of depth: `m`, `mm`, or `relative`.
@@ -115,6 +116,7 @@ class OutputDescription:
     graph_output: str | None = None
     kind: Annotated[str, Choice(KINDS)] | None = None
     sigmoid: bool | None = None
+    layout: Annotated[str, Choice(IMAGE_LAYOUTS[:2])] | None = None
     upsampling: Annotated[str, Choice(("bilinear", "nearest"))] | None = None
     align_corners: bool | None = None
     unit: Annotated[str, Choice(DEPTH_UNITS)] | None = None

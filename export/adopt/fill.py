@@ -50,9 +50,9 @@ def channels_of(one: InputDescription, wire: Wire, parts: int) -> int:
     """
     if parts > 1:
         return (one.tile or 1) if one.role == DEPTH else 3
-    if one.layout == "NHW" or one.layout is None or wire.shape is None:
+    if one.layout == "NHW" or one.layout is None:
         return 1
-    found = wire.shape[one.layout.index("C")]
+    found = None if wire.shape is None else wire.shape[one.layout.index("C")]
     return found if found is not None else ((one.tile or 1) if one.role == DEPTH else 3)
 
 
@@ -82,6 +82,8 @@ def _fill_image(one: InputDescription, wire: Wire, size: Size | None, *, shared:
         raise AdoptError(f"input {wire} takes {wire.dtype}; images are floats or bytes: export the network with those")
     if wire.dtype == "INT8":
         raise AdoptError(f"input {wire} holds -128 to 127, and images are 0 to 255; export the network with UINT8")
+    if wire.shape and wire.shape[0] not in (None, 1):
+        raise AdoptError(f"input {wire} has a fixed batch of {wire.shape[0]}; export the network with 1, or any number")
     one = dataclasses.replace(one, layout=_layout(one, wire))
     one = dataclasses.replace(one, size=image_size(one, wire, size))
     return _fill_depth(one, wire, shared=shared) if one.role == DEPTH else _fill_pixels(one, wire, shared=shared)

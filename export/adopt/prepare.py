@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import onnx
 from numpy.typing import NDArray
 
@@ -134,7 +135,7 @@ def prepare(
     check_outputs(source, model, [str(one.graph_output) for one in wanted])
     core = batched(model, shapes, half=source.half)
     fixed = sized(model, shapes, 1)
-    given = runner_of(fixed)(noise(fixed, shapes, 1))
+    given = _given(fixed, shapes)
     answer = _answer(filled, wanted, given)
     filled = dataclasses.replace(filled, outputs=answer.described)
     inputs = _specs(filled, source)
@@ -151,6 +152,18 @@ def _specs(description: Description, source: Source) -> tuple[TensorSpec, ...]:
         input_spec(one, channels_of(one, wires[str(one.graph_input)], count))
         for one, count in zip(description.inputs, counts, strict=True)
     )
+
+
+def _given(fixed: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    """Return what a graph gives for noise, refusing one that gives no numbers, or others the second time."""
+    run, feed = runner_of(fixed), noise(fixed, shapes, 1)
+    given, again = run(feed), run(feed)
+    for name, array in given.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise AdoptError(f"output {name!r} has NaN or infinite values for noise; look at the weights of the export")
+        if array.shape != again[name].shape or not np.allclose(array, again[name], rtol=1e-3, atol=1e-3):
+            raise AdoptError(f"output {name!r} differs from run to run for one input; export it in evaluation mode")
+    return given
 
 
 def input_spec(one: InputDescription, channels: int) -> TensorSpec:

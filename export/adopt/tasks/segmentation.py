@@ -69,7 +69,7 @@ class SegmentationAnswer:
 def _filled(one: OutputDescription, given: Array, size: Size) -> tuple[OutputDescription, Scores]:
     """Return a description with every field that applies, and what it says of the graph's output."""
     assert one.graph_output is not None
-    layout = _layout(one.graph_output, given, size)
+    layout = _layout(one.graph_output, given, size, one.layout)
     kind = one.kind or _kind(given, layout)
     if kind not in ("logits", "probabilities", "labels"):
         raise AdoptError(f"output {one.graph_output!r} is {kind}; a segmentation has logits, probabilities or labels")
@@ -144,7 +144,7 @@ def _check_labels(one: OutputDescription, given: Array, count: int) -> None:
         )
 
 
-def _layout(name: str, given: Array, size: Size) -> str:
+def _layout(name: str, given: Array, size: Size, said: str | None = None) -> str:
     """Return the order of an output's axes: height and width have the proportions of the images."""
     if given.ndim == 3 and _proportional(given.shape[1:], size):
         return "NHW"
@@ -153,9 +153,15 @@ def _layout(name: str, given: Array, size: Size) -> str:
             f"output {name!r} is {list(given.shape)} for images of {size[0]}x{size[1]}; a segmentation has one value, "
             "or one per class, for every pixel: name another with graph_output"
         )
-    for layout, (height, width) in (("NCHW", given.shape[2:]), ("NHWC", given.shape[1:3])):
-        if _proportional((height, width), size):
-            return layout
+    sizes = {"NCHW": given.shape[2:], "NHWC": given.shape[1:3]}
+    fitting = [layout for layout, own in sizes.items() if said in (None, layout) and _proportional(own, size)]
+    exact = [layout for layout in fitting if sizes[layout][0] * size[1] == sizes[layout][1] * size[0]]
+    if len(exact) == 1:
+        return exact[0]
+    if len(fitting) > 1 and given.shape[1] != 1 != given.shape[3]:
+        raise AdoptError(f"output {name!r} {list(given.shape)} may be NCHW or NHWC; say --set output.layout=NCHW")
+    if fitting:
+        return fitting[0]
     raise AdoptError(f"output {name!r} {list(given.shape)} has not the proportions of {size[0]}x{size[1]} images")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 from PIL import Image
 
 from crosswire.contract import Contract
@@ -21,6 +21,8 @@ from crosswire.export.adopt.adopt import AdoptRequest, adopt
 from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.graphs.source import read_graph
 from crosswire.export.adopt.prepare import prepare
+from crosswire.export.adopt.proof.prove import adopted as running
+from crosswire.export.adopt.proof.prove import noise_batches
 from crosswire.serving.repository.networks import find_networks
 from tests.support.adopted.foreign import DEPTH, RGB, SIZE, network, said
 from tests.support.paths import ROOT
@@ -57,6 +59,63 @@ def test_values_that_cannot_be_are_refused_by_name(
 ) -> None:
     with pytest.raises(AdoptError, match=words):
         prepare(read_graph(network(tmp_path / "a.onnx", **graph)), said(*inputs, output=output or None), None)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("batch", r"input image FLOAT \[4, 3, 48, 64\] has a fixed batch of 4; export the network with 1"),
+        ("nan", r"output 'scores' has NaN or infinite values for noise; look at the weights"),
+        ("dropout", r"output 'scores' differs from run to run for one input; export it in evaluation mode"),
+        ("custom", r"Conv 'scores' is an operator of 'com.acme', which ONNX Runtime does not have"),
+        ("square", r"output 'scores' \[1, 12, 12, 12\] may be NCHW or NHWC; say --set output.layout=NCHW"),
+    ],
+)
+def test_graphs_that_cannot_be_proven_are_refused_with_the_reason(tmp_path: Path, change: str, words: str) -> None:
+    shape: dict[str, Any] = {"square": {"size": (48, 48), "classes": 12}, "batch": {"batch": 4}}.get(change, {})
+    model = onnx.load(network(tmp_path / "a.onnx", **shape))
+    last = model.graph.node[-1]
+    if change == "nan":
+        broken = np.full((5, 8, 1, 1), NAN, np.float32)
+        model.graph.initializer[1].CopyFrom(numpy_helper.from_array(broken, "second"))
+    elif change == "custom":
+        last.domain = "com.acme"
+    elif change == "dropout":
+        last.output[0] = "before"
+        constants = {"ratio": np.asarray(0.5, np.float32), "training": np.asarray(True)}
+        model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+        model.graph.node.append(helper.make_node("Dropout", ["before", *constants], ["scores"]))
+    onnx.save(model, tmp_path / "b.onnx")
+    with pytest.raises(AdoptError, match=words):
+        prepare(read_graph(tmp_path / "b.onnx"), said(RGB, DEPTH), None)
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_where_sizes_do_not_tell_the_layout_of_an_output_it_is_said(tmp_path: Path, layout: str) -> None:
+    model = onnx.load(network(tmp_path / "a.onnx", size=(48, 48), classes=12))
+    onnx.save(model, tmp_path / "a.onnx")
+    if layout == "NHWC":
+        model.graph.node.append(helper.make_node("Transpose", ["scores"], ["turned"], perm=[0, 2, 3, 1]))
+        model.graph.output[0].name = "turned"
+    onnx.save(model, tmp_path / "b.onnx")
+    output = {"layout": layout}
+    one = prepare(read_graph(tmp_path / "b.onnx"), said(RGB, DEPTH, output=output), None)
+    plain = prepare(read_graph(tmp_path / "a.onnx"), said(RGB, DEPTH, output={"layout": "NCHW"}), None)
+    adopt(one, AdoptRequest("a"), tmp_path / "to")
+    (raw, *_) = next(iter(noise_batches(one, 1).values()))
+    found, expected = (running(each.graph("a", cpu=True), each)(raw)["labels"] for each in (one, plain))
+    assert np.array_equal(found, expected) and len(np.unique(found)) > 3
+
+
+def test_a_graph_that_does_not_say_its_shapes_is_told_them(tmp_path: Path) -> None:
+    model = onnx.load(network(tmp_path / "a.onnx"))
+    for value in model.graph.input:
+        value.type.tensor_type.ClearField("shape")
+    onnx.save(model, tmp_path / "b.onnx")
+    with pytest.raises(AdoptError, match=r"nothing says how input image FLOAT of unknown shape is laid out"):
+        prepare(read_graph(tmp_path / "b.onnx"), said(RGB, DEPTH), SIZE)
+    one = prepare(read_graph(tmp_path / "b.onnx"), said({**RGB, "layout": "NCHW"}, {**DEPTH, "layout": "NCHW"}), SIZE)
+    assert [spec.shape for spec in adopt(one, AdoptRequest("a"), tmp_path / "to").inputs] == [(*SIZE, 3), SIZE]
 
 
 @pytest.mark.parametrize("name", ["labels", "rgb", "a/b:0", "é", "with space", "around.tail.0", 'a"b', "new\nline"])
