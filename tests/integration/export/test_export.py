@@ -132,6 +132,10 @@ def test_weights_that_are_not_finite_fail_the_export_and_leave_nothing(exchangin
 def test_a_second_export_replaces_the_first(exported: Path, exchanging_run: Run, tmp_path: Path) -> None:
     (tmp_path / "tiny_cen").mkdir()
     (tmp_path / "tiny_cen" / "leftover").write_text("old")
+    with pytest.raises(BuildError, match="is there and is no network, so it is not replaced"):
+        build(exchanging_run, "tiny_cen", SIZE, tmp_path, max_batch=4)
+    assert (tmp_path / "tiny_cen" / "leftover").exists()
+    (tmp_path / "tiny_cen" / "contract.json").write_text("old")
     build(exchanging_run, "tiny_cen", SIZE, tmp_path, max_batch=4)
     assert sorted(path.name for path in (tmp_path / "tiny_cen").iterdir()) == ["1", "contract.json"]
     assert [path.name for path in tmp_path.iterdir()] == ["tiny_cen"]
