@@ -71,13 +71,17 @@ def test_a_wrong_mean_gives_other_labels(hub: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "preset", "unit"),
-    [("relative", "depth-anything", "relative"), ("metric", "depth-anything-metric", "metre")],
+    ("name", "preset", "unit", "size"),
+    [
+        ("relative", "depth-anything", "relative", "70x98"),
+        ("metric", "depth-anything-metric", "metre", "70x98"),
+        ("dpt", "dpt-depth", "relative", "96x96"),
+    ],
 )
 def test_monocular_depth_is_a_translation_in_metres_or_named_as_relative(
-    hub: Path, tmp_path: Path, name: str, preset: str, unit: str
+    hub: Path, tmp_path: Path, name: str, preset: str, unit: str, size: str
 ) -> None:
-    contract, found = adopted(hub, name, tmp_path, "--preset", preset, "--size", "70x98")
+    contract, found = adopted(hub, name, tmp_path, "--preset", preset, "--size", size)
     expected = held(hub, name)["depth"]
     answer = found["predicted_depth"].reshape(expected.shape)
     assert np.abs(answer - expected).max() <= 1e-4 * np.abs(expected).max()

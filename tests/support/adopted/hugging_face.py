@@ -28,7 +28,7 @@ from transformers.models.audio_spectrogram_transformer import (
 )
 from transformers.models.depth_anything import DepthAnythingConfig, DepthAnythingForDepthEstimation
 from transformers.models.dinov2 import Dinov2Config
-from transformers.models.dpt import DPTImageProcessorPil
+from transformers.models.dpt import DPTConfig, DPTForDepthEstimation, DPTImageProcessorPil
 from transformers.models.segformer import (
     SegformerConfig,
     SegformerForSemanticSegmentation,
@@ -41,7 +41,7 @@ from transformers.models.wav2vec2 import (
     Wav2Vec2ForSequenceClassification,
 )
 
-SIZE, DEPTH_SIZE, SAMPLES, RATE = (64, 96), (70, 98), 4000, 16000
+SIZE, DEPTH_SIZE, DPT_SIZE, SAMPLES, RATE = (64, 96), (70, 98), (96, 96), 4000, 16000
 CLASSES = ("road", "kerb", "grass", "wall", "sky", "pole", "sign")
 SOUNDS = ("yes", "no", "up", "down")
 FRAMES = 3
@@ -155,10 +155,36 @@ def depth(folder: Path, kind: str) -> None:
         image_mean=[0.485, 0.456, 0.406],
         image_std=[0.229, 0.224, 0.225],
     )
-    images = frames(DEPTH_SIZE)
+    write_depth(folder, network, network.head.conv3, processor, DEPTH_SIZE)
+
+
+def dpt(folder: Path) -> None:
+    """DPT on a vision transformer: relative depth."""
+    config = DPTConfig(
+        hidden_size=24,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=32,
+        image_size=DPT_SIZE[0],
+        patch_size=16,
+        backbone_out_indices=[0, 1, 2, 3],
+        neck_hidden_sizes=[8, 12, 16, 16],
+        fusion_hidden_size=16,
+        is_hybrid=False,
+    )
+    network = DPTForDepthEstimation(config).eval()
+    processor = DPTImageProcessorPil(
+        size={"height": DPT_SIZE[0], "width": DPT_SIZE[1]}, image_mean=[0.5] * 3, image_std=[0.5] * 3
+    )
+    write_depth(folder, network, network.head.head[-2], processor, DPT_SIZE)
+
+
+def write_depth(folder: Path, network: Any, last: Any, processor: Any, size: tuple[int, int]) -> None:
+    """Write a network of depth whose last convolution is made to tell its samples apart."""
+    images = frames(size)
     values = processor(images, return_tensors="pt")["pixel_values"]
     with torch.no_grad():
-        last, seen = network.head.conv3, []
+        seen: list[Tensor] = []
         watched = last.register_forward_hook(lambda layer, given, found: seen.append(found))
         network(values)
         watched.remove()
@@ -268,6 +294,7 @@ def main() -> None:
         "segformer": segformer,
         "relative": lambda folder: depth(folder, "relative"),
         "metric": lambda folder: depth(folder, "metric"),
+        "dpt": dpt,
         "wav2vec2": wav2vec2,
         "videomae": videomae,
         "ast": ast,
