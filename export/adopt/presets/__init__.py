@@ -22,7 +22,7 @@ def preset(name: str) -> Description:
         AdoptError: there is none of that name.
     """
     if name not in names():
-        known = ", ".join(names()) or "none yet"
+        known = ", ".join(names())
         raise AdoptError(
             f"preset {name!r} is unknown; known are {known}: or write a description, see docs/guides/adopt.md"
         )
