@@ -21,7 +21,7 @@ FROM nvcr.io/nvidia/tritonserver:26.07-py3
 
 RUN python3 -m venv --system-site-packages /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir \
-      "numpy>=1.26" "pillow>=11" "grpcio>=1.67" "grpcio-reflection>=1.67" "tritonclient[grpc]>=2.51" \
+      "numpy>=1.26" "pillow>=11" "grpcio>=1.67" "grpcio-reflection>=1.67" "protobuf>=5,<7" "tritonclient[grpc]>=2.51" \
       "av>=14" "isal>=1.7,<2" "starlette>=1,<2" "uvicorn>=0.48" "python-multipart>=0.0.20" "prometheus-client>=0.21" \
       "psutil>=6,<8" \
       "opentelemetry-sdk>=1.27" "opentelemetry-exporter-otlp-proto-http>=1.27"
