@@ -14,6 +14,7 @@ from crosswire.contract.wire_names import PROBABILITIES
 from crosswire.export.adopt.description import OutputDescription
 from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.graphs.nodes import INSIDE, Nodes
+from crosswire.export.adopt.tasks.classes import kept_classes
 from crosswire.export.graph_file import LOGITS
 
 Array = NDArray[Any]
@@ -40,7 +41,7 @@ class ClassificationAnswer:
 
     def __init__(self, described: OutputDescription, given: Array) -> None:
         channels = _channels(described, given)
-        self.kept = _kept(described, channels)
+        self.kept = kept_classes(described, channels)
         kind = _kind(described, given)
         single = len(self.kept) == 1
         count = 2 if single else len(self.kept)
@@ -106,17 +107,6 @@ def _channels(one: OutputDescription, given: Array) -> int:
             "class for a whole clip: name another with --output"
         )
     return sizes[0]
-
-
-def _kept(one: OutputDescription, channels: int) -> tuple[int, ...]:
-    """Return the numbers that are classes of the answer."""
-    dropped = {*range(one.first_class or 0), *(one.drop or ())}
-    if wrong := sorted(place for place in dropped if place >= channels):
-        raise AdoptError(f"class {wrong[0]} is to be dropped, and output {one.graph_output!r} has {channels} classes")
-    kept = tuple(place for place in range(channels) if place not in dropped)
-    if not kept:
-        raise AdoptError(f"all {channels} classes of output {one.graph_output!r} are dropped; leave some")
-    return kept
 
 
 def _kind(one: OutputDescription, given: Array) -> str:

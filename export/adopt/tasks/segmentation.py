@@ -16,6 +16,7 @@ from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.graphs.nodes import INSIDE, Nodes
 from crosswire.export.adopt.graphs.segmentation import Scores, segmentation_nodes
 from crosswire.export.adopt.proof.reference import decided
+from crosswire.export.adopt.tasks.classes import kept_classes
 from crosswire.export.graph_file import LOGITS
 from crosswire.export.quantization.precision import EXACT
 from crosswire.media.palettes import spread_palette
@@ -82,7 +83,7 @@ def _filled(one: OutputDescription, given: Array, size: Size) -> tuple[OutputDes
             )
         layout = "NHW"
     channels = given.shape[layout.index("C")] if "C" in layout else 1
-    kept = _kept(one, channels) if kind != "labels" else (0,)
+    kept = kept_classes(one, channels) if kind != "labels" else (0,)
     single = kind != "labels" and len(kept) == 1
     count = 2 if single else len(kept)
     classes = one.classes or _numbered(one, given, count, kind)
@@ -177,17 +178,6 @@ def _kind(given: Array, layout: str) -> str:
         return "labels"
     low, high = float(given.min()), float(given.max())
     return "probabilities" if low >= 0 and high <= 1 + _NEARLY and high > low else "logits"
-
-
-def _kept(one: OutputDescription, channels: int) -> tuple[int, ...]:
-    """Return the channels that are classes of the answer."""
-    dropped = {*range(one.first_class or 0), *(one.drop or ())}
-    if wrong := sorted(place for place in dropped if place >= channels):
-        raise AdoptError(f"class {wrong[0]} is to be dropped, and output {one.graph_output!r} has {channels} classes")
-    kept = tuple(place for place in range(channels) if place not in dropped)
-    if not kept:
-        raise AdoptError(f"all {channels} classes of output {one.graph_output!r} are dropped; leave some")
-    return kept
 
 
 def _numbered(one: OutputDescription, given: Array, count: int, kind: str) -> Sequence[str]:

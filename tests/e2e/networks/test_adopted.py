@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import urllib.request
@@ -43,13 +44,19 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Prepared]:
     return {"both": both, "alone": alone, "far": far}
 
 
-@pytest.fixture(scope="module")
-def adopting(ready: dict[str, Prepared], tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    """A server of them."""
-    repository = tmp_path_factory.mktemp("adopted")
+@contextlib.contextmanager
+def serving(ready: dict[str, Prepared], repository: Path) -> Iterator[EmbeddedServer]:
+    """Adopt networks under their names and serve them all."""
     for name, one in ready.items():
         adopt(one, AdoptRequest(name), repository)
     with EmbeddedServer(repository) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def adopting(ready: dict[str, Prepared], tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server of them."""
+    with serving(ready, tmp_path_factory.mktemp("adopted")) as running:
         yield running
 
 
@@ -60,6 +67,15 @@ def frame(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-
     depth = generator.integers(500, 6000, SIZE).astype(np.uint16)
     depth[:5] = 0
     return rgb, depth
+
+
+def save_frames(folder: Path, count: int) -> None:
+    """Write frames as files: rgb/ and depth/, each named by its seed."""
+    for name in ("rgb", "depth"):
+        (folder / name).mkdir(parents=True)
+    for seed in range(count):
+        for name, array in zip(("rgb", "depth"), frame(seed), strict=True):
+            Image.fromarray(array).save(folder / name / f"{seed}.png")
 
 
 def expected(one: Prepared, rgb: np.ndarray, depth: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
@@ -82,12 +98,7 @@ def test_labels_are_those_of_the_original_pipeline(adopting: EmbeddedServer, rea
 
 
 def test_a_batch_of_files_is_answered(adopting: EmbeddedServer, ready: dict[str, Prepared], tmp_path: Path) -> None:
-    for name in ("rgb", "depth"):
-        (tmp_path / "in" / name).mkdir(parents=True)
-    for seed in range(3):
-        rgb, depth = frame(seed)
-        Image.fromarray(rgb).save(tmp_path / f"in/rgb/{seed}.png")
-        Image.fromarray(depth).save(tmp_path / f"in/depth/{seed}.png")
+    save_frames(tmp_path / "in", 3)
     for pipeline, one in (("both_image", ready["both"]), ("alone_image", ready["alone"])):
         outcome = predict_folder(tmp_path / "in", tmp_path / pipeline, adopting.grpc_url, pipeline=pipeline)
         assert (outcome.done, outcome.failed) == (3, 0)
@@ -117,12 +128,7 @@ def test_a_translation_gives_the_depth_of_the_original_network(
 def test_a_stream_of_frames_gets_the_labels_that_a_request_gets(
     adopting: EmbeddedServer, ready: dict[str, Prepared], tmp_path: Path
 ) -> None:
-    for name in ("rgb", "depth"):
-        (tmp_path / "in" / name).mkdir(parents=True)
-    for seed in range(3):
-        rgb, depth = frame(seed)
-        Image.fromarray(rgb).save(tmp_path / f"in/rgb/{seed}.png")
-        Image.fromarray(depth).save(tmp_path / f"in/depth/{seed}.png")
+    save_frames(tmp_path / "in", 3)
     words = ["--url", adopting.grpc_url, "--speed", "0", "--pipeline", "both_image", "--mcap", str(tmp_path / "a.mcap")]
     assert main(["stream", str(tmp_path / "in"), *words]) == 0
     store = get_typestore(Stores.ROS2_HUMBLE)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from crosswire.clients import InputError, Predictor, RequestRejectedError, predict_folder
-from crosswire.export.adopt.adopt import AdoptRequest, adopt
 from crosswire.export.adopt.graphs.source import read_graph
 from crosswire.export.adopt.prepare import Prepared, prepare
 from crosswire.export.adopt.proof.clip_samples import read_clips
 from crosswire.export.adopt.proof.prove import original, reference_of
 from crosswire.serving.processes.embedded import EmbeddedServer
+from tests.e2e.networks.test_adopted import serving
 from tests.support.adopted.foreign import FRAMES, WAVEFORM, clip_network, said
 from tests.support.small_clips import clip
 
@@ -39,10 +39,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Prepared]:
 @pytest.fixture(scope="module")
 def adopting(ready: dict[str, Prepared], tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A server of them."""
-    repository = tmp_path_factory.mktemp("adopted")
-    for name, one in ready.items():
-        adopt(one, AdoptRequest(name), repository)
-    with EmbeddedServer(repository) as running:
+    with serving(ready, tmp_path_factory.mktemp("adopted")) as running:
         yield running
 
 

@@ -41,10 +41,15 @@ from transformers.models.wav2vec2 import (
     Wav2Vec2ForSequenceClassification,
 )
 
+from tests.support.adopted.images import smooth_images
+
 SIZE, DEPTH_SIZE, DPT_SIZE, SAMPLES, RATE = (64, 96), (70, 98), (96, 96), 4000, 16000
 CLASSES = ("road", "kerb", "grass", "wall", "sky", "pole", "sign")
 SOUNDS = ("yes", "no", "up", "down")
 FRAMES = 3
+#: Sizes and names that the transformers of clips have.
+TINY = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+NAMED = {"id2label": dict(enumerate(SOUNDS)), "label2id": {name: index for index, name in enumerate(SOUNDS)}}
 #: Of which AST makes 59 windows, and pads them to 64.
 AST_SAMPLES = 9680
 
@@ -61,19 +66,6 @@ class One(nn.Module):
         answer = getattr(self.network(value), self.output)
         assert isinstance(answer, Tensor)
         return answer
-
-
-def frames(size: tuple[int, int]) -> list[np.ndarray[Any, Any]]:
-    """Return images with smooth colours and edges, uint8 [H, W, 3]."""
-    generator = np.random.default_rng(3)
-    down, across = np.mgrid[0 : size[0], 0 : size[1]]
-    images = []
-    for _ in range(FRAMES):
-        waves = [np.sin(across / generator.uniform(3, 20) + down / generator.uniform(3, 20)) for _ in range(3)]
-        image = 127 + 90 * np.stack(waves, axis=-1) + generator.normal(0, 8, (*size, 3))
-        image[size[0] // 3 : size[0] // 2, size[1] // 4 : size[1] // 2] = generator.integers(0, 256, 3)
-        images.append(np.clip(image, 0, 255).astype(np.uint8))
-    return images
 
 
 def write(folder: Path, network: Any, names: tuple[str, str], value: Tensor, axes: Mapping[int, str]) -> None:
@@ -109,7 +101,7 @@ def segformer(folder: Path) -> None:
     )
     network = SegformerForSemanticSegmentation(config).eval()
     processor = SegformerImageProcessorPil(size={"height": SIZE[0], "width": SIZE[1]})
-    images = frames(SIZE)
+    images = smooth_images(SIZE, FRAMES, 3)
     values = processor(images, return_tensors="pt")["pixel_values"]
     with torch.no_grad():
         raw = network(values).logits
@@ -181,7 +173,7 @@ def dpt(folder: Path) -> None:
 
 def write_depth(folder: Path, network: Any, last: Any, processor: Any, size: tuple[int, int]) -> None:
     """Write a network of depth whose last convolution is made to tell its samples apart."""
-    images = frames(size)
+    images = smooth_images(size, FRAMES, 3)
     values = processor(images, return_tensors="pt")["pixel_values"]
     with torch.no_grad():
         seen: list[Tensor] = []
@@ -209,20 +201,15 @@ def sounds(count: int) -> list[np.ndarray[Any, Any]]:
 
 def wav2vec2(folder: Path) -> None:
     """Wav2Vec2 as a classifier of sounds: one of four, from the waveform."""
-    names = dict(enumerate(SOUNDS))
     config = Wav2Vec2Config(
-        hidden_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
+        **TINY,
         conv_dim=(16, 16, 16),
         conv_stride=(5, 4, 4),
         conv_kernel=(10, 8, 8),
         num_conv_pos_embeddings=8,
         num_conv_pos_embedding_groups=2,
         classifier_proj_size=16,
-        id2label=names,
-        label2id={name: index for index, name in names.items()},
+        **NAMED,
     )
     network = Wav2Vec2ForSequenceClassification(config).eval()
     extractor = Wav2Vec2FeatureExtractor(sampling_rate=RATE, do_normalize=True)
@@ -238,19 +225,15 @@ def wav2vec2(folder: Path) -> None:
 
 def videomae(folder: Path) -> None:
     """VideoMAE: one of four from frames, normalised as its processor does it."""
-    names = dict(enumerate(SOUNDS))
     config = VideoMAEConfig(
         image_size=32,
         num_frames=4,
-        hidden_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        id2label=names,
-        label2id={name: index for index, name in names.items()},
+        **TINY,
+        **NAMED,
     )
     network = VideoMAEForVideoClassification(config).eval()
-    clips = np.stack([np.stack([np.roll(one, 2 * place, 1) for place in range(4)]) for one in frames((32, 32))])
+    images = smooth_images((32, 32), FRAMES, 3)
+    clips = np.stack([np.stack([np.roll(one, 2 * place, 1) for place in range(4)]) for one in images])
     mean, deviation = np.asarray([0.485, 0.456, 0.406]), np.asarray([0.229, 0.224, 0.225])
     values = torch.from_numpy(((clips / 255 - mean) / deviation).astype(np.float32).transpose(0, 1, 4, 2, 3).copy())
     with torch.no_grad():
@@ -262,15 +245,10 @@ def videomae(folder: Path) -> None:
 
 def ast(folder: Path) -> None:
     """AST: four sounds, any number of them at once, from a spectrogram that its extractor makes."""
-    names = dict(enumerate(SOUNDS))
     config = ASTConfig(
         max_length=64,
-        hidden_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        id2label=names,
-        label2id={name: index for index, name in names.items()},
+        **TINY,
+        **NAMED,
     )
     network = ASTForAudioClassification(config).eval()
     extractor = ASTFeatureExtractor(max_length=64)

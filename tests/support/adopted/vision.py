@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.library import Library
+
+from tests.support.adopted.images import smooth_images
 
 SIZE, FRAMES = (96, 128), 3
 MEAN, DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -38,19 +39,6 @@ class First(nn.Module):
         """Return scores of every pixel."""
         scores: Tensor = self.network(value)["out"]
         return scores
-
-
-def images() -> list[np.ndarray[Any, Any]]:
-    """Return images with smooth colours and edges, uint8 [H, W, 3]."""
-    generator = np.random.default_rng(4)
-    down, across = np.mgrid[0 : SIZE[0], 0 : SIZE[1]]
-    found = []
-    for _ in range(FRAMES):
-        waves = [np.sin(across / generator.uniform(4, 30) + down / generator.uniform(4, 30)) for _ in range(3)]
-        image = 127 + 90 * np.stack(waves, axis=-1) + generator.normal(0, 8, (*SIZE, 3))
-        image[20:60, 30:90] = generator.integers(0, 256, 3)
-        found.append(np.clip(image, 0, 255).astype(np.uint8))
-    return found
 
 
 def balance(network: nn.Module, last: nn.Conv2d, values: Tensor) -> None:
@@ -77,7 +65,7 @@ def balance(network: nn.Module, last: nn.Conv2d, values: Tensor) -> None:
 def write(folder: Path, network: nn.Module, last: nn.Conv2d, preprocess: Preprocess, *, dynamo: bool) -> None:
     """Write a graph with an open batch, and the labels of PyTorch."""
     folder.mkdir(parents=True)
-    frames = images()
+    frames = smooth_images(SIZE, FRAMES, 4)
     values = torch.stack([preprocess(frame) for frame in frames])
     noise = np.random.default_rng(5).integers(0, 256, (FRAMES, *SIZE, 3), np.uint8)  # what a proof sends
     balance(network, last, torch.cat([values, *(preprocess(frame)[None] for frame in noise)]))
@@ -121,7 +109,7 @@ def unet(folder: Path) -> None:
 def main() -> None:
     """Write every network."""
     torch.set_num_threads(1)
-    declared = Library("torchvision", "DEF")
+    declared = torch.library.Library("torchvision", "DEF")
     for name in ("nms", "qnms"):
         declared.define(f"{name}(Tensor boxes, Tensor scores, float threshold) -> Tensor")
     for name, make in (("deeplab", deeplab), ("unet", unet)):
