@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,15 @@ def environment(folder: Path, *packages: str) -> Path:
     alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run([*install, *packages], env=alone, check=True)
     return python
+
+
+def sources(folder: Path) -> Path:
+    """Return a new folder with what the wheel is built of: a build leaves files beside its sources."""
+    for name in ("crosswire", "contract", "media", "training", "export", "serving", "clients"):
+        shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
 
 
 def run_module(python: Path, module: str, *words: object) -> str:

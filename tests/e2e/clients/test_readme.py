@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import venv
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.support.environments import sources
 from tests.support.guides import execute, lay_out
 from tests.support.paths import ROOT
 
@@ -47,15 +47,11 @@ def test_the_snippet_of_the_readme_runs(server: Any, tmp_path: Path) -> None:
 
 def test_the_client_extra_alone_is_enough_for_the_snippet(server: Any, tmp_path: Path) -> None:
     """In an empty environment; the wheels come from pip's cache or the package index."""
-    sources, place = tmp_path / "sources", tmp_path / "venv"
-    for name in ("crosswire", "contract", "media", "training", "export", "serving", "clients"):
-        shutil.copytree(ROOT / name, sources / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, sources / name)
+    place = tmp_path / "venv"
     venv.create(place, with_pip=True)
     python = place / "bin" / "python"
     install = [python, "-m", "pip", "install", "--disable-pip-version-check", "--retries", "0", "--no-compile", *PINS]
-    install.append(f"{sources}[client]")
+    install.append(f"{sources(tmp_path / 'sources')}[client]")
     done = subprocess.run(install, capture_output=True, text=True)
     if done.returncode and "No matching distribution" in done.stdout + done.stderr:
         pytest.skip("no package index can be reached, and pip's cache lacks a wheel")
