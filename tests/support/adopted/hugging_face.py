@@ -1,6 +1,6 @@
 """Graphs of networks that transformers builds, small and with random weights, and what its own pipelines answer.
 
-    python -m tests.support.adopt.hugging_face OUT
+    python -m tests.support.adopted.hugging_face OUT
 
 Run in a process of its own: the import takes seconds, and the older exporter, whose names and open sizes most graphs on
 the Hub have, warns. OUT gets a folder per network as the Hub has them, `model.onnx` beside `config.json` and, for
