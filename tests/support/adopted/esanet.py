@@ -1,6 +1,6 @@
 """Run beside a checkout of ESANet: exports it by its own code's way, and leaves what its own pipeline answers.
 
-    python -m tests.support.adopt.esanet CHECKOUT FRAMES OUT
+    python -m tests.support.adopted.esanet CHECKOUT FRAMES OUT
 
 FRAMES holds pairs `NAME.rgb.png` and `NAME.depth.png` (16 bits, millimetres) of 480x640. OUT gets `esanet.onnx` and,
 per pair, `NAME.npz` with the labels and the logits of the original pipeline. The network is ESANet-R34-NBt1D for the 40
