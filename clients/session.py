@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from crosswire.clients.address import Address
 from crosswire.clients.balance import SAFE, Balance, Retries
-from crosswire.clients.errors import AddressError, DeadlineExceeded, InputError, PipelineNotFoundError
+from crosswire.clients.errors import AddressError, DeadlineExceeded, InputError, PipelineNotFoundError, ServerError
 from crosswire.clients.pipelines import find_pipeline, read_pipeline
 from crosswire.clients.transport.base import (
     FetchConfig,
@@ -318,16 +318,17 @@ class Session:
     def _send(self, operation: Operation, limit: Limit) -> SessionFlow[tuple[Any, int]]:
         """Ask one server after the other until one answers; returns what it said and how often was asked."""
         attempt, server = 0, 0
+        refusal: ServerError | None = None
         while True:
             attempt += 1
+            if limit.left <= 0:  # a pause that took longer than asked for ends with what was known before it
+                raise refusal or late(self.addresses[server], limit.seconds)
             try:
-                if limit.left <= 0:
-                    raise late(self.addresses[server], limit.seconds)
                 with self._balance.request() as server:
                     outcome = yield Call(server, operation, limit.left)
                 return outcome, attempt
-            except SAFE:
-                pause = self._balance.pause_s(attempt)
+            except SAFE as error:
+                pause, refusal = self._balance.pause_s(attempt), error
                 if pause is None or pause >= limit.left:
                     raise
             except DeadlineExceeded as error:  # the last attempt had less time than all together

@@ -52,7 +52,7 @@ def test_a_folder_call_refuses_what_makes_no_sense_before_a_server_is_started(pa
     with pytest.raises(InputError, match="the window is 0"):
         predict_folder(pairs, tmp_path / "out", window=0, repository=tmp_path / "nothing")
     with pytest.raises(ServerUnreachable, match="no server answers at"):
-        predict_folder(pairs, tmp_path / "out", "grpc://127.0.0.1:9", timeout=0.3)
+        predict_folder(pairs, tmp_path / "out", "grpc://127.0.0.1:9")
     assert not (tmp_path / "out").exists()
 
 

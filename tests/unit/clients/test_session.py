@@ -84,6 +84,17 @@ def test_retries_end_when_a_pause_would_outlast_the_deadline(error: Exception) -
     assert clock.now == 9.5, "another second of pause would have been for nothing"
 
 
+def test_a_pause_that_outlasts_the_deadline_ends_with_what_the_server_said() -> None:
+    """A busy machine wakes the client too late: that nobody listens is told, not that the time is over."""
+    clock = Clock()
+    flow = Session(ADDRESS, 10.0, Retries(first_pause_s=4.0), clock, chance=lambda: 1.0).statistics()
+    next(flow)
+    assert flow.throw(ServerUnreachable("nobody listens")) == Pause(4.0)
+    clock.now = 11.0
+    with pytest.raises(ServerUnreachable, match="nobody listens"):
+        flow.send(None)
+
+
 def test_a_last_attempt_that_runs_out_of_time_names_the_seconds_of_all() -> None:
     clock = Clock()
     flow = Session(ADDRESS, 10.0, Retries(first_pause_s=4.0), clock, chance=lambda: 1.0).statistics()
