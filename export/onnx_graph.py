@@ -8,12 +8,14 @@ import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
 from torch import Tensor, nn
 
 from crosswire.contract import TensorSpec
+from crosswire.export.batch_axis import opened, telling_batch
 from crosswire.export.graph_file import IR_VERSION, LOGITS, OPSET, GraphError, save
 from crosswire.export.tensorrt.lint import lint
 from crosswire.export.tensorrt.operators import LARGEST_FILE
@@ -79,11 +81,27 @@ def exported(
         names: of its outputs.
         max_batch: largest batch that may come, or None for a graph of batch 1 alone.
     """
-    dim = None if max_batch is None else torch.export.Dim("batch", min=1, max=max(max_batch, 2))
+    batch = None if max_batch is None else telling_batch(servable, inputs)
+    model = None if batch is None else translated(servable, _unwritten(inputs, batch), inputs, names, None)
+    if model is None or batch is None or not opened(model, batch):
+        dim = None if max_batch is None else torch.export.Dim("batch", min=1, max=max(max_batch, 2))
+        model = translated(servable, example(inputs, 1 if dim is None else 2, seed=0), inputs, names, dim)
+    model.ir_version = IR_VERSION
+    for node in model.graph.node:
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    _measure_casts(model)
+    return model
+
+
+def translated(
+    servable: nn.Module, raw: Sequence[Tensor], inputs: Sequence[TensorSpec], names: Sequence[str], dim: Any
+) -> onnx.ModelProto:
+    """Translate a module as it answers to some inputs, with their batch axis symbolic where it has a name."""
     with _quiet():
         program = torch.onnx.export(
             servable.eval(),
-            tuple(example(inputs, 1 if dim is None else 2, seed=0)),
+            tuple(raw),
             input_names=[spec.name for spec in inputs],
             output_names=list(names),
             dynamic_shapes=None if dim is None else {"raw": tuple({0: dim} for _ in inputs)},
@@ -92,13 +110,13 @@ def exported(
             verbose=False,
         )
     assert program is not None
-    model = program.model_proto
-    model.ir_version = IR_VERSION
-    for node in model.graph.node:
-        node.ClearField("metadata_props")
-        node.ClearField("doc_string")
-    _measure_casts(model)
-    return model
+    return program.model_proto
+
+
+def _unwritten(specs: Sequence[TensorSpec], batch: int) -> list[Tensor]:
+    """Return inputs of a large batch that nobody reads: their memory is never written and so never taken."""
+    kinds = {"UINT8": torch.uint8, "FP32": torch.float32}
+    return [torch.empty((batch, *spec.shape), dtype=kinds[spec.dtype]) for spec in specs]
 
 
 def _measure_casts(model: onnx.ModelProto) -> None:

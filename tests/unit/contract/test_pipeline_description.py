@@ -109,8 +109,9 @@ def parsed(room: str) -> Iterator[tuple[str, ast.AST]]:
     files = sorted((ROOT / room).rglob("*.py"))
     assert files, f"{room} holds no Python"
     for path in files:
+        file = path.relative_to(ROOT)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            yield f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}", node
+            yield f"{file}:{getattr(node, 'lineno', 0)}", node
 
 
 def by_hand(node: ast.AST) -> str:
