@@ -107,7 +107,7 @@ test-latest:
 
 soak: $(VENV)/.all
 	$(PIP_INSTALL) $(WITH_TORCH) -e ".[$(ALL),soak]"
-	$(PY) -m pytest -m thorough -n $(TEST_PROCESSES) --dist loadfile tests/integration
+	$(PY) -m pytest -m thorough -n $(TEST_PROCESSES) --dist loadfile tests/integration tests/e2e
 	$(PY) -m pytest $(filter-out %conftest.py,$(wildcard tests/soak/*.py tests/soak/*/*.py))
 
 # An hour of mixed traffic; the curves are left in build/hours.

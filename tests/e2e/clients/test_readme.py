@@ -45,6 +45,7 @@ def test_the_snippet_of_the_readme_runs(server: Any, tmp_path: Path) -> None:
     assert 0 < float(share) < 1 and re.fullmatch(r"\(\d+, \d+\)\n", shape)
 
 
+@pytest.mark.thorough  # `make test-client` holds every test of the clients to the same
 def test_the_client_extra_alone_is_enough_for_the_snippet(server: Any, tmp_path: Path) -> None:
     """In an empty environment; the wheels come from pip's cache or the package index."""
     place = tmp_path / "venv"
