@@ -6,6 +6,7 @@ stopped.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -22,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    parser = OneLineParser(prog="crosswire", description="Batches without a server.")
+    parser: argparse.ArgumentParser = OneLineParser(prog="crosswire", description="Batches without a server.")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     command.add_to(commands)
     return run_command(parser, argv)

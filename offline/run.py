@@ -219,9 +219,8 @@ def _work(engine: Engine, parts: Sequence[Part], task: WorkerTask, progress: Pro
             if left.pop(report.part, None) is None:
                 continue
             reports.append(report)
-            for failed, count in ((False, report.done), (True, report.failed)):
-                for _ in range(count):
-                    progress.step(failed=failed)
+            for failed, count in ((True, report.failed), (False, report.done)):
+                progress.step(failed=failed, count=count)
         if not left:
             return _workers(reports, round_)
         if len(left) == before:

@@ -67,7 +67,8 @@ class PartReport:
         worker: machine and process that did it.
         loaded_s: seconds that the worker took to get ready, once.
         memory_bytes: memory that the worker holds, its decoders' with it; 0 where nobody can tell.
-        stopped: kind of the error for which the worker gave up, and what it says; empty where it did not.
+        stopped: kind of the error for which the worker gave up, empty for a bug, and what it says; None where it did
+            not.
     """
 
     part: str
@@ -81,9 +82,11 @@ class PartReport:
     stopped: tuple[str, str] | None = None
 
     def check(self) -> None:
-        """Raise the error for which the worker gave up."""
+        """Raise the error for which the worker gave up; `RuntimeError` for a bug, with its traceback."""
         if self.stopped is not None:
             kind, said = self.stopped
+            if not kind:
+                raise RuntimeError(said)
             error = next((one for one in _STOPPING if one.__name__ == kind), CrosswireError)
             raise error(f"{said}; what was committed is kept, the same command goes on")
 
