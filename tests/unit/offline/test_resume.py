@@ -13,7 +13,7 @@ from crosswire.offline.results.resume import missing, present_files, recorded, t
 from crosswire.offline.results.table import Row, commit, next_run, part_names
 from crosswire.offline.sources.references import Part, Reference, cut
 from crosswire.offline.stores import LocalStore
-from tests.support.offline import table_rows
+from tests.support.offline.sources import table_rows
 
 
 def references(count: int, state: str = "s") -> list[Reference]:

@@ -18,8 +18,9 @@ from crosswire.offline.sources.read import read_items
 from crosswire.offline.sources.references import Part
 from crosswire.offline.sources.source import Source
 from crosswire.offline.stores import open_store
-from tests.support.offline import pair_members, parquet_bytes, tar_bytes, write_folder
+from tests.support.offline.sources import pair_members, parquet_bytes, tar_bytes, write_folder
 from tests.support.servers.pipelines import described
+from tests.support.servers.real import depth_png, png
 
 PAIRS = {f"kitchen/{index:03}": (b"rgb %d" % index, b"depth %d" % index * 9) for index in range(150)}
 PIPELINE = described("p", "n", "t", ("rgb_image", "depth_image"))
@@ -148,9 +149,12 @@ def test_a_file_that_is_damaged_changed_or_gone_is_named(ending: str, tmp_path: 
 
 
 def test_recordings_are_sent_to_the_command_that_reads_them(tmp_path: Path) -> None:
-    from tests.support.recordings.folders import write_seven_scenes  # noqa: PLC0415
-
-    assert write_seven_scenes
+    for index in range(2):
+        (tmp_path / f"frame-00000{index}.color.png").write_bytes(png())
+        (tmp_path / f"frame-00000{index}.depth.png").write_bytes(depth_png())
+        (tmp_path / f"frame-00000{index}.pose.txt").write_text("1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n")
+    with pytest.raises(InputError, match=r"holds recordings, .* make-data recording"):
+        find_source(str(tmp_path), PIPELINE)
 
 
 def test_a_pipeline_of_clips_takes_members_by_their_ending(tmp_path: Path) -> None:
