@@ -54,7 +54,7 @@ def load(repository: Path, name: str) -> InProcessPipeline:
     """Load the steps of a network's pipeline into this process.
 
     Args:
-        repository: folder that holds the network's; its graphs are linked to, so that it must stay.
+        repository: folder that holds the network's, to which links are added; it may be removed afterwards.
         name: of the network.
 
     Raises:

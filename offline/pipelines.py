@@ -134,16 +134,12 @@ class _Loaded:
         from crosswire.offline.exported import load
 
         self._description = source.description
-        self._folder = tempfile.TemporaryDirectory(prefix="crosswire-offline-")
-        try:
+        with tempfile.TemporaryDirectory(prefix="crosswire-offline-") as folder:  # a killed worker leaves none behind
             for name, data in source.files.items():
-                path = Path(self._folder.name) / source.network / name
+                path = Path(folder) / source.network / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
-            self._steps = load(Path(self._folder.name), source.network)
-        except BaseException:
-            self._folder.cleanup()
-            raise
+            self._steps = load(Path(folder), source.network)
         self.at_once = self._steps.at_once()
 
     def ask(self, request: Request[ItemResult]) -> ItemResult:
@@ -171,9 +167,8 @@ class _Loaded:
         return request.read(self._description, {name: arrays[name] for name in wanted}, timings)
 
     def close(self) -> None:
-        """End the decoders and remove the files."""
+        """End the decoders."""
         self._steps.close()
-        self._folder.cleanup()
 
 
 def served(
