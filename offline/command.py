@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from crosswire.clients.batch.run import WINDOW
@@ -67,7 +68,7 @@ def _add_ray_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--address",
         metavar="ADDRESS",
-        help="ray: a running cluster, HOST:PORT, ray://HOST:PORT or auto (default: this machine alone)",
+        help="ray: HOST:PORT of a cluster's head, or auto on one of its machines (default: this machine alone)",
     )
     parser.add_argument("--workers", type=int, metavar="N", help="ray: how many workers (default: as many as fit)")
     parser.add_argument(
@@ -105,11 +106,12 @@ def run(options: argparse.Namespace) -> int:
     """Run the batch; return 0, or 1 if an item failed."""
     reading = RecordedOptions(camera=read_camera(options.camera), units_per_metre=options.depth_units_per_metre)
     todo = OfflineOptions(options.overlay, options.part, options.again, reading)
-    engine = _engine(options)
-    try:
-        outcome = run_offline(options.source, options.results, _pipeline(options), engine, todo, sys.stderr)
-    finally:
-        engine.close()
+    with redirect_stdout(sys.stderr):  # what Ray has to say of its nodes is no result
+        engine = _engine(options)
+        try:
+            outcome = run_offline(options.source, options.results, _pipeline(options), engine, todo, sys.stderr)
+        finally:
+            engine.close()
     print(outcome.as_text())
     return 1 if outcome.failed else 0
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import socket
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +25,9 @@ from crosswire.offline.worker import PartReport, Worker, WorkerTask
 from crosswire.serving.steps.runtime.cores import CORES_VARIABLE, granted_cores
 
 _LOOPBACK = "127.0.0.1"
-_LOCAL = "local"
+_LOOPBACKS = (_LOOPBACK, "localhost", "::1")
+_LOCAL, _AUTO = "local", "auto"
+_ANSWER_S = 10.0
 _MOST_BLOCKS = 10_000
 _PURPOSE = "--engine ray"
 _LOOK_S = 1.0
@@ -205,11 +208,32 @@ def _connect(ray: Any, address: str | None) -> None:
             _node_ip_address=_LOOPBACK,
         )
         return
+    _check_reachable(ray, address)
     try:
         ray.init(address, log_to_driver=False, configure_logging=False)
     except (OSError, ValueError) as error:  # its ConnectionError is an OSError
         reason = " ".join(str(error).split())
         raise InputError(f"no Ray cluster answers at {address} ({reason}); check with: ray status") from error
+
+
+def _check_reachable(ray: Any, address: str) -> None:
+    """Raise `InputError` where nobody listens at an address: Ray itself would try for minutes.
+
+    For the loopback's usual names Ray puts the address that this machine has in its network, so that is looked at.
+    """
+    if address == _AUTO:
+        return
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal() or "/" in host:
+        raise InputError(f"got the address {address!r}, expected HOST:PORT of a cluster's head, or {_AUTO}")
+    place = ray.util.get_node_ip_address() if host in _LOOPBACKS else host
+    try:
+        socket.create_connection((place, int(port)), _ANSWER_S).close()
+    except OSError as error:
+        also = f", which Ray takes for {place}" if place != host else ""
+        raise InputError(
+            f"no Ray cluster answers at {address}{also} ({error.strerror or error}); check that it runs: ray status"
+        ) from error
 
 
 def _fitting(resources: Mapping[str, float], options: RayOptions) -> int:
