@@ -67,12 +67,11 @@ def _in_file(store: Store, pipeline: PipelineDescription, entry: tuple[str, File
     except (OSError, tarfile.TarError) as error:
         raise unreadable(store, name, error) from error
     told = state_of(name, state.size, state.changed_ns)
-    wanted = {tensor.name: tensor.optional for tensor in pipeline.files}
     return [
         Reference(
             key,
-            tuple((tensor, pieces[tensor]) for tensor in wanted if tensor in pieces),
-            naming_problem(key) or _lacking(key, pieces, wanted, name),
+            tuple((tensor.name, pieces[tensor.name]) for tensor in pipeline.files if tensor.name in pieces),
+            naming_problem(key) or _lacking(key, pieces, pipeline, name),
             told,
         )
         for key, pieces in keys.items()
@@ -94,11 +93,11 @@ def _tensor(ending: str, inputs: Mapping[str, str]) -> str | None:
     return found
 
 
-def _lacking(key: str, pieces: Mapping[str, Piece], wanted: Mapping[str, bool], name: str) -> str:
+def _lacking(key: str, pieces: Mapping[str, Piece], pipeline: PipelineDescription, name: str) -> str:
     """Say which input an item lacks, or nothing."""
-    for tensor, optional in wanted.items():
-        if not optional and tensor not in pieces:
-            return f"{name} holds no member {key}.{tensor.removesuffix('_image')} with an image's ending; add it"
+    for tensor in pipeline.files:
+        if not tensor.optional and tensor.name not in pieces:
+            return f"{name} holds no member {key}.{domain(tensor)} with an image's ending; add it"
     return ""
 
 
