@@ -77,7 +77,7 @@ class Workers:
     def as_text(self) -> str:
         """Return the same in one line."""
         held = f", {self.memory_bytes / 1e6:.0f} MB at most each" if self.memory_bytes else ""
-        again = f"; lost parts were done anew {self.rounds - 1} times" if self.rounds > 1 else ""
+        again = f"; lost parts were done anew ({self.rounds} rounds)" if self.rounds > 1 else ""
         return (
             f"workers: {self.count}, loaded in {self.loaded_s:.1f} s{held}; {self.rate:.1f} a second once loaded{again}"
         )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from crosswire.clients.errors import InputError
 from crosswire.clients.inputs.cameras import read_camera
-from crosswire.clients.inputs.folders import is_left_over
+from crosswire.clients.inputs.folders import is_left_over, walk_files
+from crosswire.clients.inputs.images import IMAGE_ENDINGS
 from crosswire.clients.inputs.units import units_of
 from crosswire.clients.recorded.open import RecordedOptions
 from crosswire.clients.session import check_inputs
 from crosswire.contract import PipelineDescription
 from crosswire.contract.wire_names import CAMERA
+from crosswire.media.clips.endings import CLIP_ENDINGS
+from crosswire.media.depth_files import DEPTH_ENDINGS
 from crosswire.offline.sources.folder import local_folder, stored_folder
 from crosswire.offline.sources.parquet import parquet_references
 from crosswire.offline.sources.references import Reference, check_unique
@@ -21,6 +25,7 @@ from crosswire.offline.stores import FileState, Store, is_address, open_store
 
 PARQUET, TAR = ".parquet", ".tar"
 _READERS = {PARQUET: parquet_references, TAR: tar_references}
+_KNOWN = frozenset((*_READERS, *IMAGE_ENDINGS, *DEPTH_ENDINGS, *CLIP_ENDINGS))
 
 
 def find_source(place: str, pipeline: PipelineDescription, options: RecordedOptions | None = None) -> Source:
@@ -51,21 +56,27 @@ def find_source(place: str, pipeline: PipelineDescription, options: RecordedOpti
     return found
 
 
-def _files(store: Store) -> dict[str, FileState]:
-    """Return the files of a store without what systems leave."""
-    return {name: state for name, state in store.names().items() if not is_left_over(PurePosixPath(name))}
-
-
 def _folder(place: str, store: Store, pipeline: PipelineDescription, options: RecordedOptions) -> Source:
-    """Return the items of a folder."""
+    """Return the items of a folder, which holds packed files if the first file of a known form is one."""
     path = Path(place)
-    if is_address(place) or path.is_dir():
-        files = _files(store)
-        for ending in _READERS:
-            some = {name: state for name, state in files.items() if name.lower().endswith(ending)}
-            if some:
-                return _packed(store, ending, some, pipeline, options)
-    return stored_folder(store, pipeline, options) if is_address(place) else local_folder(path, pipeline, options)
+    listed = store.names() if is_address(place) else None
+    names = map(PurePosixPath, listed) if listed is not None else (PurePosixPath(one) for one in _walked(path))
+    ending = next((one for name in names if not is_left_over(name) and (one := name.suffix.lower()) in _KNOWN), "")
+    if ending in _READERS:
+        files = store.names() if listed is None else listed
+        some = {name: state for name, state in files.items() if _is_one(PurePosixPath(name), ending)}
+        return _packed(store, ending, some, pipeline, options)
+    return local_folder(path, pipeline, options) if listed is None else stored_folder(store, listed, pipeline, options)
+
+
+def _walked(path: Path) -> Iterator[Path]:
+    """Yield the files of a folder; nothing where there is none."""
+    return walk_files(path) if path.is_dir() else iter(())
+
+
+def _is_one(name: PurePosixPath, ending: str) -> bool:
+    """Say whether a file is packed in one way."""
+    return name.suffix.lower() == ending and not is_left_over(name)
 
 
 def _packed(

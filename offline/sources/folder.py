@@ -52,13 +52,20 @@ def local_folder(
     )
 
 
-def stored_folder(store: Store, pipeline: PipelineDescription, options: RecordedOptions) -> Source:
+def stored_folder(
+    store: Store, names: Mapping[str, FileState], pipeline: PipelineDescription, options: RecordedOptions
+) -> Source:
     """Return the items of a folder in a store, one folder per input or clips.
+
+    Args:
+        store: the folder.
+        names: all of its files, and their states.
+        pipeline: whom the items are for.
+        options: what one metre counts, and the camera.
 
     Raises:
         InputError: it holds nothing for the pipeline.
     """
-    names = store.names()
     results = {str(PurePosixPath(name).parent) for name in names if PurePosixPath(name).name in _MARKS} - {"."}
     files = [path for path in map(PurePosixPath, names) if not is_left_over(path) and _is_input(path, results)]
     root = Path(store.place)

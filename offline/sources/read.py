@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from crosswire.clients.batch.items import Item
 from crosswire.clients.errors import CrosswireError, InputError
@@ -65,11 +64,9 @@ def _data(reference: Reference, slices: SliceReader, cells: CellReader, optional
     for name, piece in reference.pieces:
         if isinstance(piece, Slice):
             found[name] = slices.read(piece)
-    return {name: data for name, data in found.items() if _there(name, data, optional)}  # type: ignore[misc]
-
-
-def _there(name: str, data: Any, optional: frozenset[str]) -> bool:
-    """Say whether an input has a value; raise `InputError` where it must have one."""
-    if data is None and name not in optional:
-        raise InputError(f"{name.removesuffix(IMAGE_SUFFIX)}: the column has no value here; fill it, or drop the row")
-    return data is not None
+    for name, value in found.items():
+        if value is None and name not in optional:
+            raise InputError(
+                f"{name.removesuffix(IMAGE_SUFFIX)}: the column has no value here; fill it, or drop the row"
+            )
+    return {name: value for name, value in found.items() if value is not None}

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,15 @@ import pytest
 from PIL import Image
 
 from crosswire.__main__ import main
+from crosswire.clients.errors import ServerError
+from crosswire.offline.engines.engine import InProcessEngine
+from crosswire.offline.exported import exported
+from crosswire.offline.run import OfflineOptions, run_offline
+from crosswire.offline.sources.references import Part
+from crosswire.offline.worker import PartReport, WorkerTask
 from tests.support.offline.sources import pair_members, parquet_bytes, table_rows, tar_bytes, write_folder
 from tests.support.paths import ROOT
-from tests.support.servers.real import PIPELINE, depth_png, jpeg, png
+from tests.support.servers.real import PIPELINE, REPOSITORY, depth_png, jpeg, png
 
 EXACT = 0.9999  # of the pixels: a processor may round a value differently on one thread and on two
 BAD = {"p/03": (b"no image", depth_png(32, 24)), "p/05": (jpeg(32, 24), depth_png(40, 20)), "p/09": (b"", b"")}
@@ -114,6 +121,37 @@ def test_a_batch_that_is_killed_goes_on_and_leaves_one_row_and_one_file_per_item
         f"{item}.png" for item in many
     }
     assert [path for path in results.rglob(".*")] == []
+
+
+class LosingEngine(InProcessEngine):
+    """Loses every other part of its first round, as if their workers had died."""
+
+    rounds = 0
+
+    def run(self, parts: Sequence[Part], task: WorkerTask) -> Iterator[PartReport]:
+        """Do some of the parts."""
+        self.rounds += 1
+        return super().run(parts[::2] if self.rounds == 1 else parts, task)
+
+
+class DeadEngine(InProcessEngine):
+    """Loses everything."""
+
+    def run(self, parts: Sequence[Part], task: WorkerTask) -> Iterator[PartReport]:
+        """Do nothing."""
+        return iter(())
+
+
+def test_parts_that_an_engine_loses_are_done_anew_and_one_that_does_nothing_is_told_of(tmp_path: Path) -> None:
+    good = {item: files for item, files in PAIRS.items() if item not in BAD}
+    source, options = str(write_folder(tmp_path / "src", good)), OfflineOptions(part=2)
+    pipeline = exported(REPOSITORY, PIPELINE)
+    with pytest.raises(ServerError, match="the workers died before they had done 12 of the items"):
+        run_offline(source, str(tmp_path / "dead"), pipeline, DeadEngine(), options)
+    outcome = run_offline(source, str(tmp_path / "out"), pipeline, LosingEngine(), options)
+    assert outcome.workers is not None and outcome.workers.rounds == 2
+    assert "lost parts were done anew (2 rounds)" in outcome.as_text()
+    assert [row["item"] for row in table_rows(tmp_path / "out")] == sorted(good)
 
 
 def test_another_network_another_source_or_a_wrong_name_is_refused(
