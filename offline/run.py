@@ -23,7 +23,7 @@ from crosswire.offline.results.table import TABLE, next_run
 from crosswire.offline.sources.find import find_source
 from crosswire.offline.sources.references import Part, cut
 from crosswire.offline.sources.source import Source
-from crosswire.offline.stores import LocalStore, Store, is_address, open_store
+from crosswire.offline.stores import LocalStore, Store, is_address, open_store, plain_place
 from crosswire.offline.worker import PartReport, WorkerTask
 
 PART = 64
@@ -186,7 +186,7 @@ def _identity(source: str, found: Source, pipeline: PipelineSource, outputs: Seq
     """Return what makes a batch the same as an earlier one, as plain JSON types."""
     own = {"network": pipeline.identity} if isinstance(pipeline, ExportedPipeline) else {}
     return {
-        "source": source if is_address(source) else str(Path(source).resolve()),
+        "source": source if is_address(source) else str(Path(plain_place(source)).resolve()),
         "pipeline": pipeline.description.name,
         **own,
         "outputs": list(outputs),

@@ -79,13 +79,18 @@ def is_address(place: str) -> bool:
     return _ADDRESS.match(place) is not None and not place.startswith(_FILE)
 
 
+def plain_place(place: str) -> str:
+    """Return the path that an address of files of this machine (`file://`) stands for, other places as they are."""
+    return place.removeprefix(_FILE)
+
+
 def open_store(place: str) -> Store:
     """Open the store at a path or an address.
 
     Raises:
         InputError: nothing that is installed opens such an address.
     """
-    return ArrowStore(place) if is_address(place) else LocalStore(Path(place.removeprefix(_FILE)))
+    return ArrowStore(place) if is_address(place) else LocalStore(Path(plain_place(place)))
 
 
 def read_file(store: Store, name: str) -> bytes:

@@ -21,7 +21,7 @@ from crosswire.offline.sources.parquet import parquet_references
 from crosswire.offline.sources.references import Reference, check_unique
 from crosswire.offline.sources.source import Source
 from crosswire.offline.sources.webdataset import tar_references
-from crosswire.offline.stores import FileState, Store, is_address, open_store
+from crosswire.offline.stores import FileState, Store, is_address, open_store, plain_place
 
 PARQUET, TAR = ".parquet", ".tar"
 _READERS = {PARQUET: parquet_references, TAR: tar_references}
@@ -40,7 +40,7 @@ def find_source(place: str, pipeline: PipelineDescription, options: RecordedOpti
         InputError: it is none of these, holds nothing for the pipeline, or two items have one name.
     """
     options = options or RecordedOptions()
-    place = place.rstrip("/") or "/"
+    place = plain_place(place).rstrip("/") or "/"
     ending = PurePosixPath(place).suffix.lower()
     if ending in _READERS:
         folder, _, name = place.rpartition("/")

@@ -36,6 +36,8 @@ def write(kind: str, folder: Path) -> str:
     first, second = halves()
     if kind == "folder":
         return str(write_folder(folder / "src", PAIRS))
+    if kind == "file address":
+        return f"file://{write_folder(folder / 'src', PAIRS)}/"
     if kind == "parquet file":
         (folder / "all.parquet").write_bytes(parquet_bytes(PAIRS, 32))
         return str(folder / "all.parquet")
@@ -68,7 +70,8 @@ def read(source: Source, part: int = 40) -> dict[str, dict[str, bytes]]:
 
 
 @pytest.mark.parametrize(
-    "kind", ["folder", "parquet file", "parquet", "tar", "stored folder", "stored parquet", "stored tar"]
+    "kind",
+    ["folder", "file address", "parquet file", "parquet", "tar", "stored folder", "stored parquet", "stored tar"],
 )
 def test_the_same_pairs_are_the_same_items_from_every_source(kind: str, tmp_path: Path) -> None:
     source = find_source(write(kind, tmp_path), PIPELINE)
