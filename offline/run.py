@@ -27,7 +27,7 @@ from crosswire.offline.stores import LocalStore, Store, is_address, open_store, 
 from crosswire.offline.worker import PartReport, WorkerTask
 
 PART = 64
-_MOST_ROUNDS = 100
+_MOST_ROUNDS, _IDLE_ROUNDS = 100, 3
 
 
 @dataclass(frozen=True)
@@ -212,6 +212,7 @@ def _work(engine: Engine, parts: Sequence[Part], task: WorkerTask, progress: Pro
     """
     left = {part.name: part for part in parts}
     reports: list[PartReport] = []
+    idle = 0
     for round_ in range(1, _MOST_ROUNDS + 1):
         before = len(left)
         for report in engine.run(list(left.values()), task):
@@ -223,7 +224,8 @@ def _work(engine: Engine, parts: Sequence[Part], task: WorkerTask, progress: Pro
                 progress.step(failed=failed, count=count)
         if not left:
             return _workers(reports, round_)
-        if len(left) == before:
+        idle = idle + 1 if len(left) == before else 0
+        if idle == _IDLE_ROUNDS:
             break
     items = sum(len(part.references) for part in left.values())
     raise ServerError(

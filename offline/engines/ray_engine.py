@@ -31,7 +31,8 @@ _ANSWER_S = 10.0
 _MOST_BLOCKS = 10_000
 _PURPOSE = "--engine ray"
 _LOOK_S = 1.0
-_PATIENCE_S = 15.0
+#: How long no report may come after a node was lost, at least, and before the first one: parts may take long.
+_PATIENCE_S, _FIRST_S = 120.0, 900.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class RayEngine:
 
     def _received(self, reports: Any, workers: int) -> Iterator[PartReport]:
         """Yield reports as they come, until all have or none will."""
-        latest, longest = time.monotonic(), 0.0
+        latest, longest, patience = time.monotonic(), 0.0, _FIRST_S
         while True:
             ready, _ = self._ray.wait([reports], timeout=_LOOK_S)
             if ready:
@@ -129,8 +130,9 @@ class RayEngine:
                 except StopIteration:
                     return
                 latest, longest = time.monotonic(), max(longest, report.ended_s - report.began_s)
+                patience = max(_PATIENCE_S, 3 * longest)
                 yield report
-            elif time.monotonic() - latest > max(_PATIENCE_S, 2 * longest) and self._room() < workers:
+            elif time.monotonic() - latest > patience and self._room() < workers:
                 return
 
 
