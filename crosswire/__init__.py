@@ -1,7 +1,8 @@
 """Crosswire: train multimodal dense-prediction networks, freeze them into static graphs, serve them from Triton.
 
-The rooms (`contract`, `media`, `training`, `export`, `serving`, `clients`) are folders of their own at the top of a
-checkout and packages of `crosswire` everywhere: links in this folder make one of the other, for every tool alike.
+The rooms (`contract`, `media`, `training`, `export`, `serving`, `clients`, `offline`) are folders of their own at the
+top of a checkout and packages of `crosswire` everywhere: links in this folder make one of the other, for every tool
+alike.
 """
 
 from __future__ import annotations

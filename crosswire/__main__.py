@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,8 @@ COMMANDS = {
     "recording": ("clients", "say what a recording of an RGB-D sensor holds, and show one of its frames"),
     "bench": ("clients", "measure what a server can do, and how long it takes under load"),
 }
+#: Engines of `batch` other than a server, and the room that has them.
+ENGINES = {"ray": "offline", "in-process": "offline"}
 #: Commands that have another name now.
 RENAMED = {
     "up": "crosswire serve",
@@ -49,6 +52,7 @@ RENAMED = {
 }
 #: What a command or else its room needs beyond the client's packages, as pip names it.
 EXTRAS = {"adopt": "adopt", "training": "train", "export": "export", "serving": "serve", "clients": "client"}
+EXTRAS |= {"offline": "serve,client,ray"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         instead = RENAMED.get(words[0])
         print(f"error: got {words[0]!r}, {hint(instead)}", file=sys.stderr)
         return 2
-    room = COMMANDS[words[0]][0]
+    room = room_of(words)
     try:
         module = importlib.import_module(f"crosswire.{room}.__main__")
         return int(module.main(words))
@@ -81,6 +85,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wanted = f"pip install 'crosswire[{EXTRAS.get(words[0]) or EXTRAS[room]}]'"
         print(f"error: `crosswire {words[0]}` needs {error.name}; install it with: {wanted}", file=sys.stderr)
         return 2
+
+
+def room_of(words: Sequence[str]) -> str:
+    """Return the room of a command that is known: that of its engine, where it names one."""
+    engine = None
+    if words[0] == "batch":
+        parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+        parser.add_argument("--engine", nargs="?")
+        engine = parser.parse_known_args(words[1:])[0].engine
+    return ENGINES.get(engine or "", COMMANDS[words[0]][0])
 
 
 def hint(instead: str | None) -> str:

@@ -116,7 +116,7 @@ def find_items(source: Path, pipeline: PipelineDescription, pairing: Pairing | N
         check_takes_recordings(source, pipeline)
         return _recorded(source, [PurePosixPath()], pairing)
     if source.is_dir():
-        wanted = "clips" if inputs[0].name == CLIP else f"folders {' and '.join(domain(one) for one in inputs)}"
+        wanted = _needs(inputs)
         found = _in_folder(source, inputs, pairing)
     elif source.is_file():
         found, wanted = Found(tuple(_listed(source, inputs))), "lines that name files"
@@ -132,6 +132,26 @@ def find_items(source: Path, pipeline: PipelineDescription, pairing: Pairing | N
     return found
 
 
+def find_listed(source: Path, files: Sequence[PurePosixPath], pipeline: PipelineDescription) -> Found:
+    """Return the items of a folder whose files are listed already, as those of an object store are.
+
+    Args:
+        source: the folder, as messages name it and the files of items begin with.
+        files: its files, relative to it, without those that `is_left_over` names.
+        pipeline: whom the items are for.
+
+    Raises:
+        InputError: they hold nothing for this pipeline, or the pipeline takes no files.
+    """
+    inputs = pipeline.files
+    if not inputs:
+        raise InputError(f"pipeline {pipeline.name!r} takes no files; name one that does: crosswire list")
+    whole = _clips(source, files, inputs[0]) if inputs[0].name == CLIP else _folders(source, files, inputs)
+    if not whole.items:
+        raise InputError(f"{source} holds nothing for pipeline {pipeline.name!r}; it needs {_needs(inputs)}")
+    return whole
+
+
 def domain(tensor: TensorSpec) -> str:
     """Return the name that people use for an input: `rgb` for `rgb_image`."""
     return tensor.name.removesuffix(IMAGE_SUFFIX)
@@ -140,6 +160,11 @@ def domain(tensor: TensorSpec) -> str:
 def stem_of(path: PurePosixPath, name: str) -> str:
     """Return a file's stem, without the domain's name at its end: `room_0` for `room_0.rgb.jpg`."""
     return path.stem.removesuffix(f".{name}")
+
+
+def _needs(inputs: Sequence[TensorSpec]) -> str:
+    """Say what a folder holds for some inputs."""
+    return "clips" if inputs[0].name == CLIP else f"folders {' and '.join(domain(one) for one in inputs)}"
 
 
 def _size_and_time(path: Path) -> list[int]:

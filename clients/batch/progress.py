@@ -57,12 +57,12 @@ class Progress:
         with self._lock:
             self._show(self.line(), last=True)
 
-    def step(self, *, failed: bool) -> None:
-        """Count one item."""
+    def step(self, *, failed: bool, count: int = 1) -> None:
+        """Count one item, or some of a kind."""
         with self._lock:
             now = self._clock()
-            self._count += 1
-            self._failed += failed
+            self._count += count
+            self._failed += count * failed
             self._marks.append((now, self._count))
             while now - self._marks[0][0] > _WINDOW_S:
                 self._marks.popleft()

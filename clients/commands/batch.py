@@ -16,7 +16,10 @@ from crosswire.clients.commands.options import (
     recorded_options,
     recording_arguments,
 )
+from crosswire.clients.errors import InputError
 from crosswire.contract.command_line import Commands
+
+_ENGINES = ("server", "ray", "in-process")
 
 
 def add_to(commands: Commands) -> None:
@@ -35,6 +38,13 @@ def add_to(commands: Commands) -> None:
         "docs/recordings.md, or a folder of recordings",
     )
     parser.add_argument("folder", type=Path, metavar="DST", help="folder for the results")
+    parser.add_argument(
+        "--engine",
+        choices=_ENGINES,
+        default=_ENGINES[0],
+        help="who answers: a server, or without one workers that hold the graph, which have options of their own: "
+        "crosswire batch --engine ray --help (default: %(default)s)",
+    )
     parser.add_argument("--pipeline", metavar="NAME", help="pipeline to ask (default: the only one of the server)")
     parser.add_argument("--overlay", action="store_true", help="write overlays too")
     parser.add_argument(
@@ -51,6 +61,8 @@ def add_to(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the batch; return 0, or 1 if an item failed."""
+    if options.engine != _ENGINES[0]:
+        raise InputError(f"--engine {options.engine} is no part of the clients; call crosswire batch")
     outcome = predict_folder(
         options.source,
         options.folder,

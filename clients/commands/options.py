@@ -26,7 +26,7 @@ _SEVERAL = "several with commas between them share the requests"
 def add_connection_options(parser: argparse.ArgumentParser) -> None:
     """Declare `--url` and `--timeout`."""
     parser.add_argument("--url", default=DEFAULT_URL, help=f"{_URL}; {_SEVERAL} (default: %(default)s)")
-    _add_request_options(parser)
+    add_request_options(parser)
 
 
 def add_server_options(parser: argparse.ArgumentParser, *, several: bool = True) -> None:
@@ -45,10 +45,10 @@ def add_server_options(parser: argparse.ArgumentParser, *, several: bool = True)
         metavar="DIR",
         help="without --url: exported networks to serve (default: %(default)s)",
     )
-    _add_request_options(parser)
+    add_request_options(parser)
 
 
-def _add_request_options(parser: argparse.ArgumentParser) -> None:
+def add_request_options(parser: argparse.ArgumentParser) -> None:
     """Declare `--timeout`, and how to be let in."""
     parser.add_argument(
         "--timeout",

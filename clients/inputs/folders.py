@@ -37,6 +37,13 @@ def is_unfinished(path: PurePath) -> bool:
     return path.suffix.lower() in _UNFINISHED
 
 
+def is_left_over(path: PurePath) -> bool:
+    """Say whether a file is hidden, or what systems leave everywhere, by its name and those of its folders."""
+    *folders, name = (part.lower() for part in path.parts)
+    hidden = any(part.startswith(".") for part in (*folders, name))
+    return hidden or name in _LEFT_BY_SYSTEMS or name.endswith("~") or not _FOLDERS_OF_SYSTEMS.isdisjoint(folders)
+
+
 def composed(text: str) -> str:
     """Return a name with each accent and its letter as one character, as most systems write them."""
     return unicodedata.normalize("NFC", text)

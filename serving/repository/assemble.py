@@ -149,7 +149,7 @@ def _add_network(
         if runtime is Runtime.CONTAINER:
             _place_native(graph, own, copy_graphs)
         else:
-            _place_graph(graph, own / graph.file, copy_graphs)
+            place_graph(graph, own / graph.file, copy_graphs)
     if runtime is Runtime.EMBEDDED:
         _write_shim(own, NETWORK_CODE)
 
@@ -172,7 +172,7 @@ def _add_in_process(
     add(all_steps, Role.IN_PROCESS)
     version = to / all_steps.name / _VERSION
     for graph in network.graphs:
-        _place_graph(graph, version / graph.file, copy_graphs)
+        place_graph(graph, version / graph.file, copy_graphs)
     _write_shim(version, _IN_PROCESS)
     add(tensors, Role.NETWORK)
     add(whole, Role.PIPELINE)
@@ -195,7 +195,7 @@ def _place_native(graph: ServedGraph, version: Path, copy: bool) -> None:
         ServingError: the plan is not for this graph, or not for this machine.
     """
     if graph.plan is None:
-        _place_graph(graph, version / GRAPH_FILE, copy)
+        place_graph(graph, version / GRAPH_FILE, copy)
         return
     if faults := engines.faults(graph.plan, graph.sha256, engines.this_host()):
         raise ServingError(
@@ -205,7 +205,7 @@ def _place_native(graph: ServedGraph, version: Path, copy: bool) -> None:
     _place(graph.plan, version / PLAN_FILE, copy)
 
 
-def _place_graph(graph: ServedGraph, to: Path, copy: bool) -> None:
+def place_graph(graph: ServedGraph, to: Path, copy: bool) -> None:
     """Put a graph where its backend looks for it, and its weights beside it under the name that it has for them."""
     _place(graph.source, to, copy)
     if graph.weights is not None:

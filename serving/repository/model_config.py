@@ -115,7 +115,7 @@ def in_process_configs(network: ServedNetwork, own: ModelConfig) -> tuple[ModelC
         *((step.code, step_config(contract, step), _AS_IT_IS) for step in pipeline.after),
     ]
     described = [
-        {"code": code, "config": _as_json(config), "renamed": dict(renamed)} for code, config, renamed in inside
+        {"code": code, "config": as_json(config), "renamed": dict(renamed)} for code, config, renamed in inside
     ]
     config = _base(name, contract.max_batch_size, inputs.values(), outputs.values())
     config.parameters[STEPS_PARAMETER].string_value = json.dumps(described, ensure_ascii=False)
@@ -132,7 +132,7 @@ def in_process_configs(network: ServedNetwork, own: ModelConfig) -> tuple[ModelC
     return config, *known
 
 
-def _as_json(config: ModelConfig) -> dict[str, Any]:
+def as_json(config: ModelConfig) -> dict[str, Any]:
     """Return a configuration as Triton gives it to a model, its parameters in the order of their names.
 
     Protobuf orders a map by chance, anew in every process; the same networks must become the same files.

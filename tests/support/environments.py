@@ -23,7 +23,7 @@ def environment(folder: Path, *packages: str) -> Path:
 
 def sources(folder: Path) -> Path:
     """Return a new folder with what the wheel is built of: a build leaves files beside its sources."""
-    for name in ("crosswire", "contract", "media", "training", "export", "serving", "clients"):
+    for name in ("crosswire", "contract", "media", "training", "export", "serving", "clients", "offline"):
         shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / name)

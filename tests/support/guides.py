@@ -25,11 +25,11 @@ from tests.support.paths import ROOT
 
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
 #: Followed by `make soak`: they export two streams of a whole ResNet-50, and a network in int8 as other tests do, and
-#: train on fifty frames, or on those of a bag, what another guide trains on twenty.
+#: train on fifty frames, or on those of a bag, what another guide trains on twenty, or start a cluster.
 LONG = [
     guide
     for guide in GUIDES
-    if guide.stem in ("official-checkpoint", "deploy", "fifty-frames", "own-data", "from-a-bag")
+    if guide.stem in ("official-checkpoint", "deploy", "fifty-frames", "own-data", "from-a-bag", "cluster")
 ]
 KINDS = ("console", "console server", "console not-run", "python")
 NOT_RUN = "Not run by this project's tests"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import json
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from crosswire.serving.repository.published import NETWORK_CODE, STEPS_PARAMETER
 from crosswire.serving.steps.runtime import spans
@@ -15,6 +16,16 @@ from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest
 from crosswire.serving.steps.runtime.step_metrics import StepMetrics, samples_in
 
 _SPARE = 2  # requests that decode or render while others are in the network
+
+
+class Counting(Protocol):
+    """Counts what one step answered, and what it did not; safe to use from threads."""
+
+    def answered(self, samples: Sequence[int], seconds: float) -> None:
+        """Count one run of the step, of requests of so many samples."""
+
+    def failed(self, seconds: float) -> None:
+        """Count a request that the step refused."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +44,7 @@ class _Inner:
     step: Step
     inputs: frozenset[str]
     outputs: dict[str, str]
-    metrics: StepMetrics
+    metrics: Counting
 
     def run(self, request: StepRequest, *, alone: bool = False) -> Arrays:
         """Answer one request, count it and trace it.
@@ -57,8 +68,14 @@ class _Inner:
 class InProcessPipeline(Step):
     """The steps of a pipeline, one after the other, or the network alone for a request that brings its tensors."""
 
-    def __init__(self, config: dict[str, Any], folder: Path) -> None:
-        """Make every step; each has the configuration that it would have as a model of its own."""
+    def __init__(self, config: dict[str, Any], folder: Path, counting: Callable[[str], Counting] = StepMetrics) -> None:
+        """Make every step; each has the configuration that it would have as a model of its own.
+
+        Args:
+            config: of the model that holds all steps.
+            folder: with its graphs.
+            counting: what counts the answers of a step, by its name; Triton's own page, unless told otherwise.
+        """
         self._outputs = [tensor["name"] for tensor in config["output"]]
         self._inner = []
         for one in json.loads(config["parameters"][STEPS_PARAMETER]["string_value"]):
@@ -67,7 +84,7 @@ class InProcessPipeline(Step):
             own = one["config"]
             inputs = frozenset(tensor["name"] for tensor in own["input"])
             outputs = {tensor["name"]: one["renamed"].get(tensor["name"], tensor["name"]) for tensor in own["output"]}
-            self._inner.append(_Inner(own["name"], make(own, folder), inputs, outputs, StepMetrics(own["name"])))
+            self._inner.append(_Inner(own["name"], make(own, folder), inputs, outputs, counting(own["name"])))
             if one["code"] == NETWORK_CODE:
                 self._network = self._inner[-1]
 

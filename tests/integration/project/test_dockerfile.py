@@ -89,6 +89,6 @@ def test_what_the_image_copies_is_enough_for_what_it_runs(tmp_path: Path) -> Non
 
 def package_files() -> list[str]:
     """Return every file of the rooms that an installation needs."""
-    rooms = ("contract", "media", "training", "export", "serving", "clients")
+    rooms = ("contract", "media", "training", "export", "serving", "clients", "offline")
     found = [path for room in rooms for path in (ROOT / room).rglob("*") if path.is_file()]
     return [str(path.relative_to(ROOT)) for path in found if path.suffix not in (".pyc", ".md")]

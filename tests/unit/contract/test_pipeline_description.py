@@ -19,7 +19,7 @@ from tests.support.paths import ROOT
 from tests.support.servers.pipelines import as_config, described
 from tests.support.servers.real import NETWORK, REPOSITORY
 
-READERS = ("training", "export", "serving", "clients", "research", "demo", "benchmarks")
+READERS = ("training", "export", "serving", "clients", "offline", "research", "demo", "benchmarks")
 PAIR = described("desk_image", "desk", "segmentation", ("rgb_image",), classes=("desk",), palette=((1, 2, 3),))
 
 
@@ -169,7 +169,7 @@ def test_a_name_on_the_wire_is_written_once() -> None:
     assert {"depth_units_per_metre", "rgb_image", "labels_png", "predicted_", "_image", "_png"} <= names
     again = [
         f"{place} {node.value!r}"
-        for room in ("export", "serving", "clients")
+        for room in ("export", "serving", "clients", "offline")
         for place, node in parsed(room)
         if isinstance(node, ast.Constant) and node.value in names
     ]
@@ -180,7 +180,7 @@ def test_the_default_depth_unit_is_written_once() -> None:
     assert wire_names.DEFAULT_UNITS_PER_METRE == 1000
     again = [
         place
-        for room in ("serving", "clients")
+        for room in ("serving", "clients", "offline")
         for place, node in parsed(room)
         if isinstance(node, ast.Assign)
         and "METRE" in ast.unparse(node.targets[0]).upper()

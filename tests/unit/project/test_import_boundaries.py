@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-ROOMS = ("contract", "media", "training", "export", "serving", "clients")
+ROOMS = ("contract", "media", "training", "export", "serving", "clients", "offline")
 SHOWROOMS = ("demo", "benchmarks", "research")
 
 #: Per room, the rooms that it may import beside itself.
@@ -23,15 +23,19 @@ ALLOWED = {
     "export": ("contract", "media", "training"),
     "serving": ("contract", "media"),
     "clients": ("contract", "media"),
+    "offline": ("contract", "media", "serving", "clients"),
     "research": ROOMS,
     "demo": ROOMS,
     "benchmarks": (*ROOMS, "demo", "research"),
 }
+#: What batches without a server may take from it: exported networks and the steps that run them.
+OFFLINE_FROM_SERVING = ("crosswire.serving.repository", "crosswire.serving.steps")
 #: Per room, libraries that it must never need.
 BANNED = {
     "serving": ("torch", "lightning", "onnx", "onnxscript", "torchmetrics"),
     "clients": ("torch", "lightning", "onnx", "onnxruntime", "pytriton", "starlette", "uvicorn"),
     "media": ("torch", "lightning", "onnx", "onnxruntime", "scipy"),
+    "offline": ("torch", "lightning", "onnx", "pytriton", "starlette", "uvicorn", "ray", "pyarrow", "webdataset"),
     "training/datasets/rooms": ("torch", "PIL", "scipy"),
     "training/datasets/tabletops": ("torch", "PIL", "scipy"),
     "training/datasets/sensors": ("torch", "PIL", "scipy"),
@@ -86,6 +90,12 @@ def test_a_module_of_a_room_has_one_name() -> None:
     assert bare == [], "write crosswire.ROOM: the same file under two names is two modules"
 
 
+def test_batches_without_a_server_take_only_networks_and_steps_from_it() -> None:
+    names = {name for path in sources("offline") for name in imports(path) if room_of(name) == "serving"}
+    assert names
+    assert [name for name in names if not any(within(name, one) for one in OFFLINE_FROM_SERVING)] == []
+
+
 @pytest.mark.parametrize("room", BANNED)
 def test_a_room_never_names_a_library_that_it_must_not_need(room: str) -> None:
     wrong = [
@@ -123,8 +133,8 @@ for package in {packages!r}:
 @pytest.mark.parametrize(
     ("packages", "blocked"),
     [
-        (("crosswire.serving",), (*BANNED["serving"], "training", "export", "clients", *SHOWROOMS, "tests")),
-        (("crosswire.clients",), (*BANNED["clients"], "training", "export", "serving", *SHOWROOMS, "tests")),
+        (("crosswire.serving",), (*BANNED["serving"], "training", "export", "clients", "offline", *SHOWROOMS, "tests")),
+        (("crosswire.clients",), (*BANNED["clients"], "training", "export", "serving", "offline", *SHOWROOMS, "tests")),
         (("crosswire.contract",), ("numpy", "torch", "onnx", "media", "training", "serving", "clients")),
         (
             ("crosswire.media",),
@@ -153,9 +163,10 @@ for package in {packages!r}:
                 "tests",
             ),
         ),
+        (("crosswire.offline",), (*BANNED["offline"], "training", "export", *SHOWROOMS, "tests")),
         (("demo.__main__",), ("torch", "lightning", "onnx", "onnxscript")),
     ],
-    ids=["serving", "clients", "contract", "media", "procedural", "adopt", "demo"],
+    ids=["serving", "clients", "contract", "media", "procedural", "adopt", "offline", "demo"],
 )
 def test_a_room_imports_where_the_rest_is_blocked(packages: tuple[str, ...], blocked: tuple[str, ...]) -> None:
     code = BLOCK.format(blocked=set(blocked), packages=packages)

@@ -17,6 +17,7 @@ FOLDERS = (
     "export",
     "serving",
     "clients",
+    "offline",
     "research",
     "demo",
     "benchmarks",

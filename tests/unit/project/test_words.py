@@ -43,7 +43,7 @@ INSTEAD_IN = {
     "serving": {"fused": "in_process", "stage": "step"},
     "training": {"kind": "task"},
 }
-ROOMS = ("contract", "media", "training", "export", "serving", "clients", "research", "crosswire")
+ROOMS = ("contract", "media", "training", "export", "serving", "clients", "offline", "research", "crosswire")
 #: Names that mean what their words say: file:name.
 MEANT = {
     "clients/errors.py:DeadlineExceeded",  # the name of this status in gRPC

@@ -1,0 +1,1 @@
+"""What runs the workers of an offline batch: this process, or a Ray cluster."""
