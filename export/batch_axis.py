@@ -2,8 +2,11 @@
 
 PyTorch's translation with a symbolic batch axis asks of every operator whether its shapes hold for every batch, which
 takes more than half of its time. Here the network is traced at a batch size that no other size of it is a multiple of,
-so that the batch is told from everything else in the graph, and what was computed from it is put back: the first size
-of reshapes and resizes. A graph that uses the batch in any other way is left to the symbolic translation.
+so that the batch is told from everything else in the graph, and what was computed from it is put back: a size of
+reshapes, and the first size of resizes. A graph that holds the batch elsewhere is left to the symbolic translation.
+
+What does not show is a number that is no multiple of the batch any more, as half of it. So this is for networks whose
+samples do not know of each other and whose exports are proven at several batch sizes, not for somebody else's modules.
 """
 
 from __future__ import annotations
@@ -20,7 +23,6 @@ from crosswire.contract import TensorSpec
 #: Batch sizes to trace at; a network with a size that is a multiple of each of them would have thousands of channels.
 _PRIMES = (97, 101, 103, 107, 109, 113, 131, 137)  # 127 divides the largest integer, which ends slices
 _LARGEST_CONSTANT = 64  # elements; shapes are shorter, weights hold values that mean nothing here
-_SIZE = "batch_size"
 _DIM = "batch"
 
 
@@ -74,35 +76,47 @@ class _Opening:
 
     def reshapes_and_resizes(self) -> bool:
         """Replace the batch in the constant shapes of reshapes and the constant sizes of resizes."""
+        nodes: list[onnx.NodeProto] = []
         sizes: dict[tuple[int, ...], str] = {}
         for node in self._graph.node:
             place = {"Reshape": 1, "Resize": 3}.get(node.op_type)
             shape = None if place is None else self._shape(node, place)
-            if place is None or shape is None or not self._told(shape):
-                continue
-            found = [at for at, size in enumerate(shape) if self._is_told(size)]
-            if len(found) != 1 or not self._has_batch(node.input[0]) or -1 in shape:
-                return False
-            if node.op_type == "Reshape":
-                node.input[1] = self._constant([-1 if at == found[0] else size for at, size in enumerate(shape)])
-            elif found == [0] and shape[0] == self._batch:
-                node.input[3] = sizes.setdefault(tuple(shape[1:]), f"{_SIZE}_{len(sizes)}")
-            else:
-                return False
-        self._prepend(sizes)
+            if place is not None and shape is not None and self._told(shape):
+                found = [at for at, size in enumerate(shape) if self._is_told(size)]
+                if len(found) != 1 or not self._has_batch(node.input[0]) or -1 in shape:
+                    return False
+                if node.op_type == "Reshape":
+                    node.input[1] = self._constant([-1 if at == found[0] else size for at, size in enumerate(shape)])
+                elif shape[:1] == self._shapes[node.input[0]][:1]:
+                    nodes += self._measured(node, tuple(shape), sizes)
+                else:
+                    return False
+            nodes.append(node)
+        copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+        del self._graph.node[:]
+        self._graph.node.extend(copies)
         self._drop_unused()
         return True
 
-    def _prepend(self, sizes: Mapping[tuple[int, ...], str]) -> None:
-        """Put nodes before all others that make the sizes of resizes from the batch that comes."""
-        made = [
-            helper.make_node("Concat", [_SIZE, self._constant(rest)], [name], axis=0) for rest, name in sizes.items()
+    def _measured(
+        self, resize: onnx.NodeProto, shape: tuple[int, ...], sizes: dict[tuple[int, ...], str]
+    ) -> list[onnx.NodeProto]:
+        """Let a resize keep the first size of what it enlarges; returns the nodes that stand before it.
+
+        Args:
+            resize: the node.
+            shape: its constant sizes.
+            sizes: what was made for resizes before it, by their constant sizes.
+        """
+        known = shape in sizes
+        resize.input[3] = sizes.setdefault(shape, f"sizes_{len(sizes)}")
+        if known:
+            return []
+        first = f"{resize.input[3]}_first"
+        return [
+            helper.make_node("Shape", [resize.input[0]], [first], start=0, end=1),
+            helper.make_node("Concat", [first, self._constant(shape[1:])], [resize.input[3]], axis=0),
         ]
-        if made:
-            made.insert(0, helper.make_node("Shape", [self._graph.input[0].name], [_SIZE], start=0, end=1))
-            nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in (*made, *self._graph.node)]
-            del self._graph.node[:]
-            self._graph.node.extend(nodes)
 
     def mentions_batch(self) -> bool:
         """Say whether a constant of the graph still speaks of the batch that was traced."""
@@ -133,7 +147,7 @@ class _Opening:
 
     def _constant(self, sizes: Sequence[int]) -> str:
         """Add a constant of sizes to the graph and return its name."""
-        name = "sizes_" + "_".join(map(str, sizes)).replace("-1", _DIM)
+        name = "shape_" + "_".join(map(str, sizes)).replace("-1", _DIM)
         if name not in self._constants:
             self._constants[name] = numpy_helper.from_array(np.array(sizes, np.int64), name)
             self._graph.initializer.append(self._constants[name])

@@ -73,7 +73,10 @@ def write_onnx(
 def exported(
     servable: nn.Module, inputs: Sequence[TensorSpec], names: Sequence[str], max_batch: int | None
 ) -> onnx.ModelProto:
-    """Translate a module to ONNX as it is, live or frozen.
+    """Translate a network of this project to ONNX as it is, live or frozen.
+
+    Its samples do not know of each other, so that it may be traced at one batch size; the proof of every export
+    compares answers at several.
 
     Args:
         servable: maps raw inputs to outputs.
@@ -82,22 +85,32 @@ def exported(
         max_batch: largest batch that may come, or None for a graph of batch 1 alone.
     """
     batch = None if max_batch is None else telling_batch(servable, inputs)
-    model = None if batch is None else translated(servable, _unwritten(inputs, batch), inputs, names, None)
-    if model is None or batch is None or not opened(model, batch):
-        dim = None if max_batch is None else torch.export.Dim("batch", min=1, max=max(max_batch, 2))
-        model = translated(servable, example(inputs, 1 if dim is None else 2, seed=0), inputs, names, dim)
-    model.ir_version = IR_VERSION
-    for node in model.graph.node:
-        node.ClearField("metadata_props")
-        node.ClearField("doc_string")
-    _measure_casts(model)
-    return model
+    if batch is not None:
+        model = _translated(servable, _unwritten(inputs, batch), inputs, names, None)
+        if opened(model, batch):
+            return model
+    return exported_symbolically(servable, inputs, names, max_batch)
 
 
-def translated(
+def exported_symbolically(
+    module: nn.Module, inputs: Sequence[TensorSpec], names: Sequence[str], max_batch: int | None
+) -> onnx.ModelProto:
+    """Translate any module to ONNX; PyTorch itself holds that the graph is right for every batch.
+
+    Args:
+        module: maps inputs to outputs.
+        inputs: its inputs.
+        names: of its outputs.
+        max_batch: largest batch that may come, or None for a graph of batch 1 alone.
+    """
+    dim = None if max_batch is None else torch.export.Dim("batch", min=1, max=max(max_batch, 2))
+    return _translated(module, example(inputs, 1 if dim is None else 2, seed=0), inputs, names, dim)
+
+
+def _translated(
     servable: nn.Module, raw: Sequence[Tensor], inputs: Sequence[TensorSpec], names: Sequence[str], dim: Any
 ) -> onnx.ModelProto:
-    """Translate a module as it answers to some inputs, with their batch axis symbolic where it has a name."""
+    """Translate a module as it answers to some inputs, with a dimension for their batch axis or of that batch alone."""
     with _quiet():
         program = torch.onnx.export(
             servable.eval(),
@@ -110,13 +123,19 @@ def translated(
             verbose=False,
         )
     assert program is not None
-    return program.model_proto
+    model = program.model_proto
+    model.ir_version = IR_VERSION
+    for node in model.graph.node:
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    _measure_casts(model)
+    return model
 
 
 def _unwritten(specs: Sequence[TensorSpec], batch: int) -> list[Tensor]:
     """Return inputs of a large batch that nobody reads: their memory is never written and so never taken."""
-    kinds = {"UINT8": torch.uint8, "FP32": torch.float32}
-    return [torch.empty((batch, *spec.shape), dtype=kinds[spec.dtype]) for spec in specs]
+    kinds = [torch.uint8 if spec.dtype == "UINT8" else torch.float32 for spec in specs]
+    return [torch.empty((batch, *spec.shape), dtype=kind) for spec, kind in zip(specs, kinds, strict=True)]
 
 
 def _measure_casts(model: onnx.ModelProto) -> None:

@@ -19,7 +19,7 @@ from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.from_torch.outputs import Flat, first_line, quiet, tried
 from crosswire.export.from_torch.shapes import specs
 from crosswire.export.graph_file import save
-from crosswire.export.onnx_graph import example, exported
+from crosswire.export.onnx_graph import example, exported_symbolically
 
 #: Under which keys checkpoints of training hold the weights.
 NESTED = ("state_dict", "model_state_dict", "model", "network", "weights")
@@ -65,7 +65,7 @@ def _translated(network: Flat, inputs: tuple[TensorSpec, ...], names: list[str],
     for batch in (_BATCHES, None):
         try:
             with quiet():
-                return exported(network, inputs, names, batch)
+                return exported_symbolically(network, inputs, names, batch)
         except Exception as error:  # of the exporter, whose errors have no common root
             reasons.append(_reason(error))
     raise AdoptError(

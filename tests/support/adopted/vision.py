@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch import library as operators
 
 from tests.support.adopted.images import smooth_images
 
@@ -109,7 +110,7 @@ def unet(folder: Path) -> None:
 def main() -> None:
     """Write every network."""
     torch.set_num_threads(1)
-    declared = torch.library.Library("torchvision", "DEF")
+    declared = operators.Library("torchvision", "DEF")
     for name in ("nms", "qnms"):
         declared.define(f"{name}(Tensor boxes, Tensor scores, float threshold) -> Tensor")
     for name, make in (("deeplab", deeplab), ("unet", unet)):
