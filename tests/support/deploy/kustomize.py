@@ -139,7 +139,9 @@ def _containers(found: list[Resource]) -> list[Any]:
 
 def _rename(found: list[Resource], old: str, new: str) -> None:
     """Put the name of a generated ConfigMap into the volumes that name it."""
-    volumes = [one for pod in found if pod["kind"] == "Deployment" for one in pod["spec"]["template"]["spec"]["volumes"]]
+    volumes = [
+        one for pod in found if pod["kind"] == "Deployment" for one in pod["spec"]["template"]["spec"]["volumes"]
+    ]
     users = [one["configMap"] for one in volumes if one.get("configMap", {}).get("name") == old]
     assert users, f"no volume names the ConfigMap {old}"
     for one in users:

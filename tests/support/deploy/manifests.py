@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from crosswire.serving.config.settings import Settings, read
-from tests.support.deploy.kustomize import Resource, build
+from tests.support.deploy.kustomize import Resource, build, documents
 from tests.support.paths import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -15,6 +16,8 @@ KUBERNETES, KSERVE, MONITORING = DEPLOY / "kubernetes", DEPLOY / "kserve", DEPLO
 OVERLAYS = sorted(path.parent for path in (KUBERNETES / "overlays").glob("*/kustomization.yaml"))
 COMPONENTS = sorted(path.parent for path in (KUBERNETES / "components").glob("*/kustomization.yaml"))
 FOLDERS = (KUBERNETES / "base", *OVERLAYS, KSERVE)
+RUNTIMES = sorted(KSERVE.glob("serving-runtime-*.yaml"))
+POD_NAMES = [one.name for one in OVERLAYS] + [f"kserve {one.stem}" for one in RUNTIMES]
 SETTINGS = "/etc/crosswire/settings/serving.toml"
 _BYTES = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 
@@ -70,19 +73,19 @@ def kustomization(folder: Path, base: Path, *components: Path) -> Path:
     return folder
 
 
-def pods() -> list[Pod]:
-    """Return the pods of every overlay, and those that KServe makes of its runtimes and the service that names one."""
+@cache
+def pods() -> dict[str, Pod]:
+    """Return the pods of every overlay, and those that KServe makes of its runtimes, by the names in `POD_NAMES`."""
     found = [pod for overlay in OVERLAYS for pod in pods_of(overlay)]
     resources = build(KSERVE)
     (service,) = (one for one in resources if one["kind"] == "InferenceService")
     (settings,) = (one for one in resources if one["kind"] == "ConfigMap")
     whole = {key: value for key, value in service["spec"]["predictor"].items() if key in _OF_A_POD}
-    for runtime in resources:
-        if runtime["kind"] == "ServingRuntime":
-            parts = {key: value for key, value in runtime["spec"].items() if key in ("containers", "volumes")}
-            name = f"kserve {runtime['metadata']['name']}"
-            found.append(Pod(name, {**whole, **parts}, settings["data"]["serving.toml"]))
-    return found
+    for path in RUNTIMES:
+        (runtime,) = documents(path)
+        parts = {key: value for key, value in runtime["spec"].items() if key in ("containers", "volumes")}
+        found.append(Pod(f"kserve {path.stem}", {**whole, **parts}, settings["data"]["serving.toml"]))
+    return {pod.name: pod for pod in found}
 
 
 _OF_A_POD = (

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client.parser import text_string_to_metric_families
-
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _SELECTOR = re.compile(rf"\b([a-z_][a-z0-9_]*)\s*\{{((?:[^{{}}\"]|{_STRING})*)\}}")
-_MATCHER = re.compile(rf'([a-z_]+)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*")')
+_MATCHER = re.compile(r'([a-z_]+)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*")')
 _GROUPING = re.compile(r"\b(?:by|without)\s*\(([^)]*)\)")
+_SAMPLE = re.compile(rf"^([a-z_]+)(?:\{{((?:[^{{}}\"]|{_STRING})*)\}})? \S+$", re.MULTILINE)
+_LABEL = re.compile(rf"([a-z_]+)=({_STRING})")
 _LABEL_VALUES = re.compile(r"label_values\((.*),\s*\w+\)")
 _NUMBER = re.compile(r"\b\d+(?:\.\d+)?\b")
 #: What a query may name beside metrics.
@@ -70,11 +70,10 @@ def grouped(query: str) -> set[str]:
 
 
 def told(text: str) -> dict[str, list[dict[str, str]]]:
-    """Return the labels of every sample in Prometheus' text form, by its name."""
+    """Return the labels of every sample in Prometheus' text form, by the name that a scrape stores it under."""
     found: dict[str, list[dict[str, str]]] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            found.setdefault(sample.name, []).append(dict(sample.labels))
+    for name, labels in _SAMPLE.findall(text):
+        found.setdefault(name, []).append({label: value[1:-1] for label, value in _LABEL.findall(labels)})
     return found
 
 
