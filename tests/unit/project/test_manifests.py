@@ -1,7 +1,7 @@
 """The manifests of `deploy/`: they build, are what Kubernetes takes, and say what the server's own settings say.
 
-Paths and metrics are compared with a running server in `tests/e2e/project/test_monitoring.py`, KServe's objects with the
-models of its package by `make soak`.
+Paths and metrics are compared with a running server in `tests/e2e/project/test_monitoring.py`, KServe's objects with
+the models of its package by `make soak`.
 """
 
 from __future__ import annotations
