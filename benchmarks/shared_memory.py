@@ -118,7 +118,7 @@ def measure(client: Any, model: str, ways: Mapping[str, list[Any]], rounds: int,
     return {
         "p50_ms": {name: round(1e3 * statistics.median(one[0] for one in some), 3) for name, some in told.items()},
         "p50_ratio": round(statistics.median(one[0] for one in ratios), 4),
-        "p50_spread": [round(extreme(one[0] for one in ratios), 4) for extreme in (min, max)],
+        "p50_quartiles": [round(one, 4) for one in statistics.quantiles([one[0] for one in ratios], n=4)[::2]],
         "processor_ratio": round(statistics.median(one[1] for one in ratios), 4),
     }
 
@@ -137,8 +137,8 @@ def _processor_seconds() -> float:
 def main() -> None:
     """Serve, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--requests", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--requests", type=int, default=10)
     options = parser.parse_args()
     found = {}
     with EmbeddedServer(REPOSITORY, networks=[NETWORK]) as server:
