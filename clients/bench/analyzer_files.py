@@ -23,6 +23,7 @@ from crosswire.clients.transport import Tensors
 from crosswire.contract.atomic_write import write_text
 
 SCRIPT, CONFIG = "perf_analyzer.sh", "model_analyzer.yaml"
+_STABLE_PERCENT = 50
 _FIXED = ("model_batch_size", "instance_count")  # which it would search in pipelines, and cannot change
 _HEAD = """#!/bin/sh
 # Written by `crosswire bench --write`: every pipeline in turn; a table in CSV beside its input data.
@@ -77,7 +78,7 @@ def _command(pipeline: str, address: Address, clients: Sequence[int]) -> list[st
     return [
         *("-m", pipeline, "-u", address.target, "-i", "http", "--input-data", f"{pipeline}.json"),
         *("--concurrency-range", f"{min(clients)}:{max(clients)}:{max(1, min(clients))}"),
-        *("--measurement-interval", "5000", "--stability-percentage", "50", "-f", f"{pipeline}.csv"),
+        *("--measurement-interval", "5000", "--stability-percentage", str(_STABLE_PERCENT), "-f", f"{pipeline}.csv"),
     ]
 
 
@@ -99,7 +100,10 @@ def _config(folder: Path, address: Address, samples: Sequence[Sample], clients: 
         "profile_models": {
             sample.pipeline: {
                 "parameters": {"concurrency": list(clients), "batch_sizes": [1]},
-                "perf_analyzer_flags": {"input-data": str(here / f"{sample.pipeline}.json")},
+                "perf_analyzer_flags": {
+                    "input-data": str(here / f"{sample.pipeline}.json"),
+                    "stability-percentage": _STABLE_PERCENT,
+                },
             }
             for sample in samples
         },
