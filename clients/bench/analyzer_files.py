@@ -24,6 +24,9 @@ from crosswire.contract.atomic_write import write_text
 
 SCRIPT, CONFIG = "perf_analyzer.sh", "model_analyzer.yaml"
 _STABLE_PERCENT = 50
+_WINDOW_MS = (
+    10_000  # steps tell their counts every 5 s under load: in a shorter window perf_analyzer may see none of them
+)
 _FIXED = ("model_batch_size", "instance_count")  # which it would search in pipelines, and cannot change
 _HEAD = """#!/bin/sh
 # Written by `crosswire bench --write`: every pipeline in turn; a table in CSV beside its input data.
@@ -78,7 +81,14 @@ def _command(pipeline: str, address: Address, clients: Sequence[int]) -> list[st
     return [
         *("-m", pipeline, "-u", address.target, "-i", "http", "--input-data", f"{pipeline}.json"),
         *("--concurrency-range", f"{min(clients)}:{max(clients)}:{max(1, min(clients))}"),
-        *("--measurement-interval", "5000", "--stability-percentage", str(_STABLE_PERCENT), "-f", f"{pipeline}.csv"),
+        *(
+            "--measurement-interval",
+            str(_WINDOW_MS),
+            "--stability-percentage",
+            str(_STABLE_PERCENT),
+            "-f",
+            f"{pipeline}.csv",
+        ),
     ]
 
 
@@ -102,6 +112,8 @@ def _config(folder: Path, address: Address, samples: Sequence[Sample], clients: 
                 "parameters": {"concurrency": list(clients), "batch_sizes": [1]},
                 "perf_analyzer_flags": {
                     "input-data": str(here / f"{sample.pipeline}.json"),
+                    "measurement-mode": "time_windows",
+                    "measurement-interval": _WINDOW_MS,
                     "stability-percentage": _STABLE_PERCENT,
                 },
             }
