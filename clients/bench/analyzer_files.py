@@ -2,8 +2,9 @@
 
 Both tools ask the server over HTTP, where inference and metrics are behind one port. Model Analyzer runs in its mode
 `remote` and changes nothing: it may neither load models nor choose their configurations, which are generated from
-contracts. Formats: https://docs.nvidia.com/deeplearning/triton-inference-server (perf_analyzer: input data; Model
-Analyzer: config).
+contracts. Of a pipeline it still reports two configurations, which are the same server twice.
+
+Formats: https://docs.nvidia.com/deeplearning/triton-inference-server
 """
 
 from __future__ import annotations
