@@ -72,13 +72,13 @@ def run_perf_analyzer(program: Path, target: Target, clients: int, seconds: floa
         raise InputError(f"perf_analyzer is driven over gRPC against one server; {target.url} is something else")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        binary = _unpacked(program, folder)
+        binary, environment = unpacked(program, folder)
         data, table = folder / "data.json", folder / "table.csv"
-        data.write_text(json.dumps({"data": [_sample(target.inputs)]}))
+        data.write_text(json.dumps({"data": [input_data(target.inputs)]}))
         command = [str(binary), "-m", target.pipeline, "-u", place, "-i", "grpc", "--input-data", str(data)]
         command += ["--concurrency-range", str(clients), "--measurement-interval", str(round(1e3 * seconds))]
         command += ["--stability-percentage", str(_STABLE_PERCENT), "--max-trials", str(_MOST_TRIALS), "-f", str(table)]
-        done = subprocess.run(command, env=_environment(folder), capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if not table.exists():
             said = " ".join((done.stdout + done.stderr).split())[-400:]
             raise InternalServerError(f"perf_analyzer ended with code {done.returncode} and without figures: {said}")
@@ -87,8 +87,12 @@ def run_perf_analyzer(program: Path, target: Target, clients: int, seconds: floa
     return {"clients": clients, "per_second": float(row["Inferences/Second"]), "latency_ms": found}
 
 
-def _sample(inputs: Tensors) -> dict[str, Any]:
-    """Return one sample in perf_analyzer's form: BYTES elements after their length, numbers as a list."""
+def input_data(inputs: Tensors) -> dict[str, Any]:
+    """Return one sample in perf_analyzer's form: BYTES elements after their length, numbers as a list.
+
+    Args:
+        inputs: arrays by tensor name, each with an axis for samples, of which the first counts.
+    """
     sample: dict[str, Any] = {}
     for name, array in inputs.items():
         value = array.reshape(-1)[0]
@@ -100,7 +104,20 @@ def _sample(inputs: Tensors) -> dict[str, Any]:
     return sample
 
 
-def _unpacked(program: Path, folder: Path) -> Path:
+def unpacked(program: Path, folder: Path) -> tuple[Path, dict[str, str]]:
+    """Return the program itself, and an environment in which it finds its libraries.
+
+    Args:
+        program: the binary, or a wheel that holds it.
+        folder: where it is unpacked to.
+
+    Raises:
+        InputError: the wheel holds no such program.
+    """
+    return _binary(program, folder), _environment(folder)
+
+
+def _binary(program: Path, folder: Path) -> Path:
     """Return the binary, taken out of a wheel if it is one."""
     if program.suffix != ".whl":
         return program.resolve()

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.clients.access import Access
+from crosswire.clients.address import Address
+from crosswire.clients.batch.items import domain
+from crosswire.clients.bench.analyzer_files import CONFIG, SCRIPT, Sample, write_analyzer_files
 from crosswire.clients.bench.figures import figures
 from crosswire.clients.bench.inputs import SIZE, bench_inputs
 from crosswire.clients.bench.load import Target, closed_loop, open_target_transport
@@ -58,16 +61,25 @@ def add_to(commands: Commands) -> None:
         metavar="FILE",
         help=f"ask NVIDIA's perf_analyzer, too: the program or the wheel that holds it (default: ${VARIABLE})",
     )
+    parser.add_argument(
+        "--write",
+        type=Path,
+        metavar="DIR",
+        help="measure nothing: write input data and a script for NVIDIA's perf_analyzer and a configuration for Model "
+        "Analyzer, for every pipeline of the server; with --url http://...",
+    )
     add_server_options(parser, several=False)
     parser.set_defaults(function=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure, print a table and one JSON line."""
+    """Measure, print a table and one JSON line; or write what others measure with."""
     try:
         plan = Plan(options.seconds, options.turns, options.warm_up, tuple(map(int, options.clients.split(","))))
     except ValueError as error:
         raise InputError(f"--clients {options.clients!r} is no list of numbers; write it like 1,2,4,8") from error
+    if options.write is not None:
+        return _write(options, plan)
     program = None
     if options.perf_analyzer is not None:
         program = find_perf_analyzer(options.perf_analyzer if options.perf_analyzer.name else None)
@@ -85,6 +97,29 @@ def run(options: argparse.Namespace) -> None:
         write_report(options.html, found)
         print(f"wrote {options.html}")
     print(json.dumps({"benchmark": "crosswire.clients.bench", **without_curves(found)}))
+
+
+def _write(options: argparse.Namespace, plan: Plan) -> None:
+    """Write files for NVIDIA's tools, for one pipeline or for all that can be asked."""
+    if options.url is None or "," in options.url:
+        raise InputError("--write is for one running server; name it: --url http://HOST:PORT")
+    with connect(options) as predictor:
+        named = options.pipeline is not None
+        pipelines = [predictor.named_pipeline(options.pipeline)] if named else list(predictor.pipelines())
+    samples = []
+    for pipeline in pipelines:
+        known = {name for tensor in pipeline.inputs for name in (tensor.name, domain(tensor))}
+        files = {name: path for name, path in options.input.items() if named or name in known}
+        try:
+            samples.append(Sample(pipeline.name, bench_inputs(pipeline, files, _size(options.size))))
+        except InputError as error:
+            if named:
+                raise
+            _tell(f"{pipeline.name} is left out: {error}")
+    write_analyzer_files(options.write, Address.parse(options.url), samples, plan.clients)
+    print(f"{options.write}: {', '.join(sample.pipeline for sample in samples)}")
+    print(f"next: PERF_ANALYZER=perf_analyzer sh {options.write / SCRIPT}")
+    print(f"      model-analyzer profile --config-file {options.write / CONFIG}")
 
 
 async def _measure(

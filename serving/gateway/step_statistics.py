@@ -71,7 +71,7 @@ def set_step_times(model: ModelStatistics, steps: Mapping[str, StepTime], ensemb
         stats.fail.count += step.failures
         stats.fail.ns += round(step.failed_seconds * 1e9)
         for part in (stats.queue, stats.compute_input, stats.compute_output):
-            part.SetInParent()  # a step that is no model of Triton's has every number, too
+            part.count = step.requests  # perf_analyzer aborts where these differ, and Triton counts them at once
     elif model.name in ensembles:
         stats.compute_infer.ns = max(0, stats.success.ns - rest)
 

@@ -76,6 +76,7 @@ def _triton_environment(triton: Triton, settings: Settings) -> Mapping[str, str]
     """Return an environment in which the stubs find this Python: they take the first `python3` on PATH."""
     libraries = ":".join(map(str, triton.libraries))
     return {
+        "ORT_DISABLE_TELEMETRY": "1",  # else ONNX Runtime 1.32 of PyPI keeps records for its makers in HOME
         **os.environ,
         **KEEP_HEAP,
         MEDIA_VARIABLE: MediaLimits(settings.images, settings.clips).as_variable(),
