@@ -13,12 +13,16 @@ from crosswire.contract.errors import ContractError, CrosswireError, UsageError
 from crosswire.contract.graph import (
     ADOPTED,
     ENGINE_SUFFIXES,
+    RTX_CUDA,
     EngineManifest,
     ExchangedLayer,
     Graph,
     TrainingRun,
     Variant,
+    context_of,
+    engine_faults,
     engines_beside,
+    manifest_of,
     sha256_of,
 )
 from crosswire.contract.pipeline_description import PipelineDescription
@@ -36,6 +40,7 @@ __all__ = [
     "MODALITIES",
     "PRECISIONS",
     "QUANTITIES",
+    "RTX_CUDA",
     "SCHEMA_VERSION",
     "TARGETS",
     "TASKS",
@@ -54,7 +59,10 @@ __all__ = [
     "TrainingRun",
     "UsageError",
     "Variant",
+    "context_of",
+    "engine_faults",
     "engines_beside",
+    "manifest_of",
     "sha256_of",
     "used_spec",
 ]
