@@ -113,6 +113,10 @@ def _build(options: argparse.Namespace) -> int:
         _report(builder.UNTRIED[settings.runtime])
         for engine in builder.build_engines(options.to / options.name, settings):
             _report(f"written: {engine}")
+        if settings.runtime == builder.RTX:
+            from crosswire.export.tensorrt.engine_context import write_contexts
+
+            write_contexts(contract, options.to / options.name)
     print(f"\nwritten: {options.to / options.name}\nnext: crosswire serve --repository {options.to}")
     return 0
 

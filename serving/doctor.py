@@ -278,11 +278,18 @@ def _engine(network: ServedNetwork, graph: ServedGraph, engine: Path, host: engi
     manifest = EngineManifest.load(engine)
     built = f"{manifest.runtime} {manifest.version}, compute capability {', '.join(manifest.compute_capabilities)}"
     if not is_plan:
-        return Finding(subject, Verdict.NOTE, f"fits its graph ({built}); this server runs the graph, not the engine")
+        return Finding(subject, Verdict.NOTE, f"fits its graph ({built}); {_who_runs_it(manifest)}")
     if manifest.runtime not in host.libraries or host.compute_capability is None:
         text = f"fits its graph ({built}); this machine has no GPU or no TensorRT, so it was not tried"
         return Finding(subject, Verdict.NOTE, text)
     return Finding(subject, Verdict.FINE, f"for {built}")
+
+
+def _who_runs_it(manifest: EngineManifest) -> str:
+    """Return what runs an engine of TensorRT-RTX, in words."""
+    if not manifest.context_sha256:
+        return "this server runs the graph, not the engine"
+    return "ONNX Runtime's provider for TensorRT-RTX runs it where there is such a GPU; elsewhere the graph is run"
 
 
 def _room(networks: tuple[ServedNetwork, ...], to: Path, wanted: Settings) -> Finding:

@@ -33,10 +33,13 @@ CACHE = "timing.cache"
 #: Names that each library may be imported by, and what its engines' files end in.
 MODULES = {TENSORRT: ("tensorrt",), RTX: ("tensorrt_rtx", "tensorrt_rtx_bindings")}
 SUFFIXES = {TENSORRT: ".plan", RTX: ".engine"}
+#: Release of CUDA that TensorRT-RTX is installed for; `crosswire.contract` says the same, and a test that they agree.
+CUDA_RELEASE = 12
 _ABSENT = {
     TENSORRT: "TensorRT is not installed: write a script for NVIDIA's container with `crosswire plan-script NAME`, or "
     "on a machine with an NVIDIA GPU run `pip install --extra-index-url https://pypi.nvidia.com tensorrt`",
-    RTX: "TensorRT-RTX is not installed: run `pip install tensorrt-rtx-cu12-libs tensorrt-rtx-cu12-bindings`",
+    RTX: f"TensorRT-RTX is not installed: run `pip install tensorrt-rtx-cu{CUDA_RELEASE}-libs "
+    f"tensorrt-rtx-cu{CUDA_RELEASE}-bindings`",
 }
 _OLDEST = {TENSORRT: 10, RTX: 1}
 _WIRE_TYPES = {"FLOAT": "FP32", "HALF": "FP16"}
