@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from crosswire.serving.steps.runtime.providers import plugin
 from crosswire.serving.steps.runtime.providers.names import CUDA, CUDA_PACKAGE, ORDER, PLUGIN_PACKAGE, RTX
 
 _QUERY = ("nvidia-smi", "--query-gpu=index,compute_cap,pci.bus_id", "--format=csv,noheader")
+_LINE = re.compile(r"(\d+), (\d+\.\d+), ([0-9A-Fa-f:.]+)")
 _BUS_CHARACTERS = len("0000:01:00.0")
 _SECONDS = 30.0
 
@@ -54,11 +56,8 @@ def gpus_here() -> tuple[Gpu, ...]:
         done = subprocess.run(_QUERY, capture_output=True, text=True, timeout=_SECONDS, check=True)
     except (OSError, subprocess.SubprocessError):
         return ()
-    found = []
-    for line in done.stdout.splitlines():
-        index, capability, bus = (part.strip() for part in line.split(","))
-        found.append(Gpu(int(index), capability, bus.lower()[-_BUS_CHARACTERS:]))
-    return tuple(found)
+    lines = filter(None, map(_LINE.fullmatch, done.stdout.splitlines()))  # it says in prose that there are none
+    return tuple(Gpu(int(found[1]), found[2], found[3].lower()[-_BUS_CHARACTERS:]) for found in lines)
 
 
 def providers_here(gpu: GpuSettings) -> tuple[str, ...]:
