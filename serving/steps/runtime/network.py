@@ -22,6 +22,7 @@ from crosswire.serving.repository.published import (
 from crosswire.serving.steps.runtime.cores import granted_cores
 from crosswire.serving.steps.runtime.graph_choice import PRESENT, Arrays, Run
 from crosswire.serving.steps.runtime.network_step import NetworkStep
+from crosswire.serving.steps.runtime.providers.agreement import agreement, noise
 from crosswire.serving.steps.runtime.providers.first_that_runs import Opened, Wish, first_that_runs
 from crosswire.serving.steps.runtime.providers.graph_run import GraphRun, artefact_of, tell
 from crosswire.serving.steps.runtime.providers.names import CPU
@@ -78,7 +79,7 @@ class OnnxNetwork(NetworkStep):
             file = _graph_file(graph, folder, taken, int(config["max_batch_size"]))
             zeros = {tensor["name"]: _zeros(tensor) for tensor in taken}
             opened = _opened(file, config, threads, zeros)
-            _tell(config["name"], graph, opened)
+            _tell(config["name"], graph, opened, _compared(opened, file, zeros, computed))
             run = runner(opened.session, computed)
             self.together = opened.place.provider != CPU
             if not self.together:
@@ -108,12 +109,22 @@ def _opened(file: GraphFile, config: dict[str, Any], threads: int, zeros: Arrays
     return first_that_runs(file, places, threads, lambda session: session.run(None, zeros))
 
 
-def _tell(network: str, graph: dict[str, Any], opened: Opened) -> None:
+def _compared(opened: Opened, file: GraphFile, zeros: Arrays, outputs: Sequence[str]) -> dict[str, float]:
+    """Return how far a session on a GPU agrees with the processor on noise; nothing for the processor itself."""
+    if opened.place.provider == CPU:
+        return {}
+    processor = open_session(file.path, file.sha256, weights=file.weights)
+    return agreement(opened.session, processor, noise(zeros), outputs)
+
+
+def _tell(network: str, graph: dict[str, Any], opened: Opened, agreed: dict[str, float]) -> None:
     """Say what runs a graph, in Triton's log and to the supervisor."""
     place = opened.place
     artefact = artefact_of(place.provider, engine=place.engine)
     inputs = "+".join(graph["inputs"])
-    run = GraphRun(network, inputs, place.provider, place.device, artefact, graph["sha256"], opened.warnings)
+    run = GraphRun(
+        network, inputs, place.provider, place.device, artefact, graph["sha256"], opened.warnings, tuple(agreed.items())
+    )
     for warning in run.warnings:
         print(f"warning: {network}: {warning}", file=sys.stderr, flush=True)
     print(run.text, file=sys.stderr, flush=True)

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from tritonclient.grpc.model_config_pb2 import ModelInstanceGroup
 
@@ -23,6 +25,7 @@ from crosswire.serving.repository.model_config import Runtime
 from crosswire.serving.repository.networks import find_networks
 from crosswire.serving.repository.tuning import Tuning
 from crosswire.serving.steps.runtime.network import device_of
+from crosswire.serving.steps.runtime.providers.agreement import agreement, noise
 from crosswire.serving.steps.runtime.providers.first_that_runs import Wish, WishedGpu
 from crosswire.serving.steps.runtime.providers.graph_run import GraphRun, tell, told, warnings_of
 from crosswire.serving.steps.runtime.providers.names import PLUGIN_PACKAGE
@@ -37,6 +40,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+DTYPES = {"UINT8": np.uint8, "FP32": np.float32}
 Driver = Callable[[str], None]
 TWO = ("0, 8.9, 00000000:01:00.0", "1, 12.0, 00000000:41:00.0")
 
@@ -149,20 +153,33 @@ def test_the_processor_says_how_much_of_a_graph_it_runs() -> None:
         open_on(Place("cuda", 0), file, 1)
     with pytest.raises(ProviderError, match="cannot open shared object file"):
         open_on(Place("tensorrt-rtx", 0, plugin=Path("/nowhere/plugin.so")), file, 1)
+    again = open_on(Place(), file, 2)
+    feed = noise({spec.name: np.zeros((1, *spec.shape), DTYPES[spec.dtype]) for spec in contract().inputs})
+    assert feed["rgb"].dtype == np.uint8 and feed["rgb"].std() > 50 and 0.4 < feed["depth"].mean() < 0.6
+    assert agreement(session, again, feed, ["labels", "confidence"]) == {"labels": 1.0, "confidence": 1.0}
     assert assigned(object(), "CPUExecutionProvider") == (0, 0), "an ONNX Runtime that does not tell"
+
+
+def test_answers_are_compared_element_by_element_or_by_the_largest_difference() -> None:
+    one = SimpleNamespace(run=lambda *_: [np.array([1, 2, 3, 4]), np.array([1.0, -4.0])])
+    other = SimpleNamespace(run=lambda *_: [np.array([1, 2, 3, 5]), np.array([1.0, -3.0])])
+    assert agreement(one, other, {}, ["labels", "metres"]) == {"labels": 0.75, "metres": 0.66667}
 
 
 def test_what_processes_tell_of_themselves_is_read_while_they_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CROSSWIRE_GRAPH_RUNS", str(tmp_path))
-    run = GraphRun("rooms", "rgb+depth", "cuda", 1, "graph", "ab" * 32, ("TensorRT-RTX on GPU 1 does not start: no",))
+    agreed = (("labels", 0.998),)
+    run = GraphRun(
+        "rooms", "rgb+depth", "cuda", 1, "graph", "ab" * 32, ("TensorRT-RTX on GPU 1 does not start: no",), agreed
+    )
     tell(run)
     (own,) = tmp_path.glob("*.json")
     (tmp_path / "0.rooms.rgb.json").write_text(own.read_text())
     living = int(own.name.partition(".")[0])
     assert told(tmp_path, [living]) == (run,) and list(tmp_path.glob("*.json")) == [own]
-    assert run.text == "rooms (rgb+depth): CUDA on GPU 1, graph abababababab"
+    assert run.text == "rooms (rgb+depth): CUDA on GPU 1, graph abababababab; as the processor: labels 0.998"
     assert warnings_of([run, replace(run, network="other")]) == [
         "rooms, other: TensorRT-RTX on GPU 1 does not start: no; it runs on CUDA"
     ]

@@ -32,6 +32,8 @@ class GraphRun:
             an engine's manifest names the graph that it was built of, and is held against it.
         graph_sha256: hash of the graph, as its contract has it.
         warnings: what would have been better, and why it does not run.
+        agreement: on a GPU, by output how far its answers to noise are those of the processor, on which the contract's
+            proof was measured; 1 if they are the same.
     """
 
     network: str
@@ -41,13 +43,16 @@ class GraphRun:
     artefact: str
     graph_sha256: str
     warnings: tuple[str, ...] = ()
+    agreement: tuple[tuple[str, float], ...] = ()
 
     @property
     def text(self) -> str:
         """All of it but the warnings, for people."""
         where = "" if self.device is None else f" on GPU {self.device}"
         what = f"{_ARTEFACTS[self.artefact]} {self.graph_sha256[:12]}"
-        return f"{self.network} ({self.inputs}): {LABELS[self.provider]}{where}, {what}"
+        agreed = ", ".join(f"{name} {share:g}" for name, share in self.agreement)
+        beside = f"; as the processor: {agreed}" if agreed else ""
+        return f"{self.network} ({self.inputs}): {LABELS[self.provider]}{where}, {what}{beside}"
 
 
 def artefact_of(provider: str, *, engine: bool) -> str:
