@@ -8,7 +8,7 @@ Example:
     ['rgb', 'depth']
 """
 
-from crosswire.contract.contract import FILE_NAME, PRECISIONS, TARGETS, TASKS, Contract
+from crosswire.contract.contract import FILE_NAME, PRECISIONS, TARGETS, TASKS, TENSORRT_ALONE, Contract
 from crosswire.contract.errors import ContractError, CrosswireError, UsageError
 from crosswire.contract.graph import (
     ADOPTED,
@@ -44,6 +44,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "TARGETS",
     "TASKS",
+    "TENSORRT_ALONE",
     "Contract",
     "ContractError",
     "CrosswireError",

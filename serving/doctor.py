@@ -14,7 +14,7 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 
-from crosswire.contract import EngineManifest
+from crosswire.contract import TENSORRT_ALONE, EngineManifest
 from crosswire.serving.config.settings import Settings
 from crosswire.serving.errors import ServingError
 from crosswire.serving.gateway.options import gateway_options
@@ -25,7 +25,7 @@ from crosswire.serving.processes.installed import version_of
 from crosswire.serving.processes.ports import LOOPBACK, listen
 from crosswire.serving.processes.triton_wheel import installed_triton, stub_python, wheel_triton
 from crosswire.serving.repository import engines
-from crosswire.serving.repository.assemble import assemble
+from crosswire.serving.repository.assemble import assemble, check_precision
 from crosswire.serving.repository.gpus import Gpu, chosen_gpus, gpus_here, providers_here
 from crosswire.serving.repository.graphs import ServedGraph
 from crosswire.serving.repository.model_config import Runtime
@@ -241,12 +241,14 @@ def _opens(network: ServedNetwork, wanted: Settings) -> Iterator[Finding]:
     """Whether ONNX Runtime opens a network's graphs and runs them, and where."""
     tuning = Tuning.of(wanted)
     profile = profile_of({spec.name: spec.shape for spec in network.contract.inputs}, network.contract.max_batch_size)
+    alone = network.contract.precision in TENSORRT_ALONE
     device = tuning.chosen.gpus[0].index if tuning.chosen.gpus else None
     try:
+        check_precision(network, wanted.runtime, tuning)
         for graph in network.graphs:
             shapes = {name: profile[name] for name in graph.inputs}
             file = GraphFile(graph.source, graph.sha256, graph.weights is not None, graph.engine, shapes)
-            places = tuning.wish.places(device, engine=tuning.engines and graph.engine is not None)
+            places = tuning.wish.places(device, engine=tuning.engines and graph.engine is not None, alone=alone)
             opened = first_that_runs(file, places, 0, lambda session: None)
             for warning in opened.warnings:
                 cure = "see what Triton's log says, or choose what runs: [gpu] in docs/serving.toml"

@@ -11,7 +11,7 @@ from pathlib import Path
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from crosswire import ROOT
-from crosswire.contract import context_of, manifest_of
+from crosswire.contract import TENSORRT_ALONE, context_of, manifest_of
 from crosswire.serving.errors import ServingError
 from crosswire.serving.repository import engines
 from crosswire.serving.repository.graphs import ServedGraph
@@ -89,6 +89,7 @@ def assemble(
     add = partial(_add, configs, to, tuning)
     for network in networks:
         _check_engines(network)
+        check_precision(network, runtime, tuning)
         if tuning.in_process(runtime):
             _add_in_process(add, to, network, tuning, copy_graphs)
         else:
@@ -131,6 +132,23 @@ def _check_engines(network: ServedNetwork) -> None:
                     f"{engine} does not belong to {network.name}: {'; '.join(faults)}; build it anew, or remove it and "
                     "its manifest"
                 )
+
+
+def check_precision(network: ServedNetwork, runtime: Runtime, tuning: Tuning) -> None:
+    """Refuse a network that only TensorRT computes where TensorRT is not to be used.
+
+    Raises:
+        ServingError: with what to do instead.
+    """
+    if network.contract.precision not in TENSORRT_ALONE:
+        return
+    able = tuning.engines if runtime is Runtime.EMBEDDED else all(graph.plan for graph in network.graphs)
+    if not able:
+        needs = "ONNX Runtime's provider for it and a GPU" if runtime is Runtime.EMBEDDED else "a plan of every graph"
+        raise ServingError(
+            f"network {network.name!r} is in {network.contract.precision}, which TensorRT alone computes: it needs "
+            f"{needs}; export it with --precision fp32 or int8 for others"
+        )
 
 
 def _add_network(

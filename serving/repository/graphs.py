@@ -69,17 +69,19 @@ def _served(graph: Graph, folder: Path, inputs: tuple[str, ...], file: str, mode
     return ServedGraph(inputs, source, graph.sha256, file, model, weights, tuple(engines_beside(source)))
 
 
-def as_parameter(graphs: tuple[ServedGraph, ...], *, engines: bool = False) -> str:
+def as_parameter(graphs: tuple[ServedGraph, ...], *, engines: bool = False, alone: bool = False) -> str:
     """Return the JSON text by which a model's process learns of its graphs, one object for each.
 
     Args:
         graphs: of the model.
         engines: whether it learns of their engines of TensorRT-RTX, too.
+        alone: whether TensorRT alone computes what they compute.
     """
     return json.dumps(
         [
             {"inputs": one.inputs, "file": one.file, "model": one.model, "sha256": one.sha256}
             | {"weights": one.weights is not None}
+            | ({"tensorrt_alone": True} if alone else {})
             | ({"engine": one.engine.name} if engines and one.engine else {})
             for one in graphs
         ]

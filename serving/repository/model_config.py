@@ -18,7 +18,7 @@ from tritonclient.grpc.model_config_pb2 import (
     ModelOutput,
 )
 
-from crosswire.contract import Contract, PipelineDescription, TensorSpec
+from crosswire.contract import TENSORRT_ALONE, Contract, PipelineDescription, TensorSpec
 from crosswire.serving.errors import ServingError
 from crosswire.serving.repository.graphs import ServedGraph, as_parameter
 from crosswire.serving.repository.networks import ServedNetwork
@@ -63,7 +63,9 @@ def network_config(network: ServedNetwork, runtime: Runtime, *, engines: bool = 
         _run_graph(config, *network.graphs)
     else:
         config.backend = "python"
-        config.parameters[GRAPHS_PARAMETER].string_value = as_parameter(network.graphs, engines=engines)
+        config.parameters[GRAPHS_PARAMETER].string_value = as_parameter(
+            network.graphs, engines=engines, alone=contract.precision in TENSORRT_ALONE
+        )
         config.instance_group.append(_one_process())
     return config
 

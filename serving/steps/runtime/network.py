@@ -78,8 +78,9 @@ class OnnxNetwork(NetworkStep):
             taken = [tensors[name] for name in graph["inputs"]]
             file = _graph_file(graph, folder, taken, int(config["max_batch_size"]))
             zeros = {tensor["name"]: _zeros(tensor) for tensor in taken}
-            opened = _opened(file, config, threads, zeros)
-            _tell(config["name"], graph, opened, _compared(opened, file, zeros, computed))
+            alone = graph.get("tensorrt_alone", False)
+            opened = _opened(file, config, threads, zeros, alone=alone)
+            _tell(config["name"], graph, opened, {} if alone else _compared(opened, file, zeros, computed))
             run = runner(opened.session, computed)
             self.together = opened.place.provider != CPU
             if not self.together:
@@ -100,12 +101,12 @@ def device_of(config: dict[str, Any]) -> int | None:
     return int(found[1]) if found else None
 
 
-def _opened(file: GraphFile, config: dict[str, Any], threads: int, zeros: Arrays) -> Opened:
-    """Open a graph in the best place that runs it, and run it there once."""
+def _opened(file: GraphFile, config: dict[str, Any], threads: int, zeros: Arrays, *, alone: bool) -> Opened:
+    """Open a graph in the best place that runs it, and run it there once; `alone`: TensorRT alone computes the like."""
     wish = Wish()
     if text := config["parameters"].get(PROVIDERS_PARAMETER):
         wish = Wish.from_json(text["string_value"])
-    places = wish.places(device_of(config), engine=file.engine is not None)
+    places = wish.places(device_of(config), engine=file.engine is not None, alone=alone)
     return first_that_runs(file, places, threads, lambda session: session.run(None, zeros))
 
 

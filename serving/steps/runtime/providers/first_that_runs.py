@@ -50,13 +50,19 @@ class Wish:
         """Read what `to_json` wrote."""
         return from_plain(cls, json.loads(text), "providers")
 
-    def places(self, device: int | None, *, engine: bool) -> list[Place]:
+    def places(self, device: int | None, *, engine: bool, alone: bool = False) -> list[Place]:
         """Return what to try, the best first and the processor last.
 
         Args:
             device: index of the GPU; None where there is none to be used.
             engine: whether an engine was built ahead of time.
+            alone: whether TensorRT alone computes what the graph computes: then nothing else is tried.
+
+        Raises:
+            ProviderError: there is nothing to try.
         """
+        if alone and (device is None or RTX not in self.providers):
+            raise ProviderError("TensorRT alone computes what this graph computes, and its provider is not to be used")
         if device is None:
             return [Place()]
         gpu = self.gpus.get(str(device), WishedGpu())
@@ -65,7 +71,7 @@ class Wish:
         for provider in self.providers:
             place = Place(provider, device, gpu.bus, gpu.compute_capability, plugin)
             found += [replace(place, engine=True), place] if provider == RTX and engine else [place]
-        return [*found, Place()]
+        return [one for one in found if one.provider == RTX] if alone else [*found, Place()]
 
 
 @dataclass(frozen=True)
