@@ -41,10 +41,12 @@ from PIL import Image
 from benchmarks._record import keep
 from crosswire.contract import Contract, PipelineDescription, TensorSpec, sha256_of
 from crosswire.contract.wire_names import DEFAULT_UNITS_PER_METRE
+from crosswire.serving.config.gpu import GpuSettings
 from crosswire.serving.config.limits import ImageLimits
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.serving.processes.process_table import descendants_of
 from crosswire.serving.processes.running import running_servers
+from crosswire.serving.repository.gpus import chosen_gpus
 from crosswire.serving.steps.decode.decode_domains import decode_some
 from crosswire.serving.steps.media.image_facts import ImageFacts
 from crosswire.serving.steps.media.png import png_bytes
@@ -52,7 +54,8 @@ from crosswire.serving.steps.render.label_spec import LabelSpec
 from crosswire.serving.steps.render.overlay_labels import overlay, visible
 from crosswire.serving.steps.render.render_labels import render
 from crosswire.serving.steps.runtime.cores import granted_cores
-from crosswire.serving.steps.runtime.network import open_session
+from crosswire.serving.steps.runtime.providers.first_that_runs import Opened, Wish, first_that_runs
+from crosswire.serving.steps.runtime.providers.sessions import GraphFile, open_session, profile_of
 
 PAIR = (Path("demo/real/redwood_livingroom.rgb.jpg"), Path("demo/real/redwood_livingroom.depth.png"))
 _LIKE, _STAND_IN, _SIZE = Path("model_repository/rooms_cen"), "stand_in", (480, 640)
@@ -149,10 +152,19 @@ def sized(milliseconds: float) -> int:
     return max(1, round(_TRIED_CONVOLUTIONS * milliseconds / min(times)))
 
 
+def opened(folder: Path, contract: Contract) -> Opened:
+    """Return a session on what an embedded server would run a network on, left to itself."""
+    chosen = chosen_gpus(GpuSettings())
+    places = Wish(chosen.providers).places(chosen.gpus[0].index if chosen.gpus else None, engine=False)
+    shapes = profile_of({spec.name: spec.shape for spec in contract.inputs}, contract.max_batch_size)
+    file = GraphFile(folder / contract.graph.file, contract.graph.sha256, profile=shapes)
+    return first_that_runs(file, places, 0, lambda session: None)
+
+
 def bare_work(folder: Path, rgb: bytes, depth: bytes) -> Work:
     """Return a function that decodes, runs and renders one pair in this process."""
     contract = Contract.load(folder)
-    session = open_session(folder / contract.graph.file, contract.graph.sha256)
+    session = opened(folder, contract).session
     look = LabelSpec.of(PipelineDescription.of(contract, contract.inputs, contract.outputs, contract.name))
     specs = [dataclasses.asdict(spec) for spec in contract.inputs]
     limits = ImageLimits()

@@ -8,17 +8,21 @@ Example:
     ['rgb', 'depth']
 """
 
-from crosswire.contract.contract import FILE_NAME, PRECISIONS, TARGETS, TASKS, Contract
+from crosswire.contract.contract import FILE_NAME, PRECISIONS, TARGETS, TASKS, TENSORRT_ALONE, Contract
 from crosswire.contract.errors import ContractError, CrosswireError, UsageError
 from crosswire.contract.graph import (
     ADOPTED,
     ENGINE_SUFFIXES,
+    RTX_CUDA,
     EngineManifest,
     ExchangedLayer,
     Graph,
     TrainingRun,
     Variant,
+    context_of,
+    engine_faults,
     engines_beside,
+    manifest_of,
     sha256_of,
 )
 from crosswire.contract.pipeline_description import PipelineDescription
@@ -36,9 +40,11 @@ __all__ = [
     "MODALITIES",
     "PRECISIONS",
     "QUANTITIES",
+    "RTX_CUDA",
     "SCHEMA_VERSION",
     "TARGETS",
     "TASKS",
+    "TENSORRT_ALONE",
     "Contract",
     "ContractError",
     "CrosswireError",
@@ -54,7 +60,10 @@ __all__ = [
     "TrainingRun",
     "UsageError",
     "Variant",
+    "context_of",
+    "engine_faults",
     "engines_beside",
+    "manifest_of",
     "sha256_of",
     "used_spec",
 ]

@@ -16,7 +16,9 @@ from crosswire.contract.tensors import TensorSpec
 
 FILE_NAME = "contract.json"
 TASKS = ("segmentation", "translation", "classification")
-PRECISIONS = ("fp32", "fp16", "int8")
+PRECISIONS = ("fp32", "fp16", "int8", "bf16", "fp8")
+#: Those that only TensorRT computes in, and that no other provider or processor serves.
+TENSORRT_ALONE = ("bf16", "fp8")
 TARGETS = ("cpu", "tensorrt")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from crosswire.contract.plain import from_plain
 
 #: What the files of engines end in, by the library that builds and runs them; they lie beside their graphs.
 ENGINE_SUFFIXES = {"tensorrt": ".plan", "tensorrt_rtx": ".engine"}
+#: Release of CUDA that TensorRT-RTX is installed for: its builder, and the provider of ONNX Runtime that runs engines.
+RTX_CUDA = 12
 #: Preset of a `TrainingRun` whose network was not trained here: a graph that came as it is.
 ADOPTED = "adopted"
 
@@ -78,6 +81,8 @@ class EngineManifest:
         precision: arithmetic of the graph.
         profile: smallest, usual and largest shape of every input.
         version_compatible: whether newer versions of the runtime load it, too.
+        context_sha256: hash of the file by which ONNX Runtime's provider finds the engine, see `context_of`; empty
+            where there is none.
     """
 
     sha256: str
@@ -88,6 +93,7 @@ class EngineManifest:
     precision: str
     profile: dict[str, tuple[tuple[int, ...], ...]]
     version_compatible: bool = False
+    context_sha256: str = ""
 
     @classmethod
     def load(cls, engine: Path) -> EngineManifest:
@@ -96,7 +102,7 @@ class EngineManifest:
         Raises:
             ContractError: it is missing or damaged.
         """
-        path = engine.with_name(f"{engine.name}.json")
+        path = manifest_of(engine)
         try:
             return from_plain(cls, json.loads(path.read_text(encoding="utf-8")), path.name, error=ContractError)
         except (OSError, ValueError) as error:
@@ -114,7 +120,50 @@ class EngineManifest:
             found.append("the engine is not the one that its manifest names")
         if self.onnx_sha256 != graph_sha256:
             found.append("it was built from another graph than the one beside it")
+        context = context_of(engine)
+        if self.context_sha256 and (not context.is_file() or sha256_of(context) != self.context_sha256):
+            found.append(f"{context.name} is missing, or not the one that its manifest names")
         return found
+
+
+def manifest_of(engine: Path) -> Path:
+    """Return where the manifest of an engine lies."""
+    return engine.with_name(f"{engine.name}.json")
+
+
+def context_of(engine: Path) -> Path:
+    """Return where the graph of one node lies by which ONNX Runtime's provider runs an engine."""
+    return engine.with_name(f"{engine.name}.context")
+
+
+def engine_faults(
+    engine: Path, graph_sha256: str, libraries: Mapping[str, str], compute_capability: str | None
+) -> list[str]:
+    """Return what is wrong with an engine beside a graph; nothing if it may be used.
+
+    Args:
+        engine: the engine's file.
+        graph_sha256: hash of the graph that it should have been built from.
+        libraries: versions of the libraries of engines that are here; one that is not here is not compared.
+        compute_capability: of the GPU that is to run it, for example `9.0`; None if it is not to be compared.
+    """
+    try:
+        manifest = EngineManifest.load(engine)
+    except ContractError as error:
+        return [str(error)]
+    found = manifest.faults(engine, graph_sha256)
+    here = libraries.get(manifest.runtime)
+    if here is not None and not manifest.version_compatible and not _same(here, manifest.version):
+        found.append(f"it was built with {manifest.runtime} {manifest.version}, here is {here}")
+    if compute_capability not in (None, *manifest.compute_capabilities):
+        built_for = ", ".join(manifest.compute_capabilities)
+        found.append(f"it was built for compute capability {built_for}, here is {compute_capability}")
+    return found
+
+
+def _same(one: str, other: str) -> bool:
+    """Say whether two versions are the same as far as both are told: a package says 10.13.3, its library 10.13.3.9."""
+    return all(a == b for a, b in zip(one.split("."), other.split("."), strict=False))
 
 
 def engines_beside(graph: Path) -> list[Path]:

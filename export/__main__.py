@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from crosswire.contract import ADOPTED, PRECISIONS, TARGETS, Contract, EngineManifest, engines_beside
+from crosswire.contract import ADOPTED, PRECISIONS, TARGETS, TENSORRT_ALONE, Contract, EngineManifest, engines_beside
 from crosswire.contract.atomic_write import write_text
 from crosswire.contract.command_line import OneLineParser, add_renamed, run_command
 from crosswire.contract.errors import CrosswireError, UsageError
@@ -62,9 +62,9 @@ def _parser() -> argparse.ArgumentParser:
         help="tensorrt-rtx: the GPUs that run the engine, for example 89,120",
     )
     build.add_argument("--version-compatible", action="store_true", help="tensorrt: newer versions may load the plan")
-    build.add_argument("--calibration", type=Path, metavar="DIR", help="int8: real inputs (default: training frames)")
-    build.add_argument("--calibration-frames", type=int, help="int8: how many of them (default 32)")
-    build.add_argument("--max-drop", type=float, help="int8: points of mean IoU to lose (default 0.5)")
+    build.add_argument("--calibration", type=Path, metavar="DIR", help="int8, fp8: real inputs (default: own frames)")
+    build.add_argument("--calibration-frames", type=int, help="int8, fp8: how many of them (default 32)")
+    build.add_argument("--max-drop", type=float, help="int8, fp8: points of mean IoU to lose (default 0.5)")
     build.add_argument("--missing-modality", action="store_true", help="also answer with one stream alone, if trained")
     add_renamed(build, "--absence", "--missing-modality")
     build.add_argument(
@@ -113,6 +113,10 @@ def _build(options: argparse.Namespace) -> int:
         _report(builder.UNTRIED[settings.runtime])
         for engine in builder.build_engines(options.to / options.name, settings):
             _report(f"written: {engine}")
+        if settings.runtime == builder.RTX:
+            from crosswire.export.tensorrt.engine_context import write_contexts
+
+            write_contexts(contract, options.to / options.name)
     print(f"\nwritten: {options.to / options.name}\nnext: crosswire serve --repository {options.to}")
     return 0
 
@@ -134,6 +138,7 @@ def _engine_settings(options: argparse.Namespace) -> builder.Settings | None:
         return None
     settings = builder.Settings(library, options.compute_capability or (), options.version_compatible)
     builder.check_settings(settings)
+    builder.check_precision(options.precision, settings)
     return settings
 
 
@@ -142,7 +147,8 @@ def _inspect(options: argparse.Namespace) -> int:
     contract = Contract.load(options.folder)
     graph = contract.verify(options.folder)
     latencies = {}
-    if options.repeats > 0 and contract.run.preset != ADOPTED:  # of those there is no live network to compare with
+    timed = options.repeats > 0 and contract.precision not in TENSORRT_ALONE  # a processor computes those otherwise
+    if timed and contract.run.preset != ADOPTED:  # of those there is no live network to compare with
         from crosswire.export.baselines import compare_latency  # torch is needed only here
 
         latencies = compare_latency(contract, graph, options.repeats)

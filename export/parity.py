@@ -34,15 +34,16 @@ def torch_runner(module: nn.Module) -> Runner:
     return run
 
 
-def onnx_runner(path: Path, taps: Sequence[str] = (), threads: int = 0) -> Runner:
+def onnx_runner(path: Path, taps: Sequence[str] = (), threads: int = 0, *, basic: bool = False) -> Runner:
     """Return a function that runs an ONNX file on the CPU, each tensor going by its position.
 
     Args:
         path: the file.
         taps: names of tensors inside the graph that are returned behind its outputs.
         threads: that compute; 0 for as many as there are cores.
+        basic: leave out the optimisations that fuse operators.
     """
-    session = open_session(path, taps, threads)
+    session = open_session(path, taps, threads, basic=basic)
     names = [value.name for value in session.get_inputs()]
 
     def run(inputs: Sequence[Any]) -> Arrays:
@@ -52,11 +53,15 @@ def onnx_runner(path: Path, taps: Sequence[str] = (), threads: int = 0) -> Runne
     return run
 
 
-def open_session(path: Path, taps: Sequence[str] = (), threads: int = 0) -> onnxruntime.InferenceSession:
+def open_session(
+    path: Path, taps: Sequence[str] = (), threads: int = 0, *, basic: bool = False
+) -> onnxruntime.InferenceSession:
     """Open an ONNX file on the CPU; arguments as in `onnx_runner`."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or granted_threads()
     options.log_severity_level = 3  # errors
+    if basic:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.add_session_config_entry("session.x64quantprecision", "1")  # without VNNI int8 sums would be cut off
     if not taps:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

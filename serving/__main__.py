@@ -91,8 +91,10 @@ def _assemble(options: argparse.Namespace) -> int:
     from crosswire.serving.repository.tuning import Tuning
 
     settings = _settings(options)
-    networks = find_networks(settings.repository, settings.network)
-    assembled = assemble(networks, settings.runtime, options.to, copy_graphs=True, tuning=Tuning.of(settings))
+    networks, tuning = find_networks(settings.repository, settings.network), Tuning.of(settings)
+    for warning in tuning.chosen.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    assembled = assemble(networks, settings.runtime, options.to, copy_graphs=True, tuning=tuning)
     print(f"{options.to}: {', '.join(assembled.configs)}")
     return 0
 

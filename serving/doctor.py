@@ -14,7 +14,7 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 
-from crosswire.contract import EngineManifest
+from crosswire.contract import TENSORRT_ALONE, EngineManifest
 from crosswire.serving.config.settings import Settings
 from crosswire.serving.errors import ServingError
 from crosswire.serving.gateway.options import gateway_options
@@ -25,13 +25,16 @@ from crosswire.serving.processes.installed import version_of
 from crosswire.serving.processes.ports import LOOPBACK, listen
 from crosswire.serving.processes.triton_wheel import installed_triton, stub_python, wheel_triton
 from crosswire.serving.repository import engines
-from crosswire.serving.repository.assemble import assemble
+from crosswire.serving.repository.assemble import assemble, check_precision
+from crosswire.serving.repository.gpus import Gpu, chosen_gpus, gpus_here, providers_here
 from crosswire.serving.repository.graphs import ServedGraph
 from crosswire.serving.repository.model_config import Runtime
 from crosswire.serving.repository.networks import ServedNetwork, find_networks
 from crosswire.serving.repository.tuning import Tuning
 from crosswire.serving.steps.runtime.cores import granted_cores
-from crosswire.serving.steps.runtime.network import open_session
+from crosswire.serving.steps.runtime.providers.first_that_runs import first_that_runs
+from crosswire.serving.steps.runtime.providers.names import CUDA_PACKAGE, PLUGIN_PACKAGE
+from crosswire.serving.steps.runtime.providers.sessions import GraphFile, profile_of
 
 _STACK_BYTES = 64 << 20
 _TWINS = ("onnxruntime", "onnxruntime-gpu")
@@ -72,6 +75,7 @@ def examine(wanted: Settings) -> Iterator[Finding]:
     yield from (_stack(), _cores(), _private())
     if wanted.runtime is Runtime.EMBEDDED:
         yield from _onnxruntime()
+        yield from _gpus(wanted)
     for option, port in (("--http-port", wanted.http_port), ("--grpc-port", wanted.grpc_port)):
         yield _guarded(f"port {port}", partial(_port, wanted.host, port, option))
     yield _guarded("gateway", partial(_gateway, wanted))
@@ -169,6 +173,33 @@ def _onnxruntime() -> Iterator[Finding]:
         yield Finding("ONNX Runtime", Verdict.NOTE, "onnxruntime-gpu without CUDA runs on the CPU", cure)
 
 
+def _gpus(wanted: Settings) -> Iterator[Finding]:
+    """Which GPUs there are, whether ONNX Runtime has a provider for them, and what it lacks; each is tried later."""
+    if wanted.gpu.indices == ():
+        yield Finding("GPU", Verdict.FINE, "none asked for: gpu.devices is none")
+        return
+    here, chosen = gpus_here(), chosen_gpus(wanted.gpu)
+    installed = providers_here(wanted.gpu)
+    for warning in chosen.warnings:
+        yield Finding("GPU", Verdict.NOTE, warning, "choose others, gpu.devices, or leave it at auto")
+    told = ", ".join(map(_told, here)) or "the driver tells of none"
+    if not installed and not here:
+        yield Finding("GPU", Verdict.FINE, f"{told}; networks run on the processor")
+    elif not installed:
+        cure = f'pip install {PLUGIN_PACKAGE}, or {CUDA_PACKAGE} in the place of onnxruntime; or gpu.devices = "none"'
+        yield Finding("GPU", Verdict.NOTE, f"{told}; not used: ONNX Runtime has no provider for it", cure)
+    elif not here:
+        cure = "install NVIDIA's driver, or start the container with --gpus all"
+        yield Finding("GPU", Verdict.NOTE, f"{told}; {', '.join(installed)} will hardly start", cure)
+    else:
+        yield Finding("GPU", Verdict.FINE, f"{told}; tried are {', '.join(chosen.providers)}")
+
+
+def _told(gpu: Gpu) -> str:
+    """Return what the driver tells of a GPU."""
+    return f"GPU {gpu.index} of compute capability {gpu.compute_capability}"
+
+
 def _port(host: str, port: int, option: str) -> Finding:
     """Whether a port is free."""
     listen(host, port, option).close()
@@ -196,7 +227,7 @@ def _artefacts(wanted: Settings) -> Iterator[Finding]:
         return
     in_container, stale = wanted.runtime is Runtime.CONTAINER, False
     for network in networks:
-        yield _described(network) if in_container else _opens(network)
+        yield from [_described(network)] if in_container else _opens(network, wanted)
         for graph, engine in ((one, engine) for one in network.graphs for engine in one.engines):
             yield (finding := _engine(network, graph, engine, engines.this_host()))
             stale |= finding.verdict is Verdict.BROKEN
@@ -206,15 +237,28 @@ def _artefacts(wanted: Settings) -> Iterator[Finding]:
         yield _guarded("/dev/shm", partial(_room, networks, Path(folder) / "repository", wanted))
 
 
-def _opens(network: ServedNetwork) -> Finding:
-    """Whether ONNX Runtime opens a network's graphs."""
+def _opens(network: ServedNetwork, wanted: Settings) -> Iterator[Finding]:
+    """Whether ONNX Runtime opens a network's graphs and runs them, and where."""
+    tuning = Tuning.of(wanted)
+    profile = profile_of({spec.name: spec.shape for spec in network.contract.inputs}, network.contract.max_batch_size)
+    alone = network.contract.precision in TENSORRT_ALONE
+    device = tuning.chosen.gpus[0].index if tuning.chosen.gpus else None
     try:
+        check_precision(network, wanted.runtime, tuning)
         for graph in network.graphs:
-            open_session(graph.source, graph.sha256, weights=graph.weights is not None)
+            shapes = {name: profile[name] for name in graph.inputs}
+            file = GraphFile(graph.source, graph.sha256, graph.weights is not None, graph.engine, shapes)
+            places = tuning.wish.places(device, engine=tuning.engines and graph.engine is not None, alone=alone)
+            opened = first_that_runs(file, places, 0, lambda session: None)
+            for warning in opened.warnings:
+                cure = "see what Triton's log says, or choose what runs: [gpu] in docs/serving.toml"
+                text = f"{warning}; it runs on {opened.place.label}"
+                yield Finding(graph.model, Verdict.NOTE, text, cure)
     except Exception as error:  # ONNX Runtime has error types of its own for every reason
         cure = "export the run again, or install an ONNX Runtime that reads this operator set"
-        return Finding(network.name, Verdict.BROKEN, f"its graph does not open: {error}", cure)
-    return _described(network)
+        yield Finding(network.name, Verdict.BROKEN, f"its graph does not open: {error}", cure)
+        return
+    yield _described(network)
 
 
 def _described(network: ServedNetwork) -> Finding:
@@ -236,11 +280,18 @@ def _engine(network: ServedNetwork, graph: ServedGraph, engine: Path, host: engi
     manifest = EngineManifest.load(engine)
     built = f"{manifest.runtime} {manifest.version}, compute capability {', '.join(manifest.compute_capabilities)}"
     if not is_plan:
-        return Finding(subject, Verdict.NOTE, f"fits its graph ({built}); this server runs the graph, not the engine")
+        return Finding(subject, Verdict.NOTE, f"fits its graph ({built}); {_who_runs_it(manifest)}")
     if manifest.runtime not in host.libraries or host.compute_capability is None:
         text = f"fits its graph ({built}); this machine has no GPU or no TensorRT, so it was not tried"
         return Finding(subject, Verdict.NOTE, text)
     return Finding(subject, Verdict.FINE, f"for {built}")
+
+
+def _who_runs_it(manifest: EngineManifest) -> str:
+    """Return what runs an engine of TensorRT-RTX, in words."""
+    if not manifest.context_sha256:
+        return "this server runs the graph, not the engine"
+    return "ONNX Runtime's provider for TensorRT-RTX runs it where there is such a GPU; elsewhere the graph is run"
 
 
 def _room(networks: tuple[ServedNetwork, ...], to: Path, wanted: Settings) -> Finding:

@@ -151,17 +151,17 @@ def _contenders(
     half = work.servable(torch.float16).to(machine.device)
     compiled = torch.compile(live, backend="inductor" if machine.on_gpu else "eager")
     return {
-        "eager tf32": partial(_torch, machine, live, TF32),
-        "eager bf16": partial(_torch, machine, live, BF16),
-        "eager fp16": partial(_torch, machine, live, FP16),
-        "compiled fp16": partial(_torch, machine, compiled, FP16),
-        "frozen eager fp16": partial(_torch, machine, half, Arithmetic("fp16")),
-        "frozen onnx fp16": partial(_onnx, machine, graph, {}),
-        "frozen onnx nhwc fp16": partial(_onnx, machine, graph, {"prefer_nhwc": "1"}),
+        "eager tf32": partial(in_torch, machine, live, TF32),
+        "eager bf16": partial(in_torch, machine, live, BF16),
+        "eager fp16": partial(in_torch, machine, live, FP16),
+        "compiled fp16": partial(in_torch, machine, compiled, FP16),
+        "frozen eager fp16": partial(in_torch, machine, half, Arithmetic("fp16")),
+        "frozen onnx fp16": partial(in_onnxruntime, machine, graph, {}),
+        "frozen onnx nhwc fp16": partial(in_onnxruntime, machine, graph, {"prefer_nhwc": "1"}),
     }
 
 
-def _torch(machine: Machine, module: Callable[..., Any], arithmetic: Arithmetic, inputs: Sequence[Tensor]) -> Forward:
+def in_torch(machine: Machine, module: Callable[..., Any], arithmetic: Arithmetic, inputs: Sequence[Tensor]) -> Forward:
     """Return a call of a module in PyTorch."""
 
     def work() -> Sequence[Tensor]:
@@ -172,7 +172,7 @@ def _torch(machine: Machine, module: Callable[..., Any], arithmetic: Arithmetic,
     return work
 
 
-def _onnx(machine: Machine, graph: Path, options: dict[str, str], inputs: Sequence[Tensor]) -> Forward:
+def in_onnxruntime(machine: Machine, graph: Path, options: dict[str, str], inputs: Sequence[Tensor]) -> Forward:
     """Return a call of a graph in ONNX Runtime whose inputs and outputs stay on the device.
 
     Raises:

@@ -13,14 +13,14 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu.frozen import CUDA, exported, graph_size
+from benchmarks.gpu.frozen import exported, graph_size
 from benchmarks.gpu.machine import Machine, ceiling, share
-from benchmarks.serving import PAIR, bare_work, compare, like_rooms, pace, served_work, stand_in, triton_url
+from benchmarks.serving import PAIR, bare_work, compare, like_rooms, opened, pace, served_work, stand_in, triton_url
 from crosswire.contract import Contract
 from crosswire.export.network_facts import macs
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.serving.steps.runtime.cores import granted_cores
-from crosswire.serving.steps.runtime.network import open_session
+from crosswire.serving.steps.runtime.providers.names import CPU, PROVIDERS
 
 NETWORK = "refinenet101"
 _WARM_S, _TURN_S = 8.0, 4.0
@@ -34,7 +34,7 @@ def measure(machine: Machine) -> bool:
         repository = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         contract, work_macs = _written(repository, machine)
         provider = _provider(repository, contract)
-        if machine.on_gpu and provider != CUDA:
+        if machine.on_gpu and provider == PROVIDERS[CPU]:
             raise RuntimeError(f"the network's session runs on {provider}; pip install onnxruntime-gpu in place of it")
         server = stack.enter_context(EmbeddedServer(repository, networks=[contract.name]))
         pipeline = f"{contract.name}_image"
@@ -83,5 +83,4 @@ def _written(repository: Path, machine: Machine) -> tuple[Contract, int]:
 
 def _provider(repository: Path, contract: Contract) -> str:
     """Return what a session of the served network runs on first."""
-    session = open_session(repository / contract.name / contract.graph.file, contract.graph.sha256)
-    return str(session.get_providers()[0])
+    return PROVIDERS[opened(repository / contract.name, contract).place.provider]

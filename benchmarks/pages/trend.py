@@ -22,6 +22,12 @@ RATIOS = {
         for name in ("refinenet101", "cen-lite")
         for batch in (1, 8)
     ),
+    "gpu_tensorrt": tuple(
+        f"networks.{name}.batches.{batch}.against_onnx_fp16.{library} fp16"
+        for library in ("tensorrt_rtx", "tensorrt")
+        for name in ("refinenet101", "cen-lite")
+        for batch in (1, 8)
+    ),
     "gpu_served": ("clients_1.served.share", "clients_4.served.share"),
 }
 

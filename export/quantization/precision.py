@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosswire.contract import PRECISIONS, TARGETS, Tolerance
+from crosswire.contract import PRECISIONS, TARGETS, TENSORRT_ALONE, Tolerance
 from crosswire.contract.errors import UsageError
 from crosswire.contract.wire_names import CONFIDENCE, LABELS
 from crosswire.export.graph_file import LOGITS
@@ -28,7 +28,15 @@ EIGHT_BIT = (
     Tolerance(LABELS, "agreement", 0.90),
     Tolerance(CONFIDENCE, "mean_abs", 8.0),
 )
-TOLERANCES = {"fp32": EXACT, "fp16": HALF, "int8": EIGHT_BIT}
+#: 8 significant bits.
+BRAIN = (
+    Tolerance(LABELS, "agreement", 0.95),
+    Tolerance(CONFIDENCE, "mean_abs", 4.0),
+    Tolerance(LOGITS, "relative", 1e-1),
+)
+TOLERANCES = {"fp32": EXACT, "fp16": HALF, "int8": EIGHT_BIT, "bf16": BRAIN, "fp8": EIGHT_BIT}
+#: Precisions whose ranges are measured, and whose layers go back to fp32 where too much is lost.
+CALIBRATED = ("int8", "fp8")
 FULL_STAGES = ("frozen", "onnx-fp32")
 #: What holds where a field of `Precision` is None.
 CALIBRATION_FRAMES, MAX_DROP, FRAMES = 32, 0.5, 32
@@ -42,9 +50,9 @@ class Precision:
         name: one of `crosswire.contract.PRECISIONS`.
         target: what the graph is laid out for, one of `crosswire.contract.TARGETS`: ONNX Runtime on a CPU is fastest
             with unsigned activations, TensorRT takes symmetric ones alone.
-        calibration: int8 only, folder with real inputs; None for frames of the run's own training data.
-        calibration_frames: int8 only, how many frames the ranges are measured on, at most; None for 32.
-        max_drop: int8 only, points of the task metric that may be lost before layers go back to fp32; None for 0.5.
+        calibration: int8 and fp8, folder with real inputs; None for frames of the run's own training data.
+        calibration_frames: int8 and fp8, how many frames the ranges are measured on, at most; None for 32.
+        max_drop: int8 and fp8, points of the task metric that may be lost before layers go back to fp32; None for 0.5.
         frames: labelled frames that the task metric is measured on, at most; None for 32.
     """
 
@@ -60,6 +68,11 @@ class Precision:
         for field, value, allowed in (("precision", self.name, PRECISIONS), ("target", self.target, TARGETS)):
             if value not in allowed:
                 raise UsageError(f"{field} {value!r} is unknown; allowed are {', '.join(allowed)}")
+        if self.name in TENSORRT_ALONE and self.target != "tensorrt":
+            raise UsageError(
+                f"got precision {self.name} for target {self.target}, expected target tensorrt, for no "
+                "processor computes such convolutions; try --target tensorrt, or --precision int8"
+            )
         if self.max_drop is not None and not 0 < self.max_drop <= 100:
             raise UsageError(f"max drop {self.max_drop} is not allowed; it is more than 0 and at most 100 points")
         if any(count is not None and count < 1 for count in (self.calibration_frames, self.frames)):

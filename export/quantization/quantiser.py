@@ -63,13 +63,16 @@ _QUANTISERS = {"cpu": QDQQuantizer, "tensorrt": _FloatConstants}
 
 
 class Quantiser:
-    """Quantises one graph, with any set of layers left in float.
+    """Quantises one graph to 8-bit integers, with any set of layers left in float.
 
     Args:
         path: fp32 graph whose logits are named.
         target: one of `crosswire.contract.TARGETS`.
         samples: inputs of one sample each to measure the ranges on, in the order of the graph's inputs.
     """
+
+    #: Arithmetic of what is quantised.
+    name = "int8"
 
     def __init__(self, path: Path, target: str, samples: Sequence[Sequence[Any]]) -> None:
         self.path = path
@@ -110,7 +113,7 @@ class Quantiser:
         """Return the arithmetic of every convolution by its name."""
         graph = onnx.load(self.path, load_external_data=False).graph
         return {
-            layer_name(node): "int8" if node.name in self.layers and node.name not in kept else "fp32"
+            layer_name(node): self.name if node.name in self.layers and node.name not in kept else "fp32"
             for node in convolutions(graph)
         }
 

@@ -15,7 +15,8 @@ table { border-collapse: collapse } td, th { padding: .15rem 1rem .15rem 0; text
 td.n { text-align: right; font-variant-numeric: tabular-nums }
 .bar { height: .8rem; border-radius: 2px; background: #2f7ed8 } .track { width: 22rem; background: #eef1f4 }
 .cells span { display: inline-block; width: .8rem; height: .8rem; margin: 1px; border-radius: 2px }
-.int8 { background: #2f7ed8 } .fp16 { background: #37b36c } .fp32 { background: #e0922f }
+.int8 { background: #2f7ed8 } .fp16 { background: #37b36c }
+.bf16 { background: #7a5fc2 } .fp8 { background: #c25f8c } .fp32 { background: #e0922f }
 """
 
 

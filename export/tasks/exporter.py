@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 
 from crosswire.contract import Contract
 from crosswire.export.place import BuildError
-from crosswire.export.quantization.precision import FP32, Precision
+from crosswire.export.quantization.precision import CALIBRATED, FP32, Precision
 from crosswire.training.config import RunConfig
 from crosswire.training.engine.run_folder import RunOf
 from crosswire.training.tasks.registry import AUDIO_VIDEO, RETRIEVAL, SEGMENTATION, TRANSLATION, task_name
@@ -22,7 +22,7 @@ CALIBRATION = "--calibration"
 CALIBRATION_FRAMES = "--calibration-frames"
 MAX_DROP = "--max-drop"
 CLASS_INDICES = "--class-indices"
-#: Options of int8 alone.
+#: Options of int8 and fp8.
 INT8_OPTIONS = (CALIBRATION, CALIBRATION_FRAMES, MAX_DROP)
 #: Every option that some task does not take.
 OPTIONS = (SIZE, FRAMES, MISSING_MODALITY, CLASS_INDICES, *INT8_OPTIONS)
@@ -164,7 +164,7 @@ def check_options(exporter: Exporter, request: ExportRequest) -> None:
         if value not in taken:
             raise _untaken(exporter, f"{option} {value}", f", or use {option} {' or '.join(taken)}")
     for option in request.given():
-        if option in INT8_OPTIONS and precision != "int8":
+        if option in INT8_OPTIONS and precision not in CALIBRATED:
             raise BuildError(
                 f"got {option}, which --precision {precision} does not take; leave it out, or use --precision int8"
             )

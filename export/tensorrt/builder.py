@@ -33,13 +33,19 @@ CACHE = "timing.cache"
 #: Names that each library may be imported by, and what its engines' files end in.
 MODULES = {TENSORRT: ("tensorrt",), RTX: ("tensorrt_rtx", "tensorrt_rtx_bindings")}
 SUFFIXES = {TENSORRT: ".plan", RTX: ".engine"}
+#: Release of CUDA that TensorRT-RTX is installed for; `crosswire.contract` says the same, and a test that they agree.
+CUDA_RELEASE = 12
 _ABSENT = {
     TENSORRT: "TensorRT is not installed: write a script for NVIDIA's container with `crosswire plan-script NAME`, or "
     "on a machine with an NVIDIA GPU run `pip install --extra-index-url https://pypi.nvidia.com tensorrt`",
-    RTX: "TensorRT-RTX is not installed: run `pip install tensorrt-rtx-cu12-libs tensorrt-rtx-cu12-bindings`",
+    RTX: f"TensorRT-RTX is not installed: run `pip install tensorrt-rtx-cu{CUDA_RELEASE}-libs "
+    f"tensorrt-rtx-cu{CUDA_RELEASE}-bindings`",
 }
 _OLDEST = {TENSORRT: 10, RTX: 1}
 _WIRE_TYPES = {"FLOAT": "FP32", "HALF": "FP16"}
+
+#: By precision, the least compute capability whose GPUs have it.
+LEAST_CAPABILITY = {"bf16": 80, "fp8": 89}
 
 #: Smallest, usual and largest shape by input.
 Shapes = dict[str, tuple[list[int], list[int], list[int]]]
@@ -102,6 +108,18 @@ def check_settings(settings: Settings) -> None:
         raise EngineError(f"got compute capability {unknown[0]!r}; {expected}; {cure}")
 
 
+def check_precision(precision: str, settings: Settings) -> None:
+    """Refuse a precision that GPUs of a compute capability do not have.
+
+    Raises:
+        EngineError: with the capability.
+    """
+    least = LEAST_CAPABILITY.get(precision, 0)
+    if older := [one for one in settings.compute_capabilities if int(one) < least]:
+        expected = f"expected {least} or newer; leave it out, or take fp16"
+        raise EngineError(f"got compute capability {older[0]!r} with {precision}, {expected}")
+
+
 def check_contract(contract: dict[str, Any], folder: Path) -> None:
     """Refuse a network that no engine can be built of, from its parsed contract.
 
@@ -131,6 +149,7 @@ def build_engines(folder: Path, settings: Settings) -> list[Path]:
     check_settings(settings)
     contract = json.loads((folder / "contract.json").read_text(encoding="utf-8"))
     check_contract(contract, folder)
+    check_precision(contract["precision"], settings)
     builder = EngineBuilder(settings, folder / CACHE)
     written = []
     for described, bounds in graphs(contract):

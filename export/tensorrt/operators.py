@@ -15,7 +15,7 @@ from onnx import TensorProto
 #: Bytes that protobuf can hold in one message, with some to spare.
 LARGEST_FILE = 2**31 - 2**20
 
-_FLOAT = frozenset({"FLOAT", "FLOAT16"})
+_FLOAT = frozenset({"FLOAT", "FLOAT16", "BFLOAT16"})
 _NUMBER = _FLOAT | {"INT32", "INT64"}
 _MOVED = _NUMBER | {"INT8", "BOOL"}
 
@@ -35,7 +35,7 @@ TENSORRT_OPERATORS: dict[str, frozenset[str]] = {
     "ConstantOfShape": frozenset({"INT64"}),
     "Cast": _MOVED | {"UINT8"},
     "QuantizeLinear": _FLOAT,
-    "DequantizeLinear": frozenset({"INT8"}),
+    "DequantizeLinear": frozenset({"INT8", "FLOAT8E4M3FN"}),
 }
 
 #: Inputs, by position, that have to be constants.
@@ -93,8 +93,9 @@ def _faults(node: onnx.NodeProto, types: dict[str, int], constants: set[str]) ->
         yield "has an output of indices, which does not exist"
     if node.op_type in ("QuantizeLinear", "DequantizeLinear") and len(node.input) > 2:
         code = types.get(node.input[2], TensorProto.INT8)
-        if code != TensorProto.INT8:
-            yield f"has a zero point of {TensorProto.DataType.Name(code)}; only INT8 with zero is allowed"
+        if code not in (TensorProto.INT8, TensorProto.FLOAT8E4M3FN):
+            kind = TensorProto.DataType.Name(code)
+            yield f"has a zero point of {kind}; only INT8 or FLOAT8E4M3FN with zero is allowed"
 
 
 def _inner_bytes(graph: onnx.GraphProto) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from crosswire.contract.fields import NonNegativeInt, PositiveInt, Range, check_fields
 from crosswire.contract.plain import from_plain
+from crosswire.serving.config.gpu import GpuSettings, check_gpu
 from crosswire.serving.config.limits import ClipLimits, ImageLimits, QueueLimits, RequestLimits, Seconds
 from crosswire.serving.errors import ServingError
 from crosswire.serving.processes.ports import LOOPBACK
@@ -102,6 +103,7 @@ class Settings:
         clips: on one encoded clip.
         queue: on what waits in a batcher of Triton's.
         models: how Triton runs them.
+        gpu: which GPUs run the networks, and how.
         pace: how often to probe.
     """
 
@@ -126,6 +128,7 @@ class Settings:
     clips: ClipLimits = field(default_factory=ClipLimits)
     queue: QueueLimits = field(default_factory=QueueLimits)
     models: ModelSettings = field(default_factory=ModelSettings)
+    gpu: GpuSettings = field(default_factory=GpuSettings)
     pace: Pace = field(default_factory=Pace)
 
 
@@ -162,6 +165,7 @@ def choose(config: Path | None, flags: dict[str, Any]) -> Settings:
         raise ServingError("TLS needs both --tls-cert and --tls-key; give the PEM files of a certificate and its key")
     if len(set(settings.network)) < len(settings.network):
         raise ServingError(f"a network is named twice in {', '.join(settings.network)}; name each once")
+    check_gpu(settings.gpu)
     if settings.models.in_process and settings.models.step_instances > 1:
         raise ServingError(
             f"models.step_instances is {settings.models.step_instances}, but with models.in_process steps have no "

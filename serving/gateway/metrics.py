@@ -39,6 +39,12 @@ class Metrics:
         self._canary_seconds = Gauge(
             "crosswire_canary_seconds", "Time of the last probe that passed.", ("pipeline",), registry=self._registry
         )
+        self._graph = Gauge(
+            "crosswire_graph_runs_on",
+            "1 for what runs a graph of a network.",
+            ("network", "inputs", "provider", "device"),
+            registry=self._registry,
+        )
 
     def began(self, protocol: str) -> None:
         """Note that a request came."""
@@ -59,4 +65,7 @@ class Metrics:
             self._canary_ok.labels(pipeline).set(seconds is not None)
             if seconds is not None:
                 self._canary_seconds.labels(pipeline).set(seconds)
+        self._graph.clear()
+        for run in health.graphs:
+            self._graph.labels(run.network, run.inputs, run.provider, "" if run.device is None else run.device).set(1)
         return generate_latest(self._registry)

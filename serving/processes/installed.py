@@ -11,8 +11,3 @@ def version_of(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def onnxruntime_on_gpu() -> bool:
-    """Say whether the ONNX Runtime that is installed is the one for CUDA."""
-    return version_of("onnxruntime-gpu") is not None

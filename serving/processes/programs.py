@@ -13,6 +13,8 @@ from crosswire.serving.processes.child import Program
 from crosswire.serving.processes.run_state import RunState, ServerRun
 from crosswire.serving.processes.triton_wheel import Triton, stub_python
 from crosswire.serving.steps.decode.sandbox import KEEP_HEAP
+from crosswire.serving.steps.runtime.providers.graph_run import RUNS_VARIABLE
+from crosswire.serving.steps.runtime.providers.plugin import plugin_folder
 from crosswire.serving.traces import TRACES_VARIABLE
 
 _EXIT_SECONDS = 2
@@ -50,7 +52,7 @@ def triton_program(
     if settings.models.cache_bytes and triton.caches is not None:
         arguments.append(f"--cache-directory={triton.caches}")
     return Program(
-        "Triton", arguments, state.log("triton"), _triton_environment(triton, settings), ends_with_helpers=True
+        "Triton", arguments, state.log("triton"), _triton_environment(triton, state, settings), ends_with_helpers=True
     )
 
 
@@ -72,14 +74,21 @@ def gateway_program(state: RunState, listener: int, access_log: int | None) -> P
     return Program("the gateway", arguments, state.log("front_door"), environment, pass_fds=descriptors)
 
 
-def _triton_environment(triton: Triton, settings: Settings) -> Mapping[str, str]:
-    """Return an environment in which the stubs find this Python: they take the first `python3` on PATH."""
-    libraries = ":".join(map(str, triton.libraries))
+def _triton_environment(triton: Triton, state: RunState, settings: Settings) -> Mapping[str, str]:
+    """Return an environment in which the stubs find this Python: they take the first `python3` on PATH.
+
+    CUDA numbers GPUs as the driver does. The provider for TensorRT-RTX looks for its own libraries by names that the
+    linker's path alone finds.
+    """
+    gpu = [folder] if settings.gpu.indices != () and (folder := plugin_folder()) else []
+    libraries = ":".join(map(str, (*triton.libraries, *gpu)))
     return {
         "ORT_DISABLE_TELEMETRY": "1",  # else ONNX Runtime 1.32 of PyPI keeps records for its makers in HOME
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         **os.environ,
         **KEEP_HEAP,
         MEDIA_VARIABLE: MediaLimits(settings.images, settings.clips).as_variable(),
+        RUNS_VARIABLE: str(state.graph_runs),
         TRACES_VARIABLE: settings.traces or "",
         "PATH": _joined(str(stub_python()), os.environ.get("PATH", "")),
         "LD_LIBRARY_PATH": _joined(libraries, os.environ.get("LD_LIBRARY_PATH", "")),

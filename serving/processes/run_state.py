@@ -18,6 +18,7 @@ from crosswire.contract.plain import from_plain, to_plain
 from crosswire.serving.errors import ServingError
 from crosswire.serving.processes import environments, shm
 from crosswire.serving.processes.ports import ANY_ADDRESS, LOOPBACK
+from crosswire.serving.steps.runtime.providers.graph_run import GraphRun
 
 _LOCK = "lock"
 _SHM_PREFIX = "shm_prefix"
@@ -81,6 +82,8 @@ class Health:
         restarts: how often each part was started again.
         canaries: per pipeline the seconds of its last probe, or None if that failed.
         pipelines: names of the pipelines that are served.
+        graphs: what runs every graph of the networks that ONNX Runtime runs in processes of this server.
+        warnings: what falls short of what was asked for, or of what is installed; one line each.
     """
 
     ready: bool
@@ -88,6 +91,8 @@ class Health:
     restarts: dict[str, int] = field(default_factory=dict)
     canaries: dict[str, float | None] = field(default_factory=dict)
     pipelines: list[str] = field(default_factory=list)
+    graphs: list[GraphRun] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,11 @@ class RunState:
     def backends(self) -> Path:
         """Where Triton's backends are linked together."""
         return self.folder / "backends"
+
+    @property
+    def graph_runs(self) -> Path:
+        """Where the processes of networks tell what runs their graphs."""
+        return self.folder / "graph_runs"
 
     def log(self, name: str) -> Path:
         """Return the log file of one child process."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from crosswire.serving.errors import ServingError
 from crosswire.serving.processes.run_state import Health, ServerRun, living_folders, read_health, read_run
+from crosswire.serving.steps.runtime.providers.graph_run import GraphRun
 from crosswire.serving.supervisor.control import Order, send
 
 _ORDER_SECONDS = 300.0
@@ -76,4 +77,6 @@ def as_prose(server: dict[str, Any]) -> str:
             "failed" if seconds is None else seconds if isinstance(seconds, str) else f"{seconds * 1e3:.0f} ms"
         )
         lines.append(f"  {name}: last probe {probe_inference}")
+    lines += [f"  {GraphRun(**graph).text}" for graph in server["graphs"]]
+    lines += [f"  warning: {warning}" for warning in server["warnings"]]
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from pathlib import Path
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from crosswire import ROOT
+from crosswire.contract import TENSORRT_ALONE, context_of, manifest_of
 from crosswire.serving.errors import ServingError
 from crosswire.serving.repository import engines
 from crosswire.serving.repository.graphs import ServedGraph
@@ -88,10 +89,11 @@ def assemble(
     add = partial(_add, configs, to, tuning)
     for network in networks:
         _check_engines(network)
+        check_precision(network, runtime, tuning)
         if tuning.in_process(runtime):
             _add_in_process(add, to, network, tuning, copy_graphs)
         else:
-            _add_network(add, to, network, runtime, copy_graphs)
+            _add_network(add, to, network, runtime, copy_graphs, engines=tuning.engines)
             _add_pipeline(add, to, network)
     return Assembled(to, configs, tuple(networks))
 
@@ -132,8 +134,31 @@ def _check_engines(network: ServedNetwork) -> None:
                 )
 
 
+def check_precision(network: ServedNetwork, runtime: Runtime, tuning: Tuning) -> None:
+    """Refuse a network that only TensorRT computes where TensorRT is not to be used.
+
+    Raises:
+        ServingError: with what to do instead.
+    """
+    if network.contract.precision not in TENSORRT_ALONE:
+        return
+    able = tuning.engines if runtime is Runtime.EMBEDDED else all(graph.plan for graph in network.graphs)
+    if not able:
+        needs = "ONNX Runtime's provider for it and a GPU" if runtime is Runtime.EMBEDDED else "a plan of every graph"
+        raise ServingError(
+            f"network {network.name!r} is in {network.contract.precision}, which TensorRT alone computes: it needs "
+            f"{needs}; export it with --precision fp32 or int8 for others"
+        )
+
+
 def _add_network(
-    add: Callable[[ModelConfig, Role], None], to: Path, network: ServedNetwork, runtime: Runtime, copy_graphs: bool
+    add: Callable[[ModelConfig, Role], None],
+    to: Path,
+    network: ServedNetwork,
+    runtime: Runtime,
+    copy_graphs: bool,
+    *,
+    engines: bool,
 ) -> None:
     """Write a network's own model, and behind a façade those of its graphs."""
     own = to / network.name / _VERSION
@@ -144,12 +169,12 @@ def _add_network(
         add(network_config(network, runtime), Role.FACADE)
         _write_shim(own, _FACADE)
         return
-    add(network_config(network, runtime), Role.NETWORK)
+    add(network_config(network, runtime, engines=engines and runtime is Runtime.EMBEDDED), Role.NETWORK)
     for graph in network.graphs:
         if runtime is Runtime.CONTAINER:
             _place_native(graph, own, copy_graphs)
         else:
-            place_graph(graph, own / graph.file, copy_graphs)
+            place_graph(graph, own / graph.file, copy_graphs, engine=engines)
     if runtime is Runtime.EMBEDDED:
         _write_shim(own, NETWORK_CODE)
 
@@ -166,13 +191,13 @@ def _add_in_process(
     add: Callable[[ModelConfig, Role], None], to: Path, network: ServedNetwork, tuning: Tuning, copy_graphs: bool
 ) -> None:
     """Write one model that does everything a pipeline does, and the names that clients know it by."""
-    own = network_config(network, Runtime.EMBEDDED)
+    own = network_config(network, Runtime.EMBEDDED, engines=tuning.engines)
     tuning.apply(own, Role.NETWORK)
     all_steps, tensors, whole = in_process_configs(network, own)
     add(all_steps, Role.IN_PROCESS)
     version = to / all_steps.name / _VERSION
     for graph in network.graphs:
-        place_graph(graph, version / graph.file, copy_graphs)
+        place_graph(graph, version / graph.file, copy_graphs, engine=tuning.engines)
     _write_shim(version, _IN_PROCESS)
     add(tensors, Role.NETWORK)
     add(whole, Role.PIPELINE)
@@ -205,11 +230,21 @@ def _place_native(graph: ServedGraph, version: Path, copy: bool) -> None:
     _place(graph.plan, version / PLAN_FILE, copy)
 
 
-def place_graph(graph: ServedGraph, to: Path, copy: bool) -> None:
-    """Put a graph where its backend looks for it, and its weights beside it under the name that it has for them."""
+def place_graph(graph: ServedGraph, to: Path, copy: bool, *, engine: bool = False) -> None:
+    """Put a graph where its backend looks for it, and what belongs to it beside it, by the names that it has for that.
+
+    Args:
+        graph: what to place.
+        to: its new path.
+        copy: copy the files instead of linking to them.
+        engine: also place the engine of TensorRT-RTX that ONNX Runtime's provider can run.
+    """
     _place(graph.source, to, copy)
     if graph.weights is not None:
         _place(graph.weights, to.with_name(graph.weights.name), copy)
+    if engine and graph.engine is not None:
+        for file in (graph.engine, manifest_of(graph.engine), context_of(graph.engine)):
+            _place(file, to.with_name(file.name), copy)
 
 
 def _place(file: Path, to: Path, copy: bool) -> None:

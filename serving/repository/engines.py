@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crosswire.contract import ContractError, EngineManifest
+from crosswire.contract import RTX_CUDA, engine_faults
 from crosswire.serving.processes.installed import version_of
+from crosswire.serving.repository.gpus import gpus_here
 
-_QUERY = ("nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader")
 #: Names that pip knows each library by, and the libraries themselves, by which containers have them.
 _PACKAGES = {
     "tensorrt": ("tensorrt",),
-    "tensorrt_rtx": ("tensorrt-rtx-cu12-libs", "tensorrt-rtx-cu13-libs"),
+    "tensorrt_rtx": (f"tensorrt-rtx-cu{RTX_CUDA}-libs",),
 }
 _SHARED = {
     "tensorrt": ("libnvinfer.so.11", "libnvinfer.so.10"),
@@ -46,9 +46,9 @@ class Host:
 @functools.cache
 def this_host() -> Host:
     """Return what this machine has, asked once: it takes processes that load large libraries."""
-    said = (_said(*_QUERY) or "").split()
+    capabilities = [gpu.compute_capability for gpu in gpus_here()]
     found = {library: version for library in _PACKAGES if (version := _version(library))}
-    return Host(found, said[0] if said else None)
+    return Host(found, capabilities[0] if capabilities else None)
 
 
 def faults(engine: Path, graph_sha256: str, host: Host) -> list[str]:
@@ -59,18 +59,7 @@ def faults(engine: Path, graph_sha256: str, host: Host) -> list[str]:
         graph_sha256: hash of the graph that it should have been built from.
         host: the machine; what it does not have is not compared.
     """
-    try:
-        manifest = EngineManifest.load(engine)
-    except ContractError as error:
-        return [str(error)]
-    found = manifest.faults(engine, graph_sha256)
-    here = host.libraries.get(manifest.runtime)
-    if here is not None and not manifest.version_compatible and not _same(here, manifest.version):
-        found.append(f"it was built with {manifest.runtime} {manifest.version}, here is {here}")
-    if host.compute_capability not in (None, *manifest.compute_capabilities):
-        built_for = ", ".join(manifest.compute_capabilities)
-        found.append(f"it was built for compute capability {built_for}, here is {host.compute_capability}")
-    return found
+    return engine_faults(engine, graph_sha256, host.libraries, host.compute_capability)
 
 
 def library_version(file: str) -> str | None:
@@ -87,11 +76,6 @@ def _version(library: str) -> str | None:
     packages = (version_of(package) for package in _PACKAGES[library])
     shared = (library_version(file) for file in _SHARED[library])
     return next((version for version in (*packages, *shared) if version), None)
-
-
-def _same(one: str, other: str) -> bool:
-    """Say whether two versions are the same as far as both are told: a package says 10.13.3, its library 10.13.3.9."""
-    return all(a == b for a, b in zip(one.split("."), other.split("."), strict=False))
 
 
 def _said(*command: str) -> str | None:

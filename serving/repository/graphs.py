@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosswire.contract import ENGINE_SUFFIXES, Contract, Graph, engines_beside
+from crosswire.contract import ENGINE_SUFFIXES, Contract, Graph, context_of, engines_beside
 from crosswire.serving.repository.published import GRAPH_FILE
 
 
@@ -37,6 +37,12 @@ class ServedGraph:
         """Its TensorRT plan, or None where none was built."""
         return next((engine for engine in self.engines if engine.suffix == ENGINE_SUFFIXES["tensorrt"]), None)
 
+    @property
+    def engine(self) -> Path | None:
+        """Its engine of TensorRT-RTX that ONNX Runtime's provider can run, or None where none was built."""
+        suffix = ENGINE_SUFFIXES["tensorrt_rtx"]
+        return next((one for one in self.engines if one.suffix == suffix and context_of(one).is_file()), None)
+
 
 def graphs_of(contract: Contract, folder: Path, *, facade: bool) -> tuple[ServedGraph, ...]:
     """Return the graph that takes every input, then those of the variants.
@@ -63,12 +69,20 @@ def _served(graph: Graph, folder: Path, inputs: tuple[str, ...], file: str, mode
     return ServedGraph(inputs, source, graph.sha256, file, model, weights, tuple(engines_beside(source)))
 
 
-def as_parameter(graphs: tuple[ServedGraph, ...]) -> str:
-    """Return the JSON text by which a model's process learns of its graphs, one object for each."""
+def as_parameter(graphs: tuple[ServedGraph, ...], *, engines: bool = False, alone: bool = False) -> str:
+    """Return the JSON text by which a model's process learns of its graphs, one object for each.
+
+    Args:
+        graphs: of the model.
+        engines: whether it learns of their engines of TensorRT-RTX, too.
+        alone: whether TensorRT alone computes what they compute.
+    """
     return json.dumps(
         [
             {"inputs": one.inputs, "file": one.file, "model": one.model, "sha256": one.sha256}
             | {"weights": one.weights is not None}
+            | ({"tensorrt_alone": True} if alone else {})
+            | ({"engine": one.engine.name} if engines and one.engine else {})
             for one in graphs
         ]
     )

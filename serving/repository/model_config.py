@@ -18,7 +18,7 @@ from tritonclient.grpc.model_config_pb2 import (
     ModelOutput,
 )
 
-from crosswire.contract import Contract, PipelineDescription, TensorSpec
+from crosswire.contract import TENSORRT_ALONE, Contract, PipelineDescription, TensorSpec
 from crosswire.serving.errors import ServingError
 from crosswire.serving.repository.graphs import ServedGraph, as_parameter
 from crosswire.serving.repository.networks import ServedNetwork
@@ -49,15 +49,23 @@ class Runtime(str, Enum):
     CONTAINER = "container"
 
 
-def network_config(network: ServedNetwork, runtime: Runtime) -> ModelConfig:
-    """Return the configuration of a network's own model."""
+def network_config(network: ServedNetwork, runtime: Runtime, *, engines: bool = False) -> ModelConfig:
+    """Return the configuration of a network's own model.
+
+    Args:
+        network: what to serve.
+        runtime: who runs its graphs.
+        engines: whether the embedded runtime may run their engines of TensorRT-RTX.
+    """
     contract = network.contract
     config = _described(contract, published(contract, network.inputs, contract.outputs, contract.name))
     if runtime is Runtime.CONTAINER and not network.facade:
         _run_graph(config, *network.graphs)
     else:
         config.backend = "python"
-        config.parameters[GRAPHS_PARAMETER].string_value = as_parameter(network.graphs)
+        config.parameters[GRAPHS_PARAMETER].string_value = as_parameter(
+            network.graphs, engines=engines, alone=contract.precision in TENSORRT_ALONE
+        )
         config.instance_group.append(_one_process())
     return config
 
@@ -191,7 +199,7 @@ def _run_graph(config: ModelConfig, graph: ServedGraph) -> None:
 
 
 def _one_process() -> ModelInstanceGroup:
-    """One python process on the CPU side; the network's session chooses its own device."""
+    """One python process on the CPU side; `Tuning` says otherwise where a network runs on GPUs."""
     return ModelInstanceGroup(count=1, kind=ModelInstanceGroup.KIND_CPU)
 
 

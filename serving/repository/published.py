@@ -17,6 +17,11 @@ GRAPH_FILE = "model.onnx"
 PLAN_FILE = "model.plan"
 GRAPHS_PARAMETER = "graphs"
 THREADS_PARAMETER = "threads"
+PROVIDERS_PARAMETER = "providers"
+#: Begins the name of a group of instances that run on a GPU; its index follows.
+GPU_GROUP = "gpu"
+#: Where a step finds the name of its instance in its configuration, which Triton does not put there.
+INSTANCE = "instance_name"
 STEPS_PARAMETER = "steps"
 NETWORK_CODE = "runtime.network:OnnxNetwork"
 #: Parameter of a request: when nobody waits for its answer any more, microseconds on this machine's monotonic clock.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from crosswire.contract import Contract
+from crosswire.contract.plain import to_plain
 from crosswire.serving.config.settings import Settings
-from crosswire.serving.processes.run_state import ServerRun
+from crosswire.serving.processes.run_state import Health, ServerRun
 from crosswire.serving.repository.assemble import Assembled
+from crosswire.serving.steps.runtime.providers.graph_run import GraphRun
 
 _PAIR = (Path("demo/real/tum_desk.rgb.png"), Path("demo/real/tum_desk.depth.png"))
 _UNITS_PER_METRE = 5000  # of that depth image
@@ -17,7 +20,9 @@ _CLIP = Path("demo/real/stream_of_water.mp4")
 _DOMAINS = "demo/rooms/room_6.{}.*"
 
 
-def as_json(run: ServerRun, assembled: Assembled, seconds: float, triton_pid: int, gateway_pid: int) -> str:
+def as_json(
+    run: ServerRun, assembled: Assembled, seconds: float, triton_pid: int, gateway_pid: int, health: Health
+) -> str:
     """Return one line of JSON for the program that started the server."""
     return json.dumps(
         {
@@ -29,11 +34,20 @@ def as_json(run: ServerRun, assembled: Assembled, seconds: float, triton_pid: in
             "networks": _networks(assembled),
             "pipelines": _pipelines(assembled),
             "seconds": round(seconds, 3),
+            "graphs": [to_plain(run) for run in health.graphs],
+            "warnings": health.warnings,
         }
     )
 
 
-def as_prose(run: ServerRun, assembled: Assembled, seconds: float, triton: str, settings: Settings) -> str:
+def as_prose(
+    run: ServerRun,
+    assembled: Assembled,
+    seconds: float,
+    triton: str,
+    settings: Settings,
+    graphs: Iterable[GraphRun] = (),
+) -> str:
     """Return lines for a person: what is served, where, and the next command."""
     key = "" if settings.api_keys is None else "--api-key-file KEY_FILE "
     trust = "" if settings.tls_cert is None else f"--ca {settings.tls_cert} "
@@ -42,6 +56,7 @@ def as_prose(run: ServerRun, assembled: Assembled, seconds: float, triton: str, 
         f"{', '.join(_networks(assembled))} ready after {seconds:.1f} s on {triton}\n"
         f"  HTTP  {run.http_url}   (a page to try it on; KServe v2, plain REST: /docs, /metrics)\n"
         f"  gRPC  {run.grpc_url}\n"
+        f"{''.join(f'  {graph.text}{chr(10)}' for graph in graphs)}"
         f"next: crosswire predict {_files(easiest.contract)} --pipeline {easiest.name} --url {run.grpc_url} "
         f"{key}{trust}--out predictions"
     )

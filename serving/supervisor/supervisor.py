@@ -24,6 +24,8 @@ from crosswire.serving.processes.programs import gateway_program, triton_program
 from crosswire.serving.processes.run_state import Health, RunState, ServerRun, write_health, write_run
 from crosswire.serving.processes.triton_wheel import installed_triton, wheel_triton
 from crosswire.serving.repository.assemble import Assembled
+from crosswire.serving.repository.tuning import Tuning
+from crosswire.serving.steps.runtime.providers.graph_run import GraphRun, told, warnings_of
 from crosswire.serving.supervisor.announce import as_json, as_prose
 from crosswire.serving.supervisor.control import RENEW, ControlSocket, Order
 from crosswire.serving.supervisor.gateway_watch import GatewayWatch
@@ -76,6 +78,8 @@ class Supervisor:
         self._restarts = {"triton": 0, "front_door": 0}
         self._published: Health | None = None
         self._unpublished = False
+        self._graph_runs: tuple[GraphRun, ...] = ()
+        self._warnings: list[str] = []
 
     def start(self) -> None:
         """Start both children and wait until every probe has passed."""
@@ -94,9 +98,10 @@ class Supervisor:
         """Print where the server is and what to do next."""
         assert self._triton is not None and self._gateway is not None
         if self._settings.json:
-            text = as_json(self._run, self._assembled, seconds, self._triton.pid, self._gateway.pid)
+            health = self._published or self._health(True, "")
+            text = as_json(self._run, self._assembled, seconds, self._triton.pid, self._gateway.pid, health)
         else:
-            text = as_prose(self._run, self._assembled, seconds, self._kind.label, self._settings)
+            text = as_prose(self._run, self._assembled, seconds, self._kind.label, self._settings, self._graph_runs)
         print(text, flush=True)
 
     def watch(self) -> None:
@@ -210,6 +215,7 @@ class Supervisor:
         finally:
             self._tell_gateway()
             self._wait_for_stubs()
+            self._learn_what_runs()
             self._watch = before.renewed(self._watched())
         _say(f"{order.verb} {order.network}: done")
         return f"{order.verb} {order.network}: done; served are {', '.join(self._assembled.configs)}"
@@ -274,6 +280,17 @@ class Supervisor:
                 )
             slowest = max(slowest, probe.seconds)
         self._watch = Watch(self._triton, self._link, self._watched(), slowest, self._settings.pace)
+        self._learn_what_runs()
+
+    def _learn_what_runs(self) -> None:
+        """Read what runs every graph, and say what falls short of what was asked for, or of what is installed."""
+        assert self._triton is not None
+        self._graph_runs = told(self._state.graph_runs, [one.pid for one in stubs_of(self._triton)])
+        warnings = [*Tuning.of(self._settings).chosen.warnings, *warnings_of(self._graph_runs)]
+        for warning in warnings:
+            if warning not in self._warnings:
+                _say(f"warning: {warning}")
+        self._warnings = warnings
 
     def _watched(self) -> list[ProbeInference]:
         """Return the probes that are sent again and again: those of the pipelines, which try every model."""
@@ -318,9 +335,7 @@ class Supervisor:
 
     def _publish(self, ready: bool, reason: str) -> None:
         """Tell the gateway what has changed."""
-        canaries = {} if self._watch is None else dict(self._watch.probe_seconds)
-        pipelines = [pipeline.name for pipeline in self._assembled.pipelines]
-        health = Health(ready, reason, dict(self._restarts), canaries, pipelines)
+        health = self._health(ready, reason)
         if health == self._published:
             return
         try:
@@ -331,6 +346,13 @@ class Supervisor:
             self._unpublished = True
         else:
             self._published, self._unpublished = health, False
+
+    def _health(self, ready: bool, reason: str) -> Health:
+        """Return what is known of the server."""
+        canaries = {} if self._watch is None else dict(self._watch.probe_seconds)
+        pipelines = [pipeline.name for pipeline in self._assembled.pipelines]
+        graphs = list(self._graph_runs)
+        return Health(ready, reason, dict(self._restarts), canaries, pipelines, graphs, list(self._warnings))
 
 
 def _cause(error: Exception) -> str:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 from tests.support.paths import ROOT
@@ -45,3 +46,16 @@ def beside(folder: Path, *packages: str) -> Path:
     alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run([*install, "--no-deps", "--target", str(folder), *packages], env=alone, check=True)
     return folder
+
+
+def above(folder: Path, *packages: str) -> Path:
+    """Return the Python of a new environment with packages, without what they need, before all those of this one."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    python = folder / "bin/python"
+    (own,) = folder.glob("lib/python*/site-packages")
+    (own / "below.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    install = [str(python), "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [*install, "--no-deps", "--ignore-installed", *packages]
+    subprocess.run(command, env=alone, check=True)
+    return python

@@ -11,10 +11,12 @@ from typing import Any, ClassVar
 from crosswire.contract import PRECISIONS, TARGETS, Contract, Evaluation, Parity, Variant, used_spec
 from crosswire.contract.errors import UsageError
 from crosswire.export.frames import Frames
-from crosswire.export.graph_file import GRAPH, LOGITS, described, variant_graph
+from crosswire.export.graph_file import GRAPH, LOGITS, OPSET, described, variant_graph
 from crosswire.export.network_facts import network_facts
 from crosswire.export.parity import onnx_runner, prove, torch_runner
+from crosswire.export.quantization.precision import CALIBRATED
 from crosswire.export.quantization.reduce import Reduced, reduce
+from crosswire.export.quantization.runner import OPSETS, proof_runner, said
 from crosswire.export.samples import Batches, in_batches, noise
 from crosswire.export.tasks.exporter import FRAMES, MAX_DROP, OPTIONS, ExportRequest
 from crosswire.export.tasks.segmentation.score import compare, score
@@ -77,7 +79,7 @@ def _write(export: SegmentationExport, lone: Sequence[SegmentationExport], name:
         name: of the network.
         folder: to write into.
     """
-    if export.precision.name == "int8":
+    if export.precision.name in CALIBRATED:
         export.calibration()  # what cannot be calibrated is refused before its graph is made, which takes longest
     tested = export.labelled("test")
     proofs, reduced = _write_graph(export, folder / GRAPH, tested)
@@ -89,7 +91,7 @@ def _write(export: SegmentationExport, lone: Sequence[SegmentationExport], name:
         path = variant_graph(folder, "+".join(inputs))
         seen = one.labelled("test")
         measured, _ = _write_graph(one, path, seen)
-        variants.append(variant := Variant(inputs, described(path, folder)))
+        variants.append(variant := Variant(inputs, described(path, folder, opset=contract.graph.opset)))
         proofs += tuple(dataclasses.replace(proof, variant=variant.name) for proof in measured)
         seen = dataclasses.replace(seen, description=f"{seen.description} with {variant.name} alone")
         evaluation += _evaluated(one, path, seen)
@@ -121,8 +123,10 @@ def _write_graph(export: SegmentationExport, path: Path, tested: Frames) -> tupl
     if full != path:
         reduced = reduce(export, full, path)
         shutil.rmtree(full.parent)
-        samples = _shown(tested if tested.samples else export.calibration(), export.max_batch)
-        runners = {"onnx": onnx_runner(path, (LOGITS,))}
+        shown = _shown(tested if tested.samples else export.calibration(), export.max_batch)
+        precision = export.precision.name
+        samples = {said(description, precision): batches for description, batches in shown.items()}
+        runners = {"onnx": proof_runner(path, precision, (LOGITS,))}
         proofs += prove(torch_runner(live), runners, samples, outputs, tolerances)
     return proofs, reduced
 
@@ -144,7 +148,7 @@ def _contract(
         label_values=source.form.label_values if isinstance(source, FileFrames) else (),
         max_batch_size=export.max_batch,
         precision=export.precision.name,
-        graph=described(path, folder),
+        graph=described(path, folder, opset=OPSETS.get(export.precision.name, OPSET)),
         tolerances=export.precision.tolerances(),
         parity=proofs,
         metrics=_metrics(run, source),
@@ -161,9 +165,10 @@ def _evaluated(export: SegmentationExport, path: Path, tested: Frames) -> tuple[
     if not tested.samples:
         return ()
     classes = export.run.config.network.classes
-    return compare(
-        score(torch_runner(export.live()), tested, classes), score(onnx_runner(path), tested, classes), tested
-    )
+    precision = export.precision.name
+    served = score(proof_runner(path, precision), tested, classes)
+    named = dataclasses.replace(tested, description=said(tested.description, precision))
+    return compare(score(torch_runner(export.live()), tested, classes), served, named)
 
 
 def _shown(frames: Frames, max_batch: int) -> dict[str, Batches]:

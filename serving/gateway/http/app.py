@@ -80,7 +80,7 @@ def _routes(parts: Parts) -> list[Route]:
     """Return every path with its endpoint."""
     describe = DescribeEndpoints(parts.upstream, parts.state, parts.metrics, parts.guard, parts.arrivals)
     infer = InferEndpoint(parts.upstream, parts.admission, parts.arrivals)
-    rest = RestEndpoints(parts.upstream, parts.admission, parts.arrivals)
+    rest = RestEndpoints(parts.upstream, parts.admission, parts.arrivals, parts.state)
     page = StaticPage()
     routes = [
         Route("/", page.index),

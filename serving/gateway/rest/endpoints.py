@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -20,24 +21,26 @@ from crosswire.serving.gateway.rest.accept import PNG, wants_png
 from crosswire.serving.gateway.rest.forms import Field, Form
 from crosswire.serving.gateway.rest.multipart import form_tensors
 from crosswire.serving.gateway.upstream import Upstream
+from crosswire.serving.processes.run_state import read_health
 from crosswire.serving.wire import infer_request, unpack_bytes
 
 
 class RestEndpoints:
     """Answers forms."""
 
-    def __init__(self, upstream: Upstream, admission: Admission, arrivals: Arrivals) -> None:
-        """Take the connection to Triton, the gate and what has not come whole."""
-        self._upstream, self._admission, self._arrivals = upstream, admission, arrivals
+    def __init__(self, upstream: Upstream, admission: Admission, arrivals: Arrivals, state: Path) -> None:
+        """Take the connection to Triton, the gate, what has not come whole and the run-state folder."""
+        self._upstream, self._admission, self._arrivals, self._state = upstream, admission, arrivals, state
         self._limits = admission.limits
 
     async def pipelines(self, _: Request) -> Response:
-        """Every pipeline: what it takes, what it gives, its classes and colours."""
-        return JSONResponse({"pipelines": [form.described() for form in await self._upstream.forms()]})
+        """Every pipeline: what it takes, what it gives, its classes and colours, and what runs its network."""
+        graphs = read_health(self._state).graphs
+        return JSONResponse({"pipelines": [form.described(graphs) for form in await self._upstream.forms()]})
 
     async def pipeline(self, request: Request) -> Response:
         """One pipeline, described."""
-        return JSONResponse((await self._form(request)).described())
+        return JSONResponse((await self._form(request)).described(read_health(self._state).graphs))
 
     async def predict(self, request: Request) -> Response:
         """Answer one form: JSON, or one image if the client prefers `image/png`."""

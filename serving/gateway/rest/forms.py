@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from crosswire.contract import Geometry, PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import CAMERA, IMAGE_SUFFIX, PNG_SUFFIX
 from crosswire.serving.repository.published import description_of
+from crosswire.serving.steps.runtime.providers.graph_run import GraphRun
 
 _DRAWN = "overlay"
 _JSON = "JSON text"
@@ -122,8 +123,8 @@ class Form:
         tensors = {field.tensor: field.name for field in self.fields.values()}
         return re.sub(rf"\b(?:{'|'.join(map(re.escape, tensors))})\b", lambda found: tensors[found[0]], message)
 
-    def described(self) -> dict[str, Any]:
-        """Return what `GET /v1/pipelines` says about it."""
+    def described(self, graphs: Iterable[GraphRun] = ()) -> dict[str, Any]:
+        """Return what `GET /v1/pipelines` says about it; of what runs the graphs of all networks its own."""
         found = self.description
         return {
             "name": self.pipeline,
@@ -137,6 +138,7 @@ class Form:
             "data": found.data,
             "steps": found.steps,
             "limits": found.limits,
+            "runs_on": [dataclasses.asdict(run) for run in graphs if run.network == found.network],
             "geometry": _described(found.geometry or Geometry()),
             "inputs": [
                 {

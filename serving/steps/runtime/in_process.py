@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from crosswire.serving.repository.published import NETWORK_CODE, STEPS_PARAMETER
+from crosswire.serving.repository.published import INSTANCE, NETWORK_CODE, STEPS_PARAMETER
 from crosswire.serving.steps.runtime import spans
 from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest
 from crosswire.serving.steps.runtime.step_metrics import StepMetrics, samples_in
@@ -81,7 +81,7 @@ class InProcessPipeline(Step):
         for one in json.loads(config["parameters"][STEPS_PARAMETER]["string_value"]):
             module, _, name = one["code"].partition(":")
             make = getattr(importlib.import_module(f"crosswire.serving.steps.{module}"), name)
-            own = one["config"]
+            own = {**one["config"], INSTANCE: config.get(INSTANCE, "")}
             inputs = frozenset(tensor["name"] for tensor in own["input"])
             outputs = {tensor["name"]: one["renamed"].get(tensor["name"], tensor["name"]) for tensor in own["output"]}
             self._inner.append(_Inner(own["name"], make(own, folder), inputs, outputs, counting(own["name"])))

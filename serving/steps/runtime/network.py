@@ -2,59 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
+import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from crosswire.serving.repository.published import GRAPHS_PARAMETER, THREADS_PARAMETER
+from crosswire.serving.repository.published import (
+    GPU_GROUP,
+    GRAPHS_PARAMETER,
+    INSTANCE,
+    PROVIDERS_PARAMETER,
+    THREADS_PARAMETER,
+)
 from crosswire.serving.steps.runtime.cores import granted_cores
 from crosswire.serving.steps.runtime.graph_choice import PRESENT, Arrays, Run
 from crosswire.serving.steps.runtime.network_step import NetworkStep
+from crosswire.serving.steps.runtime.providers.agreement import agreement, noise
+from crosswire.serving.steps.runtime.providers.first_that_runs import Opened, Wish, first_that_runs
+from crosswire.serving.steps.runtime.providers.graph_run import GraphRun, artefact_of, tell
+from crosswire.serving.steps.runtime.providers.names import CPU
+from crosswire.serving.steps.runtime.providers.sessions import GraphFile, open_session, profile_of
 from crosswire.serving.steps.runtime.side_by_side import Cores
 
 _MOST_BYTES_TWICE = 64 << 20  # of a graph whose weights may be in memory twice
 _NUMPY_TYPES = {"TYPE_UINT8": np.uint8, "TYPE_INT32": np.int32, "TYPE_FP32": np.float32}
-
-
-def open_session(graph: Path, sha256: str, threads: int = 0, *, weights: bool = False) -> Any:
-    """Open an ONNX Runtime session on a graph whose bytes have the expected hash.
-
-    Args:
-        graph: the `.onnx` file.
-        sha256: hash that the file must have, hexadecimal.
-        threads: how many threads it may have, 0 for one per granted core.
-        weights: whether a second file beside the graph holds its weights.
-
-    Returns:
-        an `onnxruntime.InferenceSession` on CUDA if this ONNX Runtime has it, else on the CPU.
-
-    Raises:
-        ValueError: the file has another hash.
-    """
-    import onnxruntime
-
-    content = graph.read_bytes()
-    if (found := hashlib.sha256(content).hexdigest()) != sha256:
-        raise ValueError(f"{graph} has sha256 {found[:12]}…, expected {sha256[:12]}…; export the run again")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or granted_cores()
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # decoding shares the cores
-    options.add_session_config_entry("session.x64quantprecision", "1")  # without VNNI int8 sums would be cut off
-    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
-    available = onnxruntime.get_available_providers()
-    if wanted[0] in available and hasattr(onnxruntime, "preload_dlls"):
-        onnxruntime.preload_dlls()  # CUDA and cuDNN that pip installed lie where the linker does not look
-    # Weights beside a graph are looked for beside the file itself, which this one may only be a link to.
-    source = str(graph.resolve()) if weights else content
-    return onnxruntime.InferenceSession(source, options, providers=[name for name in wanted if name in available])
 
 
 def threads_of(config: dict[str, Any]) -> int:
@@ -99,20 +75,68 @@ class OnnxNetwork(NetworkStep):
         cores = Cores(threads, self._at_once)
         graphs = {}
         for graph in json.loads(config["parameters"][GRAPHS_PARAMETER]["string_value"]):
-            opened = partial(open_session, folder / graph["file"], graph["sha256"], weights=graph["weights"])
-            session = opened(threads)
-            run = runner(session, computed)
-            run({name: _zeros(tensors[name]) for name in graph["inputs"]})
-            self.together = session.get_providers() != ["CPUExecutionProvider"]
+            taken = [tensors[name] for name in graph["inputs"]]
+            file = _graph_file(graph, folder, taken, int(config["max_batch_size"]))
+            zeros = {tensor["name"]: _zeros(tensor) for tensor in taken}
+            alone = graph.get("tensorrt_alone", False)
+            opened = _opened(file, config, threads, zeros, alone=alone)
+            _tell(config["name"], graph, opened, {} if alone else _compared(opened, file, zeros, computed))
+            run = runner(opened.session, computed)
+            self.together = opened.place.provider != CPU
             if not self.together:
                 twice = threads > 1 and _fits_twice(folder / graph["file"], graph)
-                run = cores.shared(run, runner(opened(1), computed) if twice else run)
+                alone = open_session(file.path, file.sha256, 1, weights=file.weights) if twice else None
+                run = cores.shared(run, runner(alone, computed) if alone else run)
             graphs[tuple(graph["inputs"])] = run
         self.choose(config, graphs)
 
     def at_once(self) -> int:
         """Return how many requests to answer at a time."""
         return self._at_once
+
+
+def device_of(config: dict[str, Any]) -> int | None:
+    """Return the index of the GPU that an instance is for, as the name of its group tells; None for the processor."""
+    found = re.match(rf"{GPU_GROUP}(\d+)(_|$)", config.get(INSTANCE, ""))
+    return int(found[1]) if found else None
+
+
+def _opened(file: GraphFile, config: dict[str, Any], threads: int, zeros: Arrays, *, alone: bool) -> Opened:
+    """Open a graph in the best place that runs it, and run it there once; `alone`: TensorRT alone computes the like."""
+    wish = Wish()
+    if text := config["parameters"].get(PROVIDERS_PARAMETER):
+        wish = Wish.from_json(text["string_value"])
+    places = wish.places(device_of(config), engine=file.engine is not None, alone=alone)
+    return first_that_runs(file, places, threads, lambda session: session.run(None, zeros))
+
+
+def _compared(opened: Opened, file: GraphFile, zeros: Arrays, outputs: Sequence[str]) -> dict[str, float]:
+    """Return how far a session on a GPU agrees with the processor on noise; nothing for the processor itself."""
+    if opened.place.provider == CPU:
+        return {}
+    processor = open_session(file.path, file.sha256, weights=file.weights)
+    return agreement(opened.session, processor, noise(zeros), outputs)
+
+
+def _tell(network: str, graph: dict[str, Any], opened: Opened, agreed: dict[str, float]) -> None:
+    """Say what runs a graph, in Triton's log and to the supervisor."""
+    place = opened.place
+    artefact = artefact_of(place.provider, engine=place.engine)
+    inputs = "+".join(graph["inputs"])
+    run = GraphRun(
+        network, inputs, place.provider, place.device, artefact, graph["sha256"], opened.warnings, tuple(agreed.items())
+    )
+    for warning in run.warnings:
+        print(f"warning: {network}: {warning}", file=sys.stderr, flush=True)
+    print(run.text, file=sys.stderr, flush=True)
+    tell(run)
+
+
+def _graph_file(graph: dict[str, Any], folder: Path, tensors: Sequence[dict[str, Any]], largest: int) -> GraphFile:
+    """Return a graph that a configuration names."""
+    engine = folder / graph["engine"] if graph.get("engine") else None
+    profile = profile_of({one["name"]: tuple(map(int, one["dims"])) for one in tensors}, largest)
+    return GraphFile(folder / graph["file"], graph["sha256"], graph["weights"], engine, profile)
 
 
 def _fits_twice(path: Path, graph: dict[str, Any]) -> bool:

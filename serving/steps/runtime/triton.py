@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from crosswire.serving.repository.published import ASKED, DEADLINE, TRACE
+from crosswire.serving.repository.published import ASKED, DEADLINE, INSTANCE, TRACE
 from crosswire.serving.steps.decode.sandbox import MediaError
 from crosswire.serving.steps.runtime import spans
 from crosswire.serving.steps.runtime.step import Arrays, BatchStep, LateError, Step, StepRequest
@@ -65,7 +65,8 @@ class StepModel:
         """Make ready for requests; what answers them must be there before the first one comes."""
         folder = Path(args["model_repository"]) / args["model_version"]
         self._name = args["model_name"]
-        self._step = self._make(json.loads(args["model_config"]), folder)
+        config = {**json.loads(args["model_config"]), INSTANCE: args.get("model_instance_name", "")}
+        self._step = self._make(config, folder)
         self._metrics = StepMetrics(self._name)
         spans.get_ready()
         self._batches = self._step if isinstance(self._step, BatchStep) and self._step.together else None

@@ -249,7 +249,9 @@ def test_the_doctor_asks_of_a_container_what_a_container_needs(
     real_spec = importlib.util.find_spec
     gone = ("pytriton", "onnxruntime")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name in gone else real_spec(name))
-    monkeypatch.setattr("crosswire.serving.doctor.open_session", lambda *_, **__: pytest.fail("it has no ONNX Runtime"))
+    monkeypatch.setattr(
+        "crosswire.serving.doctor.first_that_runs", lambda *_, **__: pytest.fail("it has no ONNX Runtime")
+    )
     common = ("doctor", "--repository", str(REPOSITORY), "--http-port", "0", "--grpc-port", "0")
     for triton, code, found in (
         (sys.executable, 0, f"ok      Triton: {sys.executable}"),

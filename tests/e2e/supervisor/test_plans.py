@@ -23,7 +23,7 @@ from crosswire.serving.repository.assemble import assemble
 from crosswire.serving.repository.engines import Host, faults, library_version
 from crosswire.serving.repository.model_config import Runtime
 from crosswire.serving.repository.networks import find_networks
-from crosswire.serving.steps.runtime.network import open_session
+from crosswire.serving.steps.runtime.providers.sessions import open_session
 from tests.support.servers.real import NETWORK, REPOSITORY, assert_answers, contract
 
 VARIED = "rooms_cen_int8"

@@ -13,7 +13,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
-from crosswire.contract import Contract, EngineManifest, TensorSpec
+from crosswire.contract import Contract, EngineManifest, TensorSpec, sha256_of
 from crosswire.export.__main__ import main
 from crosswire.export.frames import of_source
 from crosswire.export.freeze import freeze
@@ -34,8 +34,12 @@ from crosswire.export.tensorrt.builder import (
     parsed,
     wire_of,
 )
+from crosswire.export.tensorrt.engine_context import ENGINE_KEY, GRAPH_KEY, PROVIDER, write_contexts
 from crosswire.export.tensorrt.lint import faults_of_file, lint, parser, parser_faults
 from crosswire.export.tensorrt.operators import table_faults
+from crosswire.serving.steps.runtime.providers.first_that_runs import Wish, WishedGpu, first_that_runs
+from crosswire.serving.steps.runtime.providers.names import PROVIDERS
+from crosswire.serving.steps.runtime.providers.sessions import GraphFile, open_session
 from crosswire.training.engine.run_folder import read_run
 from crosswire.training.modalities import MODALITIES
 from crosswire.training.tasks.segmentation.data import frames
@@ -79,6 +83,42 @@ def test_every_committed_network_becomes_an_engine_with_the_wire_of_its_contract
         assert faults_of_file(graph) == table_faults(onnx.load(graph)) == []
         network, faults = parsed(trt, log, trt.Builder(log), graph)
         assert not faults and wire_of(network) == promised((*specs, *contract.computed_outputs))
+
+
+def test_an_engine_is_named_by_a_graph_of_one_node_that_says_what_it_was_built_of(tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "rooms_cen", tmp_path / "rooms_cen")
+    contract = Contract.load(tmp_path / "rooms_cen")
+    (engine,) = build_engines(tmp_path / "rooms_cen", Settings(RTX, ("89",)))
+    (path,) = write_contexts(contract, tmp_path / "rooms_cen")
+    model, manifest = onnx.load(path), EngineManifest.load(engine)
+    onnx.checker.check_model(model)
+    (node,) = model.graph.node
+    told = {one.key: one.value for one in model.metadata_props}
+    assert told == {GRAPH_KEY: contract.graph.sha256, ENGINE_KEY: sha256_of(engine)}
+    assert (node.op_type, node.domain, list(node.input)) == ("EPContext", "com.microsoft", ["rgb", "depth"])
+    attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+    assert attributes["ep_cache_context"] == b"model.engine" and attributes["embed_mode"] == 0
+    assert attributes["source"].decode() == PROVIDERS["tensorrt-rtx"] == PROVIDER
+    assert manifest.context_sha256 == sha256_of(path) and not manifest.faults(engine, contract.graph.sha256)
+    graph = tmp_path / "rooms_cen" / contract.graph.file
+    with pytest.raises(Exception, match="EPContext"):  # the processor has no such kernel
+        open_session(path, sha256_of(path))
+    file = GraphFile(graph, contract.graph.sha256, engine=engine)
+    places = Wish(("tensorrt-rtx",), gpus={"0": WishedGpu(compute_capability="12.0")}).places(0, engine=True)
+    assert [one.label for one in places] == [
+        "TensorRT-RTX on GPU 0 with the engine built ahead",
+        "TensorRT-RTX on GPU 0",
+        "the processor",
+    ]
+    opened = first_that_runs(file, places, 1, lambda session: None)
+    assert opened.place.provider == "cpu" and len(opened.warnings) == 2
+    assert opened.warnings[0].endswith("it was built for compute capability 8.9, here is 12.0")
+    unlike = {engine: "the engine is not the one that its manifest names", path: "model.engine.context is missing, or"}
+    for changed, said in unlike.items():
+        content = changed.read_bytes()
+        changed.write_bytes(content + b"x")
+        assert said in first_that_runs(file, places, 1, lambda session: None).warnings[0]
+        changed.write_bytes(content)
 
 
 def test_rooms_cen_in_8_bits_becomes_an_engine_and_loses_at_most_half_a_point(tmp_path: Path) -> None:

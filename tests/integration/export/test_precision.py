@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import onnx
 import pytest
 
 from crosswire.contract import Contract, EngineManifest
+from crosswire.contract.errors import UsageError
 from crosswire.export.__main__ import main
 from crosswire.export.build import build
 from crosswire.export.frames import Frames, of_source
@@ -26,6 +28,12 @@ from crosswire.export.tasks.segmentation.single_export import SegmentationExport
 from crosswire.export.tensorrt.builder import RTX, Settings, build_engines
 from crosswire.export.tensorrt.lint import lint
 from crosswire.export.tensorrt.operators import table_faults
+from crosswire.serving.errors import ServingError
+from crosswire.serving.repository.assemble import assemble
+from crosswire.serving.repository.gpus import ChosenGpus, Gpu
+from crosswire.serving.repository.model_config import Runtime
+from crosswire.serving.repository.networks import find_networks
+from crosswire.serving.repository.tuning import Tuning
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import frames
@@ -76,7 +84,7 @@ def test_an_int8_export_says_what_it_was_proven_on_and_what_each_layer_computes_
     assert set(contract.precisions.values()) == {"int8", "fp32"}
     assert Contract.from_json(contract.to_json()) == contract
     files = sorted(path.name for path in int8.rglob("*") if path.is_file())
-    assert files == ["contract.json", "model.engine", "model.engine.json", "model.onnx"]
+    assert files == ["contract.json", "model.engine", "model.engine.context", "model.engine.json", "model.onnx"]
 
 
 def test_an_int8_engine_is_that_of_its_graph_and_inspect_says_so(
@@ -98,6 +106,39 @@ def test_an_int8_engine_is_that_of_its_graph_and_inspect_says_so(
     assert main(["inspect", str(int8), "--repeats", "0"]) == 2
     engine.write_bytes(other)
     assert "the engine is not the one that its manifest names" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("precision", "opset", "stands_in"), [("bf16", 22, "rounded to bf16"), ("fp8", 19, "taken apart")]
+)
+def test_what_only_tensorrt_computes_is_proven_by_a_stand_in_and_becomes_an_engine(
+    precision: str, opset: int, stands_in: str, tiny_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--precision", precision, "--format", "tensorrt-rtx", "--max-batch", "2", "--size", "64x80"]
+    words += ["--frames", "4", *(["--max-drop", "100", "--calibration-frames", "4"] if precision == "fp8" else [])]
+    command = ["export", str(tiny_run.folder), "--name", "tiny", "--to", str(tmp_path), *words]
+    assert main([*command, "--compute-capability", "75,89"]) == 2
+    assert f"got compute capability '75' with {precision}" in capsys.readouterr().err
+    assert main([*command, "--compute-capability", "89"]) == 0
+    contract = Contract.load(tmp_path / "tiny")
+    model = onnx.load(tmp_path / "tiny" / contract.graph.file)
+    assert contract.graph.opset == model.opset_import[0].version == opset
+    assert lint(model) == table_faults(model) == []
+    assert precision in contract.precisions.values() and contract.target == "tensorrt"
+    reduced = [one for one in contract.parity if one.stage == "onnx"]
+    assert reduced and all(stands_in in one.inputs for one in (*reduced, *contract.evaluation))
+    assert EngineManifest.load(tmp_path / "tiny" / "1" / "model.engine").precision == precision
+    assert main(["inspect", str(tmp_path / "tiny")]) == 0
+    with pytest.raises(ServingError, match=f"is in {precision}, which TensorRT alone computes"):
+        assemble(find_networks(tmp_path), Runtime.EMBEDDED, tmp_path / "made", copy_graphs=False)
+    able = Tuning(chosen=ChosenGpus((Gpu(0),), ("tensorrt-rtx", "cuda")))
+    made = assemble(find_networks(tmp_path), Runtime.EMBEDDED, tmp_path / "able", copy_graphs=False, tuning=able)
+    (graph,) = json.loads(made.configs["tiny"].parameters["graphs"].string_value)
+    assert graph["tensorrt_alone"] and graph["engine"] == "model.engine"
+    places = able.wish.places(0, engine=True, alone=True)
+    assert [(one.provider, one.engine) for one in places] == [("tensorrt-rtx", True), ("tensorrt-rtx", False)]
+    with pytest.raises(UsageError, match=f"got precision {precision} for target cpu"):
+        Precision(precision)
 
 
 def test_for_tensorrt_only_weights_are_integer_constants(int8: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ import torch
 from benchmarks.gpu import PARTS
 from benchmarks.gpu.__main__ import main, one_by_one
 from benchmarks.gpu.machine import BF16, FP32, Machine, in_turns, share
+from benchmarks.gpu.tensorrt import refusal
+from crosswire.export.tensorrt.builder import RTX
 
 
 def tried(part: str, results: Path) -> dict[str, Any]:
@@ -65,6 +68,27 @@ def test_frozen_graphs_answer_as_the_live_network_does_in_every_runtime(tmp_path
             assert min(figures["label_agreement"].values()) > 0.9
 
 
+def test_engines_are_built_and_a_row_without_a_run_says_so(tmp_path: Path) -> None:
+    record = tried("tensorrt", tmp_path)
+    assert record["compute_capability"] == "8.9" and record["failed"] == {}
+    assert record["libraries"]["tensorrt_rtx"] == importlib.metadata.version("tensorrt-rtx-cu12-libs")
+    assert record["libraries"]["tensorrt"].startswith(("TensorRT is not installed", "not run"))
+    (network,) = record["networks"].values()
+    assert set(network["engines"]) == {"tensorrt_rtx fp16", "tensorrt_rtx int8"}
+    for row in network["engines"].values():
+        assert row["engine_mb"] > 0 and row["latency"] == "not run: a processor runs no engines"
+    (figures,) = network["batches"].values()
+    assert set(figures["median_ms"]) == {"eager fp16", "frozen eager fp16", "onnx fp16"} and figures["failed"] == {}
+    assert min(figures["label_agreement"].values()) > 0.9 and figures["against_onnx_fp16"] == {}
+
+
+def test_a_card_that_the_library_builds_nothing_for_is_named_by_its_compute_capability() -> None:
+    for card in ("90", "100"):
+        assert f"got compute capability '{card}'; TensorRT-RTX" in refusal(RTX, card, on_gpu=True)
+        assert "need TensorRT itself" in refusal(RTX, card, on_gpu=True)
+    assert refusal(RTX, "120", on_gpu=True) == ""
+
+
 def test_a_graph_is_served_to_one_client_and_to_four(tmp_path: Path) -> None:
     record = tried("served", tmp_path)
     assert record["provider"] == "CPUExecutionProvider"
@@ -80,7 +104,7 @@ def test_a_part_that_fails_or_hangs_does_not_keep_the_next_from_running(tmp_path
     }
     failed = one_by_one(commands, 10.0)
     assert set(failed) == {"failing", "hanging"} and "code 3" in failed["failing"] and "10 s" in failed["hanging"]
-    assert (tmp_path / "ran").exists() and set(PARTS) == {"train", "frozen", "served"}
+    assert (tmp_path / "ran").exists() and set(PARTS) == {"train", "frozen", "tensorrt", "served"}
 
 
 def test_a_contender_that_fails_is_left_out_and_says_why() -> None:

@@ -27,7 +27,8 @@ from crosswire.serving.steps.render.label_spec import LabelSpec
 from crosswire.serving.steps.render.overlay_labels import overlay, overlays, visible
 from crosswire.serving.steps.render.render_domains import RenderDomains
 from crosswire.serving.steps.render.render_labels import render
-from crosswire.serving.steps.runtime.network import open_session, runner
+from crosswire.serving.steps.runtime.network import runner
+from crosswire.serving.steps.runtime.providers.sessions import open_session
 from crosswire.serving.steps.runtime.side_by_side import Cores
 from crosswire.serving.steps.runtime.step import StepRequest, column
 from tests.support.servers.real import NETWORK, REPOSITORY, contract, depth_png, jpeg, network_inputs, png

@@ -42,10 +42,10 @@ def test_the_newest_measurement_is_shown_and_all_are_in_the_trend(tmp_path: Path
 
 
 def test_what_was_not_run_on_a_gpu_says_so_until_there_is_a_result(tmp_path: Path) -> None:
-    assert page(tmp_path).count("Not run on hardware") == 3
-    assert missing(tmp_path).endswith("not run on hardware: gpu_train, gpu_frozen, gpu_served")
+    assert page(tmp_path).count("Not run on hardware") == 4
+    assert missing(tmp_path).endswith("not run on hardware: gpu_train, gpu_frozen, gpu_tensorrt, gpu_served")
     figures = {"networks": {"gmf": {"bf16_over_fp32": 3.5}}}
     keep("gpu_train", figures, again="python -m benchmarks.gpu --parts train", gpu="a GPU", results=tmp_path)
-    assert page(tmp_path).count("Not run on hardware") == 2 and "a GPU" in page(tmp_path)
-    assert missing(tmp_path).endswith("not run on hardware: gpu_frozen, gpu_served")
+    assert page(tmp_path).count("Not run on hardware") == 3 and "a GPU" in page(tmp_path)
+    assert missing(tmp_path).endswith("not run on hardware: gpu_frozen, gpu_tensorrt, gpu_served")
     assert [value for _, value in series(tmp_path)["gpu_train: networks.gmf.bf16_over_fp32"]] == [3.5]

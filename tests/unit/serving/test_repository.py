@@ -18,10 +18,11 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from crosswire.contract import Contract, Graph, sha256_of
 from crosswire.serving.__main__ import main
 from crosswire.serving.config.limits import QueueLimits
-from crosswire.serving.config.settings import ModelSettings, choose
+from crosswire.serving.config.settings import ModelSettings, Settings, choose
 from crosswire.serving.errors import ServingError
 from crosswire.serving.processes.shm import bytes_needed, check_room
 from crosswire.serving.repository.assemble import assemble
+from crosswire.serving.repository.gpus import ChosenGpus, Gpu
 from crosswire.serving.repository.model_config import Runtime, network_config
 from crosswire.serving.repository.networks import find_networks
 from crosswire.serving.repository.pipelines import pipeline_of
@@ -269,9 +270,8 @@ def test_a_batcher_stands_where_batches_pay_or_its_queue_is_asked_for(
     network: bool,
     stages: bool,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("crosswire.serving.repository.tuning.onnxruntime_on_gpu", lambda: gpu)
+    tuning = replace(tuning, chosen=ChosenGpus((Gpu(0),), ("cuda",)) if gpu else ChosenGpus())
     networks = find_networks(REPOSITORY, [NETWORK])
     apart = replace(tuning, models=replace(tuning.models, in_process=False))
     made = assemble(networks, runtime, tmp_path / "apart", copy_graphs=False, tuning=apart).configs
@@ -288,7 +288,8 @@ def test_whether_there_is_a_gpu_is_asked_without_a_look_at_every_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.metadata, "distributions", lambda: pytest.fail("that takes a tenth of a second"))
-    assemble(find_networks(REPOSITORY), Runtime.EMBEDDED, tmp_path / "made", copy_graphs=False)
+    tuning = Tuning.of(Settings())
+    assemble(find_networks(REPOSITORY), Runtime.EMBEDDED, tmp_path / "made", copy_graphs=False, tuning=tuning)
 
 
 def test_more_processes_for_the_steps_give_every_step_one_of_its_own() -> None:
