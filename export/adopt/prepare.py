@@ -26,7 +26,7 @@ from crosswire.export.adopt.graphs.inputs import image_nodes
 from crosswire.export.adopt.graphs.mel import Banks
 from crosswire.export.adopt.graphs.nodes import Nodes
 from crosswire.export.adopt.graphs.source import Source, nodes_of
-from crosswire.export.adopt.graphs.unsupported import check_inputs, check_outputs
+from crosswire.export.adopt.graphs.unsupported import check_inputs, check_outputs, check_types
 from crosswire.export.adopt.proof.sessions import runner_of
 from crosswire.export.adopt.tasks.answer import Answer
 from crosswire.export.adopt.tasks.classification import ClassificationAnswer
@@ -133,6 +133,7 @@ def prepare(
     wanted = _wanted(filled.outputs, source)
     model = _only(model, [str(one.graph_output) for one in wanted])
     check_outputs(source, model, [str(one.graph_output) for one in wanted])
+    check_types(model)
     core = batched(model, shapes, half=source.half)
     fixed = sized(model, shapes, 1)
     given = _given(fixed, shapes)

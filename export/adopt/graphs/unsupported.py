@@ -1,4 +1,4 @@
-"""Graphs of other kinds, refused by name: those with a memory, readers of text, detectors."""
+"""Graphs of other kinds, refused by name: those with a memory, readers of text, detectors, numbers of other types."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ _BOXES = re.compile(r".*(box|bbox|dets?|detection|rois?)(es|s)?(_.*)?|num_dets?"
 CHOOSING = frozenset({"NonMaxSuppression", "EfficientNMS_TRT", "BatchedNMS_TRT", "RoiAlign", "MaxRoiPool"})
 #: Tasks of Ultralytics whose answers are boxes, with further numbers of each.
 _BOX_TASKS = ("detect", "segment", "pose", "obb")
+_EIGHT_BIT_FLOATS = frozenset(one for name, one in onnx.TensorProto.DataType.items() if name.startswith("FLOAT8"))
 
 
 def check_inputs(source: Source, described: Iterable[str | None]) -> None:
@@ -75,6 +76,30 @@ def check_outputs(source: Source, model: onnx.ModelProto, wanted: Iterable[str])
     several = next((wire for wire in source.outputs if _rank(wire) == 3), None)
     if task in _BOX_TASKS and several is not None:
         raise AdoptError(f"output {several} gives boxes, says metadata task {task!r}: {reason}")
+
+
+def check_types(model: onnx.ModelProto) -> None:
+    """Refuse 8-bit floats: ONNX Runtime 1.32 drops a Relu before them as if they had no sign.
+
+    Args:
+        model: the part of the graph that makes what is wanted.
+
+    Raises:
+        AdoptError: a node takes or makes them.
+    """
+    nodes = list(nodes_of(model.graph))
+    constants = {one.name: one.data_type for one in model.graph.initializer}
+    constants |= {
+        node.output[0]: part.t.data_type for node in nodes for part in node.attribute if node.op_type == "Constant"
+    }
+    for node in nodes:
+        kinds = {constants.get(name) for name in node.input}
+        kinds |= {part.i for part in node.attribute if part.name in ("to", "output_dtype")}
+        if kinds & _EIGHT_BIT_FLOATS:
+            raise AdoptError(
+                f"{node_name(node)} takes or makes 8-bit floats, which ONNX Runtime computes wrongly behind a Relu; "
+                "adopt the network in floats of 32 or 16 bits, and ask for --precision int8"
+            )
 
 
 def _rank(wire: Wire) -> int | None:

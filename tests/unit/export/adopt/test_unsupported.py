@@ -87,6 +87,21 @@ def test_a_vector_of_scores_is_no_segmentation(tmp_path: Path) -> None:
     refused(path, r"output 'scores' is \[1, 3\] for images of 16x16; a segmentation has one value, or one per class")
 
 
+def test_8_bit_floats_are_refused_by_the_node(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Relu", ["image"], ["positive"]),
+        helper.make_node("QuantizeLinear", ["positive", "scale", "zero"], ["rounded"], name="rounding"),
+        helper.make_node("DequantizeLinear", ["rounded", "scale", "zero"], ["scores"]),
+    ]
+    path = written(tmp_path / "a.onnx", nodes, [IMAGE], [("scores", TensorProto.FLOAT, [1, 3, 16, 16])])
+    model = onnx.load(path)
+    model.graph.initializer.append(helper.make_tensor("scale", TensorProto.FLOAT, [], [0.25]))
+    model.graph.initializer.append(helper.make_tensor("zero", TensorProto.FLOAT8E4M3FN, [], [0.0]))
+    model.opset_import[0].version = 19
+    onnx.save(model, path)
+    refused(path, r"QuantizeLinear 'rounding' takes or makes 8-bit floats, .* floats of 32 or 16 bits")
+
+
 def test_depth_as_hha_is_refused_by_the_name_of_the_input(tmp_path: Path) -> None:
     model = onnx.load(network(tmp_path / "a.onnx", channels=(3, 3)))
     model.graph.input[1].name = "hha"
