@@ -15,6 +15,7 @@ COPY training/ training/
 COPY export/ export/
 COPY serving/ serving/
 COPY clients/ clients/
+COPY offline/ offline/
 COPY crosswire/ crosswire/
 RUN python3 -m pip wheel --no-deps --wheel-dir dist .
 

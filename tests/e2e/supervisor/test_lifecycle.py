@@ -129,10 +129,11 @@ def test_up_says_where_it_is_and_stops_on_a_signal_leaving_nothing(number: int, 
         [sys.executable, "-m", "crosswire.serving", *arguments], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    said = [process.stdout.readline() for _ in range(4)]
+    said = [process.stdout.readline() for _ in range(5)]
     assert said[0].startswith(f"{NETWORK} ready after")
     assert "http://127.0.0.1:" in said[1] and "grpc://127.0.0.1:" in said[2]
-    assert said[3].startswith("next: crosswire predict") and PIPELINE in said[3]
+    assert said[3].startswith(f"  {NETWORK} (rgb+depth): the processor, graph ")
+    assert said[4].startswith("next: crosswire predict") and PIPELINE in said[4]
     children = descendants_of(process.pid)
     decoders = 2 + (granted_cores() > 1)  # the two pictures of the probe were decoded side by side
     assert len(children) == 3 + decoders, "Triton, a python stub, decoders and the gateway"

@@ -25,6 +25,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 CPU = "--extra-index-url https://download.pytorch.org/whl/cpu"
 NOT_OF_THE_TWO_COMMANDS = {
     "onnxruntime-gpu",
+    "onnxruntime-ep-nv-tensorrt-rtx-cu12",
     "tensorrt",
     "pdoc",
     "rerun-sdk",
