@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.contract.atomic_write import write_json
-from crosswire.training.engine.hardware import cpuinfo, hardware
+from crosswire.training.engine.machine.hardware import cpuinfo, hardware
 
 RESULTS = Path(__file__).parent / "results"
 EIGHT_BIT = ("avx512_vnni", "avx_vnni", "amx_int8")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
-from crosswire.training.engine.hardware import hardware
+from crosswire.training.engine.machine.hardware import hardware
 from crosswire.training.report.style import colour, tidy
 from research.study.study import Study, StudyTable
 

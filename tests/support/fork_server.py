@@ -31,25 +31,24 @@ class ForkServer:
 
     def run(self, module: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run a module with its arguments to its end, in a process of one thread."""
-        return self.run_together(module, arguments, [{}])[0]
+        return self.run_together(module, [(arguments, {})])[0]
 
     def run_together(
-        self, module: str, arguments: Sequence[str], environments: Sequence[Mapping[str, str]]
+        self, module: str, calls: Sequence[tuple[Sequence[str], Mapping[str, str]]]
     ) -> list[subprocess.CompletedProcess[str]]:
-        """The same in several processes at once, which differ in environment variables."""
+        """The same in several processes at once, each with arguments and environment variables of its own."""
         assert self._process.stdin is not None and self._process.stdout is not None
         with TemporaryDirectory() as folder:
-            said = [[Path(folder) / f"{name}{place}" for name in ("out", "err")] for place in range(len(environments))]
+            said = [[Path(folder) / f"{name}{place}" for name in ("out", "err")] for place in range(len(calls))]
             orders = [
                 {"module": module, "arguments": [*arguments], "variables": {**more}, "said": [*map(str, paths)]}
-                for more, paths in zip(environments, said, strict=True)
+                for (arguments, more), paths in zip(calls, said, strict=True)
             ]
             print(json.dumps(orders), file=self._process.stdin, flush=True)
             codes = json.loads(self._process.stdout.readline())
-            ended = zip(codes, said, strict=True)
             return [
                 subprocess.CompletedProcess([module, *arguments], code, *(path.read_text() for path in paths))
-                for code, paths in ended
+                for (arguments, _), code, paths in zip(calls, codes, said, strict=True)
             ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,18 @@ def add(commands: Commands) -> None:
     train.add_argument("--to", type=Path, metavar="RUN", help="run folder to write (default runs/PRESET)")
     train.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder where it stopped")
     train.add_argument(
+        "--continue",
+        dest="go_on",
+        action="store_true",
+        help="go on with the run folder of --to where it holds this run, begin where it does not: for schedulers that "
+        "start a job anew",
+    )
+    train.add_argument(
+        "--other-processes",
+        action="store_true",
+        help="go on with more or fewer processes than the run had; not exactly the same run any more",
+    )
+    train.add_argument(
         "--init", metavar="RUN|imagenet", help="begin from the weights of a run, or of an installed ImageNet package"
     )
     add_settings(train)
@@ -45,6 +58,8 @@ def _train(options: argparse.Namespace) -> None:
         raise UsageError("give a preset to train, or --resume RUN to go on with a run; see: crosswire presets")
     if options.resume and options.data:
         raise UsageError("--resume goes on with its data; where they moved, say --set data.path=DIR instead of --data")
+    if options.resume and options.go_on:
+        raise UsageError("--resume goes on with a run in any case; --continue is for a preset and --to RUN")
     if options.resume and options.to:
         raise UsageError("--resume goes on with a run where it is; it does not take --to")
     config: RunConfig
@@ -62,7 +77,8 @@ def _train(options: argparse.Namespace) -> None:
     else:
         folder = options.to or Path("runs") / options.preset
         config = _begun(options.preset, options.data, options.init, options.assignments)
-    if not fit(config, folder, resume=options.resume is not None, progress=not options.quiet):
+    resume = options.resume is not None or options.go_on
+    if not fit(config, folder, resume=resume, other_processes=options.other_processes, progress=not options.quiet):
         return
     task = task_of(config)
     RunLog(folder).say(task.format_scores(task.score(read_run(folder), ScoreOptions(progress=not options.quiet))))
@@ -73,12 +89,13 @@ def _train(options: argparse.Namespace) -> None:
 def _begun(name: str, data: Path | None, init: str | None, assignments: Sequence[str]) -> RunConfig:
     """Return a preset with a data set, the user's settings, and those that the data say where the user does not."""
     from crosswire.training.datasets.check import recognised
+    from crosswire.training.engine.machine.processes import launched
     from crosswire.training.from_data import with_measured
 
     place = [] if data is None else [f"data.name={recognised(data)}", f"data.path={data}"]
     config: RunConfig = override(_initialised(preset(name), init), [*place, *assignments])
     config, words = with_measured(config, {one.partition("=")[0].strip() for one in assignments})
-    if words:
+    if words and launched(os.environ).rank == 0:
         print(words, flush=True)
     return config
 

@@ -13,13 +13,12 @@ from typing import Literal
 
 import lightning
 import torch
-from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from tqdm import tqdm
 
 from crosswire.training.config import ConfigError, RunConfig, same_result
-from crosswire.training.engine.checkpoints import RunCheckpoints, resumable
+from crosswire.training.engine.checkpoints import Last, RunCheckpoints, resumable
 from crosswire.training.engine.console.first_validation import FirstValidation
 from crosswire.training.engine.console.pace import Pace
 from crosswire.training.engine.console.progress import ProgressBar
@@ -27,6 +26,7 @@ from crosswire.training.engine.console.run_log import RunLog
 from crosswire.training.engine.console.training_log import TrainingLog
 from crosswire.training.engine.divergence import StopWhereLossDiverges
 from crosswire.training.engine.gamma_log import RECORDS, GammaLog
+from crosswire.training.engine.machine.processes import Processes, launched
 from crosswire.training.engine.run_folder import RunError, read_config, write_config
 from crosswire.training.engine.training_setup import Lazy, TrainingSetup
 from crosswire.training.from_data import with_geometry
@@ -44,6 +44,7 @@ def fit(
     folder: Path,
     *,
     resume: bool = False,
+    other_processes: bool = False,
     progress: bool = True,
     clock: Callable[[], float] = time.monotonic,
 ) -> bool:
@@ -51,13 +52,15 @@ def fit(
 
     A run that was stopped at any moment and resumed ends in the same weights as an uninterrupted one.
 
-    Under `torchrun` every process trains on its share of each batch, and gradients are averaged. Batch statistics are
-    those of a process's own share; where that is too small for them, freeze them.
+    Of several processes (see `launched`) each trains on its share of each batch, and gradients are averaged. Batch
+    statistics are those of a process's own share; where that is too small for them, freeze them. Such a run is
+    resumed with as many processes as it had, for shares and what is drawn in them depend on their number.
 
     Args:
         config: the whole run, of any task.
         folder: where it is written.
         resume: go on from the last checkpoint; begin anew where there is none.
+        other_processes: go on with more or fewer processes than the run had, which is not the same run any more.
         progress: show bars and what the run says; `train.log` in its folder has the latter anyway.
         clock: returns seconds; what it tells decides nothing but when there is an early validation.
 
@@ -65,25 +68,32 @@ def fit(
         whether this is the process that goes on with what was written; of several only the first one does.
 
     Raises:
-        RunError: the folder holds a run and `resume` is not set, or holds a run of another configuration.
+        RunError: the folder holds a run and `resume` is not set, or holds a run of another configuration or of another
+            number of processes.
         ConfigError: network and data do not fit, or the machine cannot do what is asked.
         DivergedError: a loss or weights are no finite numbers; what was validated before is kept.
     """
     config = with_geometry(config)
+    processes = launched(os.environ, torch.cuda.device_count())
     last = _checked(config, folder, resume=resume)
+    if last and not other_processes:
+        _same_processes(last, processes)
     torch.manual_seed(config.seed)
     setup = task_of(config).training_setup(config, fresh=last is None)
     with _quiet():
-        trainer = _trainer(config, setup, folder, Pace(clock), progress=progress)
-    place = {"rank": trainer.global_rank, "ranks": trainer.world_size}
+        checkpoints = RunCheckpoints(
+            folder, setup.monitor, last, lower_is_better=setup.lower_is_better, processes=processes.ranks
+        )
+        trainer = _trainer(config, setup, processes, checkpoints, Pace(clock), progress=progress)
+    place = {"rank": processes.rank, "ranks": processes.ranks}
     batches, val_batches = setup.train_loader(**place), setup.val_loader(**place)
     if trainer.is_global_zero:
         write_config(folder, config)
     for name, source in setup.prepared.items():
         prepare(source, f"rendering {name} scenes", progress=progress and trainer.is_global_zero)
     with _quiet():
-        trainer.fit(setup.task, batches, val_batches, ckpt_path=str(last) if last else None, weights_only=True)
-    if torch.distributed.is_initialized():
+        trainer.fit(setup.task, batches, val_batches, ckpt_path=str(last.file) if last else None, weights_only=True)
+    if torch.distributed.is_initialized():  # what the first one goes on with would wait for the others
         torch.distributed.destroy_process_group()
     return bool(trainer.is_global_zero)
 
@@ -94,7 +104,7 @@ def prepare(source: Lazy, title: str, *, progress: bool = True) -> None:
         source[index]
 
 
-def _checked(config: RunConfig, folder: Path, *, resume: bool) -> Path | None:
+def _checked(config: RunConfig, folder: Path, *, resume: bool) -> Last | None:
     """Return the checkpoint to go on from, if any, or refuse to train into a folder."""
     if not config.steps:
         raise ConfigError("steps is 0, as in a run that was trained elsewhere; training takes steps=1 or more")
@@ -107,6 +117,15 @@ def _checked(config: RunConfig, folder: Path, *, resume: bool) -> Path | None:
         if not same_result(before, config) and not same_result(with_geometry(before), config):
             raise RunError(f"{folder} holds a run of another configuration; choose another folder")
     return last
+
+
+def _same_processes(last: Last, processes: Processes) -> None:
+    """Refuse to go on with another number of processes than a run had."""
+    if last.processes not in (0, processes.ranks):
+        raise RunError(
+            f"{last.file.parent} is a run of {last.processes} process(es), got {processes.ranks}; it is resumed "
+            f"exactly by as many as it had; start {last.processes}, or go on as another run with --other-processes"
+        )
 
 
 @contextlib.contextmanager
@@ -122,22 +141,32 @@ def _quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
         # Norms with frozen statistics are in evaluation mode on purpose.
         warnings.filterwarnings("ignore", r".*module\(s\) in eval mode.*")
+        # A single process is what was asked for, also where Slurm is installed.
+        warnings.filterwarnings("ignore", ".*`srun` command is available.*")
         try:
             yield
         finally:
             logger.setLevel(level)
 
 
-def _trainer(config: RunConfig, setup: TrainingSetup, folder: Path, pace: Pace, *, progress: bool) -> lightning.Trainer:
-    """Make the Lightning trainer of a run, on one device or, under `torchrun`, on one device per process.
+def _trainer(
+    config: RunConfig,
+    setup: TrainingSetup,
+    processes: Processes,
+    checkpoints: RunCheckpoints,
+    pace: Pace,
+    *,
+    progress: bool,
+) -> lightning.Trainer:
+    """Make the Lightning trainer of a run, on one device per process.
 
     Raises:
         ConfigError: half precision without a GPU.
     """
     if config.runtime.precision == "fp16" and not torch.cuda.is_available():
         raise ConfigError("runtime.precision is fp16, which needs a GPU; use runtime.precision=bf16 or fp32")
+    folder = checkpoints.folder
     # The checkpoint of a moment comes after all else that is written at it.
-    checkpoints = RunCheckpoints(folder, setup.monitor, lower_is_better=setup.lower_is_better)
     callbacks = [
         StopWhereLossDiverges(),
         GammaLog(folder, max(1, config.steps // RECORDS)),
@@ -145,20 +174,18 @@ def _trainer(config: RunConfig, setup: TrainingSetup, folder: Path, pace: Pace, 
         pace,
         FirstValidation(pace, config.runtime.first_validation),
     ]
-    if not TorchElasticEnvironment.detect() or os.environ["RANK"] == "0":
+    if processes.rank == 0:
         callbacks.append(TrainingLog(RunLog(folder, show=progress), pace, checkpoints))
-    local = ranks = 1
-    strategy: str | DDPStrategy = "auto"
-    if TorchElasticEnvironment.detect():
-        local, ranks = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
-        strategy = DDPStrategy(find_unused_parameters=setup.idle_parameters)
+    alone = processes.ranks == 1
     return lightning.Trainer(
         max_epochs=config.steps // config.val_every,
         gradient_clip_val=setup.clip or None,
         accelerator="auto",
-        devices=local,
-        num_nodes=ranks // local,
-        strategy=strategy,
+        devices=processes.local,
+        num_nodes=processes.nodes,
+        strategy="auto" if alone else DDPStrategy(find_unused_parameters=setup.idle_parameters),
+        plugins=[processes.environment(os.environ)],
+        default_root_dir=folder,  # where Lightning looks for checkpoints of its own in jobs of Slurm
         precision=_PRECISIONS[config.runtime.precision],
         callbacks=[*callbacks, ProgressBar()] if progress else callbacks,
         logger=TensorBoardLogger(folder, name="tensorboard", version=""),

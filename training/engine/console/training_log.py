@@ -33,10 +33,11 @@ class TrainingLog(lightning.Callback):
         samples, checked, batch = *(len(loader.dataset) for loader in loaders), config.data.batch
         weights = sum(parameter.numel() for parameter in pl_module.network.parameters())
         where = f"{torch.get_num_threads()} threads" if pl_module.device.type == "cpu" else str(pl_module.device)
+        together = f" in each of {trainer.world_size} processes" if trainer.world_size > 1 else ""
         begins = f"goes on at step {pl_module.step} of" if pl_module.step else "takes"
         self.run_log.say(
             f"{config.preset}: {config.network.name}, {weights / 1e6:.2f} M parameters, {config.runtime.precision} on "
-            f"{where}; {begins} {config.steps} steps of {batch} out of {samples} samples "
+            f"{where}{together}; {begins} {config.steps} steps of {batch} out of {samples} samples "
             f"({config.steps * batch / samples:.1f} times each), a validation on {checked} every "
             f"{config.val_every} steps"
         )

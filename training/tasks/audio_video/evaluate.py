@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from crosswire.training.engine.classes import check_classes
-from crosswire.training.engine.device import accelerated
+from crosswire.training.engine.machine.device import accelerated
 from crosswire.training.engine.run_folder import RunOf, write_metrics
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig
 from crosswire.training.tasks.audio_video.data import clips, eval_loader

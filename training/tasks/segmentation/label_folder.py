@@ -21,7 +21,7 @@ from crosswire.training.datasets.files.frames import Format, FrameEntry
 from crosswire.training.datasets.files.images import orientation_problem, read_colour, read_depth, size_problem
 from crosswire.training.datasets.files.problems import DataError
 from crosswire.training.datasets.frames import Frame
-from crosswire.training.engine.device import accelerated
+from crosswire.training.engine.machine.device import accelerated
 from crosswire.training.engine.run_folder import WEIGHTS, Run
 from crosswire.training.modalities import modalities
 from crosswire.training.tasks.segmentation.losses import upsample

@@ -9,7 +9,7 @@ from torch import nn
 from tqdm import tqdm
 
 from crosswire.training.config import ConfigError
-from crosswire.training.engine.device import accelerated
+from crosswire.training.engine.machine.device import accelerated
 from crosswire.training.engine.run_folder import RunOf, exchange_lines, exchange_to_plain, write_metrics
 from crosswire.training.models import exchanged_share
 from crosswire.training.tasks.translation.config import LABELS, TranslationConfig

@@ -9,7 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from crosswire.training.datasets.frames import FrameSource
-from crosswire.training.engine.device import accelerated
+from crosswire.training.engine.machine.device import accelerated
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.engine.sampling import derive_seed
 from crosswire.training.modalities import Modality, modalities

@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from crosswire.training.datasets.frames import FrameSource
-from crosswire.training.engine.device import accelerated
+from crosswire.training.engine.machine.device import accelerated
 from crosswire.training.engine.run_folder import Run
 from crosswire.training.models import Decisions
 from crosswire.training.tasks.segmentation.data import eval_loader

@@ -1,0 +1,1 @@
+"""The machines that a run is trained and scored on."""
