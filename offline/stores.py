@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol, cast
+from urllib.parse import parse_qsl, urlencode
 
 from crosswire.clients.errors import InputError, OutputError
 from crosswire.clients.files import write_whole
@@ -21,6 +22,7 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _FILE = "file://"
 #: pyarrow's names of file systems on which a file appears when its last byte is there.
 _OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
+_GOOGLE_RETRIES_S = "30"
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,12 +260,31 @@ def _file_system(place: str) -> tuple[Any, str]:
     """Return pyarrow's file system of an address, and the path in it, without a slash at its end."""
     fs = needed("pyarrow.fs", f"{place.partition('://')[0]}://")
     try:
-        files, path = fs.FileSystem.from_uri(place)
+        files, path = fs.FileSystem.from_uri(_for_google(place))
     except (ValueError, NotImplementedError, ImportError):
         files, path = _by_fsspec(fs, place)
     except OSError as error:
         raise InputError(f"{place} cannot be opened ({error}); check the address") from error
     return files, path.rstrip("/")
+
+
+def _for_google(place: str) -> str:
+    """Return an address with what pyarrow has to be told of Google's store; any other as it is.
+
+    Without credentials it would try for a quarter of an hour before it says so. `STORAGE_EMULATOR_HOST` names a store
+    that only speaks like Google's, as for Google's own libraries.
+    """
+    scheme, _, rest = place.partition("://")
+    if scheme not in ("gs", "gcs"):
+        return place
+    address, _, query = rest.partition("?")
+    settings = dict(parse_qsl(query))
+    settings.setdefault("retry_limit_seconds", _GOOGLE_RETRIES_S)
+    if host := os.environ.get("STORAGE_EMULATOR_HOST"):
+        before, _, name = host.rpartition("://")
+        settings |= {"scheme": before or "http", "endpoint_override": name.rstrip("/")}
+        address = address if "@" in address else f"anonymous@{address}"
+    return f"{scheme}://{address}?{urlencode(settings)}"
 
 
 def _by_fsspec(fs: Any, place: str) -> tuple[Any, str]:
