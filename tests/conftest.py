@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from tests.support import needs, rights
+from tests.support.servers import shared
 
 pytest_plugins = ["pytester"]
 
+UNIT = Path(__file__).parent / "unit"
 LONGEST = ("guides", "translation_training", "precision", "freeze", "resume")
 
 
@@ -30,6 +33,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Look for the programs and rights that a test needs before its fixtures do."""
     needs.check(item)
     rights.check(item)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End the shared servers behind the last test that may ask one; unit tests, the last ones, ask none."""
+    if nextitem is None or UNIT in nextitem.path.parents:
+        shared.end_all()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

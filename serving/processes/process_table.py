@@ -17,8 +17,9 @@ def is_running(process: int | psutil.Process) -> bool:
         process: its id; or the object made while it ran, which tells it from a later process with the same id.
     """
     try:
-        one = psutil.Process(process) if isinstance(process, int) else process
-        return bool(one.is_running() and one.status() not in _ENDED)
+        if isinstance(process, int):
+            return psutil.Process(process).status() not in _ENDED
+        return bool(process.is_running() and process.status() not in _ENDED)
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:  # it is there, and does not let itself be looked at
@@ -30,7 +31,8 @@ def members_of(group: int) -> tuple[psutil.Process, ...]:
     found = []
     for pid in psutil.pids():
         with contextlib.suppress(OSError, psutil.NoSuchProcess):
-            if os.getpgid(pid) == group and is_running(one := psutil.Process(pid)):
+            # The supervisor asks this all the time: of what was made just now, its state tells enough.
+            if os.getpgid(pid) == group and (one := psutil.Process(pid)).status() not in _ENDED:
                 found.append(one)
     return tuple(found)
 

@@ -36,7 +36,7 @@ from tests.support.training.small_networks import EVENTS, FRAMES, HEIGHT, SAMPLE
 SHAPE = ClipShape(FRAMES, HEIGHT, WIDTH, small_networks.FRAME_RATE, SAMPLES, small_networks.SAMPLE_RATE)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def facade(small_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A server of the repository that a container gets."""
     triton = native_triton(tmp_path_factory.mktemp("native"))

@@ -21,6 +21,7 @@ from crosswire.contract import Contract
 from crosswire.serving.processes.embedded import EmbeddedServer
 from crosswire.serving.processes.process_table import command_of, descendants_of
 from tests.support.paths import REPOSITORY
+from tests.support.servers.shared import shared
 
 NETWORK = "rooms_cen"
 PIPELINE = f"{NETWORK}_image"
@@ -31,10 +32,9 @@ CALM = "[pace]\nseconds = 3600\n"  # for tests that stop a part, which nobody is
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[EmbeddedServer]:
+def server() -> EmbeddedServer:
     """One server for all tests that leave it as they found it."""
-    with EmbeddedServer(REPOSITORY, networks=[NETWORK]) as running:
-        yield running
+    return shared(EmbeddedServer(REPOSITORY, networks=[NETWORK]))
 
 
 def configured(folder: Path, text: str) -> list[str]:

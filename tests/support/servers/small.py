@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from crosswire.serving.processes.embedded import EmbeddedServer
+from tests.support.servers.shared import shared
 from tests.support.training import small_networks
 
 
@@ -23,7 +23,6 @@ def small_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small(small_repository: Path) -> Iterator[EmbeddedServer]:
+def small(small_repository: Path) -> EmbeddedServer:
     """A server of the small networks."""
-    with EmbeddedServer(small_repository) as running:
-        yield running
+    return shared(EmbeddedServer(small_repository))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -82,7 +83,9 @@ def link(clock: Clock) -> Triton:
 def process(tmp_path: Path) -> Iterator[Child]:
     """A process that stands for Triton, with another one below it that stands for a python stub."""
     stub = tmp_path / "triton_python_backend_stub"
-    stub.write_text("#!/bin/sh\nsleep 3600 & wait\n")
+    os.mkfifo(tmp_path / "never")
+    # It waits within itself: a shell that forks shows up twice for a moment.
+    stub.write_text(f"#!/bin/sh\nread line < {tmp_path / 'never'}\n")
     stub.chmod(0o755)
     script = f"{stub} /models/{ONE}/1/model.py & sleep 3600"
     child = Child(Program("Triton", ["/bin/sh", "-c", script], tmp_path / "log", {"PATH": "/usr/bin:/bin"}))
