@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from crosswire.offline.stores import open_store, read_file
+from crosswire.serving.processes.process_table import listeners_on
 from tests.soak.offline.ray_cluster import command, files_of, run
 from tests.support.guides import free_port
 from tests.support.offline.sources import pair_members, parquet_bytes, tar_bytes, write_folder
@@ -33,10 +34,9 @@ def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         "--default-bucket=data",
     ]
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
-    with subprocess.Popen([sys.executable, "-m", *words], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
+    with subprocess.Popen([sys.executable, "-m", *words], stderr=subprocess.DEVNULL) as server:
         try:
-            wait_until(lambda: "started" in (server.stdout.readline() if server.stdout else ""))
+            wait_until(lambda: bool(listeners_on(port)))
             yield "gs://data"
         finally:
             server.kill()
