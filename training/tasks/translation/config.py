@@ -26,6 +26,7 @@ NORMS = ("instance", "batch")
 STATISTICS = ("fixed", "instance")
 NORMED = ("inner", "all")
 DECODER_NORMS = ("private", "shared")
+JUDGED = ("flows", "answers")
 DOMAINS = (
     "rgb",
     "depth",
@@ -226,7 +227,10 @@ class ImagesConfig(ImageSettings):
 
 @dataclass(frozen=True)
 class AdversarialConfig(Section):
-    """Adam for generator and discriminator, and the weights of the losses; the defaults are the papers'.
+    """Adam for generator and discriminator, and the weights of the losses.
+
+    Rates and weights are the papers'. Of what the losses reach, `stream_loss=0` with `judged=answers` is Eq. 5, and
+    `stream_loss=1` with `judged=flows` and `detach_ensemble` the official code; the presets say which they take.
 
     Attributes:
         lr: learning rate of the generator.
@@ -240,6 +244,9 @@ class AdversarialConfig(Section):
         sparsity: λ.
         stream_loss: weight of the L1 of every flow's own image beside that of the mix; 1 in the official code, 0 in
             Eq. 5. Without effect where features are mixed.
+        judged: what the discriminator of a task judges, one of `JUDGED`: the image of every flow beside its input, as a
+            sum over the flows (the official code), or the task's answer alone beside each of its inputs, as a mean
+            over them (Eq. 5 has no loss but that of the mixed image).
         detach_ensemble: let the loss of the mixed image reach α alone (the official code); needs a stream loss.
         alignment: weight of the discrepancy of aligned streams (fusion `align`).
         discriminator_width: channels of the discriminator's first layer; 64 in the papers.
@@ -263,6 +270,7 @@ class AdversarialConfig(Section):
     cross_entropy: NonNegativeFloat = 10.0
     sparsity: NonNegativeFloat = 1e-3
     stream_loss: NonNegativeFloat = 1.0
+    judged: Annotated[str, Choice(JUDGED)] = "flows"
     detach_ensemble: bool = False
     alignment: float = 0.1
     discriminator_width: int = 64

@@ -205,15 +205,16 @@ TWO = {"inputs": ("rgb",), "outputs": ("depth", "normal")}
     ("changes", "parameters"),
     [
         ({"inputs": ("shade",), "unused_norms": True}, 54_420_618),
-        ({"unused_norms": True}, 54_431_633),
-        ({}, 54_429_317),
+        ({"decoder_norms": "private", "unused_norms": True}, 54_431_633),
+        ({"decoder_norms": "private"}, 54_429_317),
+        ({"decoder_norms": "shared"}, 54_429_317 - 4_992),
         ({**CYCLE, "decoder_norms": "shared"}, 54_443_779 + 6),
         ({**CYCLE, "decoder_norms": "shared", "unused_norms": True}, 54_450_697 + 6),
         ({**TWO, "decoders": (0, 1)}, 19_535_808 + 2 * 34_873_795 + 2 * 4_864 + 2 * 4_992 + 2),
         ({**TWO, "decoders": (0, 1), "encoders": (0, 1)}, 2 * (19_535_808 + 34_873_795 + 4_864 + 4_992) + 2),
     ],
 )
-def test_generators_have_the_sizes_of_the_official_code(changes: dict[str, Any], parameters: int) -> None:
+def test_generators_have_the_sizes_of_papers_and_official_code(changes: dict[str, Any], parameters: int) -> None:
     assert count_parameters(TranslatorConfig(**changes), build_network) == parameters
 
 
