@@ -2,7 +2,8 @@
 
 Source: the CEN journal paper, Tables 6 to 9, in millions; "enc2 dec3" has two encoders and three decoders. Cycles and
 "papers" have the decoder norms that the text shares; "official" has those of every stream, as the official code, which
-also makes norms that it never uses. With one flow per decoder both are one.
+also makes norms that it never uses. With one flow per decoder both are one. Of what encoder norms share (Tables 10 and
+11) the papers print no sizes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from crosswire.training.models import PrivateNorm2d
 from crosswire.training.models.count import parameters
 from crosswire.training.models.translation import PatchDiscriminator
-from crosswire.training.tasks.translation.config import TranslatorConfig
+from crosswire.training.tasks.translation.config import NORM_SHARING, USUAL_INPUTS, TranslatorConfig
 from crosswire.training.tasks.translation.network import TranslationNetwork, build_network
 from research.published_sizes import PublishedSize
 
@@ -54,6 +55,11 @@ def translation_sizes() -> Iterator[PublishedSize]:
     yield from _parts()
     for title, changes, reported in _PRINTED:
         yield PublishedSize(title, parameters(_build(**changes)), reported)
+    for streams in (2, 3, 4):
+        for sharing in NORM_SHARING:
+            network = _build(inputs=USUAL_INPUTS[:streams], fusion="none", norm_sharing=sharing, decoder_norms="shared")
+            title = f"U-Net-256, {streams} streams, encoder norms {sharing}"
+            yield PublishedSize(title, parameters(network))
     for domains in (3, 4):
         names = ("rgb", "shade", "texture", "depth")[:domains]
         network = _build(inputs=names, outputs=names, cycle=True)

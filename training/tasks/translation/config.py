@@ -26,6 +26,7 @@ NORMS = ("instance", "batch")
 STATISTICS = ("fixed", "instance")
 NORMED = ("inner", "all")
 DECODER_NORMS = ("private", "shared")
+NORM_SHARING = ("private", "affine", "statistics", "shared")
 JUDGED = ("flows", "answers")
 DOMAINS = (
     "rgb",
@@ -76,6 +77,12 @@ class TranslatorConfig(FusionSettings):
         statistics: what a trained network normalises with, one of `STATISTICS`: the running means of its training
             (`fixed`, which can be folded into the convolutions), or every image's own (`instance`, as the official
             code does at its test).
+        norm_sharing: what the encoder's norms of a task's inputs share, one of `NORM_SHARING`: nothing (`private`, the
+            papers), γ and β alone (`affine`), μ and σ² alone (`statistics`), or all four (`shared`). The statistics
+            that instance norms share are the running ones, which `statistics=fixed` answers with: they train as
+            private ones do. Those of batch norms are of the images of all inputs together, in training too. The papers
+            compare these without exchange and L1, so `fusion=none` goes with all but `private`; see
+            `crosswire.training.models.translation.sharing`. Without effect on a single stream.
         decoder_norms: one set of norms per flow (`private`, the official code), or one per decoder (`shared`, the text
             of the papers).
         dropout: probability behind the three deepest norms of the decoder; 0.5 in the papers.
@@ -101,6 +108,7 @@ class TranslatorConfig(FusionSettings):
     norm: Annotated[str, Choice(NORMS)] = "instance"
     normed: Annotated[str, Choice(NORMED)] = "inner"
     statistics: Annotated[str, Choice(STATISTICS)] = "fixed"
+    norm_sharing: Annotated[str, Choice(NORM_SHARING)] = "private"
     decoder_norms: Annotated[str, Choice(DECODER_NORMS)] = "private"
     dropout: ShareBelowOne = 0.5
     unused_norms: bool = False
@@ -113,6 +121,7 @@ class TranslatorConfig(FusionSettings):
         self._check_domains()
         self._check_owners()
         self._check_fusion()
+        self._check_sharing()
         if self.statistics == "instance" and self.norm != "instance":
             raise ConfigError("network.statistics=instance belongs to instance norms; set network.norm=instance")
 
@@ -157,6 +166,21 @@ class TranslatorConfig(FusionSettings):
             raise ConfigError(
                 "tasks that share a decoder and its norms have nothing to exchange there; "
                 "set network.decoder_norms=private or network.place=encoder"
+            )
+
+    def _check_sharing(self) -> None:
+        """Refuse norms that share what there is none of, or that leave no γ to exchange by."""
+        if self.norm_sharing == "private":
+            return
+        if self.fusion != "none" or self.penalise not in ("auto", "none"):
+            raise ConfigError(
+                f"network.norm_sharing={self.norm_sharing} goes without exchange and L1 of the scaling factors; "
+                "set network.fusion=none and network.penalise=auto"
+            )
+        if self.norm_sharing == "statistics" and self.statistics == "instance":
+            raise ConfigError(
+                "network.statistics=instance answers with every image's own statistics, so there are none to share; "
+                "set network.statistics=fixed"
             )
 
     @property

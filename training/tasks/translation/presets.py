@@ -1,6 +1,6 @@
 """Image translation: the experiments of the TPAMI paper on Taskonomy, and small ones on the procedural rooms.
 
-Source: the CEN journal paper, section 4 and Tables 4 to 9, with the schedule of the official code: Adam, one image
+Source: the CEN journal paper, section 4 and Tables 4 to 11, with the schedule of the official code: Adam, one image
 per step, 300 epochs of 1,000. The loss, adversarial part included, is that of the mixed image alone (Eq. 5), and the
 norms of a decoder are shared, as the text has it. `-official` trains as the official code does, which fuses two inputs
 into one output: a loss of every stream, private norms in the decoder, and an exchange anywhere.
@@ -17,6 +17,7 @@ from crosswire.training.datasets.rooms import CLASSES
 from crosswire.training.tasks.options import STAGE_FUSIONS, WHERE
 from crosswire.training.tasks.translation.config import (
     LABELS,
+    NORM_SHARING,
     AdversarialConfig,
     ImagesConfig,
     TranslationConfig,
@@ -67,6 +68,8 @@ def _cycle(name: str, domains: tuple[str, ...]) -> list[TranslationConfig]:
 
 
 _SHADE_TEXTURE = ("shade", "texture")
+_WITH_DEPTH = (*_SHADE_TEXTURE, "depth")
+_FOUR = ("depth", "normal", "texture", "shade")
 #: What two inputs are fused into; the official code does no more.
 _PAIRS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("shade-texture-rgb", _SHADE_TEXTURE, ("rgb",)),
@@ -81,13 +84,26 @@ _FUSIONS = (
     _paper("shade-texture-rgb-unshared", _SHADE_TEXTURE, ("rgb",), share_convs=False),
     _paper("shade-texture-rgb-all-norms", _SHADE_TEXTURE, ("rgb",), normed="all", levels=7),
     _paper("depth-normal-texture-rgb", ("depth", "normal", "texture"), ("rgb",)),
-    _paper("depth-normal-texture-shade-rgb", ("depth", "normal", "texture", "shade"), ("rgb",)),
+    _paper("depth-normal-texture-shade-rgb", _FOUR, ("rgb",)),
+    _paper("depth-normal-texture-shade-rgb-none", _FOUR, ("rgb",), fusion="none"),
+    _paper("shade-texture-depth-rgb", _WITH_DEPTH, ("rgb",)),
+    _paper("shade-texture-depth-rgb-none", _WITH_DEPTH, ("rgb",), fusion="none"),
     *(_paper(f"{name}-rgb", (name,), ("rgb",)) for name in ("depth", "normal", "texture", "shade")),
     *(
         _paper(f"shade-texture-rgb-{fusion}-{where}", _SHADE_TEXTURE, ("rgb",), fusion=fusion, where=where)
         for fusion in STAGE_FUSIONS
         for where in WHERE
     ),
+)
+#: What streams that exchange nothing share of their norms: Tables 10 and 11, by the presets whose exchange they lack.
+_SHARED_NORMS = tuple(
+    _paper(f"{name}-norms-{sharing}", inputs, ("rgb",), fusion="none", norm_sharing=sharing)
+    for name, inputs in (
+        ("shade-texture-rgb", _SHADE_TEXTURE),
+        ("shade-texture-depth-rgb", _WITH_DEPTH),
+        ("depth-normal-texture-shade-rgb", _FOUR),
+    )
+    for sharing in NORM_SHARING[1:]
 )
 _TWO, _THREE = (0, 1), (0, 1, 2)
 _PLACES: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -158,4 +174,4 @@ ROOMS_TRANSLATION = (
     _changed(_ROOMS_MULTITASK, "none", fusion="none"),
     _changed(_ROOMS_MULTITASK, "labels", outputs=("depth", LABELS), classes=len(CLASSES)),
 )
-TRANSLATION = (*ROOMS_TRANSLATION, *_FUSIONS, *_MULTITASK, *_CYCLES)
+TRANSLATION = (*ROOMS_TRANSLATION, *_FUSIONS, *_SHARED_NORMS, *_MULTITASK, *_CYCLES)

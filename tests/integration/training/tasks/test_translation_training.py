@@ -61,6 +61,9 @@ PAPER = "taskonomy-shade-texture-rgb"
 FEW = (
     *(f"rooms-{ending}" for ending in ("translate", "multitask", "multitask-labels")),
     *(f"{PAPER}{ending}" for ending in ("", "-official", "-all-norms", "-concat-all", "-align-all", "-attention-all")),
+    f"{PAPER}-norms-affine",
+    "taskonomy-shade-texture-depth-rgb-norms-statistics",
+    "taskonomy-depth-normal-texture-shade-rgb-norms-shared",
     "taskonomy-multitask-texture-hard",
     "taskonomy-multitask-rgb-grouped",
     "taskonomy-both-texture-shade",
