@@ -6,7 +6,11 @@ from __future__ import annotations
 UNTESTED = (
     ("51.1 mIoU on NYUv2 with RefineNet-101, 52.5 with PSPNet-152", "CEN, Table 3", "needs NYUv2 and ImageNet weights"),
     ("49.6 mIoU on SUN RGB-D with RefineNet-101", "CEN, Table 3", "needs SUN RGB-D and ImageNet weights"),
-    ("FID and KID of image translation on Taskonomy", "CEN, Tables 4 to 6", "needs Taskonomy and Inception weights"),
+    (
+        "FID and KID of image translation on Taskonomy",
+        "CEN, Tables 4 to 6, 8 and 9",
+        "needs Taskonomy and Inception weights",
+    ),
     ("31.64 % accuracy on VGGSound with 5.25 M parameters", "GMF, Table 2", "needs VGGSound; the size is counted"),
     ("91.88 AUC on FakeAVCeleb", "GMF, Table 4", "needs FakeAVCeleb"),
     ("mAP on ActivityNet features", "GMF, Table 3", "needs the features; the sizes are counted"),

@@ -13,7 +13,7 @@ from crosswire.export.freeze.fold import Conv, Norm, is_depthwise
 from crosswire.export.freeze.groups import StreamPlan, plan_streams
 from crosswire.training.models import PrivateNorm2d, StreamConv2d
 from crosswire.training.models.fusion.substitute import Discard
-from crosswire.training.models.translation import InstanceNorm, Runs, StackFlows
+from crosswire.training.models.translation import InstanceNorm, PartlySharedNorm2d, Runs, StackFlows
 
 #: Norms that several flows may share.
 PLAIN_NORMS = (nn.BatchNorm2d, InstanceNorm)
@@ -33,7 +33,7 @@ def is_norm(module: nn.Module | None) -> bool:
     """Say whether a module normalises flows."""
     if isinstance(module, Runs):
         return not isinstance(module.parts[0], CONVS)
-    return isinstance(module, (*PLAIN_NORMS, PrivateNorm2d))
+    return isinstance(module, (*PLAIN_NORMS, PrivateNorm2d, PartlySharedNorm2d))
 
 
 def conv_of(module: nn.Module, flow: int) -> Conv:
@@ -53,6 +53,8 @@ def groups_of(module: nn.Module, flows: int) -> list[tuple[PrivateNorm2d | None,
         return [group for part, length in pairs for group in groups_of(part, length)]
     if isinstance(module, PrivateNorm2d):
         return [(module, [cast(Norm, norm) for norm in module.norms])]
+    if isinstance(module, PartlySharedNorm2d):
+        return [(None, [cast(Norm, norm) for norm in module.stream_norms()])]
     return [(None, [cast(Norm, module)] * flows)]
 
 

@@ -37,13 +37,13 @@ from crosswire.training.models.exchange import Mixing
 from crosswire.training.models.fusion.decide import ConcatDecision
 from crosswire.training.models.fusion.gather import StreamFusion
 from crosswire.training.models.fusion.substitute import Discard
-from crosswire.training.models.translation import InstanceNorm, Runs, StackFlows, TaskMix
+from crosswire.training.models.translation import InstanceNorm, PartlySharedNorm2d, Runs, StackFlows, TaskMix
 from crosswire.training.tasks.translation.network import ImageMix
 
 _ELEMENTWISE = (F.relu, F.relu6, F.leaky_relu, F.max_pool2d, F.interpolate, operator.add, torch.tanh)
 _COPIED = (nn.ReLU, nn.MaxPool2d)
 _STREAMS = (StackStreams, StreamConv2d, PrivateNorm2d, StreamFusion, Ensemble, ConcatDecision)
-_FLOWS = (StackFlows, Runs, InstanceNorm, TaskMix)
+_FLOWS = (StackFlows, Runs, InstanceNorm, PartlySharedNorm2d, TaskMix)
 _DROPPED = (nn.Dropout, nn.Identity)
 
 

@@ -128,9 +128,9 @@ def to_plain(row: PublishedSize) -> dict[str, Any]:
 
 def text(table: list[PublishedSize]) -> str:
     """Return a table as text."""
-    lines = [f"{'item':40} {'computed':>12} {'reported':>9}  verdict"]
+    lines = [f"{'item':50} {'computed':>12} {'reported':>9}  verdict"]
     for row in table:
         computed = f"{row.computed:,}" if isinstance(row.computed, int) else row.computed
         reported = "-" if row.reported is None else f"{row.reported:.1f}M"
-        lines.append(f"{row.item:40} {computed:>12} {reported:>9}  {row.verdict}")
+        lines.append(f"{row.item:50} {computed:>12} {reported:>9}  {row.verdict}")
     return "\n".join(lines)

@@ -1,6 +1,9 @@
 """Published sizes of generators and discriminators beside those built here.
 
-Source: the CEN journal paper, Tables 6 to 9, in millions; "enc2 dec3" has two encoders and three decoders.
+Source: the CEN journal paper, Tables 6 to 9, in millions; "enc2 dec3" has two encoders and three decoders. Cycles and
+"papers" have the decoder norms that the text shares; "official" has those of every stream, as the official code, which
+also makes norms that it never uses. With one flow per decoder both are one. Of what encoder norms share (Tables 10 and
+11) the papers print no sizes.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import torch
 from crosswire.training.models import PrivateNorm2d
 from crosswire.training.models.count import parameters
 from crosswire.training.models.translation import PatchDiscriminator
-from crosswire.training.tasks.translation.config import TranslatorConfig
+from crosswire.training.tasks.translation.config import NORM_SHARING, USUAL_INPUTS, TranslatorConfig
 from crosswire.training.tasks.translation.network import TranslationNetwork, build_network
 from research.published_sizes import PublishedSize
 
@@ -29,9 +32,10 @@ _THREE: dict[str, Any] = {"inputs": ("rgb",), "outputs": ("depth", "normal", "sh
 #: What the papers print, by what is built.
 _PRINTED: tuple[tuple[str, dict[str, Any], float | None], ...] = (
     ("U-Net-256, 1 stream", {"inputs": ("shade",)}, None),
-    ("U-Net-256, 2 streams", {}, None),
+    ("U-Net-256, 2 streams, papers", {"decoder_norms": "shared"}, None),
+    ("U-Net-256, 2 streams, official", {"decoder_norms": "private"}, None),
     ("U-Net-256, 1 stream, with unused norms", {"inputs": ("shade",), "unused_norms": True}, None),
-    ("U-Net-256, 2 streams, with unused norms", {"unused_norms": True}, None),
+    ("U-Net-256, 2 streams, official, with unused norms", {"decoder_norms": "private", "unused_norms": True}, None),
     ("cycle enc1 dec1, 6 norms", _CYCLE, 54.5),
     ("cycle enc1 dec1, 6 norms, with unused", {**_CYCLE, "unused_norms": True}, 54.5),
     ("cycle enc1 dec3 (Table 6)", {**_CYCLE, "decoders": (0, 1, 2)}, 124.2),
@@ -51,6 +55,11 @@ def translation_sizes() -> Iterator[PublishedSize]:
     yield from _parts()
     for title, changes, reported in _PRINTED:
         yield PublishedSize(title, parameters(_build(**changes)), reported)
+    for streams in (2, 3, 4):
+        for sharing in NORM_SHARING:
+            network = _build(inputs=USUAL_INPUTS[:streams], fusion="none", norm_sharing=sharing, decoder_norms="shared")
+            title = f"U-Net-256, {streams} streams, encoder norms {sharing}"
+            yield PublishedSize(title, parameters(network))
     for domains in (3, 4):
         names = ("rgb", "shade", "texture", "depth")[:domains]
         network = _build(inputs=names, outputs=names, cycle=True)

@@ -74,6 +74,7 @@ def official_config(official: dict[str, Tensor], file: Path) -> TranslationConfi
         width=int(first.shape[0]),
         threshold=THRESHOLD,
         restrict=False,
+        decoder_norms="private",
         unused_norms=True,
     )
     data = ImagesConfig(name="none", height=256, width=256)

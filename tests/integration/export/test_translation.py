@@ -23,8 +23,10 @@ from crosswire.training.engine.run_folder import read_run, write_config, write_w
 from crosswire.training.models import exchanging_norms
 from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import preset
+from crosswire.training.tasks.translation.config import NORM_SHARING
 from crosswire.training.tasks.translation.evaluate import TranslationRun
 from tests.integration.training.tasks.test_translation_training import TINY
+from tests.support.training.kinds import standing_for_all
 
 SIZE = (32, 48)
 
@@ -103,6 +105,38 @@ def test_a_translation_is_exported_with_the_promised_wire_and_answers_as_pytorch
         made = session.run(None, {spec.name: value.numpy() for spec, value in zip(contract.inputs, x, strict=True)})
         for answer, true in zip(made, live(x), strict=True):
             assert_alike(answer, true)
+
+
+@pytest.mark.parametrize("sharing", standing_for_all(NORM_SHARING[1:], ["statistics"]))
+def test_streams_that_share_a_part_of_their_norms_are_trained_exported_and_answer_as_pytorch(
+    sharing: str, tmp_path: Path
+) -> None:
+    """With instance norms for shared statistics, whose running means are all that they share, else with batch norms."""
+    config = override(
+        preset("rooms-translate"),
+        [
+            *TINY,
+            "network.inputs=shade,texture,depth",
+            "network.levels=3",
+            f"network.norm={'instance' if sharing == 'statistics' else 'batch'}",
+            "network.fusion=none",
+            f"network.norm_sharing={sharing}",
+            "steps=4",
+            "val_every=4",
+        ],
+    )
+    fit(config, tmp_path / "run", progress=False)
+    run: TranslationRun = read_run(tmp_path / "run")
+    build(run, "tiny", SIZE, tmp_path / "repository", max_batch=2)
+    contract = Contract.load(tmp_path / "repository" / "tiny")
+    assert contract.exchange == ()
+    graph = str(contract.verify(tmp_path / "repository" / "tiny"))
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    assert not {node.op_type for node in onnx.load(graph).graph.node} & {"BatchNormalization", "InstanceNormalization"}
+    x = example(contract.inputs, 2, seed=2)
+    (made,) = session.run(None, {spec.name: value.numpy() for spec, value in zip(contract.inputs, x, strict=True)})
+    (true,) = torch_runner(TranslationServable(run.network, run.config.network).eval())(x)
+    assert_alike(made, true)
     assert contract.macs_frozen < contract.macs_live
     assert {one.output for one in contract.parity if one.stage == "onnx"} == {spec.name for spec in contract.outputs}
 

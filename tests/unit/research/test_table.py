@@ -46,5 +46,14 @@ def test_every_published_size_is_met_but_those_that_contradict_the_papers_themse
     assert rows["U-Net-256 decoder, convolutions"]["computed"] == 34_873_795
     assert [rows[f"U-Net-256 encoder, one set {w}"]["computed"] for w in ("of norms", "with unused")] == [4864, 6016]
     assert [rows[f"U-Net-256 decoder, one set {w}"]["computed"] for w in ("of norms", "with unused")] == [4992, 4998]
+    for streams in (2, 3, 4):
+        sets = {"private": streams, "affine": 1, "statistics": streams, "shared": 1}
+        whole = {w: f"U-Net-256, {streams} streams, encoder norms {w}" for w in sets}
+        convolutions = 19_535_808 + 34_873_795
+        found = {w: rows[title]["computed"] - convolutions - 4_992 - streams for w, title in whole.items()}
+        assert found == {w: count * 4_864 for w, count in sets.items()}
+    two = ("papers", "official", "official, with unused norms")
+    assert [rows[f"U-Net-256, 2 streams, {w}"]["computed"] for w in two] == [54_424_325, 54_429_317, 54_431_633]
+    assert rows["U-Net-256, 1 stream, with unused norms"]["computed"] == 54_420_618
     assert [rows[f"norm sets of a cycle, {m} inputs"]["computed"] for m in (2, 3)] == [6, 12]
     assert rows["discriminator output, 256x256 input"]["computed"] == "30x30"

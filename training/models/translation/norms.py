@@ -11,21 +11,21 @@ from torch import Tensor, nn
 from crosswire.training.models.exchange import PrivateNorm2d
 from crosswire.training.models.fusion.rules import RuleMaker
 from crosswire.training.models.translation.flows import Runs, lengths
-
-NormMaker = Callable[[int], nn.Module]
+from crosswire.training.models.translation.sharing import NormMaker, shared_norms
 
 
 class InstanceNorm(nn.InstanceNorm2d):
-    """An affine instance norm that learns running statistics beside.
+    """An instance norm that learns running statistics beside.
 
     Args:
         channels: C.
+        affine: whether it has γ and β.
         own_statistics: normalise every image with its own statistics after training too, as the official code does;
             else with the running ones, which can be folded into a convolution.
     """
 
-    def __init__(self, channels: int, *, own_statistics: bool = False) -> None:
-        super().__init__(channels, affine=True, track_running_stats=True)
+    def __init__(self, channels: int, *, affine: bool = True, own_statistics: bool = False) -> None:
+        super().__init__(channels, affine=affine, track_running_stats=True)
         self.own_statistics = own_statistics
 
     def forward(self, input: Tensor) -> Tensor:
@@ -44,22 +44,26 @@ class Norms:
         norm: makes one norm.
         rule: what the flows of a group do to each other; None for nothing.
         penalise: which γ the L1 term reaches, as in `PrivateNorm2d`.
+        sharing: what the flows of a group share, as in `shared_norms`, if they do nothing to each other; or `private`.
     """
 
     groups: tuple[int, ...]
     norm: NormMaker
     rule: RuleMaker | None = None
     penalise: str = "none"
+    sharing: str = "private"
 
     def __call__(self, channels: int) -> nn.Module:
         """Return the norms behind one layer, for a stacked tensor of all flows."""
-        if self.rule is None and self.penalise == "none":
+        if self.sharing == "private" and self.rule is None and self.penalise == "none":
             return PrivateNorm2d(channels, sum(self.groups), norm=self.norm)
         parts = [self._group(channels, length) for length in self.groups]
         return parts[0] if len(parts) == 1 else Runs(parts, self.groups)
 
-    def _group(self, channels: int, length: int) -> PrivateNorm2d:
+    def _group(self, channels: int, length: int) -> nn.Module:
         """Return the norms of one group."""
+        if self.sharing != "private":
+            return shared_norms(self.sharing, channels, length, self.norm)
         rule = self.rule(channels, length) if self.rule and length > 1 else None
         return PrivateNorm2d(channels, length, rule=rule, penalise=self.penalise, norm=self.norm)
 

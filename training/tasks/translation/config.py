@@ -26,6 +26,8 @@ NORMS = ("instance", "batch")
 STATISTICS = ("fixed", "instance")
 NORMED = ("inner", "all")
 DECODER_NORMS = ("private", "shared")
+NORM_SHARING = ("private", "affine", "statistics", "shared")
+JUDGED = ("flows", "answers")
 DOMAINS = (
     "rgb",
     "depth",
@@ -75,6 +77,12 @@ class TranslatorConfig(FusionSettings):
         statistics: what a trained network normalises with, one of `STATISTICS`: the running means of its training
             (`fixed`, which can be folded into the convolutions), or every image's own (`instance`, as the official
             code does at its test).
+        norm_sharing: what the encoder's norms of a task's inputs share, one of `NORM_SHARING`: nothing (`private`, the
+            papers), γ and β alone (`affine`), μ and σ² alone (`statistics`), or all four (`shared`). The statistics
+            that instance norms share are the running ones, which `statistics=fixed` answers with: they train as
+            private ones do. Those of batch norms are of the images of all inputs together, in training too. The papers
+            compare these without exchange and L1, so `fusion=none` goes with all but `private`; see
+            `crosswire.training.models.translation.sharing`. Without effect on a single stream.
         decoder_norms: one set of norms per flow (`private`, the official code), or one per decoder (`shared`, the text
             of the papers).
         dropout: probability behind the three deepest norms of the decoder; 0.5 in the papers.
@@ -100,6 +108,7 @@ class TranslatorConfig(FusionSettings):
     norm: Annotated[str, Choice(NORMS)] = "instance"
     normed: Annotated[str, Choice(NORMED)] = "inner"
     statistics: Annotated[str, Choice(STATISTICS)] = "fixed"
+    norm_sharing: Annotated[str, Choice(NORM_SHARING)] = "private"
     decoder_norms: Annotated[str, Choice(DECODER_NORMS)] = "private"
     dropout: ShareBelowOne = 0.5
     unused_norms: bool = False
@@ -112,6 +121,7 @@ class TranslatorConfig(FusionSettings):
         self._check_domains()
         self._check_owners()
         self._check_fusion()
+        self._check_sharing()
         if self.statistics == "instance" and self.norm != "instance":
             raise ConfigError("network.statistics=instance belongs to instance norms; set network.norm=instance")
 
@@ -156,6 +166,21 @@ class TranslatorConfig(FusionSettings):
             raise ConfigError(
                 "tasks that share a decoder and its norms have nothing to exchange there; "
                 "set network.decoder_norms=private or network.place=encoder"
+            )
+
+    def _check_sharing(self) -> None:
+        """Refuse norms that share what there is none of, or that leave no γ to exchange by."""
+        if self.norm_sharing == "private":
+            return
+        if self.fusion != "none" or self.penalise not in ("auto", "none"):
+            raise ConfigError(
+                f"network.norm_sharing={self.norm_sharing} goes without exchange and L1 of the scaling factors; "
+                "set network.fusion=none and network.penalise=auto"
+            )
+        if self.norm_sharing == "statistics" and self.statistics == "instance":
+            raise ConfigError(
+                "network.statistics=instance answers with every image's own statistics, so there are none to share; "
+                "set network.statistics=fixed"
             )
 
     @property
@@ -226,7 +251,10 @@ class ImagesConfig(ImageSettings):
 
 @dataclass(frozen=True)
 class AdversarialConfig(Section):
-    """Adam for generator and discriminator, and the weights of the losses; the defaults are the papers'.
+    """Adam for generator and discriminator, and the weights of the losses.
+
+    Rates and weights are the papers'. Of what the losses reach, `stream_loss=0` with `judged=answers` is Eq. 5, and
+    `stream_loss=1` with `judged=flows` and `detach_ensemble` the official code; the presets say which they take.
 
     Attributes:
         lr: learning rate of the generator.
@@ -240,6 +268,9 @@ class AdversarialConfig(Section):
         sparsity: λ.
         stream_loss: weight of the L1 of every flow's own image beside that of the mix; 1 in the official code, 0 in
             Eq. 5. Without effect where features are mixed.
+        judged: what the discriminator of a task judges, one of `JUDGED`: the image of every flow beside its input, as a
+            sum over the flows (the official code), or the task's answer alone beside each of its inputs, as a mean
+            over them (Eq. 5 has no loss but that of the mixed image).
         detach_ensemble: let the loss of the mixed image reach α alone (the official code); needs a stream loss.
         alignment: weight of the discrepancy of aligned streams (fusion `align`).
         discriminator_width: channels of the discriminator's first layer; 64 in the papers.
@@ -263,6 +294,7 @@ class AdversarialConfig(Section):
     cross_entropy: NonNegativeFloat = 10.0
     sparsity: NonNegativeFloat = 1e-3
     stream_loss: NonNegativeFloat = 1.0
+    judged: Annotated[str, Choice(JUDGED)] = "flows"
     detach_ensemble: bool = False
     alignment: float = 0.1
     discriminator_width: int = 64

@@ -31,8 +31,9 @@ def score(run: TranslationRun, *, features: nn.Module | None = None, progress: b
         progress: show bars.
 
     Returns:
-        what was written: errors from -1 to 1 by output, `constant_mae` being that of the best constant colour, and of
-        labels `mean_iou`, `mean_accuracy` and `pixel_accuracy`.
+        what was written: errors from -1 to 1, FID and KID by output and, of one stream's own image, by `OUTPUT from
+        INPUT`; `constant_mae` is that of the best constant colour. Labels have `mean_iou`, `mean_accuracy` and
+        `pixel_accuracy`.
 
     Raises:
         ConfigError: the run has no test views.
@@ -44,7 +45,7 @@ def score(run: TranslationRun, *, features: nn.Module | None = None, progress: b
             f"data set {config.data.name!r} has no test pictures; choose one that has, with data.name=NAME"
         )
     errors = ImageMetrics(config.network)
-    distances = FeatureDistances(config.network.outputs, features, len(source)) if features else None
+    distances = FeatureDistances(config.network, features, len(source)) if features else None
     loader = eval_loader(config, source)
     total = torch.zeros(len(config.network.outputs), 3)
     with accelerated(run.network, errors, *([distances] if distances else [])) as device, torch.inference_mode():

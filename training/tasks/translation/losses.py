@@ -1,7 +1,8 @@
 """The objective of a generator: GAN, mean absolute error, cross-entropy of labels, and the L1 of the scaling factors.
 
-Source: the CEN journal paper, Eq. 5 to 8, after pix2pix: the discriminator of a task judges the image of every
-flow beside the input of that flow; the mix of images has the absolute error alone.
+Source: the CEN journal paper, Eq. 5 to 8, after pix2pix: the discriminator of a task judges its answer beside inputs.
+In the official code it judges the image of every flow beside the input of that flow, and the mix of images has the
+absolute error alone.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ The papers' "MSE" is the root of the mean squared error; here it is called RMSE.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,7 +18,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from crosswire.training.datasets.frames import IGNORE
 from crosswire.training.tasks.segmentation.metrics import scores
-from crosswire.training.tasks.translation.config import LABELS, TranslatorConfig
+from crosswire.training.tasks.translation.config import TranslatorConfig
 from crosswire.training.tasks.translation.domains import Codec, codecs
 from crosswire.training.tasks.translation.network import ImageMix
 
@@ -78,6 +80,47 @@ def error_of(found: dict[str, float]) -> float:
     return found["mae"] if "mae" in found else 1 - found["mean_iou"]
 
 
+@dataclass(frozen=True)
+class ScoredImage:
+    """One of the images that a generator makes of a view and that is scored.
+
+    Attributes:
+        name: of an output, or `OUTPUT from INPUT` for the image of one flow.
+        task: index of the output.
+        code: how the output is coded.
+    """
+
+    name: str
+    task: int
+    code: Codec
+
+
+def scored_images(network: TranslatorConfig) -> tuple[ScoredImage, ...]:
+    """Return what is scored: the answer of every task, then the image of every flow where the images are mixed."""
+    codes = codecs(network.outputs, network)
+    found = [ScoredImage(code.domain.name, task, code) for task, code in enumerate(codes)]
+    if not network.mixes_features and not network.merges and network.streams > 1:
+        found += [
+            ScoredImage(f"{codes[task].domain.name} from {network.inputs[source]}", task, codes[task])
+            for task, source in network.flows
+        ]
+    return tuple(found)
+
+
+def made_images(images: ImageMix, scored: Sequence[ScoredImage], tasks: int) -> list[Tensor]:
+    """Return the images that are scored, float [N, K, H, W] each, in the order of `scored_images`.
+
+    Args:
+        images: what a generator has made.
+        scored: of which these are scored.
+        tasks: T.
+    """
+    made = list(images.answers.chunk(tasks))
+    if len(scored) > tasks:
+        made += images.flows.chunk(len(scored) - tasks)
+    return [image[:, : one.code.made] for image, one in zip(made, scored, strict=True)]
+
+
 class ImageMetrics(nn.Module):
     """Errors of the answer of every task, and of the image of every flow where the images are mixed.
 
@@ -87,31 +130,22 @@ class ImageMetrics(nn.Module):
 
     def __init__(self, network: TranslatorConfig) -> None:
         super().__init__()
-        self.codes: tuple[Codec, ...] = codecs(network.outputs, network)
-        flows: dict[str, list[str]] = {}
-        if not network.mixes_features and not network.merges and network.streams > 1:
-            flows = {output: list(names) for output, names in zip(network.outputs, network.tasks, strict=True)}
-        self.streams = network.streams if flows else 0
-        self.names = (*network.outputs, *(f"{o} from {i}" for o, inputs in flows.items() for i in inputs))
-        self.found = nn.ModuleList(_metric(code) for code in self.codes)
-        self.found.extend(_metric(code) for code in self.codes for _ in range(self.streams))
+        self.scored = scored_images(network)
+        self.found = nn.ModuleList(_metric(one.code) for one in self.scored)
+        self.tasks = len(network.outputs)
 
     @torch.no_grad()
     def update(self, images: ImageMix, targets: Tensor) -> None:
         """Count one batch; the truth is stacked as the answers [T*N, 3, H, W]."""
-        tasks = len(self.codes)
-        codes, true = list(self.codes), list(targets.chunk(tasks))
-        made = list(images.answers.chunk(tasks))
-        if self.streams:
-            made += images.flows.chunk(tasks * self.streams)
-            codes += [code for code in self.codes for _ in range(self.streams)]
-            true += [truth for truth in true for _ in range(self.streams)]
-        for metric, code, answer, truth in zip(self.found, codes, made, true, strict=True):
-            metric.update(answer[:, : code.made], truth)  # type: ignore[operator]
+        true = targets.chunk(self.tasks)
+        for metric, one, made in zip(
+            self.found, self.scored, made_images(images, self.scored, self.tasks), strict=True
+        ):
+            metric.update(made, true[one.task])  # type: ignore[operator]
 
     def compute(self) -> dict[str, dict[str, float]]:
         """Return the errors by the name of an output, or `OUTPUT from INPUT` for one flow."""
-        return {name: metric.compute() for name, metric in zip(self.names, self.found, strict=True)}  # type: ignore[operator]
+        return {one.name: metric.compute() for one, metric in zip(self.scored, self.found, strict=True)}  # type: ignore[operator]
 
     def reset(self) -> None:
         """Forget all counts."""
@@ -125,45 +159,70 @@ def _metric(code: Codec) -> ImageErrors | LabelScores:
 
 
 class FeatureDistances(nn.Module):
-    """FID and KID of every output but labels on the features of a given network; the CEN journal paper, section 4.
+    """FID and KID of every output but labels, and of every flow of it, on the features of a given network.
+
+    Source: the CEN journal paper, section 4; per stream and of the ensemble as in its Tables 10 and 11.
 
     Args:
-        outputs: names of the output domains.
+        network: says what comes in and goes out.
         features: maps uint8 [N, 3, H, W] to features [N, D]; has `num_features`.
         images: how many there will be, which limits the subsets of KID.
     """
 
-    def __init__(self, outputs: tuple[str, ...], features: nn.Module, images: int) -> None:
+    def __init__(self, network: TranslatorConfig, features: nn.Module, images: int) -> None:
         super().__init__()
         from torchmetrics.image.fid import FrechetInceptionDistance
         from torchmetrics.image.kid import KernelInceptionDistance
 
-        self.outputs = outputs
-        subset = min(_SUBSET, images)
-        self.fid = nn.ModuleList(FrechetInceptionDistance(feature=features) for _ in outputs)
-        self.kid = nn.ModuleList(
-            KernelInceptionDistance(feature=features, subsets=_SUBSETS if subset < images else 1, subset_size=subset)
-            for _ in outputs
-        )
+        self.features = features
+        self.tasks = len(network.outputs)
+        self.scored = scored_images(network)
+        given, subset = _Given(features), min(_SUBSET, images)
+        subsets = _SUBSETS if subset < images else 1
+        self.fid, self.kid = nn.ModuleDict(), nn.ModuleDict()
+        for one in self.scored:
+            if not one.code.domain.is_labels:
+                self.fid[one.name] = FrechetInceptionDistance(feature=given)
+                self.kid[one.name] = KernelInceptionDistance(feature=given, subsets=subsets, subset_size=subset)
 
     @torch.no_grad()
     def update(self, images: ImageMix, targets: Tensor) -> None:
         """Count one batch; the truth is stacked as the answers [T*N, 3, H, W]."""
-        tasks = len(self.outputs)
-        for index, (made, true) in enumerate(zip(images.answers.chunk(tasks), targets.chunk(tasks), strict=True)):
-            for metric in (self.fid[index], self.kid[index]) if self.outputs[index] != LABELS else ():
-                metric.update(_bytes(true), real=True)  # type: ignore[operator]
-                metric.update(_bytes(made[:, :3]), real=False)  # type: ignore[operator]
+        pictures = {one.task for one in self.scored if one.name in self.fid}
+        true = {
+            task: self.features(_bytes(part)) for task, part in enumerate(targets.chunk(self.tasks)) if task in pictures
+        }
+        for one, made in zip(self.scored, made_images(images, self.scored, self.tasks), strict=True):
+            if one.name not in self.fid:
+                continue
+            found = self.features(_bytes(made))
+            for metric in (self.fid[one.name], self.kid[one.name]):
+                metric.update(true[one.task], real=True)  # type: ignore[operator]
+                metric.update(found, real=False)  # type: ignore[operator]
 
     def compute(self) -> dict[str, dict[str, float]]:
-        """Return `fid` and `kid` by the name of an output."""
+        """Return `fid` and `kid` by the name of an output, or `OUTPUT from INPUT` for one flow."""
         scores: dict[str, dict[str, float]] = {}
-        for index, name in enumerate(self.outputs):
-            if name == LABELS:
-                continue
-            kid: Any = self.kid[index].compute()  # type: ignore[operator]
-            scores[name] = {"fid": float(self.fid[index].compute()), "kid": float(kid[0])}  # type: ignore[operator]
+        for name, fid in self.fid.items():
+            kid: Any = self.kid[name].compute()  # type: ignore[operator]
+            scores[name] = {"fid": float(fid.compute()), "kid": float(kid[0])}  # type: ignore[operator]
         return scores
+
+
+class _Given(nn.Module):
+    """Features that have been computed already, so that several distances take the same.
+
+    Args:
+        of: what has computed them.
+    """
+
+    def __init__(self, of: nn.Module) -> None:
+        super().__init__()
+        self.num_features = of.num_features
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features [N, D] as they are."""
+        return features
 
 
 def _bytes(images: Tensor) -> Tensor:

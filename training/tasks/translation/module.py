@@ -140,9 +140,9 @@ class TranslationTask(RunTask):
     def critic_loss(self, batch: ImageBatch, images: ImageMix) -> Tensor:
         """Return the objective of the discriminators on a batch; it sends nothing back into the generator."""
         given, made, true = self._pairs(batch, images)
-        streams = self.config.network.streams
-        real = believed(verdicts(self._judges, given, true), true=True, streams=streams)
-        return 0.5 * real + 0.5 * believed(verdicts(self._judges, given, made.detach()), true=False, streams=streams)
+        real = believed(verdicts(self._judges, given, true), true=True, streams=self._counted)
+        fake = believed(verdicts(self._judges, given, made.detach()), true=False, streams=self._counted)
+        return 0.5 * real + 0.5 * fake
 
     def generator_loss(self, batch: ImageBatch, images: ImageMix) -> Tensor:
         """Return the objective of the generator on a batch, without the L1 of the scaling factors."""
@@ -151,19 +151,19 @@ class TranslationTask(RunTask):
         answers = images.answers
         if settings.detach_ensemble and images.flows.shape[0] > images.answers.shape[0]:
             answers = self.network.mix(images.flows.detach())
-        targets = batch.targets
-        given, made, _ = self._pairs(batch, images)
+        targets, flows = batch.targets, images.flows
+        given, made, _ = self._pairs(batch, images._replace(answers=answers))
         if chosen is not None:
-            parts = (targets, given, made, answers)
-            targets, given, made, answers = (part.chunk(len(network.outputs))[chosen] for part in parts)
+            parts = (targets, given, made, answers, flows)
+            targets, given, made, answers, flows = (part.chunk(len(network.outputs))[chosen] for part in parts)
             codes = codes[chosen : chosen + 1]
         weights = (settings.l1, settings.cross_entropy)
         loss = task_error(answers, targets, codes, *weights)
         if settings.stream_loss and images.flows.shape[0] > images.answers.shape[0]:
-            loss = loss + settings.stream_loss * task_error(made, targets, codes, *weights)
+            loss = loss + settings.stream_loss * task_error(flows, targets, codes, *weights)
         if self.judges:
             judges = self._judges if chosen is None else [self._judges[chosen]]
-            fooled = believed(verdicts(judges, given, made), true=True, streams=network.streams)
+            fooled = believed(verdicts(judges, given, made), true=True, streams=self._counted)
             loss = loss + settings.adversarial * fooled
         if self._consistent:
             loss = loss + settings.l1 * settings.consistency * self._inconsistency(images.answers, batch.targets)
@@ -174,12 +174,17 @@ class TranslationTask(RunTask):
         """The discriminators of all tasks."""
         return list(self.judges)
 
+    @property
+    def _counted(self) -> int:
+        """How often a verdict on a task counts: once for each flow that is judged, or once for its answer."""
+        return self.config.network.streams if self.config.optimiser.judged == "flows" else 1
+
     def _pairs(self, batch: ImageBatch, images: ImageMix) -> tuple[Tensor, Tensor, Tensor]:
-        """Return per flow the input, the image made from it, and the true one, stacked [F*N, 3, H, W] each."""
+        """Return per flow the input, the image judged beside it, and the true one, stacked [F*N, 3, H, W] each."""
         tasks, flows = len(self.config.network.outputs), len(self.config.network.flows)
         given = self.network.stack(*batch.inputs)
         made = images.flows
-        if made.shape[0] != given.shape[0]:
+        if self.config.optimiser.judged == "answers" or made.shape[0] != given.shape[0]:
             made = per_flow(images.answers, tasks, flows)
         return given, made, per_flow(batch.targets, tasks, flows)
 

@@ -14,7 +14,8 @@ from crosswire.training.models.fusion.align import take_auxiliary
 from crosswire.training.models.fusion.rules import penalty, rule_maker
 from crosswire.training.models.translation.flows import StackFlows, TaskMix
 from crosswire.training.models.translation.fuse import fuse_levels
-from crosswire.training.models.translation.norms import InstanceNorm, NormMaker, Norms, OwnedNorms
+from crosswire.training.models.translation.norms import InstanceNorm, Norms, OwnedNorms
+from crosswire.training.models.translation.sharing import NormMaker
 from crosswire.training.models.translation.unet import UNetDecoder, UNetEncoder, initialise, widths
 from crosswire.training.tasks.options import STAGE_FUSIONS
 from crosswire.training.tasks.translation.config import NETWORKS as NETWORKS
@@ -125,10 +126,14 @@ def _norm(config: TranslatorConfig) -> NormMaker:
 
 
 def _encoder_norms(config: TranslatorConfig) -> Norms:
-    """Return what makes the norms of the encoder: one per flow, which exchange within a task."""
+    """Return what makes the norms of the encoder: one per flow, which exchange or share within a task."""
     groups = (config.streams,) * len(config.outputs)
     norms = Norms(groups, _norm(config))
-    if config.streams == 1 or config.place == "decoder":
+    if config.streams == 1:
+        return norms
+    if config.norm_sharing != "private":
+        return dataclasses.replace(norms, sharing=config.norm_sharing)
+    if config.place == "decoder":
         return norms
     rule = rule_maker(config) if config.exchanges_encoder else None
     return dataclasses.replace(norms, rule=rule, penalise=penalty(config))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -17,30 +18,20 @@ from crosswire.training.datasets.taskonomy.images import STORED
 from crosswire.training.datasets.taskonomy.write import write_taskonomy
 from crosswire.training.engine.checkpoints import LAST
 from crosswire.training.engine.fit import fit
-from crosswire.training.engine.run_folder import read_run, write_config, write_weights
-from crosswire.training.models import sparse_norms
-from crosswire.training.models.inception import Inception
+from crosswire.training.engine.run_folder import CONFIG, read_run
 from crosswire.training.overrides import override
-from crosswire.training.tasks.audio_video.config import AudioVideoConfig
-from crosswire.training.tasks.audio_video.config import ExtractorConfig as Extractor
-from crosswire.training.tasks.audio_video.config import NetworkConfig as AudioVideoNetwork
 from crosswire.training.tasks.presets import PRESETS, preset
-from crosswire.training.tasks.registry import network_family_of
-from crosswire.training.tasks.segmentation.config import NetworkConfig, SegmentationConfig
-from crosswire.training.tasks.segmentation.losses import sparsity_loss
 from crosswire.training.tasks.translation.config import DOMAINS as ALL_DOMAINS
 from crosswire.training.tasks.translation.config import ImagesConfig, TranslationConfig, TranslatorConfig
-from crosswire.training.tasks.translation.data import ImageBatch, ViewDataset, eval_loader, train_transform
+from crosswire.training.tasks.translation.data import ViewDataset, eval_loader, train_transform
 from crosswire.training.tasks.translation.domains import codec, codecs
 from crosswire.training.tasks.translation.images import RoomImages, images
-from crosswire.training.tasks.translation.losses import believed, per_flow, task_error
-from crosswire.training.tasks.translation.metrics import FeatureDistances, ImageMetrics
-from crosswire.training.tasks.translation.module import TranslationTask
-from crosswire.training.tasks.translation.network import ImageMix, build_network
+from crosswire.training.tasks.translation.losses import task_error
+from crosswire.training.tasks.translation.network import build_network
 from tests.integration.training.engine.test_resume import VAL_EVERY, die, finish, resume
 from tests.support.fork_server import ForkServer
+from tests.support.paths import RUNS
 from tests.support.training.kinds import standing_for_all
-from tests.unit.training.models.test_networks import tiny_config
 
 TINY = (
     "network.levels=4",
@@ -70,6 +61,9 @@ PAPER = "taskonomy-shade-texture-rgb"
 FEW = (
     *(f"rooms-{ending}" for ending in ("translate", "multitask", "multitask-labels")),
     *(f"{PAPER}{ending}" for ending in ("", "-official", "-all-norms", "-concat-all", "-align-all", "-attention-all")),
+    f"{PAPER}-norms-affine",
+    "taskonomy-shade-texture-depth-rgb-norms-statistics",
+    "taskonomy-depth-normal-texture-shade-rgb-norms-shared",
     "taskonomy-multitask-texture-hard",
     "taskonomy-multitask-rgb-grouped",
     "taskonomy-both-texture-shade",
@@ -105,10 +99,24 @@ def test_presets_of_the_papers_have_their_loss_and_the_official_ones_that_of_the
     for name, config in TRANSLATIONS.items():
         if not name.startswith("taskonomy"):
             continue
-        found = (config.optimiser.stream_loss, config.optimiser.detach_ensemble, config.network.decoder_norms)
-        wanted = (1.0, True, "private") if name.endswith("-official") else (0.0, False, "shared")
-        assert found == wanted, name
-        assert config.network.restrict == (not name.endswith("-official")), name
+        losses, official = config.optimiser, name.endswith("-official")
+        found = (losses.stream_loss, losses.judged, losses.detach_ensemble, config.network.decoder_norms)
+        assert found == ((1.0, "flows", True, "private") if official else (0.0, "answers", False, "shared")), name
+        assert config.network.restrict == (not official), name
+        if official:
+            assert name.removesuffix("-official") in TRANSLATIONS
+
+
+@pytest.mark.parametrize("name", ["rooms-translate", "rooms-multitask"])
+def test_the_presets_of_served_networks_train_what_those_were_trained_with(name: str) -> None:
+    """Their settings, and the loss and norms of every stream, which the papers' presets have not."""
+    kept = json.loads((RUNS / name.replace("-", "_") / CONFIG).read_text())
+    config = TRANSLATIONS[name]
+    plain = json.loads(json.dumps(dataclasses.asdict(config)))
+    for section in ("network", "optimiser"):
+        of = plain[section]
+        assert {key: of[key] for key in kept[section]} == kept[section], section
+    assert (config.optimiser.judged, config.optimiser.adversarial) == ("flows", 0.0)
 
 
 @pytest.mark.parametrize("name", standing_for_all((n for n in TRANSLATIONS if not n.endswith(PLACES)), FEW))
@@ -154,146 +162,6 @@ def test_an_adversarial_run_killed_and_resumed_ends_in_the_same_weights(forks: F
     kept = (torch.load(folder / "weights.pt", weights_only=True) for folder in (straight, killed))
     first, second = kept
     assert all(torch.equal(tensor, second[key]) for key, tensor in first.items())
-
-
-def batch_of(config: TranslationConfig) -> ImageBatch:
-    """Return a batch of noise."""
-    network = config.network
-    torch.manual_seed(0)
-    inputs = [torch.rand(2, codec(name, network).domain.channels, 32, 48) * 2 - 1 for name in network.inputs]
-    return ImageBatch(inputs, torch.rand(2 * len(network.outputs), 3, 32, 48) * 2 - 1)
-
-
-def test_the_objective_is_gan_and_a_hundred_times_l1_of_every_stream_and_the_ensemble() -> None:
-    config = shrunk(
-        "rooms-translate", None, "optimiser.adversarial=1", "optimiser.stream_loss=1", "network.fusion=none"
-    )
-    task = TranslationTask(config).train()
-    batch = batch_of(config)
-    made = task.network(*batch.inputs)
-    first, second = made.flows[:2], made.flows[2:]
-    gan = sum(
-        torch.nn.functional.softplus(-task.judges[0](x.expand(-1, 3, -1, -1), y)).mean()
-        for x, y in zip(batch.inputs, (first, second), strict=True)
-    )
-    l1 = sum((picture - batch.targets).abs().mean() for picture in (first, second, made.answers))
-    torch.testing.assert_close(task.generator_loss(batch, made), gan + 100 * l1, rtol=1e-4, atol=1e-3)
-
-
-def test_a_discriminator_is_asked_for_every_flow_and_the_sum_is_over_flows() -> None:
-    stacked = torch.arange(4.0).view(4, 1)  # two tasks of two samples
-    assert per_flow(stacked, 2, 4).flatten().tolist() == [0, 1, 0, 1, 2, 3, 2, 3]
-    logits = [torch.zeros(2, 1, 3, 3), torch.zeros(2, 1, 3, 3)]
-    assert float(believed(logits, true=True, streams=2)) == pytest.approx(4 * np.log(2))
-
-
-def test_a_detached_ensemble_trains_alpha_alone() -> None:
-    more = ("optimiser.detach_ensemble=true", "optimiser.stream_loss=1e-9")
-    config = shrunk("rooms-translate", None, *more)
-    task = TranslationTask(config).train()
-    batch = batch_of(config)
-    task.network.mix.scores.data[0, 0] += 1
-    task.generator_loss(batch, task.network(*batch.inputs)).backward()
-    assert task.network.mix.scores.grad.abs().min() > 0
-    assert task.network.decoder.stages[-1].conv.weight.grad.abs().max() < 1e-6
-
-
-def test_a_random_task_leaves_the_norms_of_the_others_where_they_are(tmp_path: Path) -> None:
-    """λ reaches the scaling factors of all tasks, so here it presses hard, and on those of one task alone."""
-    more = ("network.inputs=rgb,shade,texture", "network.outputs=rgb,shade,texture", "network.cycle=true")
-    one = ("optimiser.random_task=true", "steps=1", "val_every=1", "optimiser.sparsity=1e6")
-    config = shrunk("rooms-translate", None, *more, *one)
-    torch.manual_seed(config.seed)
-    fresh = TranslationTask(config).network
-    before = dict(fresh.named_parameters())
-    fit(config, tmp_path, progress=False)
-    trained = read_run(tmp_path).network
-    after = dict(trained.named_parameters())
-    moved = {
-        key.split("parts.")[1][0]
-        for key, parameter in after.items()
-        if ".parts." in key and not torch.equal(parameter, before[key])
-    }
-    assert len(moved) == 1
-    pressed = sum(gamma.numel() for norm in sparse_norms(fresh).values() for gamma in norm.penalised()) / 3
-    fall = (sparsity_loss(fresh) - sparsity_loss(trained)).item()
-    assert fall == pytest.approx(config.optimiser.gamma_lr * pressed, rel=1e-2)
-
-
-def test_cross_task_consistency_reaches_the_first_task_through_a_trained_network(tmp_path: Path) -> None:
-    tie = shrunk("rooms-translate", None, "network.inputs=depth", "network.outputs=normal", "steps=2", "val_every=2")
-    fit(tie, tmp_path / "tie", progress=False)
-    more = ("optimiser.l1=1", "optimiser.consistency=1", f"optimiser.consistency_run={tmp_path / 'tie'}")
-    config = shrunk("rooms-multitask", None, *more)
-    task, batch = TranslationTask(config).train(), batch_of(config)
-    made = task.network(*batch.inputs)
-    plain = sum((a - b).abs().mean() for a, b in zip(made.answers.chunk(2), batch.targets.chunk(2), strict=True))
-    tied = read_run(tmp_path / "tie").network
-    more_loss = (tied(made.answers[:2].mean(1, keepdim=True)).answers - batch.targets[2:]).abs().mean()
-    torch.testing.assert_close(task.generator_loss(batch, made), plain + more_loss)
-    assert not [key for key in task.state_dict() if key.startswith("_consistent")]
-    with pytest.raises(ConfigError, match="is no translation of normal to depth"):
-        TranslationTask(override(config, ["network.outputs=normal,depth"]))
-    with pytest.raises(
-        ConfigError, match=r"codes depth with .*; set network.depth_gain=1.0 and network.depth_top=2\.39"
-    ):
-        TranslationTask(override(config, ["network.depth_gain=512.0"]))
-    for other in (tiny_config("refinenet14"), AudioVideoNetwork(video=Extractor(width=2), audio=Extractor(width=2))):
-        run = SegmentationConfig(network=other) if isinstance(other, NetworkConfig) else AudioVideoConfig(network=other)
-        write_config(tmp_path / "tie", run)
-        write_weights(tmp_path / "tie", network_family_of(run).build_network(other).state_dict())
-        with pytest.raises(ConfigError, match="is no translation of depth to normal"):
-            TranslationTask(config)
-
-
-def test_errors_are_mean_absolute_mean_square_and_its_root() -> None:
-    network = TranslatorConfig(levels=4, width=4)
-    metrics = ImageMetrics(network)
-    truth = torch.zeros(2, 3, 4, 4)
-    flows = torch.cat([truth + 0.5, truth - 0.1])
-    metrics.update(ImageMix((truth + 0.2), flows), truth)
-    scores = metrics.compute()
-    assert scores["rgb"] == pytest.approx({"mae": 0.2, "mse": 0.04, "rmse": 0.2})
-    assert scores["rgb from shade"]["mae"] == pytest.approx(0.5)
-    assert scores["rgb from texture"]["rmse"] == pytest.approx(0.1)
-
-
-class Colours(nn.Module):
-    """Random features of a picture's colours."""
-
-    num_features = 4
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map uint8 [N, 3, H, W] to [N, 4]."""
-        generator = torch.Generator().manual_seed(0)
-        return (images.float() / 255).mean((2, 3)) @ torch.randn(3, 4, generator=generator)
-
-
-@pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance`")
-def test_fid_and_kid_of_the_truth_are_nothing_and_grow_with_the_distance() -> None:
-    torch.manual_seed(0)
-    truth = torch.rand(40, 3, 8, 8) * 2 - 1 + torch.randn(40, 3, 1, 1) * 0.2
-    found = []
-    for shift in (0.0, 0.2, 0.5):
-        distances = FeatureDistances(("rgb",), Colours(), 40)
-        distances.update(ImageMix((truth + shift).clamp(-1, 1), truth), truth.clamp(-1, 1))
-        found.append(distances.compute()["rgb"])
-    assert abs(found[0]["fid"]) < 1e-3
-    assert found[0]["fid"] < found[1]["fid"] < found[2]["fid"]
-    assert found[0]["kid"] < found[1]["kid"] < found[2]["kid"]
-
-
-def test_the_inception_network_has_the_published_size_and_reads_its_weights_from_a_file(tmp_path: Path) -> None:
-    with torch.device("meta"):
-        network = Inception().eval()
-        assert network(torch.empty(1, 3, 64, 64, dtype=torch.uint8)).shape == (1, 2048)
-    assert sum(p.numel() for p in network.parameters()) == 21_785_568
-    assert "Mixed_7c.branch3x3dbl_3b.conv.weight" in network.state_dict()
-    (tmp_path / "other.pth").write_bytes(b"nothing")
-    from crosswire.training.models.inception import load_inception
-
-    with pytest.raises(ConfigError, match="no state dict of Inception v3"):
-        load_inception(tmp_path / "other.pth")
 
 
 @pytest.mark.parametrize("name", ["rgb", "shade", "depth"])

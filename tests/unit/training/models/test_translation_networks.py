@@ -12,7 +12,8 @@ from crosswire.export.freeze import freeze
 from crosswire.training.config import ConfigError
 from crosswire.training.models import PrivateNorm2d, exchanged_share, exchanging_norms
 from crosswire.training.models.count import count_parameters
-from crosswire.training.models.translation import InstanceNorm, PatchDiscriminator
+from crosswire.training.models.translation import InstanceNorm, PartlySharedNorm2d, PatchDiscriminator
+from crosswire.training.models.translation.sharing import shared_norms
 from crosswire.training.tasks.translation.config import TranslatorConfig
 from crosswire.training.tasks.translation.domains import domain
 from crosswire.training.tasks.translation.network import TranslationNetwork, build_network
@@ -54,6 +55,18 @@ KINDS: dict[str, dict[str, Any]] = {
     "batch norms": task(2, 2, norm="batch"),
     "convolutions of one's own": task(2, 1, share_convs=False),
     "shared decoder norms": task(3, 1, decoder_norms="shared"),
+    **{
+        f"{sharing} encoder {norm} norms of {m}": task(m, 1, fusion="none", norm_sharing=sharing, norm=norm)
+        for sharing in ("affine", "statistics", "shared")
+        for norm, m in (("instance", 2), ("instance", 3), ("batch", 4))
+    },
+    **{
+        f"{sharing} encoder norms of a cycle": cycle(3, fusion="none", norm_sharing=sharing)
+        for sharing in ("affine", "statistics", "shared")
+    },
+    "affine encoder norms, official statistics": task(
+        3, 1, fusion="none", norm_sharing="affine", statistics="instance"
+    ),
     **{rule: task(2, 1, fusion=rule) for rule in ("none", "discard", "random", "fixed", "sum", "gate", "cbn")},
     **{f"{rule} of 2 to 2": task(2, 2, fusion=rule) for rule in ("discard", "sum")},
     **{
@@ -75,9 +88,12 @@ def shaken(kind: str) -> TranslationNetwork:
     torch.manual_seed(1)
     network = build_network(config(kind)).eval()
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d):
+        if isinstance(module, PartlySharedNorm2d) or (
+            isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d) and module.affine
+        ):
             module.weight.data.uniform_(0.5, 1.5)
             module.bias.data.normal_()
+        if isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d):
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2.0)
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
@@ -129,7 +145,8 @@ def test_every_frozen_generator_answers_as_the_live_one_and_holds_no_mask(kind: 
     if exchanging_norms(network):
         assert exchanged_share(network) > 0.1
     frozen = freeze(network)
-    assert not [m for m in frozen.modules() if isinstance(m, nn.BatchNorm2d | PrivateNorm2d | InstanceNorm)]
+    norms = nn.BatchNorm2d | PrivateNorm2d | PartlySharedNorm2d | InstanceNorm
+    assert not [m for m in frozen.modules() if isinstance(m, norms)]
     for batch in (1, 3):
         x = noise(kind, batch)
         with torch.inference_mode():
@@ -197,6 +214,39 @@ def test_fixed_statistics_do_not_look_at_the_picture_and_instance_statistics_do(
     assert norm.running_mean.abs().min() > 0.5  # answering changes nothing
 
 
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d, InstanceNorm])
+@pytest.mark.parametrize("sharing", ["affine", "statistics", "shared"])
+def test_norms_share_what_they_say_and_nothing_else(sharing: str, norm: type[nn.Module]) -> None:
+    """After training on two streams of another mean and spread: running statistics and gradients of γ."""
+    torch.manual_seed(0)
+    layer = shared_norms(sharing, 3, 2, norm).train()
+    for _ in range(200):
+        layer(torch.cat([torch.randn(4, 3, 8, 8) * 2 + 1, torch.randn(4, 3, 8, 8) - 3]))
+    x = torch.randn(4, 3, 8, 8)
+    same = layer.eval()(torch.cat([x, x])).detach()
+    alike = torch.allclose(same[:4], same[4:])
+    assert alike == (sharing != "affine")  # γ and β are still 1 and 0
+    layer(torch.cat([x, 3 * x])).square().sum().backward()
+    by_stream = layer.weight.grad.shape == (2, 3)
+    assert by_stream == (sharing == "statistics")
+    statistics = [m for m in layer.modules() if isinstance(m, norm)]
+    means = [float(m.running_mean.mean()) for m in statistics]
+    assert means == pytest.approx([1, -3] if sharing == "affine" else [-1], abs=0.2)
+    spread = [float(m.running_var.mean()) for m in statistics]
+    between = 4 if norm is nn.BatchNorm2d else 0  # a batch of both holds how far their means are from each other, too
+    assert spread == pytest.approx([4, 1] if sharing == "affine" else [2.5 + between], rel=0.15)
+
+
+def test_instance_norms_train_alike_whoever_shares_statistics() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(6, 3, 8, 8)
+    shared, alone = (shared_norms(sharing, 3, 2, InstanceNorm).train() for sharing in ("statistics", "affine"))
+    torch.testing.assert_close(shared(x), alone(x))
+    mixed, apart = (shared_norms(sharing, 3, 2, nn.BatchNorm2d).train() for sharing in ("statistics", "affine"))
+    x[:3] += 1
+    assert not torch.allclose(mixed(x), apart(x), atol=0.1)
+
+
 CYCLE = {"inputs": ("rgb", "shade", "texture"), "outputs": ("rgb", "shade", "texture"), "cycle": True}
 TWO = {"inputs": ("rgb",), "outputs": ("depth", "normal")}
 
@@ -205,15 +255,16 @@ TWO = {"inputs": ("rgb",), "outputs": ("depth", "normal")}
     ("changes", "parameters"),
     [
         ({"inputs": ("shade",), "unused_norms": True}, 54_420_618),
-        ({"unused_norms": True}, 54_431_633),
-        ({}, 54_429_317),
+        ({"decoder_norms": "private", "unused_norms": True}, 54_431_633),
+        ({"decoder_norms": "private"}, 54_429_317),
+        ({"decoder_norms": "shared"}, 54_429_317 - 4_992),
         ({**CYCLE, "decoder_norms": "shared"}, 54_443_779 + 6),
         ({**CYCLE, "decoder_norms": "shared", "unused_norms": True}, 54_450_697 + 6),
         ({**TWO, "decoders": (0, 1)}, 19_535_808 + 2 * 34_873_795 + 2 * 4_864 + 2 * 4_992 + 2),
         ({**TWO, "decoders": (0, 1), "encoders": (0, 1)}, 2 * (19_535_808 + 34_873_795 + 4_864 + 4_992) + 2),
     ],
 )
-def test_generators_have_the_sizes_of_the_official_code(changes: dict[str, Any], parameters: int) -> None:
+def test_generators_have_the_sizes_of_papers_and_official_code(changes: dict[str, Any], parameters: int) -> None:
     assert count_parameters(TranslatorConfig(**changes), build_network) == parameters
 
 
@@ -237,6 +288,9 @@ def test_the_discriminator_has_the_published_size_and_judges_30_by_30_patches() 
         ({"setting": "common"}, "set network.setting=same"),
         ({"place": "decoder"}, "set network.place=auto"),
         ({"norm": "batch", "statistics": "instance"}, "set network.norm=instance"),
+        ({"norm_sharing": "affine"}, "set network.fusion=none"),
+        ({"norm_sharing": "shared", "fusion": "none", "penalise": "half"}, "network.penalise=auto"),
+        ({"norm_sharing": "statistics", "fusion": "none", "statistics": "instance"}, "set network.statistics=fixed"),
     ],
 )
 def test_a_network_that_contradicts_itself_is_refused_with_what_to_do(changes: dict[str, Any], message: str) -> None:
