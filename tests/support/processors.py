@@ -48,6 +48,8 @@ NUMERIC = (
     "integration/training/tasks/test_audio_video_training",
     "integration/training/tasks/test_retrieval",
     "integration/training/tasks/test_transfer",
+    "integration/training/tasks/test_translation_losses",
+    "integration/training/tasks/test_translation_scores",
     "integration/training/tasks/test_translation_training",
     "integration/export/test_freeze",
     "unit/export/test_tail",

@@ -31,10 +31,10 @@ BRISK = "[pace]\nseconds = 0.5\npatience_seconds = 4\n"  # for tests that wait u
 CALM = "[pace]\nseconds = 3600\n"  # for tests that stop a part, which nobody is to notice
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server() -> EmbeddedServer:
     """One server for all tests that leave it as they found it."""
-    return shared(EmbeddedServer(REPOSITORY, networks=[NETWORK]))
+    return shared("rooms", lambda: EmbeddedServer(REPOSITORY, networks=[NETWORK]))
 
 
 def configured(folder: Path, text: str) -> list[str]:

@@ -22,7 +22,7 @@ def small_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def small(small_repository: Path) -> EmbeddedServer:
     """A server of the small networks."""
-    return shared(EmbeddedServer(small_repository))
+    return shared("small", lambda: EmbeddedServer(small_repository))
