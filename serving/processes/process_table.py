@@ -18,12 +18,17 @@ def is_running(process: int | psutil.Process) -> bool:
     """
     try:
         if isinstance(process, int):
-            return psutil.Process(process).status() not in _ENDED
-        return bool(process.is_running() and process.status() not in _ENDED)
+            return not _has_ended(psutil.Process(process))
+        return bool(process.is_running()) and not _has_ended(process)
     except psutil.NoSuchProcess:
         return False
-    except psutil.AccessDenied:  # it is there, and does not let itself be looked at
-        return True
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Say whether a process is a zombie; one that does not let itself be looked at is none."""
+    with contextlib.suppress(psutil.AccessDenied):
+        return bool(process.status() in _ENDED)
+    return False
 
 
 def members_of(group: int) -> tuple[psutil.Process, ...]:
@@ -32,7 +37,7 @@ def members_of(group: int) -> tuple[psutil.Process, ...]:
     for pid in psutil.pids():
         with contextlib.suppress(OSError, psutil.NoSuchProcess):
             # The supervisor asks this all the time: of what was made just now, its state tells enough.
-            if os.getpgid(pid) == group and (one := psutil.Process(pid)).status() not in _ENDED:
+            if os.getpgid(pid) == group and not _has_ended(one := psutil.Process(pid)):
                 found.append(one)
     return tuple(found)
 

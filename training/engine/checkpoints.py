@@ -25,7 +25,7 @@ class Last:
     Attributes:
         file: where it is.
         step: optimiser steps that are over.
-        processes: that the run had; 0 where a version before 0.9 wrote it.
+        processes: that the run had; 0 where it was written by a version that did not note them.
     """
 
     file: Path

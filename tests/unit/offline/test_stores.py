@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,25 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_an_address_that_nothing_opens_is_named() -> None:
     with pytest.raises(InputError, match="nosuch://bucket cannot be opened"):
         open_store("nosuch://bucket")
+
+
+def test_an_emulator_of_google_s_store_is_asked_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make soak` runs whole batches on one; this one knows of no file."""
+    asked: list[tuple[str, str | None]] = []
+
+    class Empty(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.path.partition("?")[0], self.headers["Authorization"]))
+            self.send_response(404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Empty) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}/")
+        assert open_store("gs://frames/2026").state("a.jpg") is None
+        server.shutdown()
+    assert asked and {key for _, key in asked} == {None}
+    assert any("frames" in path for path, _ in asked)
