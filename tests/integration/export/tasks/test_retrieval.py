@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,8 @@ from crosswire.export.parity import onnx_runner
 from crosswire.export.place import BuildError
 from crosswire.export.tasks.exporter import ExportRequest
 from crosswire.export.tasks.retrieval.servable import EmbedderServable, FrozenEmbedder
-from crosswire.training.engine.run_folder import read_run, write_config, write_weights
-from crosswire.training.overrides import override
-from crosswire.training.tasks.presets import PRESETS
 from crosswire.training.tasks.retrieval.evaluate import Run
-from crosswire.training.tasks.retrieval.network import RetrievalNetwork
-from tests.support.training.feature_files import IMAGE, SETTINGS, VIDEO, write_features
+from tests.support.training.feature_files import IMAGE, VIDEO, random_run
 
 EMBEDDERS = {"video": VIDEO, "image": IMAGE}
 #: A size that both are mapped to, in the place of one alone, of none; and no biases.
@@ -32,21 +29,7 @@ COMMON = ("network.common=10", f"network.common={VIDEO}", "network.common=0", "n
 @pytest.fixture(scope="module")
 def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     """Return a function that writes a run with random weights and some settings."""
-    root = tmp_path_factory.mktemp("retrieval")
-    features = root / "features"
-    features.mkdir()
-    write_features(features)
-
-    def made(*settings: str) -> Run:
-        folder = root / f"run {' '.join(settings)}"
-        base = PRESETS["activitynet-gmf-128-4096"]
-        config = override(base, [*SETTINGS, f"data.path={features}", *settings])
-        torch.manual_seed(0)
-        write_config(folder, config)
-        write_weights(folder, RetrievalNetwork(config.network).state_dict())  # type: ignore[attr-defined]
-        return read_run(folder)
-
-    return made
+    return partial(random_run, tmp_path_factory.mktemp("retrieval"))
 
 
 def given(size: int, count: int) -> np.ndarray:  # type: ignore[type-arg]
