@@ -38,6 +38,7 @@ from crosswire.clients.streaming.run import FrameOutcome
 from crosswire.clients.sync_client import Predictor
 from crosswire.clients.tasks.classification import Classification, clip_request, tensors_request
 from crosswire.clients.tasks.result import Result
+from crosswire.clients.tasks.retrieval import Embedding, embedding_request
 from crosswire.clients.tasks.segmentation import Segmentation, segmentation_request
 from crosswire.clients.tasks.translation import Translation, translation_request
 from crosswire.contract import PipelineDescription, TensorSpec
@@ -51,6 +52,7 @@ __all__ = [
     "ContactSheetRow",
     "CrosswireError",
     "DeadlineExceeded",
+    "Embedding",
     "Frame",
     "FrameOutcome",
     "InputError",
@@ -77,6 +79,7 @@ __all__ = [
     "blend_labels",
     "clip_request",
     "contact_sheet",
+    "embedding_request",
     "mean_iou",
     "predict_folder",
     "segmentation_request",

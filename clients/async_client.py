@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from crosswire.clients.inputs.cameras import Camera
 from crosswire.clients.inputs.images import Source
 from crosswire.clients.session import Pause, Request, ResultT, SessionFlow, SessionStep, Work
 from crosswire.clients.sync_client import PredictorBase
 from crosswire.clients.tasks.classification import Classification, classification_request
+from crosswire.clients.tasks.retrieval import Embedding, embedding_request
 from crosswire.clients.tasks.segmentation import Segmentation, segmentation_request
 from crosswire.clients.tasks.translation import Translation, translation_request
 from crosswire.clients.transport import AsyncTransport, open_async_transport
@@ -122,6 +123,12 @@ class AsyncPredictor(PredictorBase[AsyncTransport]):
         return await self._prepared(
             lambda: classification_request(clip, frames, waveform, pipeline=pipeline, strip=strip)
         )
+
+    async def embed(
+        self, *, video: ArrayLike | None = None, image: ArrayLike | None = None, pipeline: str | None = None
+    ) -> Embedding:
+        """Map features of videos or of images to vectors; see `Predictor.embed`."""
+        return await self._prepared(lambda: embedding_request(video, image, pipeline=pipeline))
 
     async def ask(self, request: Request[ResultT], *, timeout: float | None = None) -> ResultT:
         """Send a prepared request; see `Predictor.ask`."""

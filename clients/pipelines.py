@@ -5,24 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from crosswire.clients.errors import InternalServerError, PipelineNotFoundError
+from crosswire.clients.errors import InputError, InternalServerError, PipelineNotFoundError
 from crosswire.contract import ContractError, PipelineDescription
 from crosswire.contract.pipeline_description import PARAMETER
 
 
 def find_pipeline(config: Mapping[str, Any]) -> PipelineDescription | None:
-    """Read a pipeline from its Triton configuration; None unless it is an ensemble with another model's contract.
+    """Read a pipeline from its Triton configuration.
+
+    It is an ensemble with another model's contract, or a network without steps around it, which names itself as its
+    only step; None for every other model.
 
     Raises:
         InternalServerError: its description is damaged or of another schema version.
     """
-    if config.get("platform") != "ensemble" or PARAMETER not in config.get("parameters", {}):
+    if PARAMETER not in config.get("parameters", {}):
         return None
     try:
         found = PipelineDescription.from_config(config)
     except ContractError as error:
         raise InternalServerError(str(error)) from error
-    return None if found.is_network else found
+    if found.is_network:
+        return found if found.steps == (found.name,) else None
+    return found if config.get("platform") == "ensemble" else None
+
+
+def check_takes_files(pipeline: PipelineDescription) -> None:
+    """Raise `InputError` where a pipeline takes no files: an embedder takes numbers."""
+    if not pipeline.files:
+        name = pipeline.inputs[0].name
+        raise InputError(
+            f"pipeline {pipeline.name!r} takes {name}, which are numbers and no files of images or clips; ask it with "
+            f"Predictor.embed, or with: crosswire predict --input {name}=FEATURES.npy"
+        )
 
 
 def read_pipeline(config: Mapping[str, Any]) -> PipelineDescription:

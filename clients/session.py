@@ -128,6 +128,7 @@ class Request(Generic[ResultT]):
             everything is read.
         prepare_ms: how long the preparation took.
         direct: whether the inputs are those of the network itself, past the pipeline's steps.
+        takes: where no pipeline is named, an input that the chosen one must have; empty for any pipeline with the task.
     """
 
     task: str
@@ -138,6 +139,7 @@ class Request(Generic[ResultT]):
     read: Callable[[PipelineDescription, Tensors, Callable[[], Timings]], ResultT]
     prepare_ms: float
     direct: bool = False
+    takes: str = ""
 
     def outputs(self, pipeline: PipelineDescription) -> tuple[str, ...]:
         """Return the tensors to ask a pipeline for.
@@ -167,13 +169,20 @@ class Request(Generic[ResultT]):
 def check_inputs(pipeline: PipelineDescription, names: Iterable[str]) -> None:
     """Raise `InputError` unless a pipeline has all of some inputs, named by tensor or domain: `rgb_image` or `rgb`."""
     files = [tensor.name.removesuffix(IMAGE_SUFFIX) for tensor in pipeline.files]
-    known = {tensor.name for tensor in pipeline.inputs}.union(files)
+    known = {*_inputs(pipeline), *files}
     for name in names:
         if name == CAMERA and name not in known:
             raise InputError(f"pipeline {pipeline.name!r} takes no camera{_no_camera(pipeline)}")
         if name not in known:
             given = name.removesuffix(IMAGE_SUFFIX)
-            raise InputError(f"pipeline {pipeline.name!r} has no input {given!r}; it has: {', '.join(files)}")
+            raise InputError(
+                f"pipeline {pipeline.name!r} has no input {given!r}; it has: {', '.join(files or _inputs(pipeline))}"
+            )
+
+
+def _inputs(pipeline: PipelineDescription) -> list[str]:
+    """Return the names of a pipeline's input tensors."""
+    return [tensor.name for tensor in pipeline.inputs]
 
 
 def _no_camera(pipeline: PipelineDescription) -> str:
@@ -225,7 +234,7 @@ class Session:
         self.addresses = tuple(Address.parse(one) for one in urls)
         self._timeout, self._clock = timeout, clock
         self._balance = Balance(len(urls), retries, clock, chance)
-        self._known: dict[tuple[str | None, str], PipelineDescription] = {}
+        self._known: dict[tuple[str | None, str, str], PipelineDescription] = {}
 
     @property
     def place(self) -> str:
@@ -249,14 +258,16 @@ class Session:
             configs.append(config)
         return tuple(found for config in configs if (found := find_pipeline(config)))
 
-    def pipeline(self, name: str | None, task: str, limit: Limit | None = None) -> SessionFlow[PipelineDescription]:
-        """Ask for one pipeline, once, within a limit or the predictor's timeout."""
-        known = self._known.get((name, task))
+    def pipeline(
+        self, name: str | None, task: str, limit: Limit | None = None, takes: str = ""
+    ) -> SessionFlow[PipelineDescription]:
+        """Ask for one pipeline, once, within a limit or the predictor's timeout; `takes` as in `Request`."""
+        known = self._known.get((name, task, takes))
         if known is None:
-            known = yield from self._find(name, task, limit or self._limit())
+            known = yield from self._find(name, task, limit or self._limit(), takes)
             if known.task != task:
                 raise PipelineNotFoundError(f"pipeline {known.name!r} is for {known.task}; name one for {task}")
-            self._known[name, task] = known
+            self._known[name, task, takes] = known
         return known
 
     def named_pipeline(self, name: str | None) -> SessionFlow[PipelineDescription]:
@@ -285,7 +296,7 @@ class Session:
         """
         started = time.perf_counter()
         limit = self._limit(timeout)
-        pipeline = yield from self.pipeline(request.pipeline, request.task, limit)
+        pipeline = yield from self.pipeline(request.pipeline, request.task, limit, request.takes)
         sent = time.perf_counter()
         model = pipeline.network if request.direct else pipeline.name
         infer = Infer(model, request.inputs, request.outputs(pipeline))
@@ -336,18 +347,21 @@ class Session:
             if pause:
                 yield Pause(pause)
 
-    def _find(self, name: str | None, task: str, limit: Limit) -> SessionFlow[PipelineDescription]:
-        """Ask for the named pipeline, or for the only one with a task."""
+    def _find(self, name: str | None, task: str, limit: Limit, takes: str) -> SessionFlow[PipelineDescription]:
+        """Ask for the named pipeline, or for the only one with a task that takes an input."""
         if name is not None:
             names, _ = yield from self._send(ListModels(), limit)
             if name in names:
                 config, _ = yield from self._send(FetchConfig(name), limit)
                 return read_pipeline(config)
         offered = yield from self.pipelines(limit)
-        fitting = [pipeline for pipeline in offered if pipeline.task == task]
+        fitting = [pipeline for pipeline in offered if pipeline.task == task and takes in ("", *_inputs(pipeline))]
         offer = ", ".join(pipeline.name for pipeline in fitting)
         if not fitting:
-            raise PipelineNotFoundError(f"the server at {self.place} offers no {task} pipeline; start it with one")
+            which = f" that takes {takes}" if takes else ""
+            raise PipelineNotFoundError(
+                f"the server at {self.place} offers no {task} pipeline{which}; start it with one"
+            )
         if name is not None:
             raise PipelineNotFoundError(
                 f"the server at {self.place} has no pipeline {name!r}; for {task} it has: {offer}"

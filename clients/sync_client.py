@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from crosswire.clients.access import Access
 from crosswire.clients.address import Address
@@ -26,6 +26,7 @@ from crosswire.clients.inputs.cameras import Camera
 from crosswire.clients.inputs.images import Source
 from crosswire.clients.session import Call, Pause, Request, ResultT, Session, SessionFlow, SessionStep, Work
 from crosswire.clients.tasks.classification import Classification, classification_request
+from crosswire.clients.tasks.retrieval import Embedding, embedding_request
 from crosswire.clients.tasks.segmentation import Segmentation, segmentation_request
 from crosswire.clients.tasks.translation import Translation, translation_request
 from crosswire.clients.transport import Transport, open_transport
@@ -252,6 +253,24 @@ class Predictor(PredictorBase[Transport]):
             ServerError: the server was asked and there is no result.
         """
         return self.ask(classification_request(clip, frames, waveform, pipeline=pipeline, strip=strip))
+
+    def embed(
+        self, *, video: ArrayLike | None = None, image: ArrayLike | None = None, pipeline: str | None = None
+    ) -> Embedding:
+        """Map features of videos or of images to vectors, by which they are found.
+
+        Args:
+            video: features of a video, [F], or of N videos, [N, F], of the extractor that the training data were made
+                with; those of several clips of a video are averaged before. N is at most what the network was exported
+                for (`--max-batch`).
+            image: in its place, features of an image, [G], or of N images, [N, G].
+            pipeline: name of the network, or None for the only one of the server that embeds such features.
+
+        Raises:
+            InputError: nothing, both, or no features came; the server was not asked.
+            ServerError: the server was asked and there is no result.
+        """
+        return self.ask(embedding_request(video, image, pipeline=pipeline))
 
     def ask(self, request: Request[ResultT], *, timeout: float | None = None) -> ResultT:
         """Send a prepared request.

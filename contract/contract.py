@@ -15,7 +15,7 @@ from crosswire.contract.proof import Evaluation, Parity, Tolerance
 from crosswire.contract.tensors import TensorSpec
 
 FILE_NAME = "contract.json"
-TASKS = ("segmentation", "translation", "classification")
+TASKS = ("segmentation", "translation", "classification", "retrieval")
 PRECISIONS = ("fp32", "fp16", "int8", "bf16", "fp8")
 #: Those that only TensorRT computes in, and that no other provider or processor serves.
 TENSORRT_ALONE = ("bf16", "fp8")

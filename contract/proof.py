@@ -65,7 +65,7 @@ class Evaluation:
 
     Attributes:
         inputs: what it was measured on, for example `"rooms, 64 test frames"`.
-        metric: a share from 0 to 1, `"mean_iou"`, `"mean_accuracy"`, `"pixel_accuracy"`, `"accuracy"` or
+        metric: a share from 0 to 1, `"mean_iou"`, `"mean_accuracy"`, `"pixel_accuracy"`, `"accuracy"`, `"mAP@10"` or
             `"mean_iou of OUTPUT"`; or `"mae of OUTPUT"`, the mean absolute error in the unit of that output on the
             wire: metres of depth, else steps of a byte.
         live: its value with live PyTorch.

@@ -36,6 +36,9 @@ IMAGE_FACTS = "image_facts"
 #: Further outputs of an audio-video pipeline.
 TOP_LABELS, STRIP_PNG = "top_labels", f"strip{PNG_SUFFIX}"
 
+#: What networks take that embed features of videos or of images, and the vector that they answer with.
+VIDEO_FEATURES, IMAGE_FEATURES, EMBEDDING = "video_features", "image_features", "embedding"
+
 #: Output of a pipeline: a JSON text about the answer.
 SUMMARY = "summary"
 #: Output that says per sample which inputs were used.

@@ -38,12 +38,14 @@ def _parser() -> argparse.ArgumentParser:
     build = commands.add_parser("export", aliases=["build"], help="freeze a run, export it and prove it")
     build.set_defaults(function=_build)
     build.add_argument("run", type=Path, help="run folder written by crosswire train")
-    build.add_argument("--name", required=True, help="name of the network on the server")
+    build.add_argument(
+        "--name", required=True, help="name of the network on the server; of a retrieval, the start of two"
+    )
     build.add_argument(
         "--size",
         type=size,
         metavar="HxW",
-        help="of the pictures: 128x160 (default: of your folder's frames; clips have their own)",
+        help="of the pictures: 128x160 (default: of your folder's frames; clips and features have their own)",
     )
     build.add_argument("--to", required=True, type=Path, help="model repository to write into")
     build.add_argument("--max-batch", type=int, default=8, help="largest batch a server may form (default 8)")
@@ -93,7 +95,7 @@ def _build(options: argparse.Namespace) -> int:
     from crosswire.training.engine.run_folder import read_config, read_run
 
     config = read_config(options.run)
-    target = options.target or default_target(config, options.run, engine=settings is not None)
+    target = options.target or default_target(config, engine=settings is not None)
     precision = Precision(
         options.precision, target, options.calibration, options.calibration_frames, options.max_drop, options.frames
     )
@@ -107,18 +109,25 @@ def _build(options: argparse.Namespace) -> int:
         options.class_indices,
     )
     check_request(config, options.run, request, options.to)  # before weights are read
-    contract = export_run(read_run(options.run), request, options.to)
-    print(describe(contract))
+    contracts = export_run(read_run(options.run), request, options.to)
+    print("\n\n".join(map(describe, contracts)))
+    folders = [options.to / contract.name for contract in contracts]
     if settings is not None:
         _report(builder.UNTRIED[settings.runtime])
-        for engine in builder.build_engines(options.to / options.name, settings):
-            _report(f"written: {engine}")
-        if settings.runtime == builder.RTX:
-            from crosswire.export.tensorrt.engine_context import write_contexts
-
-            write_contexts(contract, options.to / options.name)
-    print(f"\nwritten: {options.to / options.name}\nnext: crosswire serve --repository {options.to}")
+        for contract, folder in zip(contracts, folders, strict=True):
+            _build_engines(contract, folder, settings)
+    print(f"\nwritten: {', '.join(map(str, folders))}\nnext: crosswire serve --repository {options.to}")
     return 0
+
+
+def _build_engines(contract: Contract, folder: Path, settings: builder.Settings) -> None:
+    """Build the engines of one network, and say where they are."""
+    for engine in builder.build_engines(folder, settings):
+        _report(f"written: {engine}")
+    if settings.runtime == builder.RTX:
+        from crosswire.export.tensorrt.engine_context import write_contexts
+
+        write_contexts(contract, folder)
 
 
 def _engine_settings(options: argparse.Namespace) -> builder.Settings | None:

@@ -20,11 +20,13 @@ from crosswire.export.graph_file import save
 from crosswire.export.onnx_graph import example, exported
 from crosswire.export.parity import onnx_runner, torch_runner
 from crosswire.export.tasks.audio_video.servable import ClipServable
+from crosswire.export.tasks.retrieval.servable import EmbedderServable, embedder_of
 from crosswire.export.tasks.segmentation.servable import SegmentationServable
 from crosswire.export.tasks.translation.servable import TranslationServable
 from crosswire.training.modalities import modalities
 from crosswire.training.tasks.audio_video.config import AudioVideoConfig
 from crosswire.training.tasks.registry import config_from_plain, network_family_of
+from crosswire.training.tasks.retrieval.config import RetrievalConfig
 from crosswire.training.tasks.translation.config import TranslationConfig
 
 
@@ -74,6 +76,8 @@ def _live(contract: Contract) -> nn.Module:
     network: Any = network_family_of(config).build_network(config.network)
     if isinstance(config, AudioVideoConfig):
         return ClipServable(network, config.network.modalities)
+    if isinstance(config, RetrievalConfig):
+        return EmbedderServable(network, embedder_of(contract.inputs[0].name))
     if isinstance(config, TranslationConfig):
         return TranslationServable(network, config.network)
     return SegmentationServable(network, modalities(config.network))

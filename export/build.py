@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,9 @@ def build(
     """Export a run into `to/name`, all of it or nothing.
 
     Args:
-        run: the trained network: a segmentation, a translation or one on clips.
-        name: of the network's folder and of its Triton model.
-        size: height and width of the images that the graph takes; None for clips, whose size the run says.
+        run: the trained network, of any task.
+        name: of the network's folder and of its Triton model; of a retrieval, the beginning of two.
+        size: height and width of the images that the graph takes; None for clips and features, whose size the run says.
         to: the model repository.
         max_batch: largest batch that a server may form.
         precision: arithmetic of the graph.
@@ -51,25 +51,33 @@ def build(
         report: is told what is being measured.
 
     Returns:
-        The contract that was written.
+        The contract that was written; of a retrieval, whose two networks `export_run` returns, that of videos.
 
     Raises:
-        BuildError: a forbidden name or size, a task that is not exported, an option that its task does not take, a
-            target that cannot be written, or weights that are not finite.
+        BuildError: a forbidden name or size, an option that its task does not take, a target that cannot be written, or
+            weights that are not finite.
         ContractError: a tolerance is exceeded.
     """
-    return export_run(run, ExportRequest(name, size, max_batch, precision, missing_modality, report), to)
+    return export_run(run, ExportRequest(name, size, max_batch, precision, missing_modality, report), to)[0]
 
 
-def export_run(run: RunOf[Any, Any], request: ExportRequest, to: Path) -> Contract:
-    """Export a run into the folder of a request's name in `to`, all of it or nothing; see `build`."""
+def export_run(run: RunOf[Any, Any], request: ExportRequest, to: Path) -> tuple[Contract, ...]:
+    """Export a run into a folder in `to` for each network that it becomes, all of it or nothing; see `build`.
+
+    Returns:
+        the contracts that were written, in the order of `crosswire.export.tasks.exporter.Exporter.parts`.
+    """
     exporter = check_request(run.config, run.folder, request, to)
-    with placed(to, request.name, GRAPH) as folder:
-        with _named(run.folder):
-            contract = exporter.write(run, request, folder)
-        contract.save(folder)
-        contract.verify(folder)
-    return contract
+    contracts = []
+    with ExitStack() as places:
+        for part in map(request.of_part, exporter.parts):
+            folder = places.enter_context(placed(to, part.name, GRAPH))
+            with _named(run.folder):
+                contract = exporter.write(run, part, folder)
+            contract.save(folder)
+            contract.verify(folder)
+            contracts.append(contract)
+    return tuple(contracts)
 
 
 def check_request(config: RunConfig, folder: Path, request: ExportRequest, to: Path) -> Exporter:
@@ -84,9 +92,10 @@ def check_request(config: RunConfig, folder: Path, request: ExportRequest, to: P
     Raises:
         BuildError: see `build`.
     """
-    exporter = exporter_of(config, folder)
+    exporter = exporter_of(config)
     check_options(exporter, request)
-    check_target(request.name, request.max_batch, to)
+    for part in map(request.of_part, exporter.parts):
+        check_target(part.name, request.max_batch, to)
     if SIZE in exporter.options:
         request.image_size()
     with _named(folder):
@@ -108,18 +117,14 @@ def default_size(config: RunConfig, folder: Path) -> tuple[int, int] | None:
         return frame_size(config)
 
 
-def default_target(config: RunConfig, folder: Path, *, engine: bool) -> str:
+def default_target(config: RunConfig, *, engine: bool) -> str:
     """Return what the graph of a run is laid out for where nobody says it: TensorRT where an engine is built of it.
 
     Args:
-        config: of the run; clips have one layout for all targets, which is that for the CPU.
-        folder: of the run.
+        config: of the run; clips and features have one layout for all targets, which is that for the CPU.
         engine: whether an engine of TensorRT is built.
-
-    Raises:
-        BuildError: runs of its task are not exported.
     """
-    return "tensorrt" if engine and "tensorrt" in exporter_of(config, folder).targets else "cpu"
+    return "tensorrt" if engine and "tensorrt" in exporter_of(config).targets else "cpu"
 
 
 @contextmanager

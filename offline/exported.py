@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crosswire.clients.errors import InputError
+from crosswire.clients.pipelines import check_takes_files
 from crosswire.contract import FILE_NAME, PipelineDescription
 from crosswire.offline.pipelines import ExportedPipeline
 from crosswire.serving.repository.assemble import place_graph
@@ -37,17 +38,19 @@ def exported(repository: Path, pipeline: str | None = None) -> ExportedPipeline:
 
     Raises:
         ServingError: the folder holds no network, or one whose graph is not what its contract says.
-        InputError: it has no such pipeline, or several and none was named.
+        InputError: it has no such pipeline, several and none was named, or one that takes no files.
     """
     networks = find_networks(repository)
-    fitting = [one for one in networks if pipeline in (None, one.pipeline.name)]
-    offer = ", ".join(one.pipeline.name for one in networks)
+    fitting = [one for one in networks if pipeline in (None, one.offered)]
+    offer = ", ".join(one.offered for one in networks)
     if not fitting:
         raise InputError(f"{repository} has no pipeline {pipeline!r}; it has: {offer}")
     if len(fitting) > 1:
         raise InputError(f"{repository} has several pipelines: {offer}; name one with --pipeline")
     (network,) = fitting
-    return ExportedPipeline(_description(network), network.name, _files(network, repository / network.name))
+    description = _description(network)
+    check_takes_files(description)
+    return ExportedPipeline(description, network.name, _files(network, repository / network.name))
 
 
 def load(repository: Path, name: str) -> InProcessPipeline:
@@ -70,9 +73,11 @@ def load(repository: Path, name: str) -> InProcessPipeline:
 
 
 def _description(network: ServedNetwork) -> PipelineDescription:
-    """Return what a server would say of a network's pipeline."""
-    pipeline = network.pipeline
-    return published(network.contract, pipeline.inputs, pipeline.outputs, pipeline.name, pipeline.steps)
+    """Return what a server would say of a network's pipeline, or of the network where that is all there is."""
+    contract, pipeline = network.contract, network.pipeline
+    if pipeline is None:
+        return published(contract, network.inputs, contract.outputs, contract.name, (contract.name,))
+    return published(contract, pipeline.inputs, pipeline.outputs, pipeline.name, pipeline.steps)
 
 
 def _files(network: ServedNetwork, folder: Path) -> dict[str, bytes]:

@@ -18,6 +18,7 @@ from typing import Protocol
 from crosswire.clients.balance import Retries
 from crosswire.clients.batch.work import ItemResult
 from crosswire.clients.errors import InternalServerError, RequestRejectedError
+from crosswire.clients.pipelines import check_takes_files
 from crosswire.clients.session import Request, Timings
 from crosswire.clients.sync_client import TIMEOUT_S, Predictor
 from crosswire.contract import PipelineDescription
@@ -196,4 +197,5 @@ def served(
     place = url if isinstance(url, str) else ",".join(url)
     with Predictor(place, timeout=timeout, api_key=api_key, ca=ca) as once:
         found = once.named_pipeline(pipeline)
+    check_takes_files(found)
     return replace(ServedPipeline(found, place), window=window, timeout=timeout, api_key=api_key, ca=ca)

@@ -13,6 +13,7 @@ from crosswire.clients.batch.run import WINDOW, BatchOptions, BatchOutcome, run_
 from crosswire.clients.batch.waiting import Waiting
 from crosswire.clients.inputs.recordings import AUTO, LONGEST_GAP_S, Pairing
 from crosswire.clients.own_server import REPOSITORY, server_at
+from crosswire.clients.pipelines import check_takes_files
 from crosswire.clients.recorded.open import RecordedOptions, travels
 from crosswire.clients.sync_client import TIMEOUT_S, Predictor
 
@@ -84,7 +85,7 @@ def predict_folder(
     with server_at(url, repository) as place:
         options = replace(options, compress=travels(place))
         with Predictor(place, timeout=timeout, api_key=api_key, ca=ca) as once:  # who never answered is not waited for
-            found = once.named_pipeline(pipeline)
+            check_takes_files(found := once.named_pipeline(pipeline))
         waiting = Waiting(place.replace(",", " or "), timeout)
         patient = replace(_PATIENT, heard=waiting.heard)
         with Predictor(place, timeout=timeout, retries=patient, api_key=api_key, ca=ca) as predictor:

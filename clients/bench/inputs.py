@@ -16,7 +16,7 @@ from crosswire.clients.errors import InputError
 from crosswire.clients.inputs.images import encode_png, read_source
 from crosswire.clients.inputs.tensors import bytes_tensor
 from crosswire.clients.session import check_inputs
-from crosswire.contract import PipelineDescription
+from crosswire.contract import PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import DEPTH, IMAGE_SUFFIX
 
 SIZE = (640, 480)
@@ -41,6 +41,9 @@ def bench_inputs(
     left = dict(files)
     for tensor in pipeline.inputs:
         path = left.pop(tensor.name, None) or left.pop(domain(tensor), None)
+        if tensor.computed and not tensor.optional:
+            inputs[tensor.name] = _made_numbers(tensor, path)
+            continue
         if path is not None:
             data = read_source(path, tensor.name)[0]
         elif tensor.optional:
@@ -54,6 +57,17 @@ def bench_inputs(
         name = next(iter(left))
         raise InputError(f"{name} and {name}_image came, which is one input; name one file for it")
     return inputs
+
+
+def _made_numbers(tensor: TensorSpec, path: Path | None) -> NDArray[np.float32]:
+    """Return one sample of noise; no network answers some numbers sooner than others.
+
+    Raises:
+        InputError: a file was named for them.
+    """
+    if path is not None:
+        raise InputError(f"{tensor.name} are numbers, which are made up; leave out --input {tensor.name}={path}")
+    return np.random.default_rng(0).normal(size=(1, *tensor.shape)).astype(np.float32)
 
 
 def made_image(kind: str, size: tuple[int, int]) -> bytes:

@@ -9,14 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from crosswire.clients.commands.options import add_camera_option, add_connection_options, add_named_files, connect
 from crosswire.clients.errors import InputError
 from crosswire.clients.files import prepare_folder
 from crosswire.clients.inputs.images import IMAGE_ENDINGS
 from crosswire.clients.inputs.units import units_of
-from crosswire.clients.session import check_inputs
+from crosswire.clients.session import Request, check_inputs
 from crosswire.clients.sync_client import Predictor
 from crosswire.clients.tasks.result import Result
+from crosswire.clients.tasks.retrieval import FEATURES, Embedding, features_request
 from crosswire.clients.tasks.segmentation import TASK, Segmentation
 from crosswire.clients.tasks.translation import TASK as TRANSLATION
 from crosswire.contract.command_line import Commands
@@ -29,7 +32,8 @@ def add_to(commands: Commands) -> None:
     parser = commands.add_parser(
         "predict",
         help="ask about two images, a clip, or images by domain",
-        description="RGB DEPTH: label the pixels of a pair. CLIP: say what happens in it. --input: images by domain.",
+        description="RGB DEPTH: label the pixels of a pair. CLIP: say what happens in it. --input: images by domain, "
+        "or features: video_features=FILE.npy or image_features=FILE.npy.",
     )
     parser.add_argument("files", type=Path, nargs="*", metavar="FILE", help="RGB and DEPTH, or one CLIP")
     add_named_files(
@@ -78,6 +82,8 @@ def check_files(files: list[Path], inputs: dict[str, Path]) -> None:
 def _ask(predictor: Predictor, options: argparse.Namespace) -> Result:
     """Ask what the files are for."""
     pipeline, inputs = options.pipeline, options.input
+    if named := [name for name in inputs if name in FEATURES]:
+        return predictor.ask(_features(named[0], options))
     if len(options.files) == 1:
         if options.camera is not None:
             raise InputError("--camera came beside a clip; name RGB and DEPTH, or leave it out")
@@ -98,6 +104,29 @@ def _ask(predictor: Predictor, options: argparse.Namespace) -> Result:
         rgb, depth = inputs.get(RGB), inputs.get(DEPTH)
         return predictor.segment(rgb, depth, **how)
     return predictor.translate(inputs, **how)
+
+
+def _features(name: str, options: argparse.Namespace) -> Request[Embedding]:
+    """Read a file of features and prepare the request.
+
+    Raises:
+        InputError: something came beside it, or it holds no array.
+    """
+    path = options.input[name]
+    for what, given in (
+        ("another --input", len(options.input) > 1),
+        ("--camera", options.camera is not None),
+        ("--depth-units-per-metre", options.depth_units_per_metre is not None),
+    ):
+        if given:
+            raise InputError(f"{what} came beside --input {name}={path}; leave it out")
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} cannot be read as an array ({error}); write it with numpy.save") from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path} holds several arrays; write the one of features with numpy.save")
+    return features_request(name, array, pipeline=options.pipeline)
 
 
 def _units_note(predictor: Predictor, options: argparse.Namespace, result: Result) -> str:

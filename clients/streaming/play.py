@@ -21,6 +21,7 @@ from crosswire.clients.files import prepare_folder, write_json_lines
 from crosswire.clients.inputs.recordings import AUTO, LONGEST_GAP_S, Pairing
 from crosswire.clients.inputs.units import units_of
 from crosswire.clients.own_server import REPOSITORY, server_at
+from crosswire.clients.pipelines import check_takes_files
 from crosswire.clients.recorded.open import (
     RecordedOptions,
     check_no_shift,
@@ -208,6 +209,7 @@ def _opened(
     """Find the pipeline and open the frames; yields them, the pipeline, and how they are played."""
     with Predictor(place, **access) as once:
         description = once.named_pipeline(pipeline)
+    check_takes_files(description)
     path = Path(asked.source)
     found = None if is_recorded(path) and not path.is_dir() else _in_folder(path, description, asked)
     if found is None:

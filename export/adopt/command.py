@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crosswire.contract import TARGETS, TASKS
+from crosswire.contract import TARGETS
 from crosswire.contract.atomic_write import write_text
 from crosswire.contract.command_line import Commands
 from crosswire.contract.errors import UsageError
+from crosswire.export.adopt.description import TASKS
 from crosswire.training.commands.arguments import size
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from crosswire.contract import TASKS
 from crosswire.contract.fields import Choice, NonNegativeInt, PositiveFloat, PositiveInt, Probability
 from crosswire.contract.plain import from_plain
 from crosswire.export.adopt.errors import AdoptError
@@ -23,6 +22,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+#: Those of `crosswire.contract.TASKS` that a graph can be adopted for.
+TASKS = ("segmentation", "translation", "classification")
 #: Axes of an input in the graph's order: batch, channel, height, width, time (frames, samples of sound, or windows of a
 #: spectrogram), frequency.
 IMAGE_LAYOUTS = ("NCHW", "NHWC", "NHW")
@@ -137,7 +138,7 @@ class Description:
     """A whole graph.
 
     Attributes:
-        task: one of `crosswire.contract.TASKS`.
+        task: one of `TASKS`.
         inputs: what it wants.
         outputs: what it gives, of that which is wanted.
     """

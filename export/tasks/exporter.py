@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -46,6 +46,7 @@ class ExportRequest:
         missing_modality: also write a graph per stream, which answers when that stream alone is present.
         report: is told what is being measured.
         class_indices: label images hold class indices, however the data number their labels.
+        part: which of several networks is to be written, one of `Exporter.parts`.
     """
 
     name: str
@@ -55,6 +56,11 @@ class ExportRequest:
     missing_modality: bool = False
     report: Report = silent
     class_indices: bool = False
+    part: str = ""
+
+    def of_part(self, part: str) -> ExportRequest:
+        """Return the request for one of the networks that a run becomes, which its name ends in."""
+        return replace(self, name=f"{self.name}_{part}", part=part) if part else self
 
     def image_size(self) -> tuple[int, int]:
         """Return height and width of the images.
@@ -88,6 +94,8 @@ class Exporter(Protocol):
 
     plural: ClassVar[str]
     """What its runs are called in messages."""
+    parts: ClassVar[Sequence[str]]
+    """The networks that a run becomes, by the endings of their names; a single one has the name as it is, `("",)`."""
     options: ClassVar[Collection[str]]
     """Those of `OPTIONS` that it takes."""
     precisions: ClassVar[Collection[str]]
@@ -105,11 +113,11 @@ class Exporter(Protocol):
         """
 
     def write(self, run: RunOf[Any, Any], request: ExportRequest, folder: Path) -> Contract:
-        """Write the graphs of a run into a folder, and make the contract from what is measured on them.
+        """Write the graphs of a network into a folder, and make the contract from what is measured on them.
 
         Args:
             run: the trained network.
-            request: one that was checked.
+            request: one that was checked, of one part.
             folder: has a folder `1` for the graphs, and nothing else.
 
         Raises:
@@ -118,31 +126,18 @@ class Exporter(Protocol):
         """
 
 
-#: Module and class of the exporter of every task that has one.
+#: Module and class of the exporter of every task.
 EXPORTERS = {
     SEGMENTATION: ("crosswire.export.tasks.segmentation.exporter", "SegmentationExporter"),
     TRANSLATION: ("crosswire.export.tasks.translation.exporter", "TranslationExporter"),
     AUDIO_VIDEO: ("crosswire.export.tasks.audio_video.exporter", "AudioVideoExporter"),
+    RETRIEVAL: ("crosswire.export.tasks.retrieval.exporter", "RetrievalExporter"),
 }
-#: What the runs of the other tasks are used with.
-INSTEAD = {RETRIEVAL: "crosswire infer {run} --tensors features.npz --out embeddings.npz"}
 
 
-def exporter_of(config: RunConfig, folder: Path) -> Exporter:
-    """Return the exporter of a run by the name of its task, importing it.
-
-    Args:
-        config: of the run.
-        folder: of the run, for the message.
-
-    Raises:
-        BuildError: runs of its task are not exported.
-    """
-    name = task_name(config)
-    if name not in EXPORTERS:
-        instead = INSTEAD.get(name, "crosswire infer {run}").format(run=folder)
-        raise BuildError(f"{name} runs are not exported; use this one with: {instead}")
-    module, kind = EXPORTERS[name]
+def exporter_of(config: RunConfig) -> Exporter:
+    """Return the exporter of a run by the name of its task, importing it."""
+    module, kind = EXPORTERS[task_name(config)]
     exporter: Exporter = getattr(importlib.import_module(module), kind)()
     return exporter
 

@@ -63,8 +63,13 @@ class Assembled:
 
     @property
     def pipelines(self) -> tuple[PipelineSpec, ...]:
-        """Its pipelines, one per network."""
-        return tuple(network.pipeline for network in self.networks)
+        """Its pipelines, one per network that has steps around it."""
+        return tuple(network.pipeline for network in self.networks if network.pipeline is not None)
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Names of the models that clients ask, one per network."""
+        return tuple(network.offered for network in self.networks)
 
 
 def assemble(
@@ -90,11 +95,12 @@ def assemble(
     for network in networks:
         _check_engines(network)
         check_precision(network, runtime, tuning)
-        if tuning.in_process(runtime):
+        if network.pipeline is not None and tuning.in_process(runtime):
             _add_in_process(add, to, network, tuning, copy_graphs)
-        else:
-            _add_network(add, to, network, runtime, copy_graphs, engines=tuning.engines)
-            _add_pipeline(add, to, network)
+            continue
+        _add_network(add, to, network, runtime, copy_graphs, engines=tuning.engines)
+        if network.pipeline is not None:
+            _add_pipeline(add, to, network, network.pipeline)
     return Assembled(to, configs, tuple(networks))
 
 
@@ -179,12 +185,14 @@ def _add_network(
         _write_shim(own, NETWORK_CODE)
 
 
-def _add_pipeline(add: Callable[[ModelConfig, Role], None], to: Path, network: ServedNetwork) -> None:
+def _add_pipeline(
+    add: Callable[[ModelConfig, Role], None], to: Path, network: ServedNetwork, pipeline: PipelineSpec
+) -> None:
     """Write the steps of a network's pipeline, each a model of its own, and the ensemble of them."""
-    for step in (network.pipeline.before, *network.pipeline.after):
+    for step in (pipeline.before, *pipeline.after):
         add(step_config(network.contract, step), Role.STEP)
         _write_shim(to / step.model / _VERSION, step.code)
-    add(ensemble_config(network), Role.PIPELINE)
+    add(ensemble_config(network, pipeline), Role.PIPELINE)
 
 
 def _add_in_process(

@@ -22,7 +22,7 @@ from crosswire.contract import TENSORRT_ALONE, Contract, PipelineDescription, Te
 from crosswire.serving.errors import ServingError
 from crosswire.serving.repository.graphs import ServedGraph, as_parameter
 from crosswire.serving.repository.networks import ServedNetwork
-from crosswire.serving.repository.pipelines import StepSpec
+from crosswire.serving.repository.pipelines import PipelineSpec, StepSpec
 from crosswire.serving.repository.published import (
     GRAPH_FILE,
     GRAPHS_PARAMETER,
@@ -58,7 +58,8 @@ def network_config(network: ServedNetwork, runtime: Runtime, *, engines: bool = 
         engines: whether the embedded runtime may run their engines of TensorRT-RTX.
     """
     contract = network.contract
-    config = _described(contract, published(contract, network.inputs, contract.outputs, contract.name))
+    steps = () if network.pipeline is not None else (contract.name,)
+    config = _described(contract, published(contract, network.inputs, contract.outputs, contract.name, steps))
     if runtime is Runtime.CONTAINER and not network.facade:
         _run_graph(config, *network.graphs)
     else:
@@ -87,9 +88,9 @@ def step_config(contract: Contract, step: StepSpec) -> ModelConfig:
     return config
 
 
-def ensemble_config(network: ServedNetwork) -> ModelConfig:
-    """Return the configuration of a pipeline's ensemble."""
-    contract, pipeline, before = network.contract, network.pipeline, network.pipeline.before
+def ensemble_config(network: ServedNetwork, pipeline: PipelineSpec) -> ModelConfig:
+    """Return the configuration of the ensemble of a network's pipeline."""
+    contract, before = network.contract, pipeline.before
     return _ensemble(
         contract,
         pipeline.name,
@@ -106,7 +107,7 @@ def in_process_configs(network: ServedNetwork, own: ModelConfig) -> tuple[ModelC
     """Return the configurations of a pipeline and its network that run in one process.
 
     Args:
-        network: what to serve.
+        network: what to serve, with steps around it.
         own: the configuration that the network would have as a model of its own.
 
     Returns:
@@ -114,6 +115,7 @@ def in_process_configs(network: ServedNetwork, own: ModelConfig) -> tuple[ModelC
         tensors, and the pipeline's.
     """
     contract, pipeline, tensors = network.contract, network.pipeline, network.inputs
+    assert pipeline is not None
     name = pipeline.in_process
     inputs = {spec.name: dataclasses.replace(spec, optional=True) for spec in (*pipeline.inputs, *tensors)}
     outputs = {spec.name: spec for spec in (*pipeline.outputs, *contract.outputs)}

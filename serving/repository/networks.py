@@ -27,14 +27,15 @@ class ServedNetwork:
         graphs: the graph that takes every input, then those of the variants, in the contract's order.
         facade: whether the container needs a python model before the graphs: an input may be absent, or strings come
             out.
-        pipeline: the pipeline that it is served through.
+        pipeline: the pipeline that it is served through; None where it takes and gives numbers, and its own model is
+            all there is.
     """
 
     contract: Contract
     inputs: tuple[TensorSpec, ...]
     graphs: tuple[ServedGraph, ...]
     facade: bool
-    pipeline: PipelineSpec
+    pipeline: PipelineSpec | None
 
     @classmethod
     def of(cls, contract: Contract, folder: Path) -> ServedNetwork:
@@ -53,10 +54,16 @@ class ServedNetwork:
         return self.contract.name
 
     @property
+    def offered(self) -> str:
+        """Name of the model that clients ask: its pipeline's, or its own where it has none."""
+        return self.name if self.pipeline is None else self.pipeline.name
+
+    @property
     def models(self) -> frozenset[str]:
         """Names of all Triton models that it may have, in whichever runtime."""
         pipeline = self.pipeline
-        return frozenset((*pipeline.steps, pipeline.name, pipeline.in_process, *(graph.model for graph in self.graphs)))
+        around = () if pipeline is None else (*pipeline.steps, pipeline.name, pipeline.in_process)
+        return frozenset((self.name, *around, *(graph.model for graph in self.graphs)))
 
 
 def find_networks(repository: Path, only: Sequence[str] = ()) -> tuple[ServedNetwork, ...]:

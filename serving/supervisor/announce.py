@@ -51,15 +51,20 @@ def as_prose(
     """Return lines for a person: what is served, where, and the next command."""
     key = "" if settings.api_keys is None else "--api-key-file KEY_FILE "
     trust = "" if settings.tls_cert is None else f"--ca {settings.tls_cert} "
-    easiest = min(assembled.pipelines, key=lambda pipeline: pipeline.contract.task != "segmentation")
+    easiest = min(assembled.networks, key=lambda network: _effort(network.contract.task))
     return (
         f"{', '.join(_networks(assembled))} ready after {seconds:.1f} s on {triton}\n"
         f"  HTTP  {run.http_url}   (a page to try it on; KServe v2, plain REST: /docs, /metrics)\n"
         f"  gRPC  {run.grpc_url}\n"
         f"{''.join(f'  {graph.text}{chr(10)}' for graph in graphs)}"
-        f"next: crosswire predict {_files(easiest.contract)} --pipeline {easiest.name} --url {run.grpc_url} "
+        f"next: crosswire predict {_files(easiest.contract)} --pipeline {easiest.offered} --url {run.grpc_url} "
         f"{key}{trust}--out predictions"
     )
+
+
+def _effort(task: str) -> int:
+    """Return how much work it is to try a task: its files lie here, are a person's own, or must be computed first."""
+    return {"segmentation": 0, "retrieval": 2}.get(task, 1)
 
 
 def _files(contract: Contract) -> str:
@@ -69,6 +74,8 @@ def _files(contract: Contract) -> str:
     if contract.task == "segmentation":
         there = all(path.is_file() for path in _PAIR)
         return f"{_PAIR[0]} {_PAIR[1]} --depth-units-per-metre {_UNITS_PER_METRE}" if there else "PICTURE.jpg DEPTH.png"
+    if contract.task == "retrieval":
+        return f"--input {contract.inputs[0].name}=FEATURES.npy"
     found = {spec.name: next(Path().glob(_DOMAINS.format(spec.name)), "PICTURE.png") for spec in contract.inputs}
     return " ".join(f"--input {name}={path}" for name, path in found.items())
 
@@ -79,5 +86,5 @@ def _networks(assembled: Assembled) -> list[str]:
 
 
 def _pipelines(assembled: Assembled) -> list[str]:
-    """Return the names of the ensembles."""
-    return [pipeline.name for pipeline in assembled.pipelines]
+    """Return the names of what clients ask, one per network."""
+    return list(assembled.offered)

@@ -293,12 +293,11 @@ class Supervisor:
         self._warnings = warnings
 
     def _watched(self) -> list[ProbeInference]:
-        """Return the probes that are sent again and again: those of the pipelines, which try every model."""
-        ensembles = {pipeline.name for pipeline in self._assembled.pipelines}
+        """Return the probes that are sent again and again: those of what clients ask, which try every model."""
         return [
             probe_inference
             for probe_inference in probe_inferences_of(self._assembled)
-            if probe_inference.model in ensembles
+            if probe_inference.model in self._assembled.offered
         ]
 
     def _check_start(self, child: Child, deadline: float) -> None:
@@ -350,7 +349,7 @@ class Supervisor:
     def _health(self, ready: bool, reason: str) -> Health:
         """Return what is known of the server."""
         canaries = {} if self._watch is None else dict(self._watch.probe_seconds)
-        pipelines = [pipeline.name for pipeline in self._assembled.pipelines]
+        pipelines = list(self._assembled.offered)
         graphs = list(self._graph_runs)
         return Health(ready, reason, dict(self._restarts), canaries, pipelines, graphs, list(self._warnings))
 

@@ -31,6 +31,7 @@ NUMERIC = (
     "integration/export/test_precision",
     "integration/export/test_rooms_translation",
     "integration/export/test_translation",
+    "integration/export/tasks/test_retrieval",
     "integration/research/test_study_theory",
     "integration/training/importers/test_imagenet",
     "integration/training/importers/test_imagenet_mobile",

@@ -44,6 +44,7 @@ class AudioVideoExporter:
     """The exporter of networks that classify clips, whose runs say all there is to say."""
 
     plural: ClassVar[str] = "clips"
+    parts: ClassVar[Sequence[str]] = ("",)
     options: ClassVar[Sequence[str]] = ()
     precisions: ClassVar[Sequence[str]] = ("fp32",)
     targets: ClassVar[Sequence[str]] = ("cpu",)

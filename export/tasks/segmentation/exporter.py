@@ -37,6 +37,7 @@ class SegmentationExporter:
     """The exporter of networks that label every pixel; it takes every option."""
 
     plural: ClassVar[str] = "segmentations"
+    parts: ClassVar[Sequence[str]] = ("",)
     options: ClassVar[Sequence[str]] = OPTIONS
     precisions: ClassVar[Sequence[str]] = PRECISIONS
     targets: ClassVar[Sequence[str]] = TARGETS

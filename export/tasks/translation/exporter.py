@@ -44,6 +44,7 @@ class TranslationExporter:
     """The exporter of generators, which are trained with every input present."""
 
     plural: ClassVar[str] = "translations"
+    parts: ClassVar[Sequence[str]] = ("",)
     options: ClassVar[Sequence[str]] = (SIZE,)
     precisions: ClassVar[Sequence[str]] = ("fp32", "fp16")
     targets: ClassVar[Sequence[str]] = TARGETS

@@ -18,7 +18,7 @@ from crosswire.serving.gateway.errors import CLIENT_GONE, WireError, bad, from_r
 from crosswire.serving.gateway.http.bodies import admit, check_room, read_body
 from crosswire.serving.gateway.http.forward import infer_unless_gone
 from crosswire.serving.gateway.rest.accept import PNG, wants_png
-from crosswire.serving.gateway.rest.forms import Field, Form
+from crosswire.serving.gateway.rest.forms import Field, Form, takes_numbers
 from crosswire.serving.gateway.rest.multipart import form_tensors
 from crosswire.serving.gateway.upstream import Upstream
 from crosswire.serving.processes.run_state import read_health
@@ -71,9 +71,15 @@ class RestEndpoints:
         """Return the pipeline that the path names."""
         name = request.path_params["name"]
         try:
-            form = Form.from_config(await self._upstream.config(name))
+            config = await self._upstream.config(name)
         except WireError:
             form = None
+        else:
+            form = Form.from_config(config)
+            if form is None and takes_numbers(config):
+                raise WireError(
+                    404, f"{name} takes numbers, of which there is no form; ask POST /v2/models/{name}/infer"
+                )
         if form is None:
             served = ", ".join(form.pipeline for form in await self._upstream.forms())
             raise WireError(404, f"there is no pipeline {name[:80]!r}; served are {served or 'none'}")

@@ -156,6 +156,12 @@ class Form:
         }
 
 
+def takes_numbers(config: ModelConfig) -> bool:
+    """Say whether a model is a network without steps around it, which names itself as its only step."""
+    found = description_of(config)
+    return found is not None and found.steps == (config.name,)
+
+
 def _field(spec: TensorSpec, ending: str) -> Field:
     """Return a tensor's field."""
     single = spec.shape == (1,)

@@ -17,32 +17,19 @@ from crosswire.training.engine.run_folder import read_run
 from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import PRESETS
 from crosswire.training.tasks.retrieval.config import RetrievalConfig
-from crosswire.training.tasks.retrieval.data import ANNOTATIONS, IMAGES, VIDEOS, features
+from crosswire.training.tasks.retrieval.data import ANNOTATIONS, VIDEOS, features
 from crosswire.training.tasks.retrieval.module import contrast, score_retrieval
 from crosswire.training.tasks.retrieval.network import RetrievalNetwork
+from tests.support.training.feature_files import ACTIVITIES, IMAGE, VIDEO, write_features
 
 RUNS = {name: config for name, config in PRESETS.items() if isinstance(config, RetrievalConfig)}
-ACTIVITIES, VIDEO, IMAGE = 6, 24, 12
 
 
 @pytest.fixture(scope="module")
 def activitynet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write features of 90 videos with two images each: a common centre per activity, seen through two random maps."""
+    """Write features of 90 videos."""
     folder = tmp_path_factory.mktemp("activitynet")
-    random = np.random.default_rng(0)
-    centres = random.normal(size=(ACTIVITIES, 8))
-    maps = random.normal(size=(8, VIDEO)), random.normal(size=(8, IMAGE))
-    database = {}
-    with h5py.File(folder / VIDEOS, "w") as videos, h5py.File(folder / IMAGES, "w") as images:
-        for index in range(90):
-            name, activity = f"v_{index:03d}", index % ACTIVITIES
-            subset = "training" if index < 60 else "validation"
-            database[name] = {"subset": subset, "annotations": [{"label": f"activity {activity}", "segment": [0, 1]}]}
-            here = centres[activity] + 0.3 * random.normal(size=8)
-            videos[name] = (here @ maps[0] + 0.1 * random.normal(size=(3, VIDEO))).astype(np.float32)
-            images[name] = (here @ maps[1] + 0.1 * random.normal(size=(2, IMAGE))).astype(np.float32)
-    database["v_test"] = {"subset": "testing", "annotations": []}
-    (folder / ANNOTATIONS).write_text(json.dumps({"database": database}))
+    write_features(folder)
     return folder
 
 

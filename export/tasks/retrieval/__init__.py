@@ -1,0 +1,1 @@
+"""The export of networks that embed features of videos and images."""
