@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 
 from crosswire.contract.wire_names import DEPTH
 from crosswire.training.config import RunConfig
+from crosswire.training.datasets.features import activitynet
 from crosswire.training.datasets.folder import open_split, read_manifest
 from crosswire.training.datasets.measured.depth import depth_figures
+from crosswire.training.tasks.retrieval.config import RetrievalConfig
 from crosswire.training.tasks.segmentation.config import DataConfig, SegmentationConfig
 
 FOLDER = "folder"
@@ -40,8 +42,8 @@ def with_geometry(config: Config) -> Config:
 def with_measured(config: Config, given: Collection[str]) -> tuple[Config, str]:
     """Return a run with the settings that nobody gave and its folder says, and a line about them.
 
-    The number of classes is that of the manifest. `depth_mean`, `depth_std` and `depth_farthest` are measured on the
-    training frames.
+    The sizes of features are those of their files, the number of classes is that of the manifest. `depth_mean`,
+    `depth_std` and `depth_farthest` are measured on the training frames.
 
     Args:
         config: the run.
@@ -53,10 +55,15 @@ def with_measured(config: Config, given: Collection[str]) -> tuple[Config, str]:
     Raises:
         DataError: the data cannot be used.
     """
+    if isinstance(config, RetrievalConfig) and config.data.path:
+        sizes = dict(zip(("video", "image"), activitynet.sizes(Path(config.data.path)), strict=True))
+        settings: dict[str, Any] = {name: size for name, size in sizes.items() if f"network.{name}" not in given}
+        words = " ".join(f"network.{name}={size}" for name, size in settings.items())
+        return _with_network(config, settings), f"the features say {words}" if words else ""
     if not _of_folder(config):
         return config, ""
     manifest = read_manifest(Path(config.data.path))
-    settings: dict[str, Any] = {"classes": len(manifest.classes)}
+    settings = {"classes": len(manifest.classes)}
     frames = 0
     if DEPTH in config.network.streams:
         figures = depth_figures(open_split(config.data, "train"))

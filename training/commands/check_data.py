@@ -25,7 +25,7 @@ def _check(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from crosswire.training.config import ConfigError
-    from crosswire.training.datasets.check import TASKONOMY, problems, recognised, survey_of
+    from crosswire.training.datasets.check import ACTIVITYNET, TASKONOMY, problems, recognised, survey_of
     from crosswire.training.datasets.clips.layouts import CLIP_LAYOUTS
     from crosswire.training.datasets.folder import open_split
     from crosswire.training.from_data import FOLDER, depth_words
@@ -40,7 +40,7 @@ def _check(options: argparse.Namespace) -> None:
         depth_folder=options.depth_folder,
     )
     title, survey = survey_of(layout, config)
-    what = "views" if layout == TASKONOMY else "clips" if layout in CLIP_LAYOUTS else "frames"
+    what = {TASKONOMY: "views", ACTIVITYNET: "videos"}.get(layout, "clips" if layout in CLIP_LAYOUTS else "frames")
     frames = len(survey.frames)
     print(f"{options.path}: {title}, {frames} {what}")
     count = warnings = 0
@@ -54,6 +54,8 @@ def _check(options: argparse.Namespace) -> None:
     use = f"train with --set data.name={layout} --set data.path={options.path}{classes}"
     if layout == FOLDER and not len(open_split(config, "train")):
         use = f"nothing to train on; score a run with: crosswire evaluate RUN --data {options.path}"
+    elif layout == ACTIVITYNET:
+        use = f"train with --data {options.path}"
     elif layout == FOLDER:
         print(depth_words(config))
         use = f"train with --data {options.path}"

@@ -10,15 +10,16 @@ from tqdm import tqdm
 from crosswire.training.config import ConfigError
 from crosswire.training.datasets.clips.clip_files import ClipFiles
 from crosswire.training.datasets.clips.layouts import CLIP_LAYOUTS, SPLITS
+from crosswire.training.datasets.features import activitynet
 from crosswire.training.datasets.files.problems import Problem, Survey
 from crosswire.training.datasets.layouts import LAYOUTS
 from crosswire.training.datasets.taskonomy import check
 from crosswire.training.tasks.audio_video.config import ClipShape
 from crosswire.training.tasks.segmentation.config import DataConfig
 
-TASKONOMY = "taskonomy"
+TASKONOMY, ACTIVITYNET = "taskonomy", "activitynet"
 #: Every layout there is.
-NAMES = (*LAYOUTS, TASKONOMY, *CLIP_LAYOUTS)
+NAMES = (*LAYOUTS, TASKONOMY, ACTIVITYNET, *CLIP_LAYOUTS)
 
 
 def recognised(path: Path) -> str:
@@ -30,7 +31,7 @@ def recognised(path: Path) -> str:
     if not path.exists():
         raise ConfigError(f"{path} does not exist")
     recognises = {name: layout.recognise for name, layout in LAYOUTS.items()}
-    recognises[TASKONOMY] = check.recognise
+    recognises |= {TASKONOMY: check.recognise, ACTIVITYNET: activitynet.recognise}
     recognises |= {name: layout.recognise for name, layout in CLIP_LAYOUTS.items()}
     for name, recognise in recognises.items():
         if recognise(path):
@@ -45,7 +46,7 @@ def survey_of(layout: str, config: DataConfig) -> tuple[str, Survey]:
     """Return the title of a layout, and a data set laid open for a check.
 
     Args:
-        layout: name of a layout of images or of clips.
+        layout: name of a layout of images, of clips or of features.
         config: where the data set lies.
 
     Raises:
@@ -56,6 +57,8 @@ def survey_of(layout: str, config: DataConfig) -> tuple[str, Survey]:
     if layout == TASKONOMY:
         root = Path(config.path)
         return check.TITLE, check.survey(root, Path(config.splits or root))
+    if layout == ACTIVITYNET:
+        return activitynet.TITLE, activitynet.survey(Path(config.path))
     if layout not in CLIP_LAYOUTS:
         raise ConfigError(f"layout {layout!r} is unknown; allowed are {', '.join(NAMES)}")
     splits = [CLIP_LAYOUTS[layout].open(Path(config.path), split, ClipShape()) for split in SPLITS]

@@ -9,11 +9,11 @@ import h5py
 import numpy as np
 import torch
 
+from crosswire.training.datasets.features.activitynet import ANNOTATIONS, IMAGES, VIDEOS
 from crosswire.training.engine.run_folder import read_run, write_config, write_weights
 from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import preset
 from crosswire.training.tasks.retrieval.config import RetrievalConfig
-from crosswire.training.tasks.retrieval.data import ANNOTATIONS, IMAGES, VIDEOS
 from crosswire.training.tasks.retrieval.evaluate import Run
 from crosswire.training.tasks.retrieval.network import RetrievalNetwork
 

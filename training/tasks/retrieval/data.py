@@ -1,13 +1,10 @@
-"""ActivityNet's features: one vector per video, some per image, and the activity of each video.
+"""The features of ActivityNet that a network is trained on and scored with: one vector per video, some per image.
 
-A folder holds `activity_net.v1-3.min.json` (the annotations as ActivityNet publishes them), `video_features.h5` and
-`image_features.h5`. Under the identifier of every video the former has an array [F] or [clips, F], which is averaged,
-the latter an array [images, F] or [F].
+How they lie on disk: `crosswire.training.datasets.features.activitynet`.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,12 +16,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from crosswire.training.config import ConfigError
-from crosswire.training.datasets.files.problems import DataError, Problem
+from crosswire.training.datasets.features.activitynet import ANNOTATIONS, IMAGES, SUBSETS, VIDEOS, activities
 from crosswire.training.engine.sampling import Draw, derive_seed
 from crosswire.training.tasks.retrieval.config import RetrievalConfig
-
-ANNOTATIONS, VIDEOS, IMAGES = "activity_net.v1-3.min.json", "video_features.h5", "image_features.h5"
-_SUBSETS = {"train": "training", "val": "validation", "test": "validation"}
 
 
 class Pairs(NamedTuple):
@@ -59,20 +53,20 @@ class Features:
     """
 
     def __init__(self, root: Path, split: str) -> None:
-        known = _activities(root / ANNOTATIONS)
+        known = activities(root / ANNOTATIONS)
         self.classes = tuple(sorted({activity for _, activity in known.values()}))
         videos, labels, images = [], [], []
         try:
             with h5py.File(root / VIDEOS) as clips, h5py.File(root / IMAGES) as stills:
                 for name, (subset, activity) in sorted(known.items()):
-                    if subset == _SUBSETS[split] and name in clips and name in stills:
+                    if subset == SUBSETS[split] and name in clips and name in stills:
                         videos.append(np.atleast_2d(clips[name][()]).mean(0).astype(np.float32))
                         images.append(np.atleast_2d(stills[name][()]).astype(np.float32))
                         labels.append(self.classes.index(activity))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{root} has no readable {VIDEOS} and {IMAGES}: {error}") from error
         if len(videos) < 2:
-            raise ConfigError(f"{root} has features of {len(videos)} videos of the subset {_SUBSETS[split]}; give more")
+            raise ConfigError(f"{root} has features of {len(videos)} videos of the subset {SUBSETS[split]}; give more")
         self.videos: NDArray[np.float32] = np.stack(videos)
         self.labels = np.asarray(labels, np.int64)
         self.images = images
@@ -80,23 +74,6 @@ class Features:
     def __len__(self) -> int:
         """Number of videos."""
         return len(self.videos)
-
-
-def _activities(path: Path) -> dict[str, tuple[str, str]]:
-    """Read subset and activity of every video whose activity is known, which those of the test subset are not."""
-    try:
-        videos = dict(json.loads(path.read_text(encoding="utf-8"))["database"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path} cannot be read as the annotations of ActivityNet: {error}") from error
-    found = {}
-    for name, video in videos.items():
-        try:
-            if video["annotations"]:
-                found[name] = str(video["subset"]), str(video["annotations"][0]["label"])
-        except (KeyError, TypeError) as error:
-            what = f"video {name!r} lacks subset, annotations, or the label of the first one ({error!r})"
-            raise DataError(Problem(str(path), what, "give ActivityNet's own file, or complete the video")) from error
-    return found
 
 
 def features(config: RetrievalConfig, split: str) -> Features:

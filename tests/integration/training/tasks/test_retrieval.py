@@ -12,12 +12,13 @@ import torch
 
 from crosswire.training.__main__ import main
 from crosswire.training.config import ConfigError
+from crosswire.training.datasets.features.activitynet import ANNOTATIONS, VIDEOS
 from crosswire.training.datasets.files.problems import DataError
 from crosswire.training.engine.run_folder import read_run
 from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import PRESETS
 from crosswire.training.tasks.retrieval.config import RetrievalConfig
-from crosswire.training.tasks.retrieval.data import ANNOTATIONS, VIDEOS, features
+from crosswire.training.tasks.retrieval.data import features
 from crosswire.training.tasks.retrieval.module import contrast, score_retrieval
 from crosswire.training.tasks.retrieval.network import RetrievalNetwork
 from tests.support.training.feature_files import ACTIVITIES, IMAGE, VIDEO, write_features
@@ -48,11 +49,11 @@ def test_a_preset_learns_to_find_videos_of_the_same_activity(
     torch.manual_seed(config.seed)
     source = features(config, "test")
     before = score_retrieval(RetrievalNetwork(config.network), source)["mAP@10"]
-    settings = [f"network.video={VIDEO}", f"network.image={IMAGE}", f"network.common={config.network.common}"]
-    settings += [f"data.path={activitynet}", "data.batch=20", "steps=40", "val_every=20"]
+    settings = [f"network.common={config.network.common}", "data.batch=20", "steps=40", "val_every=20"]
     words = [word for setting in settings for word in ("--set", setting)]
-    assert main(["train", name, "--to", str(tmp_path / "run"), "--quiet", *words]) == 0
-    assert "mAP@100" in capsys.readouterr().out
+    assert main(["train", name, "--data", str(activitynet), "--to", str(tmp_path / "run"), "--quiet", *words]) == 0
+    printed = capsys.readouterr().out
+    assert "mAP@100" in printed and f"network.video={VIDEO} network.image={IMAGE}" in printed
     scores = json.loads((tmp_path / "run" / "metrics.json").read_text())["scores"]
     assert scores["mAP@10"] > max(0.8, before + 0.1)
     run = read_run(tmp_path / "run")

@@ -1,0 +1,1 @@
+"""Features of videos and images that extractors left in files."""
