@@ -9,13 +9,23 @@ from research.study.study import Study
 
 #: Where each study is defined: module and name.
 STUDIES = {
+    "both": "research.study.translation.both:BOTH",
+    "consistency": "research.study.translation.tasks:CONSISTENCY",
+    "cycle": "research.study.translation.cycle:CYCLE",
     "exchange": "research.study.segmentation:EXCHANGE",
+    "front-ends": "research.study.audio_video.front_ends:FRONT_ENDS",
     "fusion": "research.study.segmentation:FUSION",
-    "missing": "research.study.audio_video:MISSING",
+    "gmf": "research.study.audio_video.gmf:GMF",
+    "grouping": "research.study.translation.tasks:GROUPING",
+    "lifting": "research.study.theory.lifting:LIFTING",
+    "missing": "research.study.audio_video.missing:MISSING",
+    "modalities": "research.study.translation.inputs:MODALITIES",
+    "multitask": "research.study.translation.tasks:MULTITASK",
+    "norms": "research.study.translation.inputs:NORMS",
     "sensitivity": "research.study.segmentation:SENSITIVITY",
-    "theory": "research.study.theory:THEORY",
-    "translation": "research.study.translation:TRANSLATION",
-    "multitask": "research.study.translation:MULTITASK",
+    "theory": "research.study.theory.exchange:THEORY",
+    "translation": "research.study.translation.inputs:TRANSLATION",
+    "width": "research.study.theory.width:WIDTH",
 }
 
 

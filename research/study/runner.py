@@ -11,8 +11,9 @@ from tqdm import tqdm
 
 from crosswire.contract.atomic_write import write_json
 from crosswire.training.config import ConfigError, RunConfig, same_result
+from crosswire.training.engine.checkpoints import LAST
 from crosswire.training.engine.fit import fit
-from crosswire.training.engine.run_folder import read_config, read_run
+from crosswire.training.engine.run_folder import WEIGHTS, read_config, read_run
 from crosswire.training.models.count import parameters
 from crosswire.training.tasks.registry import ScoreOptions, task_of
 from research.study.study import Computation, Figures, Study, StudyRow, StudyTable
@@ -59,6 +60,9 @@ def _figures(study: Study, row: StudyRow | Computation, seed: int, folder: Path,
     if isinstance(row, Computation):
         return row.compute(seed)
     config: RunConfig = dataclasses.replace(row.config, seed=seed)
+    if row.teacher is not None:
+        teacher, told = row.teacher
+        config = told(config, teacher.folder(folder, seed))
     place = row.folder(folder, seed)
     record = place / FIGURES
     if record.is_file():
@@ -68,6 +72,8 @@ def _figures(study: Study, row: StudyRow | Computation, seed: int, folder: Path,
         return known
     if late:
         raise Unfinished
+    if row.teacher is not None and not (row.teacher[0].folder(folder, seed) / WEIGHTS).is_file():
+        _train(row.teacher[0], seed, folder)
     fit(config, place, resume=True, progress=False)
     run = read_run(place)
     figures = study.read(task_of(config).score(run, ScoreOptions(progress=False)))
@@ -75,6 +81,11 @@ def _figures(study: Study, row: StudyRow | Computation, seed: int, folder: Path,
         figures |= study.observe(run)
     figures["parameters"] = float(parameters(run.network))
     write_json(record, figures)
-    for spent in ("last.ckpt", "weights.pt"):
+    for spent in (LAST, WEIGHTS):
         (place / spent).unlink(missing_ok=True)
     return figures
+
+
+def _train(teacher: StudyRow, seed: int, folder: Path) -> None:
+    """Train the run that others learn from, and keep its weights."""
+    fit(dataclasses.replace(teacher.config, seed=seed), teacher.folder(folder, seed), resume=True, progress=False)

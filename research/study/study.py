@@ -31,10 +31,13 @@ class StudyRow:
     Attributes:
         name: as it stands in the table.
         config: the run; its seed is replaced by each of the study's.
+        teacher: another row, which is trained first with the same seed and is not scored, and what puts the folder of
+            its run into this one's configuration; None where nothing stands behind the run.
     """
 
     name: str
     config: RunConfig
+    teacher: tuple[StudyRow, Callable[[Any, Path], RunConfig]] | None = None
 
     @classmethod
     def varied(cls, name: str, config: RunConfig, **network: Any) -> StudyRow:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from crosswire.training.tasks.segmentation.losses import upsample
 
@@ -53,8 +54,9 @@ def _residues(small: Tensor, axis: int, factor: int) -> list[Tensor]:
     """Up-sample linearly along an axis, edges repeated; return every factor-th element in a tensor of its own."""
     length = small.shape[axis]
     step = small.narrow(axis, 1, length - 1) - small.narrow(axis, 0, length - 1)
-    still = torch.zeros_like(small.narrow(axis, 0, 1))
-    before, behind = torch.cat((still, step), axis), torch.cat((step, still), axis)
+    # Padded, not joined with zeros: those would be a constant of one batch size (`crosswire.export.batch_axis`).
+    behind_it = (0, 0) * (small.ndim - 1 - axis)
+    before, behind = pad(step, (*behind_it, 1, 0)), pad(step, (*behind_it, 0, 1))
     offsets = [(index + 0.5) / factor - 0.5 for index in range(factor)]
     return [small + offset * (before if offset < 0 else behind) for offset in offsets]
 

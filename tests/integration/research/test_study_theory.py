@@ -14,13 +14,13 @@ import torch
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from crosswire.training.tasks.segmentation.data import frames, train_loader
 from crosswire.training.tasks.segmentation.network import build_network
-from research.study.corollary import changes
 from research.study.record import as_json, as_text, draw
 from research.study.runner import run_study
 from research.study.study import AGREES, OPEN, REFUTED, Computation, Study, StudyRow, StudyTable
-from research.study.theorem import attraction, drawn, gradients, observed
-from research.study.theory import RATIOS, THEORY
-from research.study.trajectories import fates
+from research.study.theory.corollary import changes
+from research.study.theory.exchange import RATIOS, THEORY
+from research.study.theory.theorem import attraction, drawn, gradients, observed
+from research.study.theory.trajectories import fates
 
 
 def verdicts(table: StudyTable, source: str) -> list[str]:

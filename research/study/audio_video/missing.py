@@ -58,15 +58,21 @@ def rows(size: str) -> list[StudyRow]:
     """Return the fusions: three on a CPU, all of them on a GPU, there also with modalities dropped in training."""
     config = base(size)
     names = FUSION_NAMES if size == "gpu" else ("concat", "gmf", "mbt")
-    plain = [_row(_TITLES.get(name, name), config, name) for name in names]
+    plain = [row(_TITLES.get(name, name), config, name) for name in names]
     if size != "gpu":
         return plain
     dropped = dataclasses.replace(config, modality_dropout=0.3)
-    return plain + [_row(f"{_TITLES.get(name, name)}, dropout", dropped, name) for name in names]
+    return plain + [row(f"{_TITLES.get(name, name)}, dropout", dropped, name) for name in names]
 
 
-def _row(title: str, config: AudioVideoConfig, name: str) -> StudyRow:
-    """Return a row with a fusion, as its preset has it."""
+def row(title: str, config: AudioVideoConfig, name: str) -> StudyRow:
+    """Return a row with a fusion, as its preset has it.
+
+    Args:
+        title: of the row.
+        config: the run that is varied.
+        name: of the fusion.
+    """
     like = preset(f"events-{name}")
     assert isinstance(like, AudioVideoConfig)
     return StudyRow.varied(title, config, fusion=like.network.fusion)

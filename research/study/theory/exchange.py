@@ -20,11 +20,11 @@ from crosswire.training.report.factors import draw_paths, eighth
 from crosswire.training.report.style import GREY, INK, colour, tidy
 from crosswire.training.tasks.segmentation.data import frames, train_loader
 from crosswire.training.tasks.segmentation.presets import ABLATIONS
-from research.study.corollary import changes
 from research.study.segmentation import base, read
 from research.study.study import AGREES, OPEN, REFUTED, Claim, Computation, Study, StudyRow, StudyTable, Verdict, beyond
-from research.study.theorem import DRAWS, attraction, drawn, gradients, observed
-from research.study.trajectories import RECOVERED, fates, paths
+from research.study.theory.corollary import changes
+from research.study.theory.theorem import DRAWS, attraction, drawn, gradients, observed
+from research.study.theory.trajectories import RECOVERED, fates, paths
 
 RATIOS = (0.1, 0.5, 1.0, 1.645, 2.0, 3.0)
 _ALONE, _EXCHANGE = "trained, no exchange", "trained, exchange"

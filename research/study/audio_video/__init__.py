@@ -1,0 +1,1 @@
+"""Studies of fusions of sound and image on procedural clips."""

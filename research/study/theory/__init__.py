@@ -1,0 +1,1 @@
+"""Studies of the theorems: computed, and looked for in short trainings."""

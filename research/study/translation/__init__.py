@@ -1,0 +1,1 @@
+"""Studies of image translation on procedural rooms."""
