@@ -3,7 +3,8 @@
 PyTorch's translation with a symbolic batch axis asks of every operator whether its shapes hold for every batch, which
 takes more than half of its time. Here the network is traced at a batch size that no other size of it is a multiple of,
 so that the batch is told from everything else in the graph, and what was computed from it is put back: a size of
-reshapes, and the first size of resizes. A graph that holds the batch elsewhere is left to the symbolic translation.
+reshapes, the first size of resizes, and the rows of what every sample gets alike. A graph that holds the batch
+elsewhere is left to the symbolic translation.
 
 What does not show is a number that is no multiple of the batch any more, as half of it. So this is for networks whose
 samples do not know of each other and whose exports are proven at several batch sizes, not for somebody else's modules.
@@ -12,9 +13,11 @@ samples do not know of each other and whose exports are proven at several batch 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from torch import nn
 
@@ -50,7 +53,7 @@ def opened(model: onnx.ModelProto, batch: int) -> bool:
     """
     graph = model.graph
     opening = _Opening(graph, batch)
-    if not opening.reshapes_and_resizes() or opening.mentions_batch():
+    if not opening.repeated_rows() or not opening.reshapes_and_resizes() or opening.mentions_batch():
         return False
     if any(_dims(value)[:1] != [batch] for value in (*graph.input, *graph.output)):
         return False
@@ -74,6 +77,43 @@ class _Opening:
             value.name: _dims(value) for value in (*graph.input, *graph.value_info, *graph.output)
         }
 
+    def repeated_rows(self) -> bool:
+        """Let constants with one and the same row for every sample be that row, repeated as often as there are samples.
+
+        Returns:
+            whether every such constant is read behind a value that tells how many there are.
+        """
+        nodes: list[onnx.NodeProto] = []
+        repeated: dict[str, str] = {}
+        counted = next((value.name for value in self._graph.input if self._counts(value.name)), None)
+        for node in self._graph.node:
+            for place, name in enumerate(node.input):
+                rows = self._constants.get(name)
+                if rows is None or list(rows.dims[:1]) != [self._batch]:
+                    continue
+                if name not in repeated:
+                    values = numpy_helper.to_array(rows)
+                    if counted is None or not (values == values[:1]).all():
+                        return False
+                    repeated[name] = f"{name}_rows"
+                    nodes += self._repeated(name, values[:1], counted)
+                node.input[place] = repeated[name]
+            nodes.append(node)
+            counted = next((name for name in node.output if self._counts(name)), counted)
+        self._replace(nodes)
+        return True
+
+    def _repeated(self, name: str, row: NDArray[Any], counted: str) -> list[onnx.NodeProto]:
+        """Return the nodes that repeat a row [1, ...] as often as a value has samples."""
+        self._constants[f"{name}_row"] = numpy_helper.from_array(row, f"{name}_row")
+        self._graph.initializer.append(self._constants[f"{name}_row"])
+        sizes = [f"{name}_first", self._constant(row.shape[1:])] if row.ndim > 1 else [f"{name}_first"]
+        return [
+            helper.make_node("Shape", [counted], [sizes[0]], start=0, end=1),
+            helper.make_node("Concat", sizes, [f"{name}_sizes"], axis=0),
+            helper.make_node("Expand", [f"{name}_row", f"{name}_sizes"], [f"{name}_rows"]),
+        ]
+
     def reshapes_and_resizes(self) -> bool:
         """Replace the batch in the constant shapes of reshapes and the constant sizes of resizes."""
         nodes: list[onnx.NodeProto] = []
@@ -92,11 +132,15 @@ class _Opening:
                 else:
                     return False
             nodes.append(node)
+        self._replace(nodes)
+        return True
+
+    def _replace(self, nodes: Sequence[onnx.NodeProto]) -> None:
+        """Put other nodes in the place of the graph's, and drop the constants that none of them reads."""
         copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
         del self._graph.node[:]
         self._graph.node.extend(copies)
         self._drop_unused()
-        return True
 
     def _measured(
         self, resize: onnx.NodeProto, shape: tuple[int, ...], sizes: dict[tuple[int, ...], str]
@@ -136,6 +180,10 @@ class _Opening:
     def _has_batch(self, name: str) -> bool:
         """Say whether exactly one size of a value is the batch or a multiple."""
         return sum(map(self._is_told, self._shapes.get(name, ()))) == 1
+
+    def _counts(self, name: str) -> bool:
+        """Say whether the first size of a value is the batch."""
+        return self._shapes.get(name, [])[:1] == [self._batch]
 
     def _told(self, sizes: Iterable[float]) -> bool:
         """Say whether one of some numbers is a multiple of the batch."""

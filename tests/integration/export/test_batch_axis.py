@@ -53,6 +53,15 @@ class Repeated(nn.Module):
         return torch.cat([self.token.expand(raw[0].shape[0], 1, 8, 4), raw[0]], 1)
 
 
+class Numbered(nn.Module):
+    """Gives every sample a number of its own, which no other batch has."""
+
+    def forward(self, *raw: Tensor) -> Tensor:
+        """Answer."""
+        numbers = torch.arange(raw[0].shape[0], dtype=torch.float32) / raw[0].shape[0]
+        return raw[0] + numbers[:, None, None, None]
+
+
 def answers(model: ModelProto, x: Tensor) -> np.ndarray:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     found: np.ndarray = session.run(None, {"x": x.numpy()})[0]
@@ -73,7 +82,9 @@ def symbolic(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
     return found
 
 
-@pytest.mark.parametrize(("module", "opens"), [(Enlarged(), True), (Counting(), False), (Repeated(), False)])
+@pytest.mark.parametrize(
+    ("module", "opens"), [(Enlarged(), True), (Counting(), False), (Repeated(), True), (Numbered(), False)]
+)
 def test_a_graph_of_any_batch_answers_as_the_module(module: nn.Module, opens: bool, symbolic: list[nn.Module]) -> None:
     model = exported(module, [SPEC], ["y"], 8)
     assert symbolic == ([] if opens else [module]), "what still holds the batch is translated symbolically"

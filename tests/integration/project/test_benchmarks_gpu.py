@@ -68,6 +68,7 @@ def test_frozen_graphs_answer_as_the_live_network_does_in_every_runtime(tmp_path
             assert min(figures["label_agreement"].values()) > 0.9
 
 
+@pytest.mark.thorough  # `test_engines.py` builds engines of every precision
 def test_engines_are_built_and_a_row_without_a_run_says_so(tmp_path: Path) -> None:
     record = tried("tensorrt", tmp_path)
     assert record["compute_capability"] == "8.9" and record["failed"] == {}
