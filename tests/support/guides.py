@@ -27,11 +27,8 @@ GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
 #: Followed by `make soak`: they export two streams of a whole ResNet-50, and a network in int8 as other tests do, and
 #: train on fifty frames, or on those of a bag, what another guide trains on twenty, or start a cluster, or train,
 #: export and serve embedders as tests of their own do, or add a network and a task, each trained and exported.
-LONG = [
-    guide
-    for guide in GUIDES
-    if guide.stem in ("official-checkpoint", "deploy", "fifty-frames", "own-data", "from-a-bag", "cluster", "retrieval", "extend")
-]
+_MINUTES = {"official-checkpoint", "deploy", "fifty-frames", "own-data", "from-a-bag", "cluster", "retrieval", "extend"}
+LONG = [guide for guide in GUIDES if guide.stem in _MINUTES]
 KINDS = ("console", "console server", "console not-run", "python")
 NOT_RUN = "Not run by this project's tests"
 _START_SECONDS = 60.0

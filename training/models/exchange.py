@@ -7,7 +7,7 @@ Source: the CEN paper, Eq. 5 (private norm), Eq. 6 (exchange) and section 3.3 (d
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -227,7 +227,11 @@ def sparse_norms(network: nn.Module) -> dict[str, PrivateNorm2d]:
 
 def exchanged_share(network: nn.Module) -> float:
     """Return the replaced share of all channels that may be replaced, 0..1; 0 for a network that replaces none."""
-    norms = exchanging_norms(network).values()
+    return share_of(exchanging_norms(network).values())
+
+
+def share_of(norms: Collection[PrivateNorm2d]) -> float:
+    """Return the replaced share of the channels that may be replaced behind some norms, 0..1; 0 where none may."""
     candidates = sum(sum(norm.candidates()) for norm in norms)
     replaced = sum(int(mask.sum()) for norm in norms for mask in norm.masks())
     return replaced / candidates if candidates else 0.0

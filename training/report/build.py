@@ -17,12 +17,14 @@ from crosswire.training.models import exchanging_norms, sparse_norms
 from crosswire.training.models.count import parameters
 from crosswire.training.report import decisions, exchanged, factors, features
 from crosswire.training.report.decisions import Sample
+from crosswire.training.report.layers import StreamLayers
 from crosswire.training.report.page import FOLDER, Page, spread, write_page
 from crosswire.training.report.style import ReportImage
 from crosswire.training.tasks.segmentation.data import frames
 from crosswire.training.tasks.segmentation.evaluate import score
 from crosswire.training.tasks.segmentation.transforms import eval_transform
 
+NO_RECORD = "Scaling factors and exchange over the training: the run holds no record of it (gammas.npz)."
 _FRAMES = 6
 
 
@@ -75,7 +77,7 @@ def _drawn_from_frames(run: Run, source: FrameSource | None, folder: Path) -> li
     pictures = [decisions.draw_decisions(run, samples, source, folder)]
     if exchanging_norms(run.network):
         richest = max(samples, key=lambda sample: len(np.unique(sample.labels)))
-        pictures.append(features.draw_features(run, richest, folder))
+        pictures.append(features.draw_features(run.network, _layers(run), richest.inputs, richest.shown, folder))
     return pictures
 
 
@@ -84,14 +86,31 @@ def _drawn_from_factors(run: Run, log: Gammas | None, folder: Path, left_out: li
     if not sparse_norms(run.network):
         left_out.append("Scaling factors and exchange: this network exchanges no channel and has no L1 term.")
         return []
-    exchanges = bool(exchanging_norms(run.network))
-    pictures = [exchanged.draw_layers(run, folder)] if exchanges else []
     if log is None:
-        left_out.append("Scaling factors and exchange over the training: the run holds no record of it (gammas.npz).")
-    else:
-        pictures += [exchanged.draw_steps(run, log, folder)] if exchanges else []
-        pictures.append(factors.draw_trajectories(run, log, folder))
-    return [*pictures, factors.draw_proportions(run, folder)]
+        left_out.append(NO_RECORD)
+    return drawn_from_layers(_layers(run), log, folder)
+
+
+def drawn_from_layers(layers: StreamLayers, log: Gammas | None, folder: Path) -> list[ReportImage]:
+    """Draw the scaling factors and the exchange of layers with the same streams, over the training where it is known.
+
+    Args:
+        layers: the layers.
+        log: the record of the training, or None.
+        folder: where the figures are written.
+    """
+    exchanges = bool(layers.exchanging)
+    pictures = [exchanged.draw_layers(layers, folder)] if exchanges else []
+    if log is not None:
+        pictures += [exchanged.draw_steps(layers, log, folder)] if exchanges else []
+        pictures.append(factors.draw_trajectories(layers, log, folder))
+    return [*pictures, factors.draw_proportions(layers, folder)]
+
+
+def _layers(run: Run) -> StreamLayers:
+    """Return the layers of a segmentation, which all have its streams."""
+    network = run.config.network
+    return StreamLayers(network.streams, sparse_norms(run.network), network.threshold, network.restrict)
 
 
 def _sample(run: Run, source: FrameSource, index: int) -> Sample:

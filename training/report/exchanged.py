@@ -10,16 +10,17 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from crosswire.training.engine.gamma_log import Gammas
-from crosswire.training.engine.run_folder import Run
-from crosswire.training.models import PrivateNorm2d, exchanged_share, exchanging_norms
+from crosswire.training.models import PrivateNorm2d
+from crosswire.training.models.exchange import share_of
 from crosswire.training.report.factors import draw_shares, short_names
+from crosswire.training.report.layers import StreamLayers
 from crosswire.training.report.style import INK, PALE, ReportImage, colour, save, tidy
 
 
-def draw_layers(run: Run, folder: Path) -> ReportImage:
+def draw_layers(layers: StreamLayers, folder: Path) -> ReportImage:
     """Draw which share of the channels that it may exchange every stream does exchange in every layer."""
-    streams, norms = run.config.network.streams, exchanging_norms(run.network)
-    total = exchanged_share(run.network)
+    streams, norms = layers.streams, layers.exchanging
+    total = share_of(norms.values())
     shares = [list(by_layer) for by_layer in zip(*map(exchanged_shares, norms.values()), strict=True)]
     figure = Figure(figsize=(10, 3.4), layout="constrained")
     axes = figure.subplots()
@@ -28,10 +29,10 @@ def draw_layers(run: Run, folder: Path) -> ReportImage:
     axes.set_ylim(0, min(100, max(10, axes.get_ylim()[1])))
     tidy(axes, "", "", "exchanged channels, %")
     axes.legend(ncols=len(streams) + 1, loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
-    save(figure, folder / "exchanged_per_layer.png")
+    save(figure, folder / layers.file("exchanged_per_layer"))
     return ReportImage(
-        "exchanged_per_layer.png",
-        "Exchanged channels per layer",
+        layers.file("exchanged_per_layer"),
+        layers.title("Exchanged channels per layer"),
         "Share of the channels that each stream may exchange that it does take from the other streams, from the first "
         f"layer to the last. Over all layers it is {total:.1%}.",
         "Figure A of the authors' answer to the NeurIPS reviews: upper layers exchange more.",
@@ -44,12 +45,12 @@ def exchanged_shares(norm: PrivateNorm2d) -> list[float]:
     return [100 * int(mask.sum()) / most if most else 0.0 for mask, most in pairs]
 
 
-def draw_steps(run: Run, log: Gammas, folder: Path) -> ReportImage:
+def draw_steps(layers: StreamLayers, log: Gammas, folder: Path) -> ReportImage:
     """Draw the exchanged share against the step: per stream over all layers, and per layer over all streams."""
-    streams, norms = run.config.network.streams, exchanging_norms(run.network)
-    layers = list(norms)
-    candidates = np.asarray([norms[name].candidates() for name in layers])
-    counts = np.stack([log.exchanged[name] for name in layers], 1)
+    streams, norms = layers.streams, layers.exchanging
+    names = list(norms)
+    candidates = np.asarray([norm.candidates() for norm in norms.values()])
+    counts = np.stack([log.exchanged[name] for name in names], 1)
     figure = Figure(figsize=(10, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
     for stream, name in enumerate(streams):
@@ -62,11 +63,11 @@ def draw_steps(run: Run, log: Gammas, folder: Path) -> ReportImage:
     left.margins(x=0)
     tidy(left, "all layers", "optimiser step", "exchanged channels, %")
     left.legend(ncols=len(streams) + 1, loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
-    _draw_map(figure, right, layers, log, 100 * counts.sum(2) / candidates.sum(1).clip(1))
-    save(figure, folder / "exchanged_over_steps.png")
+    _draw_map(figure, right, names, log, 100 * counts.sum(2) / candidates.sum(1).clip(1))
+    save(figure, folder / layers.file("exchanged_over_steps"))
     return ReportImage(
-        "exchanged_over_steps.png",
-        "Exchanged channels over the training",
+        layers.file("exchanged_over_steps"),
+        layers.title("Exchanged channels over the training"),
         "How the exchange sets in. Left: exchanged share of the channels that may be exchanged, over all layers. "
         "Right: the same per layer, over all streams, the first layer at the bottom.",
     )

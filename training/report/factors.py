@@ -11,11 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from crosswire.training.engine.gamma_log import Gammas
-from crosswire.training.engine.run_folder import Run
-from crosswire.training.models import sparse_norms
 from crosswire.training.models.exchange import PrivateNorm2d, sub_parts
+from crosswire.training.report.layers import StreamLayers
 from crosswire.training.report.style import GREY, INK, PALE, ReportImage, colour, save, tidy
-from crosswire.training.tasks.segmentation.config import NetworkConfig
 
 #: The papers look at the 8th of the layers that exchange.
 _EIGHTH = 7
@@ -26,37 +24,42 @@ def eighth(layers: list[str]) -> str:
     return layers[min(_EIGHTH, len(layers) - 1)]
 
 
-def watched(norm: PrivateNorm2d, network: NetworkConfig) -> list[slice]:
-    """Return per stream the channels whose γ matter: those under the L1 term, or else those that may be exchanged."""
-    halves = norm.penalise == "half" or (norm.penalise == "none" and network.restrict)
+def watched(norm: PrivateNorm2d, *, restrict: bool) -> list[slice]:
+    """Return per stream the channels whose γ matter: those under the L1 term, or else those that may be exchanged.
+
+    Args:
+        norm: the norms of all streams.
+        restrict: whether a stream exchanges in its own sub-part alone.
+    """
+    halves = norm.penalise == "half" or (norm.penalise == "none" and restrict)
     return sub_parts(norm.channels, norm.streams) if halves else [slice(None)] * norm.streams
 
 
-def draw_trajectories(run: Run, log: Gammas, folder: Path) -> ReportImage:
+def draw_trajectories(layers: StreamLayers, log: Gammas, folder: Path) -> ReportImage:
     """Draw |γ| of one layer against the step, a panel per stream."""
-    network = run.config.network
-    name = eighth(list(log.factors))
-    norm = sparse_norms(run.network)[name]
-    parts = watched(norm, network)
+    threshold = layers.threshold
+    name = eighth(list(layers.norms))
+    norm = layers.norms[name]
+    parts = watched(norm, restrict=layers.restrict)
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
     below = recovered = total = 0
     for stream, (axes, part) in enumerate(zip(panels, parts, strict=True)):
         paths = log.sizes(name, stream, part)
-        gone = paths <= network.threshold
+        gone = paths <= threshold
         draw_paths(axes, log, paths, gone[-1], colour(stream))
-        axes.axhline(network.threshold, color=INK, linewidth=0.9, linestyle="--", label=f"θ = {network.threshold:.3g}")
-        title = f"{network.streams[stream]}: {int(gone[-1].sum())} of {paths.shape[1]} end at or below θ"
+        axes.axhline(threshold, color=INK, linewidth=0.9, linestyle="--", label=f"θ = {threshold:.3g}")
+        title = f"{layers.streams[stream]}: {int(gone[-1].sum())} of {paths.shape[1]} end at or below θ"
         tidy(axes, title, "optimiser step", "|γ|" if stream == 0 else "")
         below, total = below + int(gone.any(0).sum()), total + paths.shape[1]
         recovered += int((gone.any(0) & ~gone[-1]).sum())
     panels[0].set_ylim(bottom=0)
     panels[-1].legend(frameon=False, fontsize=8, loc="upper right")
-    save(figure, folder / "gamma_trajectories.png")
+    save(figure, folder / layers.file("gamma_trajectories"))
     chosen = "that may be exchanged" if norm.penalise == "none" else "under the L1 term"
     return ReportImage(
-        "gamma_trajectories.png",
-        "Scaling factors over the training",
+        layers.file("gamma_trajectories"),
+        layers.title("Scaling factors over the training"),
         f"|γ| in {name}, one line per channel {chosen}; coloured lines end at or below θ. "
         f"{below} of {total} channels were at or below θ at some step; {recovered} of them ended above it.",
         "Figure 5 of the NeurIPS 2020 paper: a γ close to zero hardly recovers (Theorem 1).",
@@ -78,9 +81,9 @@ def draw_paths(axes: Axes, log: Gammas, paths: NDArray[np.float32], gone: NDArra
     axes.margins(x=0.01)
 
 
-def draw_proportions(run: Run, folder: Path) -> ReportImage:
+def draw_proportions(layers: StreamLayers, folder: Path) -> ReportImage:
     """Draw γ_m / Σ γ per channel for one layer and, on average per sub-part, for all layers."""
-    streams, norms = run.config.network.streams, sparse_norms(run.network)
+    streams, norms = layers.streams, layers.norms
     name = eighth(list(norms))
     figure = Figure(figsize=(10, 5.4), layout="constrained")
     top, bottom = figure.subplots(2, 1, height_ratios=(1, 1.15))
@@ -103,10 +106,10 @@ def draw_proportions(run: Run, folder: Path) -> ReportImage:
         "",
         r"mean $\gamma_m\ /\ \Sigma\,\gamma$",
     )
-    save(figure, folder / "gamma_proportions.png")
+    save(figure, folder / layers.file("gamma_proportions"))
     return ReportImage(
-        "gamma_proportions.png",
-        "Which stream a channel belongs to",
+        layers.file("gamma_proportions"),
+        layers.title("Which stream a channel belongs to"),
         f"Above: each stream's proportion of |γ| in every channel of {name}; white lines part the sub-parts of the "
         "streams. Below: the mean proportion that a stream keeps in its own sub-part, where the L1 term pushes it "
         "down. A proportion near 0 means that the channel is taken from the other streams.",
@@ -146,8 +149,8 @@ def proportions(norm: PrivateNorm2d) -> NDArray[np.float32]:
 
 
 def short_names(layers: list[str]) -> list[str]:
-    """Return layer names without `encoder.` and without the last words that all of them share."""
-    words = [name.removeprefix("encoder.").split(".") for name in layers]
+    """Return layer names without `encoder.` or `decoder.` and without the last words that all of them share."""
+    words = [name.removeprefix("encoder.").removeprefix("decoder.").split(".") for name in layers]
     backwards = zip(*(word[:0:-1] for word in words), strict=False)
     shared = sum(1 for _ in itertools.takewhile(lambda column: len(set(column)) == 1, backwards))
     return [".".join(word[: len(word) - shared] if len(layers) > 1 else word) for word in words]

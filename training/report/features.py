@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +11,12 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from crosswire.training.engine.run_folder import Run
-from crosswire.training.models import SegmentationNetwork, exchanging_norms
+from crosswire.training.models import exchanging_norms
 from crosswire.training.models.exchange import PrivateNorm2d
-from crosswire.training.report.decisions import Sample
 from crosswire.training.report.factors import short_names
+from crosswire.training.report.layers import StreamLayers
 from crosswire.training.report.style import INK, ReportImage, bare, save
 
 _LAYERS = 2
@@ -49,7 +49,7 @@ def channel_classes(norm: PrivateNorm2d, streams: tuple[str, ...]) -> list[Chann
     return [*classes, ChannelClass(", ".join(f"γ {name} > 0" for name in streams), ~masks.any(0))]
 
 
-def normed_maps(network: SegmentationNetwork, inputs: list[Tensor], layers: list[str]) -> dict[str, list[Tensor]]:
+def normed_maps(network: nn.Module, inputs: list[Tensor], layers: list[str]) -> dict[str, list[Tensor]]:
     """Return what every stream's own norm puts out in some layers, before the exchange: M tensors [C, h, w] each.
 
     Args:
@@ -73,14 +73,14 @@ def normed_maps(network: SegmentationNetwork, inputs: list[Tensor], layers: list
     return maps
 
 
-def telling_layers(network: SegmentationNetwork, streams: tuple[str, ...]) -> list[str]:
+def telling_layers(layers: StreamLayers) -> list[str]:
     """Return an early and a middle layer, those that have channels of the most kinds among their like.
 
     The second half of the layers, whose maps are few pixels wide, is left aside.
     """
-    norms = exchanging_norms(network)
+    norms = layers.exchanging
     filled = {
-        name: sum(bool(group.channels.any()) for group in channel_classes(norm, streams))
+        name: sum(bool(group.channels.any()) for group in channel_classes(norm, layers.streams))
         for name, norm in norms.items()
     }
     names = list(norms)[: -(-len(norms) // 2)]
@@ -88,30 +88,45 @@ def telling_layers(network: SegmentationNetwork, streams: tuple[str, ...]) -> li
     return [max((str(name) for name in part), key=lambda name: filled[name]) for part in parts]
 
 
-def draw_features(run: Run, sample: Sample, folder: Path) -> ReportImage:
-    """Draw the averaged maps of one frame: a row per layer and stream, a column per class of channels."""
-    streams, norms = run.config.network.streams, exchanging_norms(run.network)
-    layers = telling_layers(run.network, streams)
+def draw_features(
+    network: nn.Module,
+    layers: StreamLayers,
+    inputs: list[Tensor],
+    shown: Mapping[str, NDArray[np.uint8]],
+    folder: Path,
+) -> ReportImage:
+    """Draw the averaged maps of one frame: a row per layer and stream, a column per class of channels.
+
+    Args:
+        network: in evaluation mode.
+        layers: those of its layers that are looked at.
+        inputs: one sample, [1, C, H, W] per input of the network.
+        shown: what every stream sees, or makes, [H, W, 3] by its name.
+        folder: where the figure is written.
+    """
+    streams, norms = layers.streams, layers.exchanging
+    telling = telling_layers(layers)
     labels = dict(zip(norms, short_names(list(norms)), strict=True))
-    maps = normed_maps(run.network, sample.inputs, layers)
-    columns, rows = 2 + len(streams), len(layers) * len(streams)
-    ratio = sample.labels.shape[0] / sample.labels.shape[1]
+    maps = normed_maps(network, inputs, telling)
+    columns, rows = 2 + len(streams), len(telling) * len(streams)
+    height, width = shown[streams[0]].shape[:2]
+    ratio = height / width
     figure = Figure(figsize=(2.4 * columns, (2.4 * ratio + 0.25) * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
-    for place, layer in enumerate(layers):
+    for place, layer in enumerate(telling):
         classes = channel_classes(norms[layer], streams)
         for stream, name in enumerate(streams):
             row = grid[place * len(streams) + stream]
-            row[0].imshow(sample.shown[name])
+            row[0].imshow(shown[name])
             row[0].set_ylabel(f"{name}, {labels[layer]}", fontsize=8, color=INK)
             for axes, group in zip(row[1:], classes, strict=True):
                 _draw_class(axes, group, maps[layer], stream)
     for axes in grid.flat:
         bare(axes)
-    save(figure, folder / "feature_maps.png")
+    save(figure, folder / layers.file("feature_maps"))
     return ReportImage(
-        "feature_maps.png",
-        "What exchanged channels see",
+        layers.file("feature_maps"),
+        layers.title("What exchanged channels see"),
         "Feature maps of one test frame after each stream's own norm and before the exchange, averaged over the "
         "channels of a kind; in every layer the same colours mean the same values within a column. Where a stream's γ "
         "is near zero its own map is flat, whatever it sees; the exchange puts the other stream's map in its place.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,16 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from crosswire.media.palettes import spread_palette
+from crosswire.training.engine.gamma_log import read_gammas
 from crosswire.training.engine.run_folder import read_metrics
-from crosswire.training.models import exchanged_share, exchanging_norms
+from crosswire.training.models import sparse_norms
 from crosswire.training.models.count import parameters
-from crosswire.training.report.exchanged import exchanged_shares
+from crosswire.training.models.exchange import PrivateNorm2d
+from crosswire.training.report.build import NO_RECORD, drawn_from_layers
+from crosswire.training.report.features import draw_features
+from crosswire.training.report.layers import StreamLayers
 from crosswire.training.report.page import FOLDER, Page, spread, write_page
-from crosswire.training.report.style import INK, ReportImage, bare, colour, save, tidy
+from crosswire.training.report.style import INK, ReportImage, bare, save
 from crosswire.training.tasks.translation.data import eval_transform
 from crosswire.training.tasks.translation.domains import Codec, codec
 from crosswire.training.tasks.translation.evaluate import TranslationRun, format_scores, score
@@ -30,17 +35,22 @@ def write_report(run: TranslationRun) -> Path:
     folder.mkdir(exist_ok=True)
     network, left_out = run.config.network, list[str]()
     source = images(run.config.data, network, "test")
-    metrics = read_metrics(run.folder)
+    metrics, log = read_metrics(run.folder), read_gammas(run.folder)
     drawn: list[ReportImage] = []
     if len(source):
         metrics = metrics or score(run)
         drawn.append(_draw_views(run, source, folder, format_scores(metrics)))
     else:
-        left_out.append("Pictures and errors: the run's data set has no test pictures.")
-    if exchanging_norms(run.network):
-        drawn.append(_draw_layers(run, folder))
-    else:
-        left_out.append("Exchange: this network exchanges no channel.")
+        left_out.append("Images, errors and feature maps: the run's data set has no test images.")
+    groups = layer_groups(run)
+    for layers in groups:
+        if len(source) and layers.exchanging:
+            drawn.append(_draw_features(run, source, layers, folder))
+        drawn += drawn_from_layers(layers, log, folder)
+    if not groups:
+        left_out.append("Scaling factors and exchange: this network exchanges no channel and has no L1 term.")
+    elif log is None:
+        left_out.append(NO_RECORD)
     facts = [
         network.name,
         f"{' + '.join(network.inputs)} to {' + '.join(network.outputs)}{', in a cycle' if network.cycle else ''}",
@@ -49,6 +59,35 @@ def write_report(run: TranslationRun) -> Path:
         f"{run.config.steps} steps on {run.config.data.name}",
     ]
     return write_page(run.folder, Page(f"Run {run.folder.resolve().name}", facts, {}, drawn, left_out))
+
+
+def layer_groups(run: TranslationRun) -> list[StreamLayers]:
+    """Return the layers with the same streams: inputs of each task in the encoder, tasks in the decoder."""
+    network = run.config.network
+    groups: dict[tuple[str, tuple[str, ...]], dict[str, PrivateNorm2d]] = {}
+    for name, norm in sparse_norms(run.network).items():
+        task = re.search(r"\.parts\.(\d+)$", name)
+        if name.startswith("decoder."):
+            key = "decoder", network.outputs
+        elif task:
+            key = f"encoder, to {network.outputs[int(task[1])]}", network.tasks[int(task[1])]
+        else:
+            key = "encoder", network.tasks[0]
+        groups.setdefault(key, {})[name] = norm
+    return [
+        StreamLayers(streams, norms, network.threshold, network.restrict, where if len(groups) > 1 else "")
+        for (where, streams), norms in groups.items()
+    ]
+
+
+def _draw_features(run: TranslationRun, source: ImageSource, layers: StreamLayers, folder: Path) -> ReportImage:
+    """Draw what exchanged channels see in the first test view."""
+    network = run.config.network
+    view = eval_transform(run.config.data)(source[0], 0)
+    inputs = [torch.from_numpy(codec(name, network).encode(view[name]))[None] for name in network.inputs]
+    raw = {name: view[name] if name in network.inputs else view[f"{TRUE}{name}"] for name in layers.streams}
+    seen = {name: shown(codec(name, network), picture) for name, picture in raw.items()}
+    return draw_features(run.network, layers, inputs, seen, folder)
 
 
 def translate(run: TranslationRun, view: dict[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
@@ -96,27 +135,4 @@ def _draw_views(run: TranslationRun, source: ImageSource, folder: Path, scores: 
         "Translated test views",
         f"What the network is given, the truth, and what it makes. In depth near is bright. Errors: {scores}",
         "Figures 7 to 9 of the TPAMI paper.",
-    )
-
-
-def _draw_layers(run: TranslationRun, folder: Path) -> ReportImage:
-    """Draw which share of the channels that it may exchange every flow does exchange in every layer."""
-    norms = exchanging_norms(run.network)
-    figure = Figure(figsize=(10, 3.2), layout="constrained")
-    axes = figure.subplots()
-    for index, norm in enumerate(norms.values()):
-        shares = exchanged_shares(norm)
-        for stream, share in enumerate(shares):
-            place = index + (stream + 0.5) / len(shares) * 0.8 - 0.4
-            axes.bar(place, share, width=0.8 / len(shares), color=colour(stream))
-    names = [name.replace(".stages.", " ").replace(".norm", "").replace(".parts.", ", task ") for name in norms]
-    axes.set_xticks(range(len(names)), names, rotation=60, fontsize=7)
-    tidy(axes, "", "", "exchanged channels, %")
-    save(figure, folder / "exchanged_per_layer.png")
-    return ReportImage(
-        "exchanged_per_layer.png",
-        "Exchanged channels per layer",
-        "Share of the channels that each flow may exchange that it does take from the others, a bar per flow. Over all "
-        f"layers it is {exchanged_share(run.network):.1%}.",
-        "Section 3.3 to 3.5 of the TPAMI paper: exchange among inputs in the encoder, among tasks in the decoder.",
     )

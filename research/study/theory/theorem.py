@@ -89,7 +89,7 @@ def gradients(
     places = [
         (gamma, part, _Watch(private))
         for norm in sparse_norms(network).values()
-        for gamma, part, private in zip(norm.gammas, watched(norm, config), norm.norms, strict=True)
+        for gamma, part, private in zip(norm.gammas, watched(norm, restrict=config.restrict), norm.norms, strict=True)
     ]
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     for batch in batches:

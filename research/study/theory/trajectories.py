@@ -30,7 +30,7 @@ def paths(run: Run) -> NDArray[np.float32]:
         [
             log.sizes(name, stream, part)
             for name, norm in sparse_norms(run.network).items()
-            for stream, part in enumerate(watched(norm, run.config.network))
+            for stream, part in enumerate(watched(norm, restrict=run.config.network.restrict))
         ],
         axis=1,
     )

@@ -20,11 +20,13 @@ from crosswire.training.engine.checkpoints import LAST
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import CONFIG, read_run
 from crosswire.training.overrides import override
+from crosswire.training.report.translation import layer_groups
 from crosswire.training.tasks.presets import PRESETS, preset
 from crosswire.training.tasks.translation.config import DOMAINS as ALL_DOMAINS
 from crosswire.training.tasks.translation.config import ImagesConfig, TranslationConfig, TranslatorConfig
 from crosswire.training.tasks.translation.data import ViewDataset, eval_loader, train_transform
 from crosswire.training.tasks.translation.domains import codec, codecs
+from crosswire.training.tasks.translation.evaluate import TranslationRun
 from crosswire.training.tasks.translation.images import RoomImages, images
 from crosswire.training.tasks.translation.losses import task_error
 from crosswire.training.tasks.translation.network import build_network
@@ -164,6 +166,36 @@ def test_an_adversarial_run_killed_and_resumed_ends_in_the_same_weights(forks: F
     assert all(torch.equal(tensor, second[key]) for key, tensor in first.items())
 
 
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ("", {"": "texture shade"}),
+        (
+            "network.outputs=rgb,depth",
+            {"encoder, to rgb": "texture shade", "encoder, to depth": "texture shade", "decoder": "rgb depth"},
+        ),
+        (
+            "network.inputs=rgb,shade,texture network.outputs=rgb,shade,texture network.cycle=true",
+            {
+                "encoder, to rgb": "shade texture",
+                "encoder, to shade": "rgb texture",
+                "encoder, to texture": "rgb shade",
+            },
+        ),
+        ("network.inputs=rgb network.outputs=depth,normal", {"": "depth normal"}),
+        ("network.inputs=texture", {}),
+    ],
+)
+def test_a_report_shows_layers_with_the_same_streams_together(
+    changes: str, wanted: dict[str, str], tmp_path: Path
+) -> None:
+    config = override(preset("rooms-translate"), [*TINY, *changes.split()])
+    assert isinstance(config, TranslationConfig)
+    groups = layer_groups(TranslationRun(tmp_path, config, build_network(config.network)))
+    assert {layers.where: " ".join(layers.streams) for layers in groups} == wanted
+    assert all(norm.streams == len(layers.streams) for layers in groups for norm in layers.norms.values())
+
+
 @pytest.mark.parametrize("name", ["rgb", "shade", "depth"])
 @pytest.mark.parametrize("metres", [{}, {"depth_gain": 1.0, "depth_top": 2.3978952727983707}])
 def test_a_domain_decodes_to_what_was_encoded(name: str, metres: dict[str, Any]) -> None:
@@ -248,6 +280,8 @@ def test_the_commands_train_score_infer_and_report_a_translation(
     assert main(["report", str(run)]) == 0
     page = (run / "report" / "index.html").read_text(encoding="utf-8")
     assert "Translated test views" in page and (run / "report" / "pictures.png").stat().st_size > 1000
+    drawn = {"feature_maps", "exchanged_per_layer", "exchanged_over_steps", "gamma_trajectories", "gamma_proportions"}
+    assert {path.stem for path in (run / "report").glob("*.png")} == {"pictures", *drawn}
     scores = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["scores"]
     assert set(scores["depth"]) == {"mae", "mse", "rmse", "constant_mae"}
 
