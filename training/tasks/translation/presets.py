@@ -84,6 +84,7 @@ _FUSIONS = (
     _paper("shade-texture-rgb-unshared", _SHADE_TEXTURE, ("rgb",), share_convs=False),
     _paper("shade-texture-rgb-all-norms", _SHADE_TEXTURE, ("rgb",), normed="all", levels=7),
     _paper("depth-normal-texture-rgb", ("depth", "normal", "texture"), ("rgb",)),
+    _paper("depth-normal-texture-rgb-weighted", ("depth", "normal", "texture"), ("rgb",), fusion="weighted"),
     _paper("depth-normal-texture-shade-rgb", _FOUR, ("rgb",)),
     _paper("depth-normal-texture-shade-rgb-none", _FOUR, ("rgb",), fusion="none"),
     _paper("shade-texture-depth-rgb", _WITH_DEPTH, ("rgb",)),
