@@ -1,4 +1,4 @@
-"""Settings that a user's own folder, or Cityscapes, says itself: what its depth is, the classes, how depth is normalised.
+"""Settings that a user's own folder or Cityscapes says itself: what depth is, the classes, how depth is normalised.
 
 They are numbers in the run folder, so that a run does not change when its data do.
 """
@@ -92,7 +92,10 @@ def frame_size(config: RunConfig) -> tuple[int, int] | None:
 
 
 def depth_words(config: DataConfig) -> str:
-    """Return how far the depth of the training frames of a data set of `SELF_DESCRIBING` is, and the settings that fit, in words.
+    """Return how far the depth of training frames is, and the settings that fit, in words.
+
+    Args:
+        config: of a data set of `SELF_DESCRIBING`.
 
     Raises:
         DataError: the data cannot be used.

@@ -39,9 +39,7 @@ class WeightedExchange(ChannelExchange):
         super().__init__(channels, streams, threshold, restrict=restrict)
         self.parts = sub_parts(channels, streams) if restrict else [slice(0, channels)] * streams
         begin = 1 / max(1, streams - 1)
-        self.weights = nn.ParameterList(
-            torch.full((streams - 1, part.stop - part.start), begin) for part in self.parts
-        )
+        self.weights = nn.ParameterList(torch.full((streams - 1, part.stop - part.start), begin) for part in self.parts)
 
     def source_weights(self) -> Tensor:
         """Return the weight of every source in every channel of a stream, float [M, M, C]; 0 where none is needed."""
