@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any
 
 import torch
@@ -61,9 +62,10 @@ class Emitter:
         return self.graph.call_function(target, args, kwargs)
 
     def constant(self, name: str, tensor: torch.Tensor) -> fx.Node:
-        """Add a constant tensor."""
-        self.root.register_buffer(name, tensor)
-        return self.graph.get_attr(name)
+        """Add a constant tensor under a free name."""
+        free = next(key for key in chain([name], (f"{name}_{n}" for n in count(1))) if not hasattr(self.root, key))
+        self.root.register_buffer(free, tensor)
+        return self.graph.get_attr(free)
 
     def channels(self, node: fx.Node, first: int, length: int) -> fx.Node:
         """Slice channels out of a tensor."""
@@ -73,15 +75,24 @@ class Emitter:
         """Concatenate tensors, or return the only one."""
         return nodes[0] if len(nodes) == 1 else self.function(torch.cat, tuple(nodes), axis)
 
-    def exchange(self, computed: Sequence[fx.Node | None], plans: Sequence[StreamPlan]) -> Parallel:
-        """Give every stream its kept channels and, behind them, the means of what it borrows."""
+    def exchange(
+        self, computed: Sequence[fx.Node | None], plans: Sequence[StreamPlan], weights: torch.Tensor | None = None
+    ) -> Parallel:
+        """Give every stream its kept channels and, behind them, what it borrows.
+
+        Args:
+            computed: what every stream computes; None where it computes nothing.
+            plans: the layout of every stream.
+            weights: [M, M, C], of every source in every channel of a stream; None for the mean of the other streams.
+        """
         nodes = []
         for stream, plan in enumerate(plans):
             parts = []
             own = computed[stream]
             if plan.kept and own is not None:
                 parts.append(own if plan.kept == len(plan.computed) else self.channels(own, 0, plan.kept))
-            parts += [self._loan(computed, plans, stream, group) for group in plan.borrowed]
+            scales = None if weights is None else weights[stream]
+            parts += [self._loan(computed, plans, stream, group, scales) for group in plan.borrowed]
             nodes.append(self.concatenate(parts, 1))
         positions = (plan.position for plan in plans)
         return Parallel(tuple(nodes), tuple(None if list(p) == list(range(len(p))) else p for p in positions))
@@ -95,19 +106,28 @@ class Emitter:
         return Parallel(tuple(nodes), tuple(plan.position for plan in plans))
 
     def _loan(
-        self, computed: Sequence[fx.Node | None], plans: Sequence[StreamPlan], borrower: int, group: Group
+        self,
+        computed: Sequence[fx.Node | None],
+        plans: Sequence[StreamPlan],
+        borrower: int,
+        group: Group,
+        weights: torch.Tensor | None,
     ) -> fx.Node:
-        """Return the mean over the other streams of one group of channels."""
+        """Return the mean, or with weights [M, C] the weighted sum, over the other streams of one group of channels."""
         loans = []
         for stream, (node, plan) in enumerate(zip(computed, plans, strict=True)):
             if stream != borrower:
                 assert node is not None
                 first, length = plan.place(group)
-                loans.append(node if length == len(plan.computed) else self.channels(node, first, length))
+                loan = node if length == len(plan.computed) else self.channels(node, first, length)
+                if weights is not None:
+                    scale = weights[stream, list(group.channels)].view(1, -1, 1, 1).clone()
+                    loan = self.function(operator.mul, loan, self.constant("weights", scale))
+                loans.append(loan)
         total = loans[0]
         for loan in loans[1:]:
             total = self.function(operator.add, total, loan)
-        return total if len(loans) == 1 else self.function(operator.mul, total, 1 / len(loans))
+        return total if len(loans) == 1 or weights is not None else self.function(operator.mul, total, 1 / len(loans))
 
     def aligned(self, value: Parallel) -> Parallel:
         """Bring every stream's channels back into the live order, run by run."""

@@ -36,7 +36,7 @@ from crosswire.training.models import Decisions, Ensemble, PrivateNorm2d, StackS
 from crosswire.training.models.exchange import Mixing
 from crosswire.training.models.fusion.decide import ConcatDecision
 from crosswire.training.models.fusion.gather import StreamFusion
-from crosswire.training.models.fusion.substitute import Discard
+from crosswire.training.models.fusion.substitute import Discard, WeightedExchange
 from crosswire.training.models.translation import InstanceNorm, PartlySharedNorm2d, Runs, StackFlows, TaskMix
 from crosswire.training.tasks.translation.network import ImageMix
 
@@ -316,7 +316,8 @@ class _Freezer:
             if any(node is None for node in computed):
                 raise FreezeError(f"a stream discards every channel of {name!r}: nothing of it is left to freeze")
             return self.emit.discard([node for node in computed if node is not None], plans)
-        exchanged = self.emit.exchange(computed, plans)
+        weights = rule.source_weights() if isinstance(rule, WeightedExchange) else None
+        exchanged = self.emit.exchange(computed, plans, weights)
         if not isinstance(rule, Mixing):
             return exchanged
         stacked = self.emit.stacked(exchanged)

@@ -16,6 +16,7 @@ def add(commands: Commands) -> None:
     check.add_argument("--splits", default="", metavar="PATH", help="lists or splits.mat that lie elsewhere")
     check.add_argument("--mapping", default="", metavar="FILE", help="classMapping40.mat that lies elsewhere")
     check.add_argument("--depth-folder", default="depth_bfx", metavar="NAME", help="SUN RGB-D: depth_bfx or depth")
+    check.add_argument("--disparity", action="store_true", help="Cityscapes: disparity alone, without camera files")
     check.add_argument("--quiet", action="store_true", help="no progress bar")
     check.set_defaults(function=_check)
 
@@ -28,7 +29,7 @@ def _check(options: argparse.Namespace) -> None:
     from crosswire.training.datasets.check import ACTIVITYNET, TASKONOMY, problems, recognised, survey_of
     from crosswire.training.datasets.clips.layouts import CLIP_LAYOUTS
     from crosswire.training.datasets.folder import open_split
-    from crosswire.training.from_data import FOLDER, depth_words
+    from crosswire.training.from_data import FOLDER, SELF_DESCRIBING, depth_words
     from crosswire.training.tasks.segmentation.config import DataConfig
 
     layout = options.layout or recognised(options.path)
@@ -38,6 +39,7 @@ def _check(options: argparse.Namespace) -> None:
         splits=options.splits,
         mapping=options.mapping,
         depth_folder=options.depth_folder,
+        disparity=options.disparity,
     )
     title, survey = survey_of(layout, config)
     what = {TASKONOMY: "views", ACTIVITYNET: "videos"}.get(layout, "clips" if layout in CLIP_LAYOUTS else "frames")
@@ -56,8 +58,8 @@ def _check(options: argparse.Namespace) -> None:
         use = f"nothing to train on; score a run with: crosswire evaluate RUN --data {options.path}"
     elif layout == ACTIVITYNET:
         use = f"train with --data {options.path}"
-    elif layout == FOLDER:
+    elif layout in SELF_DESCRIBING:
         print(depth_words(config))
-        use = f"train with --data {options.path}"
+        use = f"train with --data {options.path}{' --set data.disparity=true' if options.disparity else ''}"
     doubts = f", {warnings} {'warning' if warnings == 1 else 'warnings'}" if warnings else ""
     print(f"nothing wrong{doubts}; {use}")

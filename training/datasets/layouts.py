@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crosswire.training.datasets import folder, nyuv2, nyuv2_mat, sunrgbd, sunrgbd_png, write
+from crosswire.training.datasets.cityscapes import layout as cityscapes
+from crosswire.training.datasets.cityscapes.write import write_cityscapes
 from crosswire.training.datasets.files.problems import Survey
 from crosswire.training.datasets.frames import FrameSource
-from crosswire.training.tasks.segmentation.config import DataConfig
+from crosswire.training.tasks.segmentation.config import CITYSCAPES, DataConfig
 
 
 @dataclass(frozen=True)
@@ -48,5 +50,12 @@ LAYOUTS = {
         sunrgbd_png.open_split,
         sunrgbd_png.survey,
         write.write_sunrgbd_png,
+    ),
+    CITYSCAPES: Layout(
+        "Cityscapes, fine labels and disparity",
+        cityscapes.recognise,
+        cityscapes.open_split,
+        cityscapes.survey,
+        write_cityscapes,
     ),
 }

@@ -25,7 +25,14 @@ Splits = Mapping[str, Sequence[int]]
 
 JPEG_QUALITY = 95
 MILLIMETRES = 1000
-RENAMED = {"rug": "floor mat", "column": "other structure", "ball": "other prop"}
+#: What stands for a class that a layout has not: the first of these that it has.
+RENAMED = {
+    "floor": ("road",),
+    "ceiling": ("sky",),
+    "rug": ("floor mat", "terrain"),
+    "column": ("other structure", "pole"),
+    "ball": ("other prop",),
+}
 _NAMES = 894
 _AUTHORS_ROOT = "/n/fs/sun3d/data"
 
@@ -132,8 +139,8 @@ def relabel(labels: NDArray[np.uint8], have: Sequence[str], want: Sequence[str])
     """Return labels numbered as in `want`; a class that it has not, as itself or as `RENAMED`, becomes unlabelled."""
     table = np.full(256, IGNORE, np.uint8)
     for label, name in enumerate(have):
-        known = name if name in want else RENAMED.get(name)
-        if known in want:
+        known = next((one for one in (name, *RENAMED.get(name, ())) if one in want), None)
+        if known is not None:
             table[label] = want.index(known)
     return table[labels]
 

@@ -9,7 +9,7 @@ from crosswire.contract.fields import Choice, NonNegativeInt, PositiveInt, Range
 from crosswire.training.config import Section
 
 #: What streams can do to each other at the exchange points; the first is nothing.
-RULES = ("none", "exchange", "discard", "random", "fixed", "sum", "gate", "cbn")
+RULES = ("none", "exchange", "weighted", "discard", "random", "fixed", "sum", "gate", "cbn")
 #: What can stand between stages of the encoder.
 STAGE_FUSIONS = ("concat", "average", "align", "attention")
 WHERE = ("early", "middle", "late", "all")
@@ -27,13 +27,14 @@ class FusionSettings(Section):
     Attributes:
         fusion: one of `RULES`, at the exchange points (of a generator: behind the norms), or one of `STAGE_FUSIONS`,
             between stages of the encoder (of a generator: between its levels). Without effect on a single stream.
+            `exchange` replaces a channel by the mean of the other streams (Eq. 6), `weighted` by a learnt weighted sum.
         where: behind which stages a stage fusion stands, one of `WHERE`; the second, third, fourth, or all (of a
             generator: the first, the middle, the last level, or all).
         setting: of a stage fusion, one of `SETTINGS`: the streams share convolutions and all go on (`same`), or each
             has an encoder of its own and one stream goes on (`common`; `align` keeps them apart to the end).
         portion: share of a stream's channels that the rules `fixed` and `random` replace.
         penalise: which γ at the exchange points the L1 term reaches, one of `PENALISED`: those of a stream's own
-            sub-part, all, none; `auto` is `half` where γ decides (`exchange`, `discard`) and `none` elsewhere.
+            sub-part, all, none; `auto` is `half` where γ decides (`exchange`, `weighted`, `discard`), `none` elsewhere.
         gamma_low: scaling factors that can be exchanged begin uniformly in [gamma_low, 1]; 1 begins all at 1. Networks
             that train from nothing in few steps need a spread, which pretrained ones bring along.
         restrict: exchange only inside a stream's own sub-part (the papers), or anywhere (the official code of

@@ -17,6 +17,7 @@ from crosswire.export.tasks.segmentation.servable import SegmentationServable, i
 from crosswire.training.modalities import MODALITIES
 from crosswire.training.models import PrivateNorm2d, SegmentationNetwork
 from crosswire.training.models.exchange import Mixing
+from crosswire.training.models.fusion.substitute import WeightedExchange
 from crosswire.training.tasks.segmentation.network import NETWORKS, build_network
 from tests.support.training.fusion_variants import VARIANTS, variant
 from tests.unit.training.models.test_networks import KINDS, SHARING, noise, tiny_config, tiny_network
@@ -43,7 +44,7 @@ def shaken(network: SegmentationNetwork) -> SegmentationNetwork:
             module.running_var.uniform_(0.5, 2.0, generator=generator)
             module.weight.data.uniform_(0.5, 1.5, generator=generator)
             module.bias.data.normal_(generator=generator)
-        if isinstance(module, Mixing):
+        if isinstance(module, Mixing | WeightedExchange):
             for parameter in module.parameters():
                 parameter.data.normal_(0, 0.5, generator=generator)
     for module in network.modules():
@@ -67,14 +68,14 @@ def test_every_ablation_and_baseline_freezes(name: str) -> None:
     assert worst_error(network, len(config.streams)) < 1e-5
 
 
-@pytest.mark.parametrize("name", ["discard", "su-random", "sum", "su-cbn", "concat-all-common"])
+@pytest.mark.parametrize("name", ["discard", "weighted", "su-random", "sum", "su-cbn", "concat-all-common"])
 def test_rules_and_fusions_freeze_around_depthwise_convolutions(name: str) -> None:
     torch.manual_seed(1)
     network = shaken(build_network(variant(tiny_config("cen-mobile"), name)))
     assert worst_error(network, 2) < 1e-5
 
 
-@pytest.mark.parametrize("name", ["sum", "gate", "discard", "concat"])
+@pytest.mark.parametrize("name", ["sum", "gate", "discard", "weighted", "concat"])
 def test_rules_and_fusions_freeze_for_three_streams(name: str) -> None:
     torch.manual_seed(1)
     network = shaken(build_network(tiny_config("refinenet14", 3, fusion=name)))

@@ -11,7 +11,11 @@ from crosswire.training.tasks.segmentation.config import NetworkConfig
 from crosswire.training.tasks.segmentation.presets import ABLATIONS
 
 #: What is changed at the exchange points or in the place of the ensemble; a single stream fuses nothing.
-RULES = {"exchange": {}, **{name: changes for name, changes in ABLATIONS.items() if "streams" not in changes}}
+RULES = {
+    "exchange": {},
+    "weighted": {"fusion": "weighted"},
+    **{name: changes for name, changes in ABLATIONS.items() if "streams" not in changes},
+}
 #: What stands between stages of the encoder; the name is `fusion-where-setting`.
 BETWEEN_STAGES: dict[str, dict[str, Any]] = {
     f"{fusion}-{where}-{setting}": {"fusion": fusion, "where": where, "setting": setting}

@@ -36,6 +36,7 @@ class LabelCode:
     Attributes:
         values: stored value of every class, 0 to 255, no two alike.
         ignore: stored value of unlabelled pixels; None where every pixel has a class.
+        also_ignored: further ones, as those of labels that are no class.
     """
 
     #: Modes of Pillow images that hold them, what they are called, and how they are saved.
@@ -45,6 +46,7 @@ class LabelCode:
 
     values: Sequence[int]
     ignore: int | None = IGNORE
+    also_ignored: Sequence[int] = ()
 
     def array(self, image: Image.Image) -> Labels:
         """Return the stored values of an image, uint8 [H, W]."""
@@ -58,13 +60,13 @@ class LabelCode:
         """
         known, labels = np.zeros(257, np.bool_), np.full(257, IGNORE, np.uint8)  # the last is of no value at all
         known[list(self.values)], labels[list(self.values)] = True, range(len(self.values))
-        if self.ignore is not None:
-            known[self.ignore] = True
+        ignored = [*(() if self.ignore is None else (self.ignore,)), *self.also_ignored]
+        known[ignored] = True
         values = np.asarray(stored, np.int64)
         places = np.where((values >= 0) & (values < 256), values, 256)
         wrong = ~known[places]
         if wrong.any():
-            unlabelled = "" if self.ignore is None else f", and {self.ignore} for unlabelled"
+            unlabelled = f", and {', '.join(map(str, ignored))} for unlabelled" if ignored else ""
             raise DataError(
                 Problem(
                     file,

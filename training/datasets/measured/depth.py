@@ -27,8 +27,8 @@ class DepthFigures:
         nearest: reading that 0.1 % lie below.
         median: of all.
         farthest: reading that 0.1 % lie beyond.
-        mean: of all.
-        std: standard deviation of all.
+        mean: of those up to `farthest`: beyond lie stray readings, as a tenth of a pixel of disparity for a kilometre.
+        std: their standard deviation.
         holes: share of pixels without a reading, 0..1.
     """
 
@@ -76,7 +76,8 @@ def depth_figures(frames: FileFrames) -> DepthFigures:
         raise DataError(Problem("depth", "no training frame has a reading", cure))
     nearest, median, farthest = (float(one) for one in np.percentile(values, (100 - _FARTHEST, 50, _FARTHEST)))
     holes = 1 - values.size / pixels
-    return DepthFigures(len(chosen), nearest, median, farthest, float(values.mean()), float(values.std()), holes)
+    near = values[values <= farthest]
+    return DepthFigures(len(chosen), nearest, median, farthest, float(near.mean()), float(near.std()), holes)
 
 
 def _digits(value: float, *, upwards: bool = False) -> float:

@@ -9,7 +9,7 @@ from typing import Protocol
 from crosswire.training.models.exchange import ChannelExchange, Mixing, Substitution
 from crosswire.training.models.fusion.conditional import ConditionalNorm
 from crosswire.training.models.fusion.mix import GatedSum, SumStreams
-from crosswire.training.models.fusion.substitute import Discard, FixedPortion, RandomPortion
+from crosswire.training.models.fusion.substitute import Discard, FixedPortion, RandomPortion, WeightedExchange
 
 Rule = Substitution | Mixing
 #: Makes a rule from the number of channels and of streams.
@@ -44,6 +44,7 @@ def rule_maker(config: RuleConfig) -> RuleMaker | None:
     """Return what makes the rules of a network; None where nothing happens at its exchange points."""
     makers: dict[str, RuleMaker] = {
         "exchange": partial(ChannelExchange, threshold=config.threshold, restrict=config.restrict),
+        "weighted": partial(WeightedExchange, threshold=config.threshold, restrict=config.restrict),
         "discard": partial(Discard, threshold=config.threshold, restrict=config.restrict),
         "fixed": partial(FixedPortion, portion=config.portion, restrict=config.restrict),
         "random": partial(RandomPortion, portion=config.portion, restrict=config.restrict),
@@ -58,4 +59,4 @@ def penalty(config: RuleConfig) -> str:
     """Return which γ̂ the L1 term reaches: half, all or none."""
     if config.penalise != "auto":
         return config.penalise
-    return "half" if config.fusion in ("exchange", "discard") else "none"
+    return "half" if config.fusion in ("exchange", "weighted", "discard") else "none"

@@ -25,6 +25,8 @@ ENSEMBLES = ("alpha", "concat")
 SCHEDULES = ("cosine", "halve", "official")
 BALANCES = ("none", "inverse", "median")
 DEPTH_FOLDERS = ("depth_bfx", "depth")
+#: The data set whose depth may be disparity.
+CITYSCAPES = "cityscapes"
 DEPTH_SENSORS = ("own", "none", "kinect-v1", "kinect-v2", "realsense")
 
 
@@ -127,6 +129,8 @@ class DataConfig(ImageSettings):
         classes: `none` only, the names of its classes.
         mapping: `nyuv2-mat` only, `classMapping40.mat` where it does not lie beside the data.
         depth_folder: `sunrgbd` only, `depth_bfx` (holes filled by the data set's authors) or `depth` (as measured).
+        disparity: `cityscapes` only, give the network disparity in pixels, as the data set stores it, in the place of
+            depth in metres.
         scale_min: smallest random scale of a training image; 0.5 in the papers.
         scale_max: largest random scale of a training image; 2 in the papers.
         shorter_side: a scale that would leave the shorter side with fewer pixels is raised to this many; 350 in the
@@ -149,6 +153,7 @@ class DataConfig(ImageSettings):
     classes: tuple[str, ...] = ()
     mapping: str = ""
     depth_folder: Annotated[str, Choice(DEPTH_FOLDERS)] = "depth_bfx"
+    disparity: bool = False
     scale_min: PositiveFloat = 1.0
     scale_max: PositiveFloat = 1.0
     shorter_side: NonNegativeInt = 0
@@ -167,6 +172,11 @@ class DataConfig(ImageSettings):
         if self.scale_min > self.scale_max:
             raise ConfigError(
                 f"data.scale_min is {self.scale_min}, data.scale_max is {self.scale_max}; allowed is 0 < min <= max"
+            )
+        if self.disparity and self.name != CITYSCAPES:
+            raise ConfigError(
+                f"data.disparity is true, data.name is {self.name!r}; allowed is that for {CITYSCAPES}, set "
+                "data.disparity=false; a folder of one's own says geometry=disparity in its manifest"
             )
 
 

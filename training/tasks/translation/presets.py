@@ -4,6 +4,7 @@ Source: the CEN journal paper, section 4 and Tables 4 to 11, with the schedule o
 per step, 300 epochs of 1,000. The loss, adversarial part included, is that of the mixed image alone (Eq. 5), and the
 norms of a decoder are shared, as the text has it. `-official` trains as the official code does, which fuses two inputs
 into one output: a loss of every stream, private norms in the decoder, and an exchange anywhere.
+`-weighted` is the weighted sum of channels of the CEN authors' response to the reviewers, with its three inputs.
 They need the data set (`data.path=DIR`). The rooms' own presets keep the loss of every stream.
 """
 
@@ -84,6 +85,7 @@ _FUSIONS = (
     _paper("shade-texture-rgb-unshared", _SHADE_TEXTURE, ("rgb",), share_convs=False),
     _paper("shade-texture-rgb-all-norms", _SHADE_TEXTURE, ("rgb",), normed="all", levels=7),
     _paper("depth-normal-texture-rgb", ("depth", "normal", "texture"), ("rgb",)),
+    _paper("depth-normal-texture-rgb-weighted", ("depth", "normal", "texture"), ("rgb",), fusion="weighted"),
     _paper("depth-normal-texture-shade-rgb", _FOUR, ("rgb",)),
     _paper("depth-normal-texture-shade-rgb-none", _FOUR, ("rgb",), fusion="none"),
     _paper("shade-texture-depth-rgb", _WITH_DEPTH, ("rgb",)),

@@ -40,6 +40,7 @@ FEW = (
     "rooms-quick",
     "tabletop-quick",
     "sunrgbd-pspnet152",
+    "cityscapes-pspnet101",
     "sunrgbd-refinenet101-official",
     *(f"nyuv2-refinenet101{ending}" for ending in ("", "-su-half", "-discard", "-uu-cbn")),
     "nyuv2-refinenet101-align-early",
@@ -132,6 +133,6 @@ def test_presets_are_named_after_their_experiment_and_use_its_network() -> None:
         assert config.data.name == data
         if data not in PROCEDURAL:
             assert config.network.name == rest[0]
-            assert config.network.classes == {"nyuv2": 40, "sunrgbd": 37}[data]
+            assert config.network.classes == {"nyuv2": 40, "sunrgbd": 37, "cityscapes": 19}[data]
             assert (config.data.batch, config.data.height, config.data.width) == (6, 500, 500)
             assert config.steps % config.val_every == 0

@@ -66,6 +66,7 @@ FEW = (
     f"{PAPER}-norms-affine",
     "taskonomy-shade-texture-depth-rgb-norms-statistics",
     "taskonomy-depth-normal-texture-shade-rgb-norms-shared",
+    "taskonomy-depth-normal-texture-rgb-weighted",
     "taskonomy-multitask-texture-hard",
     "taskonomy-multitask-rgb-grouped",
     "taskonomy-both-texture-shade",

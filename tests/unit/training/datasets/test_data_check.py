@@ -23,6 +23,7 @@ from crosswire.training.datasets.layouts import LAYOUTS
 from crosswire.training.datasets.rooms_frames import RoomsFrames
 from crosswire.training.datasets.taskonomy.write import write_taskonomy
 from crosswire.training.datasets.write import split_evenly
+from crosswire.training.from_data import SELF_DESCRIBING
 
 COUNT = 5
 Break = Callable[[Path], object]
@@ -269,7 +270,7 @@ def test_sound_data_are_recognised_and_pass(sound: Path, capsys: pytest.CaptureF
     assert main(["check-data", str(sound / layout)]) == 0
     out = capsys.readouterr().out
     assert f"{LAYOUTS[layout].title}, {COUNT} frames" in out
-    way = f"--data {sound / layout}" if layout == "folder" else f"--set data.name={layout} "
+    way = f"--data {sound / layout}" if layout in SELF_DESCRIBING else f"--set data.name={layout} "
     assert "nothing wrong" in out and f"train with {way}" in out
 
 

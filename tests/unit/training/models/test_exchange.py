@@ -11,7 +11,7 @@ from crosswire.training.models import PrivateNorm2d, exchanged_share
 from crosswire.training.models.exchange import ChannelExchange, exchange, exchange_mask, sub_part
 from crosswire.training.models.fusion.conditional import ConditionalNorm
 from crosswire.training.models.fusion.mix import GatedSum, SumStreams
-from crosswire.training.models.fusion.substitute import Discard, FixedPortion, RandomPortion
+from crosswire.training.models.fusion.substitute import Discard, FixedPortion, RandomPortion, WeightedExchange
 from crosswire.training.models.streams import Ensemble, StackStreams
 from crosswire.training.tasks.segmentation.losses import sparsity_loss
 
@@ -122,6 +122,39 @@ def test_discarded_channels_are_zero_and_the_others_stay() -> None:
     kept[2:4, [0, 4]] = False  # small, but in the sub-parts of other streams: scaled, not discarded
     torch.testing.assert_close(y[kept], x[kept])
     assert exchanged_share(norm) == pytest.approx(1 / 6)
+
+
+@pytest.mark.parametrize(("streams", "restrict"), [(2, True), (3, True), (3, False)])
+def test_a_weighted_exchange_begins_as_the_mean_and_weighs_every_source_and_channel(
+    streams: int, restrict: bool
+) -> None:
+    torch.manual_seed(0)
+    weighted = WeightedExchange(7, streams, 0.02, restrict=restrict)
+    plain = ChannelExchange(7, streams, 0.02, restrict=restrict)
+    normed = [torch.randn(2, 7, 3, 3) for _ in range(streams)]
+    gammas = [torch.where(torch.rand(7) < 0.6, 0.01, 1.0) for _ in range(streams)]
+    for got, want in zip(weighted(normed, gammas), plain(normed, gammas), strict=True):
+        torch.testing.assert_close(got, want)
+    for weights in weighted.weights:
+        torch.nn.init.normal_(weights)
+    dense = weighted.source_weights()
+    result = weighted(normed, gammas)
+    for m, mask in enumerate(weighted.masks(gammas)):
+        assert mask.any() and not mask.all()
+        for c in range(7):
+            weighed = sum(dense[m, k, c] * normed[k][:, c] for k in range(streams) if k != m)
+            torch.testing.assert_close(result[m][:, c], weighed if mask[c] else normed[m][:, c])
+    assert dense.diagonal().count_nonzero() == 0
+
+
+def test_weights_of_a_replaced_channel_learn_and_those_of_others_do_not() -> None:
+    rule = WeightedExchange(4, 2, 0.02)
+    gammas = [torch.tensor([0.0, 1.0, 0.0, 0.0]), torch.ones(4)]
+    sum(part.square().sum() for part in rule([torch.randn(1, 4, 2, 2) for _ in range(2)], gammas)).backward()
+    first, second = (weights.grad for weights in rule.weights)
+    assert first.shape == second.shape == (1, 2)
+    assert first[0, 0] != 0 and first[0, 1] == 0
+    assert second.count_nonzero() == 0
 
 
 @pytest.mark.parametrize("rule", [FixedPortion, RandomPortion])

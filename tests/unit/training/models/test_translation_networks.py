@@ -68,7 +68,8 @@ KINDS: dict[str, dict[str, Any]] = {
         3, 1, fusion="none", norm_sharing="affine", statistics="instance"
     ),
     **{rule: task(2, 1, fusion=rule) for rule in ("none", "discard", "random", "fixed", "sum", "gate", "cbn")},
-    **{f"{rule} of 2 to 2": task(2, 2, fusion=rule) for rule in ("discard", "sum")},
+    **{f"{rule} of 2 to 2": task(2, 2, fusion=rule) for rule in ("discard", "sum", "weighted")},
+    "weighted of 3": task(3, 1, fusion="weighted"),
     **{
         f"{fusion} {where} {setting}": task(2, 1, fusion=fusion, where=where, setting=setting)
         for fusion in ("concat", "average", "align", "attention")
@@ -99,6 +100,8 @@ def shaken(kind: str) -> TranslationNetwork:
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.kaiming_normal_(module.weight)
     for norm in exchanging_norms(network).values():
+        for weights in norm.rule.parameters():
+            weights.data.normal_()
         for gamma in norm.gammas:
             gamma.data[torch.rand(norm.channels) < 0.5] = 0.005
     network.mix.scores.data.normal_()

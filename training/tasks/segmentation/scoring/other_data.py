@@ -10,9 +10,12 @@ from crosswire.contract.wire_names import DEPTH
 from crosswire.training.config import ConfigError
 from crosswire.training.datasets import folder as plain_folder
 from crosswire.training.datasets.check import recognised
+from crosswire.training.datasets.cityscapes.stereo import GEOMETRY
 from crosswire.training.datasets.frames import FrameSource
 from crosswire.training.datasets.layouts import LAYOUTS
 from crosswire.training.engine.run_folder import Run, read_metrics
+from crosswire.training.from_data import data_geometry
+from crosswire.training.tasks.segmentation.config import CITYSCAPES
 from crosswire.training.tasks.segmentation.data import frames
 
 
@@ -30,13 +33,17 @@ def other_frames(run: Run, path: Path) -> FrameSource:
     layout = recognised(path)
     if layout not in LAYOUTS:
         raise ConfigError(f"{path} is laid out as {layout}; a segmentation is scored on {', '.join(LAYOUTS)}")
-    config = dataclasses.replace(run.config.data, name=layout, path=str(path), splits="", mapping="")
+    disparity = layout == CITYSCAPES and run.config.network.geometry == GEOMETRY.quantity
+    config = dataclasses.replace(
+        run.config.data, name=layout, path=str(path), splits="", mapping="", disparity=disparity
+    )
     listed = layout != "folder" or plain_folder.has_lists(path)
     source = frames(config, "test") if listed else plain_folder.open_every(config)
     if not len(source):
         raise ConfigError(f"{path} has 0 frames to score, expected 1 or more; put images there, or names into test.txt")
     check_names(run, source.classes, path)
-    check_geometry(run, plain_folder.read_manifest(path).geometry if layout == "folder" else DEPTH, path)
+    geometry = data_geometry(config)
+    check_geometry(run, DEPTH if geometry is None else geometry.quantity, path)
     return source
 
 
