@@ -12,12 +12,14 @@ from crosswire.training.__main__ import main
 from crosswire.training.config import ConfigError
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run
+from crosswire.training.models.count import parameters
 from crosswire.training.tasks.audio_video.config import AUTOENCODERS
 from crosswire.training.tasks.audio_video.data import ClipBatch, ClipDataset
 from crosswire.training.tasks.audio_video.module import AudioVideoTask
-from crosswire.training.tasks.audio_video.network import shapes
+from crosswire.training.tasks.audio_video.network import build_network, input_shape, shapes
 from crosswire.training.tasks.presets import preset
 from tests.integration.training.tasks.test_audio_video_training import SMALL, SMALL_VIT, inputs, network, small
+from tests.support.training.kinds import standing_for_all
 
 #: What makes the published network small.
 TINY = (
@@ -68,7 +70,7 @@ def test_the_weight_of_the_reconstruction_is_a_setting() -> None:
     torch.testing.assert_close(losses[1.0] - losses[0.0], parts["fusion"])
 
 
-@pytest.mark.parametrize("name", AUTOENCODERS)
+@pytest.mark.parametrize("name", standing_for_all(AUTOENCODERS, ("gmf-mae",)))
 def test_classifier_and_decoders_learn_a_batch_together(name: str) -> None:
     torch.manual_seed(4)
     task = AudioVideoTask(small(f"events-{name}"))
@@ -83,6 +85,33 @@ def test_classifier_and_decoders_learn_a_batch_together(name: str) -> None:
         seen.append({part: float(value.detach()) for part, value in parts.items()})
     assert seen[-1]["task"] < 0.5 * seen[0]["task"]
     assert seen[-1]["fusion"] < 0.9 * seen[0]["fusion"]
+
+
+def test_half_precision_gives_nearly_the_same_losses() -> None:
+    task = AudioVideoTask(small("events-gmf-mae"))
+    batch, losses = ClipBatch(inputs(8), torch.arange(8)), []
+    for half in (False, True):
+        torch.manual_seed(2)
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            losses.append(task.batch_loss(batch)[0])
+    torch.testing.assert_close(losses[0], losses[1], rtol=0.05, atol=0)
+
+
+def test_the_published_network_is_vit_b_and_rebuilds_and_classifies_clips_of_its_size() -> None:
+    config = preset("fakeavceleb-gmf-mae").network
+    assert (config.size("video"), config.size("audio")) == ((8, 224, 224), (1, 513, 60))
+    with torch.device("meta"):
+        net = build_network(config).train()
+        latents = net.latents([torch.empty(2, *input_shape(config, name)) for name in config.modalities])
+        made = net.reconstruction.rebuilt(latents)
+        logits = net.decide([one.pooled() for one in latents]).logits
+    for encoder in net.encoders:
+        # torchvision's vit_b_16 has 86,567,656: these, its patches, class token, places and classifier.
+        assert parameters(encoder) - parameters(encoder.embed) == 86_567_656 - 590_592 - 768 * 198 - 769_000
+    # A quarter of 4x14x14 and a fifth of 27x5 patches are seen.
+    assert [tuple(one.tokens.shape) for one in latents] == [(2, 196, 768), (2, 27, 768)]
+    assert [tuple(one.shape) for one in made] == [(2, 784, 2 * 16 * 16 * 3), (2, 135, 19 * 12)]
+    assert tuple(logits.shape) == (2, 2)
 
 
 def test_masks_follow_from_seed_and_step_so_that_a_resumed_run_ends_in_the_same_weights(
