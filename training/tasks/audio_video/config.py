@@ -15,6 +15,7 @@ from crosswire.contract.fields import (
     ShareBelowOne,
 )
 from crosswire.training.config import ConfigError, RunConfig, Section
+from crosswire.training.tasks.audio_video.vit_config import VitConfig
 
 #: Every fusion; `g-NAME` has GMF as the front end of NAME.
 FUSION_NAMES = (
@@ -31,7 +32,13 @@ FUSION_NAMES = (
     "g-perceiver",
 )
 DETACH = ("none", "target", "features")
-EXTRACTOR_NAMES = ("r2plus1d18", "resnet18")
+#: The extractor of the auto-encoders.
+VIT = "vit"
+EXTRACTOR_NAMES = ("r2plus1d18", "resnet18", VIT)
+#: Networks whose extractors are trained as auto-encoders, with masks and without.
+GMF_MAE, GMF_AE = "gmf-mae", "gmf-ae"
+AUTOENCODERS = (GMF_MAE, GMF_AE)
+NETWORK_NAMES = ("audio-video", *AUTOENCODERS)
 #: What a network can see and hear, in the order of its inputs.
 MODALITIES = ("video", "audio")
 OPTIMISERS = ("sgd", "adam")
@@ -155,10 +162,12 @@ class ExtractorConfig(Section):
     """Which network makes a feature vector of one modality.
 
     Attributes:
-        name: one of `EXTRACTOR_NAMES`.
-        width: channels of its stem, 64 in the paper; it gives 8 times as many features.
+        name: one of `EXTRACTOR_NAMES`; `vit` belongs to the networks `AUTOENCODERS`.
+        width: channels of its stem, 64 in the paper; it gives 8 times as many features. Of `vit` the features of a
+            token, of which it gives as many.
         weights: path of a weight file with torchvision's keys to begin from; empty for random weights.
         frozen: keep it as it begins, statistics included.
+        vit: how `vit` sees and is rebuilt; None for the others.
     """
 
     section = "extractor"
@@ -167,6 +176,21 @@ class ExtractorConfig(Section):
     width: Annotated[int, Range(least=2)] = 64
     weights: str = ""
     frozen: bool = False
+    vit: VitConfig | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that could only fail later."""
+        super().__post_init__()
+        if (self.name == VIT) != (self.vit is not None):
+            needs = "needs" if self.name == VIT else "does not take"
+            raise ConfigError(
+                f"extractor.name is {self.name!r}, which {needs} the settings extractor.vit; try a preset"
+            )
+        if self.vit is not None and (self.weights or self.frozen):
+            raise ConfigError(
+                "extractor.name is 'vit', which begins from random weights and learns; leave out "
+                "extractor.weights and extractor.frozen"
+            )
 
 
 @dataclass(frozen=True)
@@ -174,7 +198,8 @@ class NetworkConfig(Section):
     """Which network.
 
     Attributes:
-        name: `audio-video`.
+        name: one of `NETWORK_NAMES`; `gmf-mae` and `gmf-ae` have the extractor `vit` for both modalities, and the
+            fusion `concat` of their latents.
         classes: channels of the logits.
         modalities: of `MODALITIES`; one alone takes the fusion `concat`.
         clip: what is read of a clip.
@@ -186,7 +211,7 @@ class NetworkConfig(Section):
 
     section = "network"
 
-    name: str = "audio-video"
+    name: Annotated[str, Choice(NETWORK_NAMES)] = "audio-video"
     classes: Annotated[int, Range(least=2)] = 8
     modalities: tuple[str, ...] = MODALITIES
     clip: ClipShape = field(default_factory=ClipShape)
@@ -203,6 +228,30 @@ class NetworkConfig(Section):
         if len(self.modalities) == 1 and self.fusion.name != "concat":
             raise ConfigError(f"a single modality takes network.fusion.name=concat, not {self.fusion.name!r}")
         self.spectrogram.windows(self.clip.samples)
+        if self.name in AUTOENCODERS:
+            self._check_autoencoders()
+        elif VIT in (self.video.name, self.audio.name):
+            raise ConfigError(
+                f"network.name is {self.name!r}, whose extractors are no 'vit'; try {GMF_MAE} or {GMF_AE}"
+            )
+
+    def size(self, modality: str) -> tuple[int, int, int]:
+        """Return what an extractor sees: frames, rows and columns, or segments, bands and windows."""
+        if modality == "video":
+            return self.clip.frames, self.clip.height, self.clip.width
+        return self.spectrogram.segments, self.spectrogram.bands, self.spectrogram.windows(self.clip.samples)
+
+    def _check_autoencoders(self) -> None:
+        """Refuse auto-encoders that do not fit together or not to the clips."""
+        if self.modalities != MODALITIES or self.fusion.name != "concat":
+            given = f"{','.join(self.modalities)} and network.fusion.name={self.fusion.name}"
+            raise ConfigError(f"{self.name} rebuilds video,audio with each other, fusion concat; got {given}")
+        for modality, extractor in zip(MODALITIES, (self.video, self.audio), strict=True):
+            where = f"network.{modality}"
+            if extractor.vit is None:
+                raise ConfigError(f"{where}.name is {extractor.name!r}; {self.name} takes 'vit'; try its preset")
+            masking = self.name == GMF_MAE
+            extractor.vit.check(where, self.size(modality), extractor.width, masking=masking)
 
 
 @dataclass(frozen=True)
@@ -248,7 +297,8 @@ class OptimiserConfig(Section):
         patience: of `plateau`, in steps.
         min_lr: of `plateau`.
         warmup: of `cosine`: share of the steps in which the rate rises linearly.
-        fusion_loss: weight of what the fusion adds to the loss of the task; the paper gives none, 1 is taken.
+        fusion_loss: weight of what the fusion adds to the loss of the task, or the reconstruction of auto-encoders;
+            the paper gives none, 1 is taken.
         clip: largest norm of the whole gradient; 0 for none.
     """
 

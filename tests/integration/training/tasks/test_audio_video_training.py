@@ -18,7 +18,7 @@ from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run
 from crosswire.training.models.extractors import build_extractor
 from crosswire.training.overrides import override
-from crosswire.training.tasks.audio_video.config import FUSION_NAMES, AudioVideoConfig
+from crosswire.training.tasks.audio_video.config import AUTOENCODERS, FUSION_NAMES, AudioVideoConfig
 from crosswire.training.tasks.audio_video.data import ClipDataset, clips, eval_loader
 from crosswire.training.tasks.audio_video.evaluate import missing_modality_cases
 from crosswire.training.tasks.audio_video.network import AudioVideoNetwork, begin, build_network
@@ -45,6 +45,17 @@ SMALL = (
     "data.test_clips=16",
     "data.batch=8",
 )
+#: The same of an auto-encoder: 4 patches of the frames, 8 of the spectrogram.
+SMALL_VIT = (
+    "network.spectrogram.drop_last=false",
+    "network.video.vit.patch=3,8,8",
+    "network.audio.vit.patch=1,8,8",
+    *(
+        f"network.{modality}.{setting}"
+        for modality in ("video", "audio")
+        for setting in ("width=16", "vit.depth=1", "vit.heads=2", "vit.decoder_width=8", "vit.decoder_heads=2")
+    ),
+)
 
 
 def small(name: str, *more: str) -> AudioVideoConfig:
@@ -53,6 +64,8 @@ def small(name: str, *more: str) -> AudioVideoConfig:
     settings = [*SMALL, *(["network.spectrogram.mels=16"] if config.network.spectrogram.mels else [])]
     if config.network.fusion.name not in ("concat", "gmf", "g-concat"):
         settings += ["network.fusion.depth=1", "network.fusion.latents=4"]
+    if config.network.name in AUTOENCODERS:
+        settings += SMALL_VIT
     return override(config, [*settings, *more])
 
 
