@@ -36,6 +36,7 @@ DOMAINS = (
     "texture",
     "edge",
     "curvature",
+    "semseg",
     "depth_euclidean",
     "segment2d",
     "segment25d",
@@ -44,6 +45,8 @@ DOMAINS = (
 USUAL_INPUTS = ("shade", "texture", "depth", "normal")
 #: Class indices, which can only go out.
 LABELS = "labels"
+#: Classes in the colours of a palette, which go in and out as any other image.
+SEMSEG = "semseg"
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class TranslatorConfig(FusionSettings):
         name: registry entry, one of `NETWORKS`.
         inputs: domains that come in, one to four of `DOMAINS`.
         outputs: domains that go out, or `labels`, class indices; with `cycle` the same as the inputs.
-        classes: of `labels`, which are made without a discriminator; 0 where they are no output.
+        classes: of `labels`, which are made without a discriminator, and of `semseg`; 0 where there is neither.
         cycle: every output is made from all domains but itself.
         levels: how often an image is halved; 8 in the papers, for 256x256.
         width: channels of the first level; 64 in the papers. They double up to eight times as many.
@@ -136,9 +139,15 @@ class TranslatorConfig(FusionSettings):
             raise ConfigError("network.cycle takes three or four domains, the same as inputs and as outputs")
         if not self.cycle and (both := set(self.inputs) & set(self.outputs)):
             raise ConfigError(f"{', '.join(sorted(both))} is both in network.inputs and network.outputs")
-        if (LABELS in self.outputs) != (self.classes > 0) or not (self.classes == 0 or 2 <= self.classes <= 255):
+        classed = LABELS in self.outputs or self.paints_classes
+        if classed != (self.classes > 0) or not (self.classes == 0 or 2 <= self.classes <= 255):
             raise ConfigError(
-                f"network.classes is {self.classes}; with labels among network.outputs it is 2 to 255, else 0"
+                f"network.classes is {self.classes}; with labels among network.outputs it is 2 to 255, as with semseg "
+                "among inputs or outputs, else 0"
+            )
+        if {LABELS, SEMSEG} <= set(self.outputs):
+            raise ConfigError(
+                "labels and semseg among network.outputs are two answers to one question; leave one of them out"
             )
 
     def _check_owners(self) -> None:
@@ -186,7 +195,12 @@ class TranslatorConfig(FusionSettings):
     @property
     def made_channels(self) -> int:
         """Channels that the decoder makes for every task: three colours, or a score per class if there are more."""
-        return max(3, self.classes)
+        return max(3, self.classes) if LABELS in self.outputs else 3
+
+    @property
+    def paints_classes(self) -> bool:
+        """Whether an input or an output shows classes in colours."""
+        return SEMSEG in (*self.inputs, *self.outputs)
 
     @property
     def tasks(self) -> tuple[tuple[str, ...], ...]:
@@ -339,7 +353,7 @@ class TranslationConfig(RunConfig):
         check_size(self.network, (self.data.height, self.data.width))
         if self.optimiser.consistency and len(self.network.outputs) != 2:
             raise ConfigError("optimiser.consistency ties two outputs together; network.outputs has another number")
-        if self.network.classes and (self.optimiser.adversarial or self.optimiser.consistency):
+        if LABELS in self.network.outputs and (self.optimiser.adversarial or self.optimiser.consistency):
             raise ConfigError(
                 "labels are no picture for a discriminator or another network; "
                 "set optimiser.adversarial=0 and optimiser.consistency=0"
