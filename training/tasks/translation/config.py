@@ -8,6 +8,7 @@ from typing import Annotated
 from crosswire.contract.fields import (
     Choice,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     Probability,
@@ -16,6 +17,7 @@ from crosswire.contract.fields import (
 )
 from crosswire.training.config import ConfigError, RunConfig, Section
 from crosswire.training.tasks.options import RULES, STAGE_FUSIONS, EvalSize, FusionSettings, ImageSettings
+from crosswire.training.tasks.translation.policy import PolicyConfig
 
 NETWORKS = ("unet256",)
 DATASETS = ("rooms", "taskonomy", "none")
@@ -67,6 +69,8 @@ class TranslatorConfig(FusionSettings):
         width: channels of the first level; 64 in the papers. They double up to eight times as many.
         encoders: for every task, which encoder's convolutions it uses, for example 0,0,1; nothing: all share one.
         decoders: for every task, which decoder's convolutions it uses; nothing: all share one.
+        blocks: residual blocks behind every level of the encoder that has norms, which each task selects or skips
+            (AdaShare, `crosswire.training.models.translation.blocks`); tasks share the encoder, its norms included.
         share_convs: one set of encoder convolutions for all inputs of a task (the papers), or one per input.
         mix: what α weighs, one of `MIXES`: the `pictures` of all flows of a task, each decoded on its own, or the
             flows' `features` and skips, which are then decoded once per task (the papers' multitask networks); `auto`
@@ -104,6 +108,7 @@ class TranslatorConfig(FusionSettings):
     width: PositiveInt = 64
     encoders: tuple[int, ...] = ()
     decoders: tuple[int, ...] = ()
+    blocks: NonNegativeInt = 0
     share_convs: bool = True
     mix: Annotated[str, Choice(MIXES)] = "auto"
     place: Annotated[str, Choice(PLACES)] = "auto"
@@ -125,6 +130,7 @@ class TranslatorConfig(FusionSettings):
         self._check_owners()
         self._check_fusion()
         self._check_sharing()
+        self._check_blocks()
         if self.statistics == "instance" and self.norm != "instance":
             raise ConfigError("network.statistics=instance belongs to instance norms; set network.norm=instance")
 
@@ -146,9 +152,7 @@ class TranslatorConfig(FusionSettings):
                 "among inputs or outputs, else 0"
             )
         if {LABELS, SEMSEG} <= set(self.outputs):
-            raise ConfigError(
-                "labels and semseg among network.outputs are two answers to one question; leave one of them out"
-            )
+            raise ConfigError("labels and semseg are two answers to one question; leave one out of network.outputs")
 
     def _check_owners(self) -> None:
         """Refuse numbers of encoders and decoders that do not count up from 0."""
@@ -191,6 +195,15 @@ class TranslatorConfig(FusionSettings):
                 "network.statistics=instance answers with every image's own statistics, so there are none to share; "
                 "set network.statistics=fixed"
             )
+
+    def _check_blocks(self) -> None:
+        """Refuse blocks that no task could skip on its own, or whose streams would be told apart or exchanged."""
+        if not self.blocks:
+            return
+        if self.streams > 1 or len(self.outputs) == 1:
+            raise ConfigError("network.blocks are chosen by several outputs of one input; set network.blocks=0")
+        if self.fusion != "none" or any(self.encoders):
+            raise ConfigError("network.blocks go with one encoder, without exchange; set network.fusion=none")
 
     @property
     def made_channels(self) -> int:
@@ -335,12 +348,14 @@ class TranslationConfig(RunConfig):
         network: which generator.
         data: which images.
         optimiser: how it is trained.
+        policy: how its tasks learn which blocks they select.
     """
 
     kind: Annotated[str, Choice(("translation",))] = "translation"
     network: TranslatorConfig = field(default_factory=TranslatorConfig)
     data: ImagesConfig = field(default_factory=ImagesConfig)
     optimiser: AdversarialConfig = field(default_factory=AdversarialConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -353,6 +368,8 @@ class TranslationConfig(RunConfig):
         check_size(self.network, (self.data.height, self.data.width))
         if self.optimiser.consistency and len(self.network.outputs) != 2:
             raise ConfigError("optimiser.consistency ties two outputs together; network.outputs has another number")
+        if self.network.blocks and self.optimiser.random_task:
+            raise ConfigError("network.blocks are learnt by all tasks in a step; set optimiser.random_task=false")
         if LABELS in self.network.outputs and (self.optimiser.adversarial or self.optimiser.consistency):
             raise ConfigError(
                 "labels are no picture for a discriminator or another network; "

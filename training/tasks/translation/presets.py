@@ -124,6 +124,10 @@ _MULTITASK = (
     _paper("multitask-rgb-semseg", ("rgb",), (SEMSEG, "depth"), decoders=_TWO),
     _paper("multitask-rgb-semseg-hard", ("rgb",), (SEMSEG, "depth"), decoders=_TWO, fusion="none"),
     _paper("multitask-rgb-semseg-individual", ("rgb",), (SEMSEG, "depth"), decoders=_TWO, encoders=_TWO, fusion="none"),
+    *(
+        _paper(f"multitask-{inputs}-adashare", (inputs,), outputs, decoders=_THREE, fusion="none", blocks=1)
+        for inputs, outputs in (("rgb", (SEMSEG, "depth", "normal")), ("texture", ("rgb", "depth", "edge")))
+    ),
     _paper("multitask-rgb-three", ("rgb",), ("depth", "normal", "shade"), decoders=_THREE),
     _paper("multitask-rgb-grouped", ("rgb",), ("depth", "normal", "shade"), decoders=_THREE, encoders=(0, 0, 1)),
     *(
@@ -190,5 +194,8 @@ ROOMS_TRANSLATION = (
     _changed(_ROOMS_MULTITASK, "none", fusion="none"),
     _changed(_ROOMS_MULTITASK, "labels", outputs=("depth", LABELS), classes=len(CLASSES)),
     _changed(_ROOMS_MULTITASK, "semseg", outputs=(SEMSEG, "depth"), classes=len(CLASSES)),
+    _changed(
+        _ROOMS_MULTITASK, "adashare", outputs=("depth", "normal", "shade"), decoders=_THREE, fusion="none", blocks=1
+    ),
 )
 TRANSLATION = (*ROOMS_TRANSLATION, *_FUSIONS, *_SHARED_NORMS, *_MULTITASK, *_CYCLES)
