@@ -62,7 +62,7 @@ class TensorSpec:
         dtype: Triton's name of the element type.
         shape: fixed sizes, one per axis.
         axes: names of the axes, for example `("height", "width", "channel")`.
-        unit: what one element means: `"intensity 0..255"`, `"metre"`, `"class index"`.
+        unit: what one element means: `"intensity 0..255"`, `"metre"`, `"class index"`, ...
         missing: the value that says "no reading", or None if every value is a reading.
         valid_range: smallest and largest value the network was trained with, or None.
         optional: whether a request may leave this tensor out.

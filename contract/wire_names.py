@@ -39,6 +39,9 @@ TOP_LABELS, STRIP_PNG = "top_labels", f"strip{PNG_SUFFIX}"
 #: What networks take that embed features of videos or of images, and the vector that they answer with.
 VIDEO_FEATURES, IMAGE_FEATURES, EMBEDDING = "video_features", "image_features", "embedding"
 
+#: Units of label images: a pixel is the index of a class, or its colour in the network's palette.
+CLASS_INDEX, CLASS_COLOUR = "class index", "class colour 0..255"
+
 #: Output of a pipeline: a JSON text about the answer.
 SUMMARY = "summary"
 #: Output that says per sample which inputs were used.

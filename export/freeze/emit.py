@@ -43,11 +43,16 @@ class Parallel:
 
 
 class Emitter:
-    """Collects the nodes and weights of a frozen graph."""
+    """Collects the nodes and weights of a frozen graph.
+
+    Attributes:
+        known: names of modules that are called again for other streams, by what they were made of.
+    """
 
     def __init__(self) -> None:
         self.graph = fx.Graph()
         self.root = nn.Module()
+        self.known: dict[Any, str] = {}
 
     def module(self, name: str, module: nn.Module, *inputs: fx.Node) -> fx.Node:
         """Add a module under a free name and call it."""

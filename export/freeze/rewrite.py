@@ -29,21 +29,29 @@ from crosswire.export.freeze.flows import (
     plans_of,
     width,
 )
-from crosswire.export.freeze.fold import Conv, FreezeError, Norm, folded_conv, is_depthwise, own_norm
+from crosswire.export.freeze.fold import Conv, FreezeError, Norm, folded_conv, is_depthwise
 from crosswire.export.freeze.groups import StreamPlan
+from crosswire.export.freeze.layers import folded_layer, selected_blocks
 from crosswire.export.freeze.pooling import BinAverage
 from crosswire.training.models import Decisions, Ensemble, PrivateNorm2d, StackStreams, StreamConv2d
 from crosswire.training.models.exchange import Mixing
 from crosswire.training.models.fusion.decide import ConcatDecision
 from crosswire.training.models.fusion.gather import StreamFusion
 from crosswire.training.models.fusion.substitute import Discard, WeightedExchange
-from crosswire.training.models.translation import InstanceNorm, PartlySharedNorm2d, Runs, StackFlows, TaskMix
+from crosswire.training.models.translation import (
+    InstanceNorm,
+    PartlySharedNorm2d,
+    Runs,
+    StackFlows,
+    TaskBlocks,
+    TaskMix,
+)
 from crosswire.training.tasks.translation.network import ImageMix
 
 _ELEMENTWISE = (F.relu, F.relu6, F.leaky_relu, F.max_pool2d, F.interpolate, operator.add, torch.tanh)
 _COPIED = (nn.ReLU, nn.MaxPool2d)
 _STREAMS = (StackStreams, StreamConv2d, PrivateNorm2d, StreamFusion, Ensemble, ConcatDecision)
-_FLOWS = (StackFlows, Runs, InstanceNorm, PartlySharedNorm2d, TaskMix)
+_FLOWS = (StackFlows, Runs, InstanceNorm, PartlySharedNorm2d, TaskMix, TaskBlocks)
 _DROPPED = (nn.Dropout, nn.Identity)
 
 
@@ -177,6 +185,8 @@ class _Freezer:
         if isinstance(module, TaskMix):
             return self._mix(module, self._settled(value))
         value = self._settled(value)
+        if isinstance(module, TaskBlocks):
+            return selected_blocks(self.emit, name, module, value)
         if isinstance(module, StreamFusion):
             stacked = self.emit.stacked(value)
             fused = self.emit.module(name, module, stacked.node)
@@ -230,7 +240,7 @@ class _Freezer:
             nodes = self._convolved(waiting, parallel, norms, [plain] * len(norms))
             return Parallel(tuple(node for node in nodes if node is not None), (None,) * len(nodes))
         stacked = self.emit.stacked(value)
-        node = self._layer(waiting.name, shared, norm, None, range(shared.out_channels), stacked.node)
+        node = folded_layer(self.emit, waiting.name, shared, norm, None, range(shared.out_channels), stacked.node)
         return Stacked(node, stacked.streams)
 
     def _convolved(
@@ -253,7 +263,7 @@ class _Freezer:
                 if is_depthwise(conv):
                     x, position = self._depthwise_input(conv, x, position, filters[stream]), None
                 name = f"{waiting.name}_{stream}"
-                known[key] = self._layer(name, conv, norms[stream], position, filters[stream], x)
+                known[key] = folded_layer(self.emit, name, conv, norms[stream], position, filters[stream], x)
             nodes.append(known[key])
         return nodes
 
@@ -264,22 +274,6 @@ class _Freezer:
         places = [channel if position is None else position[channel] for channel in filters]
         there = conv.in_channels if position is None else max(position) + 1
         return x if places == list(range(there)) else self.emit.picked(x, places)
-
-    def _layer(
-        self,
-        name: str,
-        conv: Conv,
-        norm: Norm | None,
-        position: Sequence[int] | None,
-        filters: Sequence[int],
-        x: fx.Node,
-    ) -> fx.Node:
-        """Run one convolution with its norm, folded into it unless it takes every image's own statistics."""
-        own = isinstance(norm, InstanceNorm) and norm.own_statistics
-        y = self.emit.module(name, folded_conv(conv, None if own else norm, position, filters), x)
-        if isinstance(norm, InstanceNorm) and own:
-            return self.emit.module(f"{name}_norm", own_norm(norm, filters), y)
-        return y
 
     def _shared_norm(self, name: str, norm: Norm, value: Any) -> Stacked | Parallel:
         """Fold a norm that all streams share into the convolution before it."""

@@ -3,7 +3,8 @@
 Source: the CEN journal paper, Tables 6 to 9, in millions; "enc2 dec3" has two encoders and three decoders. Cycles and
 "papers" have the decoder norms that the text shares; "official" has those of every stream, as the official code, which
 also makes norms that it never uses. With one flow per decoder both are one. Of what encoder norms share (Tables 10 and
-11) the papers print no sizes.
+11) the papers print no sizes. AdaShare has one encoder, with a residual block behind every level that has norms, where
+Table 8 prints a budget of two.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ _PRINTED: tuple[tuple[str, dict[str, Any], float | None], ...] = (
     ("multitask enc2 dec2 (Table 7)", {**_TWO, "encoders": (0, 1)}, 108.7),
     ("multitask enc1 dec3 (Table 8)", _THREE, 124.3),
     ("multitask enc2 dec3 (Table 8)", {**_THREE, "encoders": (0, 0, 1)}, 143.7),
+    ("AdaShare, as IN x1, enc x2, dec x3 (Table 8)", {**_THREE, "blocks": 1, "fusion": "none"}, 143.7),
     ("multitask enc3 dec3 (Table 8)", {**_THREE, "encoders": (0, 1, 2)}, 163.1),
 )
 #: Discriminators that the papers print, by the number of tasks.

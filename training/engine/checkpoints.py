@@ -36,6 +36,8 @@ class Last:
 class RunCheckpoints(lightning.Callback):
     """After every validation write `weights.pt` where it was the best one so far, then `last.ckpt`.
 
+    Weights that the task calls provisional are replaced by those of the next validation.
+
     Each file is replaced as a whole, and in this order: a run that is killed between the two repeats the same steps,
     comes to the same validation and writes the same weights again.
 
@@ -55,7 +57,8 @@ class RunCheckpoints(lightning.Callback):
         self.last = last
         self.lower_is_better = lower_is_better
         self.processes = processes
-        self.best = math.inf if lower_is_better else -math.inf
+        self.worst = math.inf if lower_is_better else -math.inf
+        self.best = self.worst
         self.best_step = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -91,7 +94,7 @@ class RunCheckpoints(lightning.Callback):
         check_weights(pl_module.network.state_dict(), pl_module)
         score = float(trainer.callback_metrics[self.monitor])
         if score < self.best if self.lower_is_better else score > self.best:
-            self.best, self.best_step = score, pl_module.step
+            self.best, self.best_step = self.worst if pl_module.provisional else score, pl_module.step
             if trainer.is_global_zero:
                 write_weights(self.folder, pl_module.network.state_dict())
         last = self.folder / LAST

@@ -41,6 +41,14 @@ class RunTask(lightning.LightningModule):
         """Training steps that are over."""
         return int(self.global_step) // self.optimisers
 
+    @property
+    def provisional(self) -> bool:
+        """Whether the weights of now are not yet of the kind that the run is for, however well they do.
+
+        Those of a later validation then replace them.
+        """
+        return False
+
     def setup_lines(self) -> list[str]:
         """Return what people should know of this training before its first step, line by line."""
         return []

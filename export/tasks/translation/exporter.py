@@ -170,19 +170,26 @@ def _evaluation(run: TranslationRun, views: Sequence[View], live: Runner, served
 
 
 def _scores(runner: Runner, views: Sequence[View], codes: Sequence[Codec]) -> dict[str, float]:
-    """Return the mean absolute error of every output in its unit on the wire, and the mean IoU of labels."""
+    """Return the mean absolute error of every output in its unit on the wire, and the mean IoU of classes."""
     answers = [[picture[0] for picture in runner(raw)] for raw, _ in views]
     found = {}
     for index, code in enumerate(codes):
         name = f"{PREDICTED}{code.domain.name}"
         pairs = [(answer[index], truths[index]) for answer, (_, truths) in zip(answers, views, strict=True)]
-        if code.domain.is_labels:
+        if code.domain.is_painted:
+            pairs = [(made, _classes_in(true, code)) for made, true in pairs]
+        if code.domain.is_labels or code.domain.is_painted:
             matrix = sum(confusion_matrix(true, made, code.classes) for made, true in pairs)
             found[f"mean_iou of {name}"] = scores(torch.as_tensor(matrix)).mean_iou
         else:
             errors = [np.abs(made.astype(np.float64) - true.astype(np.float64)).mean() for made, true in pairs]
             found[f"mae of {name}"] = float(np.mean(errors))
     return found
+
+
+def _classes_in(raw: np.ndarray, code: Codec) -> np.ndarray:  # type: ignore[type-arg]
+    """Return the classes of a raw image in their colours, uint8 [H, W]."""
+    return code.labels_of(torch.from_numpy(code.encode(raw))[None])[0].numpy().astype(np.uint8)
 
 
 def _metrics(run: TranslationRun) -> dict[str, float]:

@@ -1,4 +1,7 @@
-"""The wire around a generator: raw images of its input domains in, raw images of its output domains out."""
+"""The wire around a generator: raw images of its input domains in, raw images of its output domains out.
+
+Classes come in as colours, in a picture as any viewer shows it, and go out as class indices.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from crosswire.contract import TensorSpec
-from crosswire.contract.wire_names import PREDICTED
+from crosswire.contract.wire_names import CLASS_INDEX, PREDICTED
 from crosswire.training.tasks.translation.config import TranslatorConfig
 from crosswire.training.tasks.translation.domains import Codec, codecs
 from crosswire.training.tasks.translation.network import ImageMix
@@ -35,7 +38,7 @@ class TranslationServable(nn.Module):
             raw: one tensor per input domain, uint8 [N, H, W, C], or float32 [N, H, W] in metres.
 
         Returns:
-            one tensor per output domain, alike; of labels uint8 [N, H, W].
+            one tensor per output domain, alike; of labels, and of classes in colours, indices uint8 [N, H, W].
         """
         made = self.network(*(_encoded(x, code).to(self.dtype) for x, code in zip(raw, self.inputs, strict=True)))
         answers = made.answers.chunk(len(self.outputs)) if isinstance(made, ImageMix) else made
@@ -55,6 +58,8 @@ def _decoded(answer: Tensor, code: Codec) -> Tensor:
     answer = answer[:, : code.made]
     if code.domain.is_labels:
         return answer.argmax(1).to(torch.uint8)
+    if code.domain.is_painted:
+        return code.labels_of(answer).to(torch.uint8)
     if code.domain.is_depth:
         return (torch.exp((answer.mean(1) + 1) * (code.top / 2)) - 1) / code.gain
     if code.domain.channels == 1:
@@ -76,8 +81,8 @@ def output_specs(config: TranslatorConfig, size: tuple[int, int]) -> tuple[Tenso
 def _spec(name: str, code: Codec, size: tuple[int, int], *, made: bool = False) -> TensorSpec:
     """Describe one image; one that is made has a value everywhere."""
     domain, axes = code.domain, ("height", "width")
-    if domain.is_labels:
-        return TensorSpec(name, "UINT8", size, axes, domain.unit, valid_range=(0.0, code.classes - 1.0))
+    if domain.is_labels or (domain.is_painted and made):
+        return TensorSpec(name, "UINT8", size, axes, CLASS_INDEX, valid_range=(0.0, code.classes - 1.0))
     if domain.is_depth:
         reach = (0.0, round(code.farthest, 3)) if made else domain.valid_range
         return TensorSpec(name, "FP32", size, axes, domain.unit, None if made else domain.missing, reach)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from crosswire.contract import MODALITIES, Contract, TensorSpec
-from crosswire.contract.wire_names import IMAGE_SUFFIX, LABELS, PNG_SUFFIX, PREDICTED, SUMMARY
+from crosswire.contract.wire_names import CLASS_COLOUR, CLASS_INDEX, IMAGE_SUFFIX, PNG_SUFFIX, PREDICTED, SUMMARY
 from crosswire.serving.errors import ServingError
 from crosswire.serving.repository.pipelines.parts import (
     DECODE_DOMAINS,
@@ -35,7 +35,7 @@ def translation(contract: Contract) -> PipelineSpec:
     images = tuple(
         encoded_depth(spec)
         if _is_depth(spec)
-        else item(f"{spec.name}{IMAGE_SUFFIX}", "BYTES", "JPEG or PNG file", optional=spec.optional)
+        else item(f"{spec.name}{IMAGE_SUFFIX}", "BYTES", _sent(spec), optional=spec.optional)
         for spec in contract.inputs
     )
     scale = tuple(depth_units(spec.geometry) for spec in contract.inputs if _is_depth(spec))[:1]
@@ -77,10 +77,15 @@ def _is_depth(spec: TensorSpec) -> bool:
     return spec.dtype == "FP32"
 
 
+def _sent(spec: TensorSpec) -> str:
+    """Say what a client sends for an input that is no depth."""
+    return "PNG file of classes in the palette's colours" if spec.unit == CLASS_COLOUR else "JPEG or PNG file"
+
+
 def _drawn(spec: TensorSpec) -> str:
     """Say what a client gets for an output."""
     if _is_depth(spec):
         return DEPTH_IMAGE_UNIT if spec.unit == "metre" else f"16-bit greyscale PNG file of thousandths of {spec.unit}"
-    if domain_of(spec.name) == LABELS:
+    if spec.unit == CLASS_INDEX:
         return "8-bit palette PNG file; a pixel is a class index"
     return "RGB PNG file" if spec.shape[2:] == (3,) else "8-bit greyscale PNG file"

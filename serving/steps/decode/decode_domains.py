@@ -12,7 +12,15 @@ import numpy.typing as npt
 from PIL import Image
 
 from crosswire.contract import Geometry, PipelineDescription, TensorSpec
-from crosswire.contract.wire_names import CAMERA, DEFAULT_UNITS_PER_METRE, DEPTH_UNITS, IMAGE_FACTS, IMAGE_SUFFIX, RGB
+from crosswire.contract.wire_names import (
+    CAMERA,
+    CLASS_COLOUR,
+    DEFAULT_UNITS_PER_METRE,
+    DEPTH_UNITS,
+    IMAGE_FACTS,
+    IMAGE_SUFFIX,
+    RGB,
+)
 from crosswire.media.cameras.camera import RgbdCamera
 from crosswire.media.depth import to_values
 from crosswire.media.orientation import orientation_of, upright_size
@@ -39,8 +47,8 @@ def decode_some(wanted: list[int], specs: list[dict[str, Any]], units: list[floa
 
     Args:
         wanted: places of the domains to decode among `specs`.
-        specs: the tensors to make, one per domain: `name`, `dtype`, `shape`, `missing`, `valid_range` and `geometry`,
-            as plain JSON types.
+        specs: the tensors to make, one per domain: `name`, `dtype`, `shape`, `unit`, `missing`, `valid_range` and
+            `geometry`, as plain JSON types.
         units: scale of every sample's depth image.
         *files: per domain the N images of the samples; then, where depth is to be registered, their N cameras.
 
@@ -114,7 +122,7 @@ def _decoded(image: Image.Image, name: str, spec: dict[str, Any], unit: float) -
     """Decode one image; returns its values and what is odd about them."""
     shape = tuple(spec["shape"])
     if not _is_depth(spec):
-        return _values(image, name, shape), []
+        return _values(image, name, shape, blended=spec.get("unit") != CLASS_COLOUR), []
     stored = depth_numbers(image, name, shape[:2])
     trained, geometry = _trained(spec), _geometry(spec, unit)
     metres = to_values(stored, geometry)
@@ -168,8 +176,13 @@ def _is_depth(spec: dict[str, Any]) -> bool:
     return bool(spec["dtype"] == "FP32")
 
 
-def _values(image: Image.Image, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    """Return the pixels of an 8-bit image as a network takes them, uint8 [H, W], [H, W, 1] or [H, W, 3]."""
+def _values(image: Image.Image, name: str, shape: tuple[int, ...], *, blended: bool) -> npt.NDArray[np.uint8]:
+    """Return the pixels of an 8-bit image as a network takes them, uint8 [H, W], [H, W, 1] or [H, W, 3].
+
+    Colours of classes are not blended, as one between two classes is of neither.
+    """
+    if not blended:
+        return np.asarray(nearest(np.asarray(colour_pixels(image, name)), *shape[:2]), np.uint8)
     colour = colour_pixels(image, name, (shape[1], shape[0]))
     return np.asarray(colour if shape[2:] == (3,) else colour.convert("L")).reshape(shape)
 
@@ -218,8 +231,8 @@ class DecodeDomains(Step):
 
 def _slim(spec: TensorSpec) -> dict[str, Any]:
     """Return what a worker process needs of a tensor, as it can be sent there."""
-    plain: dict[str, Any] = {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape), "missing": spec.missing}
-    plain["geometry"] = spec.geometry and dataclasses.asdict(spec.geometry)
+    plain: dict[str, Any] = {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape), "unit": spec.unit}
+    plain["missing"], plain["geometry"] = spec.missing, spec.geometry and dataclasses.asdict(spec.geometry)
     return {**plain, "valid_range": None if spec.valid_range is None else list(spec.valid_range)}
 
 

@@ -12,10 +12,10 @@ from PIL import Image
 
 from crosswire.contract import MODALITIES, PipelineDescription, TensorSpec
 from crosswire.contract.wire_names import (
+    CLASS_INDEX,
     DEFAULT_UNITS_PER_METRE,
     IMAGE_FACTS,
     IMAGE_SUFFIX,
-    LABELS,
     PNG_SUFFIX,
     PREDICTED,
     SUMMARY,
@@ -27,7 +27,6 @@ from crosswire.serving.steps.media.png import png_bytes
 from crosswire.serving.steps.render.label_spec import LabelSpec, classes_in, labels_at, palette_image
 from crosswire.serving.steps.runtime.step import Arrays, Step, StepRequest, column
 
-PREDICTED_LABELS = f"{PREDICTED}{LABELS}"
 _MOST = 65535
 
 
@@ -61,7 +60,7 @@ def domain_image(
     """
     if spec.dtype == "FP32":
         return depth_image(values.reshape(values.shape[:2]), size, spec.missing)
-    if spec.name == PREDICTED_LABELS:
+    if spec.unit == CLASS_INDEX:
         return palette_image(labels_at(values.reshape(values.shape[:2]), size), label_spec)
     flat = values[..., 0] if values.shape[2:] == (1,) else values
     return Image.fromarray(np.ascontiguousarray(flat)).resize(size, Image.Resampling.BILINEAR)
@@ -76,6 +75,7 @@ class RenderDomains(Step):
         inputs = description.inputs
         self._label_spec = LabelSpec.of(description)
         self._outputs = [spec for spec in inputs if spec.name.startswith(PREDICTED)]
+        self._labels = next((spec.name for spec in self._outputs if spec.unit == CLASS_INDEX), None)
         self._images = [spec.name for spec in inputs if spec.name.endswith(IMAGE_SUFFIX)]
 
     def run(self, request: StepRequest) -> Arrays:
@@ -94,8 +94,8 @@ class RenderDomains(Step):
             streams = [name.removesuffix(IMAGE_SUFFIX) for name in sent] if used is None else _names(used[index, 0])
             said = self._summary(size, streams, warnings_of(facts, streams))
             said |= turns_of(facts) | registered_of(facts)
-            if PREDICTED_LABELS in arrays:
-                labels = arrays[PREDICTED_LABELS][index]
+            if self._labels is not None:
+                labels = arrays[self._labels][index]
                 said["classes"] = classes_in(labels_at(labels.reshape(labels.shape[:2]), size), self._label_spec)
             texts.append(json.dumps(said, ensure_ascii=False).encode())
         images = {f"{domain_of(name)}{PNG_SUFFIX}": column(items) for name, items in drawn.items()}

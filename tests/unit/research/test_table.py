@@ -28,6 +28,8 @@ MISPRINTED = {
     "discriminators, 2 tasks (Tables 7 and 9)": "-2.8M",
     "discriminators, 3 tasks (Table 8)": "-4.2M",
 }
+#: They print a budget, and not what it is spent on.
+BUDGETED = {"AdaShare, as IN x1, enc x2, dec x3 (Table 8)": "+0.8M"}
 
 
 def test_every_published_size_is_met_but_those_that_contradict_the_papers_themselves(
@@ -37,9 +39,9 @@ def test_every_published_size_is_met_but_those_that_contradict_the_papers_themse
     rows = {row["item"]: row for row in json.loads(capsys.readouterr().out)}
     verdicts = {item: row["verdict"] for item, row in rows.items() if row["reported"] is not None}
     assert {item for item, verdict in verdicts.items() if verdict == "-0.1M"} == SLIGHTLY_HIGH
-    assert {item: verdicts[item] for item in MISPRINTED} == MISPRINTED
+    assert {item: verdicts[item] for item in MISPRINTED | BUDGETED} == MISPRINTED | BUDGETED
     ok = {item for item, verdict in verdicts.items() if verdict == "ok"}
-    assert ok == set(verdicts) - SLIGHTLY_HIGH - set(MISPRINTED)
+    assert ok == set(verdicts) - SLIGHTLY_HIGH - set(MISPRINTED | BUDGETED)
     assert rows["RefineNet decoder, 37 classes"]["computed"] == 75_589_157
     assert rows["norm parameters per stream, ResNet101"]["computed"] == 105_344
     assert rows["U-Net-256 encoder, convolutions"]["computed"] == 19_535_808

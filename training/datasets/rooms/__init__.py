@@ -1,8 +1,8 @@
 """Rooms: furnished rooms, ray-cast in numpy, in which neither colour nor depth is enough alone.
 
 ``render(seed, index)`` gives a ``Room``: registered colour, depth and labels, and on demand normals, shading, texture
-edges, occlusion edges and curvature. Nothing is stored and nothing is downloaded; the same arguments always give the
-same arrays.
+edges, occlusion edges, curvature and classes in colours. Nothing is stored and nothing is downloaded; the same
+arguments always give the same arrays.
 
     room = render(seed=0, index=17)
     room.rgb, room.depth, room.labels, room.domain("normal")

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crosswire.contract.errors import UsageError
+from crosswire.media.palettes import spread_palette
 from crosswire.training.datasets.rooms.classes import CLASSES
 from crosswire.training.datasets.rooms.decals import paint_decal
 from crosswire.training.datasets.rooms.domains import (
@@ -28,7 +29,7 @@ from crosswire.training.datasets.sensors import check_sensor
 
 Bytes = npt.NDArray[np.uint8]
 
-DOMAINS: tuple[str, ...] = ("rgb", "depth", "normal", "shade", "texture", "edge", "curvature")
+DOMAINS: tuple[str, ...] = ("rgb", "depth", "normal", "shade", "texture", "edge", "curvature", "semseg")
 """Names that ``Room.domain`` accepts."""
 
 DAYLIGHT = 0.65
@@ -84,6 +85,11 @@ class Room:
     def curvature(self) -> Bytes:
         """Principal curvatures, uint8 [H, W, 3]: larger, smaller, mean; 128 = flat, above = convex."""
         return curvature_image(self._seen)
+
+    @cached_property
+    def semseg(self) -> Bytes:
+        """Class of every pixel in its colour of ``spread_palette``, uint8 [H, W, 3]."""
+        return np.array(spread_palette(len(CLASSES)), np.uint8)[self.labels]
 
     def domain(self, name: str) -> npt.NDArray[np.generic]:
         """Return the picture of one domain.

@@ -7,7 +7,9 @@
 Views are named `point_0_view_0` or `BUILDING/point_0_view_0`. `train.txt` and `val.txt` list them, one per line;
 without the lists the first two thirds in alphabetical order train and the rest validates, as 1,000 and 500 do there.
 Ranges are those of the CEN journal paper as its code has them: depth in 1/512 m, edges up to 11355 and 11584. Its
-texture edges are grey; those of the rooms have colours, so grey ones are repeated.
+texture edges are grey; those of the rooms have colours, so grey ones are repeated. Semantic segmentation lies in files
+of its own ending, `segment_semantic/point_0_view_0_domain_segmentsemantic.png`: a class index per pixel (`classes.py`),
+which is shown in its colour.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ from numpy.typing import NDArray
 from crosswire.training.datasets.files.images import open_image, orientation_problem
 from crosswire.training.datasets.files.lists import read_lines
 from crosswire.training.datasets.files.problems import DataError, Problem, missing_file, refuse
+from crosswire.training.datasets.taskonomy.classes import CLASSES
 from crosswire.training.tasks.translation.config import ImagesConfig
-from crosswire.training.tasks.translation.domains import domain
+from crosswire.training.tasks.translation.domains import domain, painted
 from crosswire.training.tasks.translation.images import TRUE, Raw
 
 UNITS_PER_METRE = 512.0
@@ -37,12 +40,19 @@ class Stored:
     """How Taskonomy stores a domain.
 
     Attributes:
-        folder: and end of the file names.
+        folder: and end of the file names, where they have no other.
         top: stored value that becomes 255; None where metres are stored.
+        named: end of the file names, where it is another one.
     """
 
     folder: str
     top: float | None = _BYTE
+    named: str = ""
+
+    @property
+    def ending(self) -> str:
+        """End of the file names of the domain, behind the name of a view."""
+        return f"_domain_{self.named or self.folder}.png"
 
 
 STORED = {
@@ -52,6 +62,7 @@ STORED = {
     "texture": Stored("edge_texture", 11355.0),
     "edge": Stored("edge_occlusion", 11584.0),
     "curvature": Stored("principal_curvature"),
+    "semseg": Stored("segment_semantic", named="segmentsemantic"),
     "depth": Stored("depth_zbuffer", None),
     "depth_euclidean": Stored("depth_euclidean", None),
     "segment2d": Stored("segment_unsup2d"),
@@ -131,32 +142,39 @@ def lists_of(folder: Path) -> tuple[Path, ...]:
 
 def views_in(root: Path, name: str) -> Iterator[str]:
     """Yield the names of all views of which a domain has an image."""
-    folder = STORED[name].folder
-    ending = f"_domain_{folder}.png"
+    folder, ending = STORED[name].folder, STORED[name].ending
     for path in (root / folder).rglob(f"*{ending}"):
         yield str(path.relative_to(root / folder)).removesuffix(ending)
 
 
 def place(root: Path, view: str, name: str) -> Path:
     """Return where an image of a view lies."""
-    folder = STORED[name].folder
-    return root / folder / f"{view}_domain_{folder}.png"
+    return root / STORED[name].folder / f"{view}{STORED[name].ending}"
 
 
 def read_image(path: Path, name: str) -> Raw:
-    """Read one image: bytes [H, W, C] as uint8, edges scaled to them, depth float32 [H, W] in metres.
+    """Read one image: bytes [H, W, C] as uint8, edges scaled to them, depth float32 [H, W] in metres, classes painted.
 
     Raises:
-        DataError: a file that is missing, no image, or none of the depth of bits that its domain has.
+        DataError: a file that is missing, no image, or none of the depth of bits that its domain has; a class that
+            there is not.
     """
     picture = open_image(path)
-    stored = np.asarray(picture if picture.mode in _PLAIN else picture.convert("RGB"))
+    indexed = domain(name).is_painted and picture.mode == "P"
+    stored = np.asarray(picture if indexed or picture.mode in _PLAIN else picture.convert("RGB"))
     top = STORED[name].top
     if (stored.dtype == np.uint8) != (top == _BYTE):
         has, wants = ("8", "16") if stored.dtype == np.uint8 else ("16", "8")
         raise DataError(
             Problem(str(path), f"has {has} bits per value, {STORED[name].folder} has {wants}", "take the original file")
         )
+    if domain(name).is_painted:
+        labels = _plane(stored)
+        if (most := int(labels.max(initial=0))) >= len(CLASSES):
+            raise DataError(
+                Problem(str(path), f"has class {most}, allowed are 0 to {len(CLASSES) - 1}", "take the original file")
+            )
+        return painted(labels)
     if top is None:
         return (_plane(stored).astype(np.float32) / UNITS_PER_METRE).astype(np.float32)
     channels = domain(name).channels

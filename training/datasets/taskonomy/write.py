@@ -10,14 +10,18 @@ from tqdm import tqdm
 
 from crosswire.training.datasets.rooms import DOMAINS, render
 from crosswire.training.datasets.taskonomy.images import STORED, UNITS_PER_METRE, place
+from crosswire.training.tasks.translation.config import SEMSEG
 
 
 def write_taskonomy(seed: int, count: int, size: tuple[int, int], to: Path) -> None:
-    """Write rooms of a seed and a size (H, W), a PNG per room and domain, each in the range of its domain."""
+    """Write rooms of a seed and a size (H, W), a PNG per room and domain, each in the range of its domain.
+
+    The class indices of `semseg` are the rooms' own.
+    """
     for index in tqdm(range(count), desc="writing views", unit="view", disable=None):
         room = render(seed, index, *size)
         for name in DOMAINS:
-            stored, picture = STORED[name], room.domain(name)
+            stored, picture = STORED[name], room.labels if name == SEMSEG else room.domain(name)
             if stored.top is None:
                 picture = np.rint(picture.astype(np.float64) * UNITS_PER_METRE).astype(np.uint16)
             elif stored.top > 255:

@@ -35,6 +35,10 @@ class Down(nn.Module):
         conv: the convolution, or one per owner.
         norm: the norms with their exchange, or the identity.
         first: whether nothing comes before it that needs a nonlinearity.
+
+    Attributes:
+        fuse: what stands between this level and the next one, and the decoder.
+        blocks: residual blocks behind it.
     """
 
     def __init__(self, conv: nn.Module, norm: nn.Module, *, first: bool) -> None:
@@ -42,12 +46,13 @@ class Down(nn.Module):
         self.conv = conv
         self.norm = norm
         self.fuse: nn.Module = nn.Identity()
+        self.blocks: nn.Module = nn.Identity()
         self.first = first
 
     def forward(self, x: Tensor) -> Tensor:
         """Map stacked flows [F*N, C, H, W] to [F*N, C', H/2, W/2]."""
         y = x if self.first else F.leaky_relu(x, SLOPE)
-        return self.fuse(self.norm(self.conv(y)))  # type: ignore[no-any-return]
+        return self.blocks(self.fuse(self.norm(self.conv(y))))  # type: ignore[no-any-return]
 
 
 class Up(nn.Module):

@@ -8,6 +8,7 @@ from typing import Annotated
 from crosswire.contract.fields import (
     Choice,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     Probability,
@@ -16,6 +17,7 @@ from crosswire.contract.fields import (
 )
 from crosswire.training.config import ConfigError, RunConfig, Section
 from crosswire.training.tasks.options import RULES, STAGE_FUSIONS, EvalSize, FusionSettings, ImageSettings
+from crosswire.training.tasks.translation.policy import PolicyConfig
 
 NETWORKS = ("unet256",)
 DATASETS = ("rooms", "taskonomy", "none")
@@ -36,6 +38,7 @@ DOMAINS = (
     "texture",
     "edge",
     "curvature",
+    "semseg",
     "depth_euclidean",
     "segment2d",
     "segment25d",
@@ -44,6 +47,8 @@ DOMAINS = (
 USUAL_INPUTS = ("shade", "texture", "depth", "normal")
 #: Class indices, which can only go out.
 LABELS = "labels"
+#: Classes in the colours of a palette, which go in and out as any other image.
+SEMSEG = "semseg"
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,14 @@ class TranslatorConfig(FusionSettings):
         name: registry entry, one of `NETWORKS`.
         inputs: domains that come in, one to four of `DOMAINS`.
         outputs: domains that go out, or `labels`, class indices; with `cycle` the same as the inputs.
-        classes: of `labels`, which are made without a discriminator; 0 where they are no output.
+        classes: of `labels`, which are made without a discriminator, and of `semseg`; 0 where there is neither.
         cycle: every output is made from all domains but itself.
         levels: how often an image is halved; 8 in the papers, for 256x256.
         width: channels of the first level; 64 in the papers. They double up to eight times as many.
         encoders: for every task, which encoder's convolutions it uses, for example 0,0,1; nothing: all share one.
         decoders: for every task, which decoder's convolutions it uses; nothing: all share one.
+        blocks: residual blocks behind every level of the encoder that has norms, which each task selects or skips
+            (AdaShare, `crosswire.training.models.translation.blocks`); tasks share the encoder, its norms included.
         share_convs: one set of encoder convolutions for all inputs of a task (the papers), or one per input.
         mix: what α weighs, one of `MIXES`: the `pictures` of all flows of a task, each decoded on its own, or the
             flows' `features` and skips, which are then decoded once per task (the papers' multitask networks); `auto`
@@ -101,6 +108,7 @@ class TranslatorConfig(FusionSettings):
     width: PositiveInt = 64
     encoders: tuple[int, ...] = ()
     decoders: tuple[int, ...] = ()
+    blocks: NonNegativeInt = 0
     share_convs: bool = True
     mix: Annotated[str, Choice(MIXES)] = "auto"
     place: Annotated[str, Choice(PLACES)] = "auto"
@@ -122,6 +130,7 @@ class TranslatorConfig(FusionSettings):
         self._check_owners()
         self._check_fusion()
         self._check_sharing()
+        self._check_blocks()
         if self.statistics == "instance" and self.norm != "instance":
             raise ConfigError("network.statistics=instance belongs to instance norms; set network.norm=instance")
 
@@ -136,10 +145,14 @@ class TranslatorConfig(FusionSettings):
             raise ConfigError("network.cycle takes three or four domains, the same as inputs and as outputs")
         if not self.cycle and (both := set(self.inputs) & set(self.outputs)):
             raise ConfigError(f"{', '.join(sorted(both))} is both in network.inputs and network.outputs")
-        if (LABELS in self.outputs) != (self.classes > 0) or not (self.classes == 0 or 2 <= self.classes <= 255):
+        classed = LABELS in self.outputs or self.paints_classes
+        if classed != (self.classes > 0) or not (self.classes == 0 or 2 <= self.classes <= 255):
             raise ConfigError(
-                f"network.classes is {self.classes}; with labels among network.outputs it is 2 to 255, else 0"
+                f"network.classes is {self.classes}; with labels among network.outputs it is 2 to 255, as with semseg "
+                "among inputs or outputs, else 0"
             )
+        if {LABELS, SEMSEG} <= set(self.outputs):
+            raise ConfigError("labels and semseg are two answers to one question; leave one out of network.outputs")
 
     def _check_owners(self) -> None:
         """Refuse numbers of encoders and decoders that do not count up from 0."""
@@ -183,10 +196,24 @@ class TranslatorConfig(FusionSettings):
                 "set network.statistics=fixed"
             )
 
+    def _check_blocks(self) -> None:
+        """Refuse blocks that no task could skip on its own, or whose streams would be told apart or exchanged."""
+        if not self.blocks:
+            return
+        if self.streams > 1 or len(self.outputs) == 1:
+            raise ConfigError("network.blocks are chosen by several outputs of one input; set network.blocks=0")
+        if self.fusion != "none" or any(self.encoders):
+            raise ConfigError("network.blocks go with one encoder, without exchange; set network.fusion=none")
+
     @property
     def made_channels(self) -> int:
         """Channels that the decoder makes for every task: three colours, or a score per class if there are more."""
-        return max(3, self.classes)
+        return max(3, self.classes) if LABELS in self.outputs else 3
+
+    @property
+    def paints_classes(self) -> bool:
+        """Whether an input or an output shows classes in colours."""
+        return SEMSEG in (*self.inputs, *self.outputs)
 
     @property
     def tasks(self) -> tuple[tuple[str, ...], ...]:
@@ -321,12 +348,14 @@ class TranslationConfig(RunConfig):
         network: which generator.
         data: which images.
         optimiser: how it is trained.
+        policy: how its tasks learn which blocks they select.
     """
 
     kind: Annotated[str, Choice(("translation",))] = "translation"
     network: TranslatorConfig = field(default_factory=TranslatorConfig)
     data: ImagesConfig = field(default_factory=ImagesConfig)
     optimiser: AdversarialConfig = field(default_factory=AdversarialConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -339,7 +368,9 @@ class TranslationConfig(RunConfig):
         check_size(self.network, (self.data.height, self.data.width))
         if self.optimiser.consistency and len(self.network.outputs) != 2:
             raise ConfigError("optimiser.consistency ties two outputs together; network.outputs has another number")
-        if self.network.classes and (self.optimiser.adversarial or self.optimiser.consistency):
+        if self.network.blocks and self.optimiser.random_task:
+            raise ConfigError("network.blocks are learnt by all tasks in a step; set optimiser.random_task=false")
+        if LABELS in self.network.outputs and (self.optimiser.adversarial or self.optimiser.consistency):
             raise ConfigError(
                 "labels are no picture for a discriminator or another network; "
                 "set optimiser.adversarial=0 and optimiser.consistency=0"

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from crosswire.media.resize import nearest
 from crosswire.training.datasets.frames import Frame
 from crosswire.training.engine.sampling import Draw, drawn_batches, ordered_batches
 from crosswire.training.tasks.options import EVAL_SIZES
 from crosswire.training.tasks.segmentation.transforms import centre_crop, crop, flip, resize
-from crosswire.training.tasks.translation.config import ImagesConfig, TranslationConfig
+from crosswire.training.tasks.translation.config import SEMSEG, ImagesConfig, TranslationConfig
 from crosswire.training.tasks.translation.domains import Codec, codecs
 from crosswire.training.tasks.translation.images import TRUE, TRUE_LABELS, ImageSource, Raw
 
@@ -82,7 +83,7 @@ def train_transform(config: ImagesConfig, seed: int) -> Transform:
 
     def change(view: dict[str, Raw], number: int) -> dict[str, Raw]:
         random = np.random.default_rng((seed, number))
-        frame = resize(frame_of(view), *larger)
+        frame = resized(frame_of(view), *larger)
         top, left = (int(random.integers(have - want + 1)) for have, want in zip(larger, size, strict=True))
         frame = crop(frame, top, left, *size)
         return _mirrored(frame, view) if random.random() < config.flip else view_of(frame, view)
@@ -98,9 +99,20 @@ def eval_transform(config: ImagesConfig) -> Transform:
         frame = frame_of(view)
         if config.eval_size == EVAL_SIZES[0]:
             return view
-        return view_of((centre_crop if config.eval_size == "crop" else resize)(frame, *size), view)
+        return view_of((centre_crop if config.eval_size == "crop" else resized)(frame, *size), view)
 
     return change
+
+
+def resized(frame: Frame, height: int, width: int) -> Frame:
+    """Resize as `resize` does, but colours of classes to the nearest pixel: one between two classes is of neither."""
+    kept = {
+        name: nearest(picture, height, width)
+        for name, picture in frame.pictures.items()
+        if name.removeprefix(TRUE) == SEMSEG
+    }
+    changed = resize(frame, height, width)
+    return Frame({**changed.pictures, **kept}, changed.labels)
 
 
 def frame_of(view: dict[str, Raw]) -> Frame:

@@ -12,11 +12,13 @@ from crosswire.training.config import ConfigError
 from crosswire.training.engine.machine.device import accelerated
 from crosswire.training.engine.run_folder import RunOf, exchange_lines, exchange_to_plain, write_metrics
 from crosswire.training.models import exchanged_share
+from crosswire.training.models.translation.blocks import selection
 from crosswire.training.tasks.translation.config import LABELS, TranslationConfig
 from crosswire.training.tasks.translation.data import ImageBatch, eval_loader
 from crosswire.training.tasks.translation.images import images
 from crosswire.training.tasks.translation.metrics import FeatureDistances, ImageMetrics
 from crosswire.training.tasks.translation.network import TranslationNetwork
+from crosswire.training.tasks.translation.policy import selection_lines
 
 _COLUMNS = ("mae", "mse", "rmse", "fid", "kid", "mean_iou", "mean_accuracy", "pixel_accuracy")
 TranslationRun = RunOf[TranslationConfig, TranslationNetwork]
@@ -67,6 +69,8 @@ def score(run: TranslationRun, *, features: nn.Module | None = None, progress: b
         "exchanged_share": exchanged_share(run.network),
         "exchange": exchange_to_plain(run.network),
     }
+    if chosen := selection(run.network, config.network.outputs):
+        metrics["blocks"] = chosen
     write_metrics(run.folder, metrics)
     return metrics
 
@@ -93,7 +97,7 @@ def _constant(loader: Any, colours: torch.Tensor) -> list[float]:
 
 
 def format_scores(metrics: dict[str, Any]) -> str:
-    """Return errors and the exchanged share per layer as text."""
+    """Return errors, the exchanged share per layer and the blocks that outputs select as text."""
     scores = metrics["scores"]
     wide = max(10, *map(len, scores))
     columns = [name for name in _COLUMNS if any(name in of for of in scores.values())]
@@ -103,4 +107,4 @@ def format_scores(metrics: dict[str, Any]) -> str:
         figures = "".join(f" {of[c]:{max(8, len(c))}.4f}" if c in of else " " * max(9, len(c) + 1) for c in columns)
         constant = f"   a constant colour: mae {of['constant_mae']:.4f}" if "constant_mae" in of else ""
         lines.append(f"{name:{wide}}{figures}{constant}")
-    return "\n".join([*lines, *exchange_lines(metrics, 32)])
+    return "\n".join([*lines, *exchange_lines(metrics, 32), *selection_lines(metrics.get("blocks", {}))])

@@ -11,6 +11,7 @@ from crosswire.media.palettes import spread_palette
 from crosswire.training.config import ConfigError
 from crosswire.training.datasets.rooms import CLASSES, PALETTE, render
 from crosswire.training.datasets.rooms import DOMAINS as ROOM_DOMAINS
+from crosswire.training.datasets.taskonomy.classes import CLASSES as TASKONOMY_CLASSES
 from crosswire.training.tasks.segmentation.data import SPLITS
 from crosswire.training.tasks.translation.config import LABELS, ImagesConfig, TranslatorConfig
 
@@ -121,6 +122,8 @@ def images(config: ImagesConfig, network: TranslatorConfig, split: str) -> Image
             raise ConfigError(f"data set 'none' has no {split} pictures; choose one that has, with data.name=NAME")
         return NoImages()
     if config.name == "taskonomy":
+        if network.paints_classes and network.classes != (count := len(TASKONOMY_CLASSES)):
+            raise ConfigError(f"taskonomy has {count} classes; set network.classes={count}")
         from crosswire.training.datasets.taskonomy.images import open_split
 
         return open_split(config, wanted(network), split)
@@ -134,6 +137,7 @@ def label_names(
     """Return names and colours of the classes of a network; nothing where it makes no labels."""
     if not network.classes:
         return (), ()
-    if config.name == "rooms":
-        return CLASSES, PALETTE
-    return tuple(f"class {index}" for index in range(network.classes)), spread_palette(network.classes)
+    known = {"rooms": CLASSES, "taskonomy": TASKONOMY_CLASSES}.get(config.name, ())
+    names = known if len(known) == network.classes else tuple(f"class {i}" for i in range(network.classes))
+    own = config.name == "rooms" and not network.paints_classes
+    return names, PALETTE if own else spread_palette(network.classes)

@@ -1,6 +1,7 @@
 """Errors of images, named for what they are, on the scale from -1 to 1; and the distances of feature distributions.
 
-Labels are scored as those of a segmentation are.
+Labels are scored as those of a segmentation are; classes in colours are scored as images are, and once more as the
+labels that they are served as.
 
 The papers' "MSE" is the root of the mean squared error; here it is called RMSE.
 """
@@ -73,6 +74,34 @@ class LabelScores(nn.Module):
     def reset(self) -> None:
         """Forget all counts."""
         self.matrix.reset()
+
+
+class PaintedScores(nn.Module):
+    """Errors of classes in colours, and scores of the classes whose colours are nearest.
+
+    Args:
+        code: how they are coded.
+    """
+
+    def __init__(self, code: Codec) -> None:
+        super().__init__()
+        self.code = code
+        self.errors = ImageErrors()
+        self.labels = LabelScores(code.classes)
+
+    def update(self, made: Tensor, true: Tensor) -> None:
+        """Count a batch of images [N, 3, H, W]."""
+        self.errors.update(made, true)
+        self.labels.matrix.update(self.code.labels_of(made.float()), self.code.labels_of(true.float()))
+
+    def compute(self) -> dict[str, float]:
+        """Return what `ImageErrors` and `LabelScores` return."""
+        return self.errors.compute() | self.labels.compute()
+
+    def reset(self) -> None:
+        """Forget all counts."""
+        self.errors.reset()
+        self.labels.reset()
 
 
 def error_of(found: dict[str, float]) -> float:
@@ -153,8 +182,10 @@ class ImageMetrics(nn.Module):
             metric.reset()  # type: ignore[operator]
 
 
-def _metric(code: Codec) -> ImageErrors | LabelScores:
+def _metric(code: Codec) -> ImageErrors | LabelScores | PaintedScores:
     """Return what counts the errors of a domain."""
+    if code.domain.is_painted:
+        return PaintedScores(code)
     return LabelScores(code.classes) if code.domain.is_labels else ImageErrors()
 
 

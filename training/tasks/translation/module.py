@@ -16,7 +16,8 @@ from crosswire.training.engine.run_folder import read_run
 from crosswire.training.engine.sampling import derive_seed
 from crosswire.training.engine.training_setup import RunTask
 from crosswire.training.models import exchanged_share, sparse_norms
-from crosswire.training.models.translation import PatchDiscriminator
+from crosswire.training.models.translation import PatchDiscriminator, task_blocks
+from crosswire.training.models.translation.blocks import disagreement_of, selection, sparsity_of
 from crosswire.training.tasks.segmentation.losses import sparsity_loss
 from crosswire.training.tasks.translation.config import TranslationConfig, TranslatorConfig
 from crosswire.training.tasks.translation.data import ImageBatch
@@ -24,6 +25,7 @@ from crosswire.training.tasks.translation.domains import codecs, domain
 from crosswire.training.tasks.translation.losses import believed, per_flow, task_error, verdicts
 from crosswire.training.tasks.translation.metrics import ImageMetrics, error_of
 from crosswire.training.tasks.translation.network import ImageMix, TranslationNetwork, build_network
+from crosswire.training.tasks.translation.policy import Phase, phase_of, selection_lines, set_phase, settled_from
 
 MONITOR = "val_mae"
 
@@ -55,6 +57,8 @@ class TranslationTask(RunTask):
         if config.runtime.compile:
             self.network.compile()
         self.metrics = ImageMetrics(config.network)
+        #: Not held a second time in the module's own state: they are the network's.
+        self._blocks = task_blocks(self.network)
         #: Kept out of the module's own state: it is trained elsewhere and stays as it is.
         self._consistent: list[nn.Module] = [_consistency_network(config)] if settings.consistency else []
 
@@ -68,6 +72,8 @@ class TranslationTask(RunTask):
         torch.manual_seed(derive_seed(self.config.seed, "dropout", self.step, self.global_rank))
         optimisers: Any = self.optimizers()
         generator, *critics = optimisers if isinstance(optimisers, list) else [optimisers]
+        if self._blocks:
+            set_phase(self._blocks, self.phase)
         self._set_rates([generator, *critics])
         images = self.network(*batch.inputs)
         for critic in critics:
@@ -84,6 +90,8 @@ class TranslationTask(RunTask):
         generator.zero_grad()
         if self.config.optimiser.random_task:
             self._backward_of_one_task(loss, pressure)
+        elif self._blocks:
+            self._backward_of_blocks(loss + pressure)
         else:
             self.manual_backward(loss + pressure)
         if self.config.optimiser.clip:
@@ -103,6 +111,33 @@ class TranslationTask(RunTask):
             self.manual_backward(pressure)
         for parameter in idle:
             parameter.grad = None
+
+    @property
+    def phase(self) -> Phase:
+        """What the present step is to the blocks."""
+        config, count = self.config, sum(len(part.blocks) for part in self._blocks)
+        return phase_of(self.step, config.steps, count, config.policy)
+
+    @property
+    def provisional(self) -> bool:
+        """Whether tasks have not settled yet on the blocks that they select."""
+        return bool(self._blocks) and self.step < settled_from(self.config.steps, self.config.policy)
+
+    def _backward_of_blocks(self, loss: Tensor) -> None:
+        """Leave gradients on the decisions or on all else, whichever a step is for."""
+        settings, learns = self.config.policy, self.phase.learns_policy
+        if learns:
+            loss = loss + settings.sparsity * sparsity_of(self._blocks)
+            loss = loss + settings.sharing * disagreement_of(self._blocks)
+        self.manual_backward(loss)
+        decisions = {id(part.logits) for part in self._blocks}
+        for parameter in self.network.parameters():
+            if (id(parameter) in decisions) != learns:
+                parameter.grad = None
+
+    def validation_lines(self) -> list[str]:
+        """Return which blocks every task selects, where they choose."""
+        return selection_lines(selection(self.network, self.config.network.outputs))
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Log the exchanged share, which the step has just moved."""
@@ -126,11 +161,15 @@ class TranslationTask(RunTask):
         """Return Adam for the generator, and for the discriminators where there are any."""
         settings = self.config.optimiser
         gammas = [gamma for norm in sparse_norms(self.network).values() for gamma in norm.gammas]
-        chosen = {id(gamma) for gamma in gammas}
+        decisions = [part.logits for part in self._blocks]
+        chosen = {id(parameter) for parameter in (*gammas, *decisions)}
         rest = [p for p in self.network.parameters() if id(p) not in chosen]
         groups = [{"params": rest, "lr": settings.lr, "peak": settings.lr}]
         if gammas:
             groups.append({"params": gammas, "lr": settings.gamma_lr, "peak": settings.gamma_lr})
+        if decisions:
+            rate = self.config.policy.lr
+            groups.append({"params": decisions, "lr": rate, "peak": rate})
         optimisers: list[torch.optim.Optimizer] = [torch.optim.Adam(groups, betas=settings.betas)]
         if self.judges:
             judged = [{"params": list(self.judges.parameters()), "peak": settings.discriminator_lr}]

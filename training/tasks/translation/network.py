@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -12,6 +12,7 @@ from crosswire.training.config import ConfigError
 from crosswire.training.models.exchange import sparse_norms
 from crosswire.training.models.fusion.align import take_auxiliary
 from crosswire.training.models.fusion.rules import penalty, rule_maker
+from crosswire.training.models.translation.blocks import TaskBlocks
 from crosswire.training.models.translation.flows import StackFlows, TaskMix
 from crosswire.training.models.translation.fuse import fuse_levels
 from crosswire.training.models.translation.norms import InstanceNorm, Norms, OwnedNorms
@@ -93,6 +94,10 @@ def build_network(config: TranslatorConfig) -> TranslationNetwork:
     encoder_norms = _encoder_norms(config)
     normed = range(len(channels)) if config.normed == "all" else range(1, len(channels) - 1)
     encoder = UNetEncoder(StackFlows.out_channels, channels, owners, encoder_norms, normed)
+    if config.blocks:
+        for level in normed:
+            stage: Any = encoder.stages[level]
+            stage.blocks = TaskBlocks(tasks, channels[level], config.blocks, encoder_norms)
     decoded = list(config.decoders or (0,) * tasks)
     if not config.mixes_features:
         decoded = [decoded[task] for task, _ in flows]
@@ -106,7 +111,9 @@ def build_network(config: TranslatorConfig) -> TranslationNetwork:
         mixes_features=config.mixes_features,
     )
     if config.unused_norms:
-        plain = dataclasses.replace(encoder_norms, rule=None, penalise="none")
+        plain = encoder_norms
+        if isinstance(plain, Norms):
+            plain = dataclasses.replace(plain, rule=None, penalise="none")
         idle = [channels[level] for level in range(len(channels)) if level not in normed]
         network.unused.extend([*map(plain, idle), decoder_norms(config.made_channels)])
     network.apply(initialise)
@@ -125,8 +132,13 @@ def _norm(config: TranslatorConfig) -> NormMaker:
     return partial(InstanceNorm, own_statistics=config.statistics == "instance")
 
 
-def _encoder_norms(config: TranslatorConfig) -> Norms:
-    """Return what makes the norms of the encoder: one per flow, which exchange or share within a task."""
+def _encoder_norms(config: TranslatorConfig) -> Norms | OwnedNorms:
+    """Return what makes the norms of the encoder: one per flow, which exchange or share within a task.
+
+    Tasks that select blocks share one.
+    """
+    if config.blocks:
+        return OwnedNorms((0,) * len(config.flows), _norm(config))
     groups = (config.streams,) * len(config.outputs)
     norms = Norms(groups, _norm(config))
     if config.streams == 1:

@@ -1,9 +1,10 @@
 """Image translation: the experiments of the TPAMI paper on Taskonomy, and small ones on the procedural rooms.
 
 Source: the CEN journal paper, section 4 and Tables 4 to 11, with the schedule of the official code: Adam, one image
-per step, 300 epochs of 1,000. The loss, adversarial part included, is that of the mixed image alone (Eq. 5), and the
-norms of a decoder are shared, as the text has it. `-official` trains as the official code does, which fuses two inputs
-into one output: a loss of every stream, private norms in the decoder, and an exchange anywhere.
+per step, 300 epochs of 1,000. What its SemSeg is taken for, `domains.py` says. The loss, adversarial part included, is
+that of the mixed image alone (Eq. 5), and the norms of a decoder are shared, as the text has it. `-official` trains as
+the official code does, which fuses two inputs into one output: a loss of every stream, private norms in the decoder,
+and an exchange anywhere.
 `-weighted` is the weighted sum of channels of the CEN authors' response to the reviewers, with its three inputs.
 They need the data set (`data.path=DIR`). The rooms' own presets keep the loss of every stream.
 """
@@ -15,10 +16,12 @@ import math
 from typing import Any
 
 from crosswire.training.datasets.rooms import CLASSES
+from crosswire.training.datasets.taskonomy.classes import CLASSES as TASKONOMY_CLASSES
 from crosswire.training.tasks.options import STAGE_FUSIONS, WHERE
 from crosswire.training.tasks.translation.config import (
     LABELS,
     NORM_SHARING,
+    SEMSEG,
     AdversarialConfig,
     ImagesConfig,
     TranslationConfig,
@@ -40,6 +43,8 @@ def _paper(
     **network: Any,
 ) -> TranslationConfig:
     """Return one experiment on Taskonomy."""
+    if SEMSEG in (*inputs, *outputs):
+        network["classes"] = len(TASKONOMY_CLASSES)
     return TranslationConfig(
         preset=f"taskonomy-{name}",
         network=TranslatorConfig(inputs=inputs, outputs=outputs, **{"decoder_norms": "shared", **network}),
@@ -118,14 +123,29 @@ _MULTITASK = (
     _paper("multitask-texture", ("texture",), ("rgb", "depth"), decoders=_TWO),
     _paper("multitask-texture-hard", ("texture",), ("rgb", "depth"), decoders=_TWO, fusion="none"),
     _paper("multitask-texture-individual", ("texture",), ("rgb", "depth"), decoders=_TWO, encoders=_TWO, fusion="none"),
+    _paper("multitask-rgb-semseg", ("rgb",), (SEMSEG, "depth"), decoders=_TWO),
+    _paper("multitask-rgb-semseg-hard", ("rgb",), (SEMSEG, "depth"), decoders=_TWO, fusion="none"),
+    _paper("multitask-rgb-semseg-individual", ("rgb",), (SEMSEG, "depth"), decoders=_TWO, encoders=_TWO, fusion="none"),
+    *(
+        _paper(f"multitask-{inputs}-adashare", (inputs,), outputs, decoders=_THREE, fusion="none", blocks=1)
+        for inputs, outputs in (("rgb", (SEMSEG, "depth", "normal")), ("texture", ("rgb", "depth", "edge")))
+    ),
     _paper("multitask-rgb-three", ("rgb",), ("depth", "normal", "shade"), decoders=_THREE),
     _paper("multitask-rgb-grouped", ("rgb",), ("depth", "normal", "shade"), decoders=_THREE, encoders=(0, 0, 1)),
     *(
         _paper(f"both-texture-shade{suffix}", ("texture", "shade"), ("rgb", "depth"), decoders=_TWO, **changes)
         for suffix, changes in _PLACES
     ),
+    *(
+        _paper(f"both-rgb-depth-semseg{suffix}", ("rgb", "depth"), (SEMSEG, "curvature"), decoders=_TWO, **changes)
+        for suffix, changes in _PLACES
+    ),
 )
-_CYCLES = (*_cycle("shade-texture", ("rgb", "shade", "texture")), *_cycle("depth-normal", ("rgb", "depth", "normal")))
+_CYCLES = (
+    *_cycle("shade-texture", ("rgb", "shade", "texture")),
+    *_cycle("depth-normal", ("rgb", "depth", "normal")),
+    *_cycle("depth-semseg", ("rgb", "depth", SEMSEG)),
+)
 
 #: Depth in the rooms: 0 to 10 m over the whole range.
 _METRES: dict[str, Any] = {"depth_gain": 1.0, "depth_top": math.log(11.0)}
@@ -175,5 +195,9 @@ ROOMS_TRANSLATION = (
     _ROOMS_MULTITASK,
     _changed(_ROOMS_MULTITASK, "none", fusion="none"),
     _changed(_ROOMS_MULTITASK, "labels", outputs=("depth", LABELS), classes=len(CLASSES)),
+    _changed(_ROOMS_MULTITASK, "semseg", outputs=(SEMSEG, "depth"), classes=len(CLASSES)),
+    _changed(
+        _ROOMS_MULTITASK, "adashare", outputs=("depth", "normal", "shade"), decoders=_THREE, fusion="none", blocks=1
+    ),
 )
 TRANSLATION = (*ROOMS_TRANSLATION, *_FUSIONS, *_SHARED_NORMS, *_MULTITASK, *_CYCLES)

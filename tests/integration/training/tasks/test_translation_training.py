@@ -69,6 +69,7 @@ FEW = (
     "taskonomy-depth-normal-texture-rgb-weighted",
     "taskonomy-multitask-texture-hard",
     "taskonomy-multitask-rgb-grouped",
+    "taskonomy-multitask-rgb-adashare",
     "taskonomy-both-texture-shade",
     "taskonomy-cycle-shade-texture",
     "taskonomy-cycle-depth-normal-random",

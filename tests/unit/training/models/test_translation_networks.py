@@ -12,7 +12,7 @@ from crosswire.export.freeze import freeze
 from crosswire.training.config import ConfigError
 from crosswire.training.models import PrivateNorm2d, exchanged_share, exchanging_norms
 from crosswire.training.models.count import count_parameters
-from crosswire.training.models.translation import InstanceNorm, PartlySharedNorm2d, PatchDiscriminator
+from crosswire.training.models.translation import InstanceNorm, PartlySharedNorm2d, PatchDiscriminator, task_blocks
 from crosswire.training.models.translation.sharing import shared_norms
 from crosswire.training.tasks.translation.config import TranslatorConfig
 from crosswire.training.tasks.translation.domains import domain
@@ -43,6 +43,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "2 to 2 with one decoder": task(2, 2, decoders=()),
     "individual": task(1, 2, encoders=(0, 1), fusion="none"),
     "hard sharing": task(1, 2, fusion="none"),
+    "select or skip": task(1, 3, fusion="none", blocks=2),
+    "select or skip, official statistics": task(1, 2, fusion="none", blocks=1, statistics="instance"),
     "two encoders for three tasks": task(2, 3, encoders=(0, 0, 1)),
     "pictures of two tasks": task(2, 2, mix="pictures"),
     "cycle of 3": cycle(3, decoder_norms="shared"),
@@ -85,7 +87,7 @@ def config(kind: str) -> TranslatorConfig:
 
 
 def shaken(kind: str) -> TranslationNetwork:
-    """Build a narrow network with random statistics and α that exchanges about half of what it may."""
+    """Build a narrow network with random statistics, α and blocks that exchanges about half of what it may."""
     torch.manual_seed(1)
     network = build_network(config(kind)).eval()
     for module in network.modules():
@@ -104,6 +106,8 @@ def shaken(kind: str) -> TranslationNetwork:
             weights.data.normal_()
         for gamma in norm.gammas:
             gamma.data[torch.rand(norm.channels) < 0.5] = 0.005
+    for part in task_blocks(network):
+        part.logits.data.normal_()
     network.mix.scores.data.normal_()
     return network
 
@@ -264,6 +268,11 @@ TWO = {"inputs": ("rgb",), "outputs": ("depth", "normal")}
         ({**CYCLE, "decoder_norms": "shared"}, 54_443_779 + 6),
         ({**CYCLE, "decoder_norms": "shared", "unused_norms": True}, 54_450_697 + 6),
         ({**TWO, "decoders": (0, 1)}, 19_535_808 + 2 * 34_873_795 + 2 * 4_864 + 2 * 4_992 + 2),
+        # A level's norms are one set for both tasks; blocks of 128, 256 and four times 512 have two 3x3 convolutions.
+        (
+            {**TWO, "decoders": (0, 1), "fusion": "none", "blocks": 1},
+            19_535_808 + 2 * 34_873_795 + 4_864 + 2 * 4_992 + 2 + 18 * 1_130_496 + 6 * 2_432 + 6 * 2 * 2,
+        ),
         ({**TWO, "decoders": (0, 1), "encoders": (0, 1)}, 2 * (19_535_808 + 34_873_795 + 4_864 + 4_992) + 2),
     ],
 )
@@ -292,6 +301,9 @@ def test_the_discriminator_has_the_published_size_and_judges_30_by_30_patches() 
         ({"place": "decoder"}, "set network.place=auto"),
         ({"norm": "batch", "statistics": "instance"}, "set network.norm=instance"),
         ({"norm_sharing": "affine"}, "set network.fusion=none"),
+        ({"blocks": 1, "fusion": "none"}, "network.blocks are chosen by several outputs of one input"),
+        ({**TWO, "blocks": 1}, "without exchange; set network.fusion=none"),
+        ({**TWO, "blocks": 1, "fusion": "none", "encoders": (0, 1)}, "network.blocks go with one encoder"),
         ({"norm_sharing": "shared", "fusion": "none", "penalise": "half"}, "network.penalise=auto"),
         ({"norm_sharing": "statistics", "fusion": "none", "statistics": "instance"}, "set network.statistics=fixed"),
     ],
