@@ -12,7 +12,7 @@ import torch
 
 from crosswire.training.__main__ import main
 from crosswire.training.config import ConfigError
-from crosswire.training.engine.checkpoints import RunCheckpoints
+from crosswire.training.engine.checkpoints import LAST, RunCheckpoints
 from crosswire.training.engine.fit import fit
 from crosswire.training.engine.run_folder import read_run
 from crosswire.training.models.translation import task_blocks
@@ -20,7 +20,9 @@ from crosswire.training.overrides import override
 from crosswire.training.tasks.presets import preset
 from crosswire.training.tasks.translation.module import MONITOR, TranslationTask
 from crosswire.training.tasks.translation.network import build_network
+from tests.integration.training.engine.test_resume import VAL_EVERY, die, finish, resume
 from tests.integration.training.tasks.test_translation_training import TINY, TRANSLATIONS
+from tests.support.fork_server import ForkServer
 
 NAME = "rooms-multitask-adashare"
 
@@ -93,6 +95,20 @@ def test_a_run_is_scored_with_settled_decisions_and_says_what_is_selected(
     assert not any(bool(part.selected.any()) for part in parts)  # as they settled: fresh ones select everything
     metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["blocks"] == {name: [False, False] for name in ("depth", "normal", "shade")}
+
+
+@pytest.mark.thorough  # `test_translation_training.py` has a cycle's
+def test_a_run_that_is_killed_while_it_decides_ends_in_the_same_weights(forks: ForkServer, tmp_path: Path) -> None:
+    """What is drawn, the temperature, whose turn it is and the Adam of the decisions all have to come back."""
+    more = ("policy.warm_up=0.1", "policy.retrain=0.1", "steps=24", f"val_every={VAL_EVERY}")
+    settings = [word for setting in (*TINY, *more) for word in ("--set", setting)]
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    finish(NAME, "--to", straight, *settings)
+    die(forks, NAME, "--to", killed, *settings)
+    resume(forks, killed)
+    one, other = (torch.load(folder / LAST, weights_only=True)["state_dict"] for folder in (straight, killed))
+    assert any(value.any() for key, value in one.items() if key.endswith("blocks.logits"))
+    assert all(torch.equal(tensor, other[key]) for key, tensor in one.items())
 
 
 def test_blocks_are_counted(capsys: pytest.CaptureFixture[str]) -> None:

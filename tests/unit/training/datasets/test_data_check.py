@@ -143,6 +143,7 @@ def view(folder: str) -> str:
     return f"{folder}/point_2_view_0_domain_{folder}.png"
 
 
+SEMANTIC = "segment_semantic/point_2_view_0_domain_segmentsemantic.png"
 FRAME = "SUNRGBD/kv1/rooms/000002"
 ALL_ROOMS = "/n/fs/sun3d/data/SUNRGBD/kv1/rooms/{:06d}"
 GREY, SMALL = np.zeros((48, 64), np.uint8), np.zeros((40, 64), np.uint8)
@@ -207,6 +208,7 @@ BROKEN: tuple[tuple[str, Break, str, str], ...] = (
     ("taskonomy", save(view("edge_texture"), GREY), view("edge_texture"), "has 8 bits per value"),
     ("taskonomy", save(view("normal"), GREY.astype(np.uint16)), view("normal"), "has 16 bits per value"),
     ("taskonomy", save(view("depth_zbuffer"), GREY + np.uint16(65535)), view("depth_zbuffer"), "all of it is 0"),
+    ("taskonomy", save(SEMANTIC, GREY + np.uint8(18)), SEMANTIC, "allowed are 0 to 17"),
     ("taskonomy", lay_down(view("normal")), view("normal"), "has EXIF orientation 6, but "),
     ("taskonomy", write("train.txt", "point_1_view_0\n"), "val.txt", "is missing"),
     ("taskonomy", write("val.txt", "point_1_view_0\npoint_1_view_0\n"), "val.txt", "more than once"),
@@ -317,7 +319,7 @@ def test_a_view_in_both_lists_of_taskonomy_and_a_view_without_pictures_are_named
     assert main(check) == 2
     said = capsys.readouterr()
     assert "val.txt: names 'point_1_view_0', which train.txt names too" in said.out
-    assert said.out.count("point_9_view_0_domain_") == 7 and "8 problems in 3 views" in said.err
+    assert said.out.count("point_9_view_0_domain_") == 8 and "9 problems in 3 views" in said.err
 
 
 def test_make_data_writes_an_example_that_passes_the_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
