@@ -1,4 +1,4 @@
-"""`python -m benchmarks.pages`: build `docs/results.md`, in short `docs/claims.md`, and the trend of the ratios."""
+"""`python -m benchmarks.pages`: build the pages in `docs` that are made of results, and the trend of the ratios."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import argparse
 from pathlib import Path
 
 from benchmarks._record import RESULTS
-from benchmarks.pages import results, trend
+from benchmarks.pages import coverage, results, trend
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "results.md"
 CLAIMS = ROOT / "docs" / "claims.md"
+COVERAGE = ROOT / "docs" / "coverage.md"
 BEGIN, END = "<!-- claims: built by python -m benchmarks.pages -->\n", "<!-- end of claims -->\n"
 
 
@@ -26,8 +27,9 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m benchmarks.pages", description=__doc__).parse_args()
     PAGE.write_text(results.page(RESULTS), encoding="utf-8")
     CLAIMS.write_text(with_claims(CLAIMS.read_text(encoding="utf-8"), results.short(RESULTS)), encoding="utf-8")
+    COVERAGE.write_text(coverage.page(RESULTS), encoding="utf-8")
     trend.draw(RESULTS, RESULTS / "trend.png")
-    written = (PAGE, CLAIMS, RESULTS / "trend.png")
+    written = (PAGE, CLAIMS, COVERAGE, RESULTS / "trend.png")
     print(f"written: {', '.join(str(path.relative_to(ROOT)) for path in written)}")
 
 
