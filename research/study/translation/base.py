@@ -67,6 +67,10 @@ def less(better: str, worse: str, figures: Sequence[str], source: str) -> list[C
         source: paper and table.
     """
     return [
-        Claim(f"{better[0].upper()}{better[1:]}: {figure} errs less than with {worse}", source, exceeds(worse, better, figure))
+        Claim(
+            f"{better[0].upper()}{better[1:]}: {figure} errs less than with {worse}",
+            source,
+            exceeds(worse, better, figure),
+        )
         for figure in figures
     ]
