@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crosswire.contract import TensorSpec
-from crosswire.contract.wire_names import CONFIDENCE, LABELS
+from crosswire.contract.wire_names import CLASS_INDEX, CONFIDENCE, LABELS
 from crosswire.export.adopt.description import OutputDescription
 from crosswire.export.adopt.errors import AdoptError
 from crosswire.export.adopt.graphs.nodes import INSIDE, Nodes
@@ -50,7 +50,7 @@ class SegmentationAnswer:
         reach = (0.0, len(self.classes) - 1.0)
         sure = "probability * 255" if filled.kind != "labels" else "255 everywhere: the graph gives labels alone"
         self.outputs: tuple[TensorSpec, ...] = (
-            TensorSpec(LABELS, "UINT8", size, axes, "class index", valid_range=reach),
+            TensorSpec(LABELS, "UINT8", size, axes, CLASS_INDEX, valid_range=reach),
             TensorSpec(CONFIDENCE, "UINT8", size, axes, sure, valid_range=(0.0, 255.0)),
         )
         self.taps: tuple[str, ...] = (LOGITS,)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from crosswire.contract import TensorSpec
-from crosswire.contract.wire_names import CONFIDENCE, LABELS
+from crosswire.contract.wire_names import CLASS_INDEX, CONFIDENCE, LABELS
 from crosswire.export.tasks.segmentation.argmax_head import Tail, whole
 from crosswire.training.modalities import Modality
 from crosswire.training.models import Decisions
@@ -92,6 +92,6 @@ def output_specs(size: tuple[int, int], classes: int) -> tuple[TensorSpec, ...]:
     """Describe the outputs of a segmentation network at a size (H, W)."""
     axes = ("height", "width")
     return (
-        TensorSpec(LABELS, "UINT8", size, axes, "class index", valid_range=(0.0, classes - 1.0)),
+        TensorSpec(LABELS, "UINT8", size, axes, CLASS_INDEX, valid_range=(0.0, classes - 1.0)),
         TensorSpec(CONFIDENCE, "UINT8", size, axes, "probability * 255", valid_range=(0.0, 255.0)),
     )

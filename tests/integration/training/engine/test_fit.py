@@ -279,7 +279,7 @@ def arguments(words: str, folder: Path) -> list[str]:
         ("train rooms-quick --to RUN --set steps=0", "training takes steps=1 or more"),
         ("train rooms-quick --to RUN --set network.classes=3", "set network.classes=12"),
         ("train rooms-quick --to RUN --set network.name=vgg", "refinenet101"),
-        ("train rooms-quick --to RUN --set data.name=cityscapes", "rooms"),
+        ("train rooms-quick --to RUN --set data.name=kitti", "rooms"),
         ("train nyuv2-refinenet101 --to RUN", "data.path"),
         ("evaluate RUN", "holds no config.json"),
         ("presets no-such-preset", "there are: rooms-quick"),
