@@ -73,9 +73,9 @@ class _Opening:
         """Look up constants and shapes."""
         self._graph, self._batch = graph, batch
         self._constants = {one.name: one for one in graph.initializer}
-        self._shapes: Mapping[str, list[int]] = {
-            value.name: _dims(value) for value in (*graph.input, *graph.value_info, *graph.output)
-        }
+        values = (*graph.input, *graph.value_info, *graph.output)
+        self._shapes: Mapping[str, list[int]] = {value.name: _dims(value) for value in values}
+        self._floats = {v.name for v in values if v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
 
     def repeated_rows(self) -> bool:
         """Let constants with one and the same row for every sample be that row, repeated as often as there are samples.
@@ -182,8 +182,8 @@ class _Opening:
         return sum(map(self._is_told, self._shapes.get(name, ()))) == 1
 
     def _counts(self, name: str) -> bool:
-        """Say whether the first size of a value is the batch."""
-        return self._shapes.get(name, [])[:1] == [self._batch]
+        """Say whether the first size of a value of floats is the batch; TensorRT knows no shape of bytes."""
+        return name in self._floats and self._shapes[name][:1] == [self._batch]
 
     def _told(self, sizes: Iterable[float]) -> bool:
         """Say whether one of some numbers is a multiple of the batch."""

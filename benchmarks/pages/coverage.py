@@ -9,6 +9,7 @@ from benchmarks.pages.results import latest
 from research.coverage.cen import JOURNAL, NEURIPS, RESPONSE
 from research.coverage.gmf import GMF
 from research.coverage.row import Paper, Row, commands_of, state_of
+from research.study.study import AGREES, OPEN, REFUTED
 
 PAPERS: tuple[Paper, ...] = (RESPONSE, NEURIPS, JOURNAL, GMF)
 _HEAD = """# What of the papers is here
@@ -16,7 +17,7 @@ _HEAD = """# What of the papers is here
 Every table, figure and system, the command that makes it, and what is known of it. Built from the presets, the studies
 and the measured results by `python -m benchmarks.pages`. A preset of a data set on disk is given it by `--data DIR`;
 every preset is trained at a small size by `make soak`, one of each kind by `make test`. Verdicts of studies with their
-evidence: [results.md](results.md).
+evidence: [results.md](results.md). What of a row is missing stands there as *not here*.
 """
 
 
@@ -29,7 +30,8 @@ def verdicts(results: Path) -> dict[str, dict[str, int]]:
     found = {}
     for record in latest(results).values():
         if record.get("study"):
-            found[record["study"]] = dict(Counter(one["verdict"] for one in record["verdicts"]))
+            counted = Counter(one["verdict"] for one in record["verdicts"])
+            found[record["study"]] = {word: counted[word] for word in (AGREES, REFUTED, OPEN) if counted[word]}
     return found
 
 
@@ -52,5 +54,4 @@ def _line(row: Row, measured: dict[str, dict[str, int]]) -> str:
     commands = "<br>".join(f"`{command}`" for command in commands_of(row))
     count = len(row.configs)
     presets = "–" if not count else f"{count}: {', '.join(f'`{pattern}`' for pattern in row.presets)}"
-    state = "; ".join(part for part in (state_of(row, measured), row.note) if part)
-    return f"| {row.place} | {row.what} | {commands} | {presets} | {state} |\n"
+    return f"| {row.place} | {row.what} | {commands} | {presets} | {state_of(row, measured)} |\n"

@@ -12,6 +12,8 @@ _BEST = ("nyuv2-refinenet101", "nyuv2-refinenet152", "nyuv2-pspnet152")
 _SUN = ("sunrgbd-refinenet101", "sunrgbd-refinenet152", "sunrgbd-pspnet152")
 _ALONE = ("nyuv2-*-rgb", "nyuv2-*-depth", "sunrgbd-*-rgb", "sunrgbd-*-depth")
 _SHARED_NORMS = ("taskonomy-*-norms-affine", "taskonomy-*-norms-statistics", "taskonomy-*-norms-shared")
+_PAIRS = "fusion baselines of other pairs than shade and texture as presets"
+_SENSITIVE = "the papers' ranges, and translations"
 _TO_RGB = "taskonomy-shade-texture-rgb"
 
 RESPONSE = Paper(
@@ -69,6 +71,7 @@ NEURIPS = Paper(
             "translation of two inputs, and fusion baselines",
             (_TO_RGB, f"{_TO_RGB}-*", "taskonomy-depth-normal-rgb*", "taskonomy-rgb-*"),
             ("translation",),
+            lacks=_PAIRS,
         ),
         Row(
             "Table 5",
@@ -101,7 +104,7 @@ NEURIPS = Paper(
             commands=(_REPORT,),
             note="`gamma_proportions.png`",
         ),
-        Row("Figure 13", "sensitivity to λ and θ", studies=("sensitivity",)),
+        Row("Figure 13", "sensitivity to λ and θ", studies=("sensitivity",), lacks=_SENSITIVE),
     ),
 )
 
@@ -122,15 +125,24 @@ JOURNAL = Paper(
             "translation, and fusion baselines",
             (_TO_RGB, f"{_TO_RGB}-*", "taskonomy-depth-normal-rgb*", "taskonomy-rgb-*"),
             ("translation",),
+            lacks=_PAIRS,
         ),
         Row("Table 5", "one to four inputs", ("taskonomy-*-rgb",), ("modalities",)),
-        Row("Table 6", "cycles; sizes", ("taskonomy-cycle-*",), ("cycle",), (_TABLE,)),
+        Row(
+            "Table 6",
+            "cycles; sizes",
+            ("taskonomy-cycle-*",),
+            ("cycle",),
+            (_TABLE,),
+            lacks="presets of the cycles with curvature, and of depth, normal and shade",
+        ),
         Row(
             "Table 7",
             "two tasks, cross-task consistency; sizes",
             ("taskonomy-multitask-*", "rooms-multitask*"),
             ("multitask", "consistency"),
             (_TABLE,),
+            lacks="presets of normal and curvature, shade and texture, and from normal; consistency both ways",
         ),
         Row(
             "Table 8",
@@ -140,7 +152,14 @@ JOURNAL = Paper(
             (_TABLE, "python -m research group taskonomy-multitask-rgb-three --encoders 2"),
         ),
         Row("Table 9", "several inputs and outputs", ("taskonomy-both-*",), ("both",), (_TABLE,)),
-        Row("Figures 5, 6 and 9", "translations", ("taskonomy-*",), commands=(_REPORT,), note="`pictures.png`"),
+        Row(
+            "Figures 5, 6 and 9",
+            "translations",
+            ("taskonomy-*",),
+            commands=(_REPORT,),
+            note="`pictures.png`",
+            lacks="several runs side by side",
+        ),
         Row("Figure 7, Theorem 1", "γ = 0 attracts", studies=("theory",)),
         Row("Figure 8", "γ over the training", ("nyuv2-refinenet101",), ("theory",), (_REPORT,)),
         Row("Table 10", "which part of a norm is private", _SHARED_NORMS, ("norms",)),
@@ -154,7 +173,7 @@ JOURNAL = Paper(
             commands=(_REPORT,),
             note="`gamma_proportions.png`",
         ),
-        Row("Figure 11", "sensitivity to λ and θ", studies=("sensitivity",)),
+        Row("Figure 11", "sensitivity to λ and θ", studies=("sensitivity",), lacks=_SENSITIVE),
         Row("The official code", "what it does otherwise than the papers", ("*-official",)),
     ),
 )

@@ -34,6 +34,7 @@ class Row:
         studies: names of the studies that test its claims on procedural data.
         commands: further commands that make it, of `crosswire` or `python -m research`.
         note: what a reader must know; empty for nothing.
+        lacks: what of it is not here; empty for nothing.
     """
 
     place: str
@@ -42,6 +43,7 @@ class Row:
     studies: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     note: str = ""
+    lacks: str = ""
 
     @property
     def configs(self) -> list[RunConfig]:
@@ -99,8 +101,12 @@ def state_of(row: Row, verdicts: dict[str, dict[str, int]]) -> str:
         said.append("trains on procedural data")
     for name in row.studies:
         counts = verdicts.get(name)
-        words = ", ".join(f"{count} {word}" for word, count in counts.items()) if counts else "not measured yet"
+        words = ", ".join(f"{word} {count}" for word, count in counts.items()) if counts else "not measured yet"
         said.append(f"study {name}: {words}")
     if row.commands and not (configs or row.studies):
         said.append("runs here")
+    if row.note:
+        said.append(row.note)
+    if row.lacks:
+        said.append(f"**not here:** {row.lacks}")
     return "; ".join(said)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from torch import Tensor
 
 from crosswire.media.palettes import spread_palette
 from crosswire.training.engine.gamma_log import read_gammas
@@ -21,6 +22,7 @@ from crosswire.training.report.features import draw_features
 from crosswire.training.report.layers import StreamLayers
 from crosswire.training.report.page import FOLDER, Page, spread, write_page
 from crosswire.training.report.style import INK, ReportImage, bare, save
+from crosswire.training.tasks.translation.config import TranslatorConfig
 from crosswire.training.tasks.translation.data import eval_transform
 from crosswire.training.tasks.translation.domains import Codec, codec
 from crosswire.training.tasks.translation.evaluate import TranslationRun, format_scores, score
@@ -84,19 +86,22 @@ def _draw_features(run: TranslationRun, source: ImageSource, layers: StreamLayer
     """Draw what exchanged channels see in the first test view."""
     network = run.config.network
     view = eval_transform(run.config.data)(source[0], 0)
-    inputs = [torch.from_numpy(codec(name, network).encode(view[name]))[None] for name in network.inputs]
     raw = {name: view[name] if name in network.inputs else view[f"{TRUE}{name}"] for name in layers.streams}
     seen = {name: shown(codec(name, network), picture) for name, picture in raw.items()}
-    return draw_features(run.network, layers, inputs, seen, folder)
+    return draw_features(run.network, layers, _encoded(network, view), seen, folder)
 
 
 def translate(run: TranslationRun, view: dict[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
     """Return the raw images of all outputs for the raw inputs of one view."""
     network = run.config.network
-    inputs = [torch.from_numpy(codec(name, network).encode(view[name]))[None] for name in network.inputs]
     with torch.inference_mode():
-        answers = run.network(*inputs).answers.numpy()
+        answers = run.network(*_encoded(network, view)).answers.numpy()
     return [codec(name, network).decode(answer) for name, answer in zip(network.outputs, answers, strict=True)]
+
+
+def _encoded(network: TranslatorConfig, view: dict[str, NDArray[np.generic]]) -> list[Tensor]:
+    """Return the inputs of a network for one view, [1, C, H, W] each."""
+    return [torch.from_numpy(codec(name, network).encode(view[name]))[None] for name in network.inputs]
 
 
 def shown(code: Codec, raw: NDArray[np.generic]) -> NDArray[np.uint8]:

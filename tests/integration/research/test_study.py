@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from crosswire.training.config import ConfigError
+from crosswire.training.engine.run_folder import WEIGHTS
 from crosswire.training.tasks.registry import network_family_of
 from crosswire.training.tasks.segmentation.config import SegmentationConfig
 from research.__main__ import main
@@ -102,3 +103,21 @@ def test_results_are_json_that_names_command_and_date(small: Study) -> None:
     record = json.loads(json.dumps(as_json(small, figures, "cpu", 2, "python -m research study small")))
     assert record["command"] == "python -m research study small" and len(record["date"]) == 10
     assert record["rows"][1]["figures"]["ensemble"] == {"mean": 0.4, "std": 0.0, "values": [0.4, 0.4]}
+
+
+def test_a_row_with_a_teacher_is_told_of_it_and_the_teacher_is_kept(tiny: SegmentationConfig, tmp_path: Path) -> None:
+    told: list[Path] = []
+
+    def begun_from(config: SegmentationConfig, teacher: Path) -> SegmentationConfig:
+        told.append(teacher)
+        return dataclasses.replace(config, init=str(teacher))
+
+    teacher = StudyRow("taught", dataclasses.replace(tiny, steps=3, val_every=3))
+    rows = [StudyRow("alone", tiny), StudyRow("learner", tiny, (teacher, begun_from))]
+    pair = Study("pair", "Which?", lambda _: rows, read, {"ensemble": "mIoU"}, ("ensemble",), (), "none")
+    found = run_study(pair, "cpu", 1, tmp_path, progress=False)
+    assert list(found.rows) == ["alone", "learner"] and set(told) == {tmp_path / "taught-0"}
+    assert (told[0] / WEIGHTS).is_file() and not (tmp_path / "learner-0" / WEIGHTS).exists()
+    before = (told[0] / WEIGHTS).stat().st_mtime_ns
+    assert run_study(pair, "cpu", 1, tmp_path, minutes=0, progress=False) == found
+    assert (told[0] / WEIGHTS).stat().st_mtime_ns == before, "trained once"
