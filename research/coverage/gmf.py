@@ -21,8 +21,8 @@ GMF = Paper(
             tuple(f"vggsound-{name}" for name in (*_FUSED, "audio", "video")),
             ("missing", "front-ends", "gmf"),
             ("crosswire count gmf --dims 512,512", "python -m benchmarks.fusion"),
-            lacks="own runs of one modality as extractors (`network.audio.weights` takes files alone); the printed sizes "
-            "in `research table`; times of more than three fusions",
+            lacks="own runs of one modality as extractors (`network.audio.weights` takes files); the printed sizes in "
+            "`research table`; times of more than three fusions",
         ),
         Row(
             "Table 3",
